@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Everything that can be checked without running the extension.
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$ROOT"
+
+say "rustfmt"
+cargo fmt --all --check
+say "clippy, for the engine alone and for PostgreSQL $NEWEST"
+cargo clippy --quiet --no-default-features --all-targets -- -D warnings
+cargo clippy --quiet --workspace --no-default-features --features "pg$NEWEST pg_test" --all-targets -- -D warnings
+say "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-default-features --no-deps --package extensions
+say "the engine does not know PostgreSQL"
+if grep -rn 'pgrx\|pg_sys' src/engine; then die "src/engine names pgrx"; fi
+say "no query strings outside tests"
+# Test modules come last in their files.
+if find src -name '*.rs' -exec awk 'FNR == 1 { tests = 0 } /cfg\(feature = "pg_test"\)/ { tests = 1 }
+    !tests && /Spi::(get_one|get_two|get_three|run)/ { print FILENAME ":" FNR ": " $0 }' {} + | grep .; then
+  die "use a Statement"
+fi
+say "SQL and messages are ASCII, which every encoding of a database has"
+if grep -rnP '[^\x00-\x7F]' sql; then die "not ASCII"; fi
+# Test modules come last in their files.
+if find src -name '*.rs' -exec awk 'FNR == 1 { tests = 0 } /^#\[cfg\(.*test/ { tests = 1 }
+    { sub(/\/\/.*/, "") } !tests && /[^ -~]/ { print FILENAME ":" FNR ": " $0 }' {} + | grep .; then
+  die "not ASCII"
+fi
+say "the site"
+mdbook build >/dev/null 2>"$CACHE/site.log" || { cat "$CACHE/site.log" >&2; die "the documentation makes no site"; }
+say "the version is the same everywhere"
+version=$(project_version)
+[ "$(grep -c "\"version\": \"$version\"" META.json)" = 2 ] || die "META.json does not say version $version"
+grep -q "VERSION=$version " docs/install.md || die "docs/install.md does not say version $version"
+grep -q "^## $version" CHANGELOG.md || die "CHANGELOG.md does not know version $version"
+say "licences, sources and bans of the crates"
+cargo deny --locked check bans licenses sources >"$CACHE/deny.log" 2>&1 || { cat "$CACHE/deny.log" >&2; die "see deny.toml"; }
+say "THIRD-PARTY-LICENSES lists the crates of the library"
+"$ROOT/scripts/licenses.sh" --check
+if command -v shellcheck >/dev/null; then
+  say "shellcheck"
+  shellcheck -x scripts/*.sh packaging/tarball/install.sh tests/packages/inside.sh .ci/run
+fi
