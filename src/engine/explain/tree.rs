@@ -1,0 +1,71 @@
+//! An explanation as an indented tree, in the manner of EXPLAIN.
+
+use uuid::Uuid;
+
+use super::{Stage, Step};
+
+/// Lays the steps out under a heading, one line each.
+pub fn tree(heading: &str, steps: &[Step]) -> String {
+    let name_of = |add_on_id: Option<Uuid>| {
+        let line = steps.iter().find(|step| step.stage == Stage::Line && step.add_on_id == add_on_id);
+        line.map_or("", |line| line.source.as_str())
+    };
+    let mut text = heading.to_owned();
+    let mut last_top = None;
+    for step in steps {
+        if step.stage == Stage::Total && last_top != Some(Stage::Total) {
+            text.push_str("\n  ->  To pay");
+        }
+        if depth(step.stage) == 0 || step.stage == Stage::Total {
+            last_top = Some(step.stage);
+        }
+        // The conditions of a code stand under it, but before it among the steps.
+        if step.stage == Stage::PromoCondition {
+            continue;
+        }
+        push(&mut text, depth(step.stage), &words(step, name_of(step.add_on_id)));
+        if step.stage == Stage::Promo {
+            let conditions = steps.iter().filter(|step| step.stage == Stage::PromoCondition);
+            conditions.for_each(|condition| push(&mut text, 1, &words(condition, "")));
+        }
+    }
+    text
+}
+
+fn push(text: &mut String, depth: usize, words: &str) {
+    text.push('\n');
+    text.push_str(&" ".repeat(2 + 6 * depth));
+    text.push_str("->  ");
+    text.push_str(words);
+}
+
+fn depth(stage: Stage) -> usize {
+    match stage {
+        Stage::Line | Stage::Bundle | Stage::Promo => 0,
+        Stage::Rule | Stage::BundleSplit | Stage::PromoCondition | Stage::PromoSplit | Stage::Total => 1,
+    }
+}
+
+fn words(step: &Step, add_on: &str) -> String {
+    let Step { source, outcome, detail, .. } = step;
+    let off = step.discount.map_or_else(String::new, |discount| format!(" -{discount}"));
+    match (step.stage, *outcome) {
+        (Stage::Line, "unavailable") => format!("{source} (unavailable: {detail})"),
+        (Stage::Line, _) => format!("{source}: {} ({detail})", shown(step)),
+        (Stage::Rule, _) => {
+            let id = step.source_id.unwrap_or_default();
+            format!("Rule {id}, {}: {outcome}{off} ({detail})", source.trim_start_matches("pricing rule of "))
+        }
+        (Stage::Bundle, _) => format!("Bundle {source}: {} ({detail})", outcome.replace('_', " ")),
+        (Stage::Promo, _) => format!("Code {source}: {outcome} ({detail})"),
+        (Stage::PromoCondition, "met") => format!("met ({detail})"),
+        (Stage::PromoCondition, reason) => format!("not met: {reason} ({detail})"),
+        (Stage::BundleSplit | Stage::PromoSplit, _) => format!("{add_on}:{off} ({detail})"),
+        (Stage::Total, _) if step.add_on_id.is_some() => format!("{add_on}: {detail}"),
+        (Stage::Total, _) => format!("Cart: {detail}"),
+    }
+}
+
+fn shown(step: &Step) -> String {
+    step.base.map_or_else(String::new, |base| base.to_string())
+}

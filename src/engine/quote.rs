@@ -1,0 +1,207 @@
+//! A quote, step by step: lines, pricing rules, bundles, the promotional code, totals (semantics 2).
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::bundles::{self, AppliedBundle, Search, Stock};
+use super::cart::{Cart, Line, ListCart, Terms};
+use super::catalog::{AddOnRef, Catalog, Offer};
+use super::conditions::Facts;
+use super::money::Money;
+use super::promotions::{self, CartAmounts, PromoRequest, Refusal};
+use super::rules::{self, RuleDiscount};
+use super::split::split;
+use super::time::Instant;
+use crate::error::Error;
+
+/// A priced cart. The amounts of its lines add up to its totals.
+#[derive(Clone, Debug, Default)]
+pub struct Quote {
+    /// The lines, in the order of the cart.
+    pub lines: Vec<PricedLine>,
+    /// The bundles that apply, in id order.
+    pub bundles: Vec<AppliedBundle>,
+    /// How the bundles were chosen.
+    pub bundle_search: Search,
+    /// What became of the promotional code, if one was given.
+    pub promo: Option<PromoOutcome>,
+}
+
+/// A line and what came off it.
+#[derive(Clone, Debug)]
+pub struct PricedLine {
+    /// The line.
+    pub line: Line,
+    /// Its place in the cart.
+    place: usize,
+    /// The rules that took something off, in the order in which they applied.
+    pub rules: Vec<RuleDiscount>,
+    /// The bundles that hold units of it, in id order.
+    pub bundles: Vec<Uuid>,
+    /// What all bundles took off.
+    pub bundle_discount: Money,
+    /// What the promotional code took off.
+    pub promo_discount: Money,
+}
+
+impl PricedLine {
+    /// What the pricing rules took off.
+    pub fn rule_discount(&self) -> Money {
+        self.rules.iter().map(|rule| rule.discount).sum()
+    }
+
+    /// What is to pay for the line.
+    pub fn total(&self) -> Money {
+        self.after_rules() - self.bundle_discount - self.promo_discount
+    }
+
+    fn after_rules(&self) -> Money {
+        self.line.list_amount - self.rule_discount()
+    }
+
+    /// The line as bundles see it.
+    pub(super) fn stock(&self) -> Stock {
+        Stock { quantity: self.line.quantity, remaining: self.after_rules() }
+    }
+}
+
+/// What became of a promotional code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PromoOutcome {
+    /// Every reason why it was refused; none when it applies.
+    pub refusals: Vec<Refusal>,
+    /// What its eligible lines cost before it; `None` when no line is eligible.
+    pub eligible: Option<Money>,
+    /// What it takes off them: nothing when refused.
+    pub discount: Money,
+}
+
+impl PromoOutcome {
+    /// Whether the code applies.
+    pub fn is_valid(&self) -> bool {
+        self.refusals.is_empty()
+    }
+
+    /// What its eligible lines cost before it.
+    pub fn eligible_amount(&self) -> Money {
+        self.eligible.unwrap_or_default()
+    }
+}
+
+impl Quote {
+    /// The list price of the whole cart.
+    pub fn list_total(&self) -> Money {
+        self.lines.iter().map(|priced| priced.line.list_amount).sum()
+    }
+
+    /// What is to pay.
+    pub fn total(&self) -> Money {
+        self.lines.iter().map(PricedLine::total).sum()
+    }
+
+    /// Everything that came off.
+    pub fn discount_total(&self) -> Money {
+        self.list_total() - self.total()
+    }
+
+    /// What a promotional code looked at.
+    pub fn amounts_before_promo(&self) -> CartAmounts {
+        let promo = self.promo.clone().unwrap_or_default();
+        CartAmounts { total: self.total() + promo.discount, eligible: promo.eligible, is_empty: self.lines.is_empty() }
+    }
+
+    /// The units of all lines.
+    pub fn item_count(&self) -> u64 {
+        self.lines.iter().map(|priced| u64::from(priced.line.quantity)).sum()
+    }
+}
+
+/// Prices a cart. The order of its lines decides the order of the quote's lines and nothing else.
+pub fn price(catalog: &Catalog, cart: &Cart, terms: &Terms) -> Quote {
+    // In add-on id order, which the rules of the semantics break their ties by; each line remembers its place in the cart.
+    let mut places: Vec<usize> = (0..cart.lines.len()).collect();
+    places.sort_unstable_by_key(|&place| cart.lines[place].add_on);
+    let lines: Vec<Line> = places.iter().map(|&place| cart.lines[place]).collect();
+
+    let mut priced = apply_rules(catalog, &lines, &places, terms);
+    let (mut bundles, bundle_search) = apply_bundles(catalog, &lines, &mut priced, terms);
+    let promo = terms.promo.map(|request| apply_promo(catalog, &mut priced, request, terms));
+
+    for part in bundles.iter_mut().flat_map(|bundle| &mut bundle.parts) {
+        part.line = places[part.line];
+    }
+    priced.sort_unstable_by_key(|priced| priced.place);
+    Quote { lines: priced, bundles, bundle_search, promo }
+}
+
+/// What a line costs on its own, for nobody in particular: list price less pricing rules (semantics 2.1 and 2.2).
+pub fn price_alone(offer: &Offer, quantity: u32, tier_code: Option<&str>, at: Instant) -> Result<Money, Error> {
+    let line = Line::new(offer.for_sale()?, AddOnRef::FIRST, quantity, None)?;
+    let in_cart = [offer.add_on.id];
+    let facts = Facts { subtotal: line.list_amount, in_cart: &in_cart, owned: &[], is_first_purchase: false };
+    let none_limited = HashMap::new();
+    let terms = Terms { tier_code, ..Terms::of_nobody(at, &none_limited) };
+    let applied = rules::discounts(offer.rules(), &line, &facts, &terms);
+    Ok(line.list_amount - applied.iter().map(|rule| rule.discount).sum())
+}
+
+fn apply_rules(catalog: &Catalog, lines: &[Line], places: &[usize], terms: &Terms) -> Vec<PricedLine> {
+    let list_cart = ListCart::of(catalog, lines);
+    let facts = list_cart.facts(terms);
+    let price_line = |(&line, &place): (&Line, &usize)| PricedLine {
+        rules: rules::discounts(catalog.offer(line.add_on).rules(), &line, &facts, terms),
+        line,
+        place,
+        bundles: Vec::new(),
+        bundle_discount: Money::ZERO,
+        promo_discount: Money::ZERO,
+    };
+    lines.iter().zip(places).map(price_line).collect()
+}
+
+fn apply_bundles(
+    catalog: &Catalog,
+    lines: &[Line],
+    priced: &mut [PricedLine],
+    terms: &Terms,
+) -> (Vec<AppliedBundle>, Search) {
+    let candidates = bundles::candidates(catalog, lines, terms);
+    if candidates.is_empty() {
+        return Default::default();
+    }
+    let stock: Vec<Stock> = priced.iter().map(PricedLine::stock).collect();
+    let (applied, search) = bundles::apply(&candidates, &stock, terms.check_interrupts);
+    for bundle in &applied {
+        for part in &bundle.parts {
+            priced[part.line].bundles.push(bundle.bundle.id);
+            priced[part.line].bundle_discount += part.discount;
+        }
+    }
+    (applied, search)
+}
+
+fn apply_promo(catalog: &Catalog, priced: &mut [PricedLine], request: &PromoRequest, terms: &Terms) -> PromoOutcome {
+    let is_eligible = |priced: &PricedLine| match request.terms.as_ref().map(|code| &code.applicable_to) {
+        Some(Some(add_ons)) => add_ons.binary_search(&catalog.add_on(priced.line.add_on).id).is_ok(),
+        Some(None) => true,
+        None => false,
+    };
+    let eligible: Vec<usize> = (0..priced.len()).filter(|&line| is_eligible(&priced[line])).collect();
+    let weights: Vec<Money> = eligible.iter().map(|&line| priced[line].total()).collect();
+    let eligible_amount = weights.iter().copied().sum();
+    let amounts = CartAmounts {
+        total: priced.iter().map(PricedLine::total).sum(),
+        eligible: (!eligible.is_empty()).then_some(eligible_amount),
+        is_empty: priced.is_empty(),
+    };
+    let refusals = promotions::refusals(request.terms.as_ref(), &terms.redeemer(), Some(&amounts));
+    let discount = match &request.terms {
+        Some(code) if refusals.is_empty() => code.discount.on(eligible_amount),
+        _ => Money::ZERO,
+    };
+    for (&line, part) in eligible.iter().zip(split(discount, &weights)) {
+        priced[line].promo_discount = part;
+    }
+    PromoOutcome { refusals, eligible: amounts.eligible, discount }
+}
