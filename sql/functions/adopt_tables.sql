@@ -1,0 +1,247 @@
+-- Taking over the tables of a database that was made from plain SQL files. Dynamic throughout, because their columns are not known.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+-- Each column of ours as an expression over the old table "s": converted where the type differs; its default where it is missing,
+-- and where it is NULL but may not be.
+CREATE FUNCTION @extschema@.adoption_columns(old_table regclass, new_table regclass)
+RETURNS TABLE (column_name text, expression text, obstacle text, loss text)
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT n.attname::text,
+           CASE WHEN o.attname IS NULL THEN coalesce(n.preset, 'NULL::' || n.type)
+                WHEN n.attnotnull AND n.preset IS NOT NULL THEN format('coalesce(%s, %s)', c.expression, n.preset)
+                ELSE c.expression END,
+           CASE WHEN o.attname IS NULL AND n.attnotnull AND n.preset IS NULL THEN 'it is missing, and there is no default for it' END,
+           -- What a cast would change without saying so: text that is too long, digits that do not fit.
+           CASE WHEN o.attname IS NULL OR n.atttypmod < 0 THEN NULL
+                WHEN n.atttypid = 'varchar'::regtype THEN format('length(s.%I::text) > %s', n.attname, n.atttypmod - 4)
+                WHEN n.atttypid = 'numeric'::regtype
+                THEN format('s.%1$I::numeric <> round(s.%1$I::numeric, %2$s) OR abs(s.%1$I::numeric) >= 10 ^ %3$s', n.attname,
+                            n.scale, n.digits - n.scale) END
+      FROM (SELECT a.*, format_type(a.atttypid, a.atttypmod) AS type, pg_get_expr(d.adbin, d.adrelid) AS preset,
+                   (a.atttypmod - 4) >> 16 AS digits, (a.atttypmod - 4) & 2047 AS scale
+              FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+             WHERE a.attrelid = new_table AND a.attnum > 0 AND NOT a.attisdropped) n
+      LEFT JOIN pg_attribute o ON o.attrelid = old_table AND o.attname = n.attname AND o.attnum > 0 AND NOT o.attisdropped
+     CROSS JOIN LATERAL (
+               SELECT CASE WHEN n.attname IN ('code', 'promo_code') THEN format('upper(btrim(s.%I::text))::%s', n.attname, n.type)
+                           WHEN o.atttypid = n.atttypid AND o.atttypmod = n.atttypmod THEN format('s.%I', n.attname)
+                           ELSE format('s.%I::%s', n.attname, n.type) END) c (expression)
+     ORDER BY n.attnum
+$$;
+COMMENT ON FUNCTION @extschema@.adoption_columns(regclass, regclass) IS
+'How adopt_tables() makes the columns of our tables from those of an old one, and what would get lost. Only adopt_tables() calls it.';
+
+-- Which rows of an old table, seen through a SELECT list, a condition holds for, or raises an error for; NULL when none.
+CREATE FUNCTION @extschema@.adoption_rows(old_table regclass, list text, condition text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    seen CONSTANT text := format('(SELECT s.ctid AS old_ctid, %s FROM %s s) s', list, old_table);
+    row_count bigint;
+    places tid[];
+    place tid;
+    holds boolean;
+    culprits text[] := '{}';
+BEGIN
+    EXECUTE format('SELECT count(*), (array_agg(s.old_ctid))[:10] FROM %s WHERE %s', seen, condition) INTO row_count, places;
+    IF row_count = 0 THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE format('SELECT array_agg(coalesce(to_jsonb(o) ->> ''id'', o.ctid::text)) FROM %s o WHERE o.ctid = ANY ($1)', old_table)
+       INTO culprits USING places;
+    RETURN format('%s such as %s', CASE row_count WHEN 1 THEN '1 row,' ELSE format('%s rows,', row_count) END,
+                  array_to_string(culprits, ', '));
+EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation THEN
+    -- A row raises an error, as documents and values that cannot be cast do: so each is asked by itself.
+    FOR place IN EXECUTE format('SELECT o.ctid FROM %s o', old_table) LOOP
+        BEGIN
+            EXECUTE format('SELECT %s FROM %s WHERE s.old_ctid = $1', condition, seen) INTO holds USING place;
+            CONTINUE WHEN holds IS NOT TRUE;
+            EXECUTE format('SELECT $2 || coalesce(to_jsonb(o) ->> ''id'', o.ctid::text) FROM %s o WHERE o.ctid = $1', old_table)
+               INTO culprits USING place, culprits;
+        EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation THEN
+            EXECUTE format('SELECT $2 || format(''%%s (%%s)'', coalesce(to_jsonb(o) ->> ''id'', o.ctid::text), $3)
+                              FROM %s o WHERE o.ctid = $1', old_table)
+               INTO culprits USING place, culprits, SQLERRM;
+        END;
+        EXIT WHEN cardinality(culprits) = 10;
+    END LOOP;
+    RETURN CASE WHEN culprits <> '{}' THEN format('rows such as %s', array_to_string(culprits, ', ')) END;
+WHEN cannot_coerce THEN
+    RETURN format('all rows (%s)', SQLERRM);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.adoption_rows(regclass, text, text) IS
+'The rows of an old table that are in the way of adopt_tables(). Only that calls it.';
+
+-- Everything that keeps the rows of an old table from being rows of ours. What our constraints say is tested with their own
+-- expressions, on the rows as they would be.
+CREATE FUNCTION @extschema@.adoption_obstacles(old_table regclass, new_table regclass) RETURNS TABLE (obstacle text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    problem record;
+    rule record;
+    list text;
+    culprits text;
+    is_convertible boolean := true;
+    old_schema CONSTANT name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = old_table);
+BEGIN
+    IF (SELECT c.relkind <> 'r' FROM pg_class c WHERE c.oid = old_table) THEN
+        obstacle := 'it is not an ordinary table';
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    FOR problem IN SELECT * FROM @extschema@.adoption_columns(old_table, new_table) LOOP
+        culprits := CASE WHEN problem.obstacle IS NULL
+                         THEN @extschema@.adoption_rows(old_table, 's.*', format('length((%s)::text) < 0', problem.expression)) END;
+        IF problem.obstacle IS NOT NULL OR culprits IS NOT NULL THEN
+            is_convertible := false;
+            obstacle := format('column %s: %s', problem.column_name, coalesce(problem.obstacle, 'no such value is possible: ' || culprits));
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        culprits := CASE WHEN problem.loss IS NOT NULL THEN @extschema@.adoption_rows(old_table, 's.*', problem.loss) END;
+        IF culprits IS NOT NULL THEN
+            obstacle := format('column %s: values do not fit: %s', problem.column_name, culprits);
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+    IF NOT is_convertible THEN
+        RETURN;
+    END IF;
+    SELECT string_agg(format('%s AS %I', c.expression, c.column_name), ', ') INTO list
+      FROM @extschema@.adoption_columns(old_table, new_table) c;
+    FOR rule IN
+        SELECT format('%s, %s', n.conname, pg_get_constraintdef(n.oid)) AS name,
+               format('NOT (%s)', pg_get_expr(n.conbin, n.conrelid)) AS breaks
+          FROM pg_constraint n WHERE n.conrelid = new_table AND n.contype = 'c'
+         UNION ALL
+        SELECT format('%s is required', a.attname), format('s.%I IS NULL', a.attname)
+          FROM pg_attribute a WHERE a.attrelid = new_table AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped
+         UNION ALL
+        SELECT format('%s, %s', n.conname, pg_get_constraintdef(n.oid)), format('s.%1$I IS NOT NULL AND NOT EXISTS (SELECT FROM %2$s p WHERE p.%3$I::uuid = s.%1$I)', k.attname,
+                                 coalesce(to_regclass(format('%I.%I', old_schema, referenced.relname)), referenced.oid::regclass), r.attname)
+          FROM pg_constraint n
+          JOIN pg_attribute k ON k.attrelid = n.conrelid AND k.attnum = n.conkey[1]
+          JOIN pg_attribute r ON r.attrelid = n.confrelid AND r.attnum = n.confkey[1]
+          JOIN pg_class referenced ON referenced.oid = n.confrelid
+         WHERE n.conrelid = new_table AND n.contype = 'f'
+         UNION ALL
+        SELECT format('%s, %s', n.conname, pg_get_constraintdef(n.oid)), format('(%1$s) IN (SELECT %1$s FROM (SELECT %2$s FROM %3$s s) s GROUP BY %1$s HAVING count(*) > 1)',
+                                 string_agg(format('s.%I', a.attname), ', ' ORDER BY k.place), list, old_table)
+          FROM pg_constraint n
+         CROSS JOIN LATERAL unnest(n.conkey) WITH ORDINALITY k (attnum, place)
+          JOIN pg_attribute a ON a.attrelid = n.conrelid AND a.attnum = k.attnum
+         WHERE n.conrelid = new_table AND n.contype IN ('p', 'u')
+         GROUP BY n.oid, n.conname
+    LOOP
+        culprits := @extschema@.adoption_rows(old_table, list, rule.breaks);
+        IF culprits IS NOT NULL THEN
+            obstacle := format('%s: %s', rule.name, culprits);
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.adoption_obstacles(regclass, regclass) IS
+'Everything that keeps the rows of an old table from being rows of ours. Only adopt_tables() calls it.';
+
+-- The rows, some thousand pages at a time, so that a long copy tells how far it is. Returns how many rows there were.
+CREATE FUNCTION @extschema@.adopt_rows(old_table regclass, new_table regclass) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    pages_at_once CONSTANT bigint := 4096;
+    pages CONSTANT bigint := pg_relation_size(old_table) / current_setting('block_size')::bigint;
+    columns text;
+    list text;
+    row_count bigint;
+    total bigint := 0;
+BEGIN
+    SELECT string_agg(format('%I', c.column_name), ', '), string_agg(c.expression, ', ') INTO columns, list
+      FROM @extschema@.adoption_columns(old_table, new_table) c;
+    FOR page IN 0 .. pages BY pages_at_once LOOP
+        EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM %s s WHERE s.ctid >= $1 AND s.ctid < $2', new_table, columns, list, old_table)
+          USING format('(%s,0)', page)::tid, format('(%s,0)', page + pages_at_once)::tid;
+        GET DIAGNOSTICS row_count = ROW_COUNT;
+        total := total + row_count;
+        IF page + pages_at_once < pages THEN
+            RAISE NOTICE '%: % rows, % %%', old_table, total, 100 * (page + pages_at_once) / pages;
+        END IF;
+    END LOOP;
+    RETURN total;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.adopt_rows(regclass, regclass) IS
+'Copies the rows of an old table into ours, and tells how far it is. Only adopt_tables() calls it.';
+
+CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false)
+RETURNS TABLE (object text, status text, detail text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+    tables CONSTANT text[] := ARRAY['add_ons', 'add_on_features', 'add_on_bundles', 'pricing_rules', 'promotional_codes', 'user_add_ons',
+                                    'add_on_purchases', 'cart_items'];
+    old_table regclass;
+    new_table regclass;
+    is_free boolean;
+    is_clear boolean := true;
+    row_count bigint;
+BEGIN
+    PERFORM @extschema@.check_adoption(source_schema, time_zone);
+    -- Every conversion goes by it, and it ends with the function.
+    PERFORM set_config('timezone', time_zone, true);
+    -- Everything is looked at before anything is written, and nobody writes to the old tables meanwhile.
+    FOREACH object IN ARRAY tables LOOP
+        old_table := to_regclass(format('%I.%I', source_schema, object));
+        new_table := format('@extschema@.%I', object)::regclass;
+        EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', new_table) INTO is_free;
+        status := 'obstacle';
+        IF NOT is_free THEN
+            detail := format('%s holds rows already', new_table);
+            is_clear := false;
+            RETURN NEXT;
+        END IF;
+        IF old_table IS NULL THEN
+            status := 'absent';
+            detail := format('there is no table %I.%I', source_schema, object);
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        EXECUTE format('LOCK TABLE %s IN SHARE MODE', old_table);
+        RAISE NOTICE '%: checking', old_table;
+        FOR detail IN SELECT * FROM @extschema@.adoption_obstacles(old_table, new_table) LOOP
+            is_clear := false;
+            RETURN NEXT;
+        END LOOP;
+    END LOOP;
+    IF NOT is_clear THEN
+        RETURN;
+    END IF;
+    FOREACH object IN ARRAY tables LOOP
+        old_table := to_regclass(format('%I.%I', source_schema, object));
+        new_table := format('@extschema@.%I', object)::regclass;
+        CONTINUE WHEN old_table IS NULL;
+        IF dry_run THEN
+            status := 'can be adopted';
+            EXECUTE format('SELECT count(*) FROM %s', old_table) INTO row_count;
+        ELSE
+            status := 'adopted';
+            row_count := @extschema@.adopt_rows(old_table, new_table);
+            EXECUTE format('ANALYZE %s', new_table);
+        END IF;
+        detail := format('%s %s', row_count, CASE row_count WHEN 1 THEN 'row' ELSE 'rows' END);
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean) IS
+'Takes over the rows of a database that was made from the plain-SQL files which came before the extension: from tables of the same
+names in another schema, whatever of their columns they have. Ids are kept. It is one transaction, and the old tables are only read.
+Arguments: source_schema, where the old tables are; time_zone, whose local times their timestamps without time zone are;
+dry_run, to look for obstacles and write nothing.
+Everything is checked first: columns, values that do not fit, and every constraint. If anything is in the way, nothing is written.
+Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes are stored upper-cased. Notices
+tell how far it is.
+Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle; detail,
+the number of rows, or what is wrong with which of them.
+Errors: 22023 null_argument, invalid_source_schema; 22023, an unknown time zone; 42501, no right to read or write.';
+
+SET LOCAL search_path = @extschema@, pg_temp;

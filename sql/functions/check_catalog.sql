@@ -1,0 +1,133 @@
+-- What in the catalog cannot work as it stands there. check_marketplace() reports it. Both keep their words and settings of their own,
+-- so that no query takes them in: Citus would not find the tables in it. It takes the names of columns from the first SELECT of a UNION.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE FUNCTION @extschema@.check_catalog() RETURNS TABLE (check_name text, detail text)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    WITH rules AS (
+        SELECT r.*, 'the rule ' || r.id || ' of add-on "' || a.name || '"' AS label,
+               -- Keys that always hold are no conditions.
+               NOT EXISTS (SELECT FROM jsonb_each(r.conditions) c
+                            WHERE NOT (c.key = 'stackable' OR c.value = 'false'
+                                       OR c.key = 'min_quantity' AND c.value = '1' OR c.key = 'min_subtotal' AND c.value = '0'
+                                       OR c.key IN ('requires_addon', 'excludes_addon') AND c.value = '[]')) AS is_unconditional,
+               coalesce((r.conditions -> 'stackable')::boolean, false) AS is_stackable
+          FROM @extschema@.pricing_rules r
+          JOIN @extschema@.add_ons a ON a.id = r.add_on_id
+         WHERE r.is_active
+    ), bundles AS (
+        SELECT b.*, 'the bundle "' || b.name || '" (' || b.id || ')' AS label
+          FROM @extschema@.add_on_bundles b
+         WHERE b.is_active
+    ), codes AS (
+        SELECT c.*, 'the code ' || c.code || ' (' || c.id || ')' AS label
+          FROM @extschema@.promotional_codes c
+         WHERE c.is_active
+    ), impossible_rules (label, because) AS (
+            SELECT r.label, 'its window is over' AS because
+              FROM rules r
+             WHERE r.valid_until <= now()
+        UNION ALL
+            SELECT r.label, 'min_quantity ' || (r.conditions ->> 'min_quantity') || ' is more than max_quantity '
+                            || (r.conditions ->> 'max_quantity')
+              FROM rules r
+             WHERE (r.conditions ->> 'min_quantity')::integer > (r.conditions ->> 'max_quantity')::integer
+        UNION ALL
+            SELECT r.label, 'it both requires and excludes add-on ' || required.id
+              FROM rules r
+             CROSS JOIN jsonb_array_elements_text(r.conditions -> 'requires_addon') required (id)
+             WHERE r.conditions -> 'excludes_addon' ? required.id
+        UNION ALL
+            SELECT r.label, 'it excludes its own add-on, which is in every cart that it looks at'
+              FROM rules r
+             WHERE r.conditions -> 'excludes_addon' ? r.add_on_id::text
+        UNION ALL
+            SELECT r.label, 'it requires add-on ' || required.id || ', which does not exist'
+              FROM rules r
+             CROSS JOIN jsonb_array_elements_text(r.conditions -> 'requires_addon') required (id)
+             WHERE NOT EXISTS (SELECT FROM @extschema@.add_ons a WHERE a.id = required.id::uuid)
+        UNION ALL
+            SELECT r.label, 'it allows no billing_type'
+              FROM rules r
+             WHERE r.conditions -> 'billing_type' = '[]'
+        UNION ALL
+            SELECT r.label, t.relname || ' knows no tier ' || r.tier_code
+              FROM rules r
+              JOIN @extschema@.unknown_references() unknown ON unknown.from_column = 'tier_code' AND unknown.value = r.tier_code
+              JOIN pg_class t ON t.oid = unknown.to_table
+        UNION ALL
+            SELECT r.label, 'the rule ' || min(winner.id::text) || ' of a higher priority always wins: it has no conditions'
+              FROM rules r
+              JOIN rules winner ON winner.add_on_id = r.add_on_id AND winner.priority > r.priority
+                               AND winner.is_unconditional
+                               AND (winner.tier_code IS NULL OR winner.tier_code = r.tier_code)
+                               AND (winner.valid_from IS NULL OR winner.valid_from <= r.valid_from)
+                               AND (winner.valid_until IS NULL OR winner.valid_until >= r.valid_until)
+             -- Only stackable rules follow a stackable winner, but another winner may come first.
+             WHERE NOT (winner.is_stackable AND r.is_stackable)
+             GROUP BY r.label
+    ), impossible_codes (label, because) AS (
+            SELECT c.label, 'it has expired' AS because
+              FROM codes c
+             WHERE c.expires_at <= now()
+        UNION ALL
+            SELECT c.label, 'all ' || c.max_uses || ' uses are taken'
+              FROM codes c
+             WHERE c.current_uses >= c.max_uses
+        UNION ALL
+            SELECT c.label, 'none of the add-ons that it is good for is on sale'
+              FROM codes c
+             WHERE NOT EXISTS (SELECT FROM @extschema@.add_ons a
+                                WHERE a.is_active AND (c.applicable_to IS NULL OR a.id = ANY (c.applicable_to)))
+               AND (c.applicable_to IS NOT NULL OR EXISTS (SELECT FROM @extschema@.add_ons))
+    )
+    SELECT 'pricing_rules', r.label || ' can never apply: ' || r.because
+      FROM impossible_rules r
+    UNION ALL
+    SELECT 'bundles', b.label || ' cannot be sold: add-on "' || a.name || '" (' || a.id || ') is withdrawn from sale'
+      FROM bundles b
+      JOIN @extschema@.add_ons a ON a.id = ANY (b.add_on_ids) AND NOT a.is_active
+    UNION ALL
+    SELECT 'bundles', b.label || ' can never apply: its window is over'
+      FROM bundles b
+     WHERE b.valid_until <= now()
+    UNION ALL
+    SELECT 'bundles', b.label || ' names add-on ' || named.id || ' more than once'
+      FROM bundles b
+     CROSS JOIN LATERAL (SELECT member.id FROM unnest(b.add_on_ids) member (id) GROUP BY member.id HAVING count(*) > 1) named
+    UNION ALL
+    SELECT 'bundles', b.label || ' saves nothing'
+      FROM bundles b
+     WHERE (b.discount_percent = 0 AND b.discount_amount = 0)
+        OR 0 = ALL (SELECT a.base_price FROM @extschema@.add_ons a WHERE a.id = ANY (b.add_on_ids))
+    UNION ALL
+    SELECT 'promotional_codes', c.label || ' can never apply: ' || c.because
+      FROM impossible_codes c
+    UNION ALL
+    SELECT 'features', 'add-on "' || a.name || '" (' || a.id || ') lists the feature ' || listed.feature_key
+                       || ', which has no row in add_on_features'
+      FROM @extschema@.add_ons a
+     CROSS JOIN jsonb_array_elements_text(a.features) listed (feature_key)
+     WHERE NOT EXISTS (SELECT FROM @extschema@.add_on_features f
+                        WHERE f.add_on_id = a.id AND f.feature_key = listed.feature_key)
+    UNION ALL
+    SELECT 'features', 'add-on "' || a.name || '" (' || a.id || ') gives no feature'
+      FROM @extschema@.add_ons a
+     WHERE a.is_active AND a.features = '[]'
+       AND NOT EXISTS (SELECT FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.enabled)
+    UNION ALL
+    SELECT 'discounts', free.label || ' takes 100 % off'
+      FROM (SELECT r.label FROM rules r WHERE r.discount_percent = 100
+            UNION ALL
+            SELECT b.label FROM bundles b WHERE b.discount_percent = 100
+            UNION ALL
+            SELECT c.label FROM codes c WHERE c.discount_type = 'percentage' AND c.discount_value = 100) free
+$$;
+COMMENT ON FUNCTION @extschema@.check_catalog() IS
+'Looks for what in the catalog cannot work, or works otherwise than was probably meant: active rules, bundles and codes that can never
+apply, features without rows, discounts of 100 %. check_marketplace() reports what it finds.
+Arguments: none.
+Returns: a row for each problem found: the check of check_marketplace() it belongs to, and a sentence with the id of the row.
+Errors: none.';
+
+SET LOCAL search_path = @extschema@, pg_temp;

@@ -1,0 +1,31 @@
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE TABLE @extschema@.add_on_features (
+    id            uuid         NOT NULL DEFAULT gen_random_uuid(),
+    add_on_id     uuid         NOT NULL,
+    feature_key   varchar(100) NOT NULL,
+    enabled       boolean      NOT NULL DEFAULT true,
+    configuration jsonb        NOT NULL DEFAULT '{}',
+    created_at    timestamptz  NOT NULL DEFAULT now(),
+    updated_at    timestamptz  NOT NULL DEFAULT now(),
+    CONSTRAINT add_on_features_pkey PRIMARY KEY (id),
+    CONSTRAINT add_on_features_add_on_feature_key UNIQUE (add_on_id, feature_key),
+    CONSTRAINT add_on_features_add_on_id_fkey
+        FOREIGN KEY (add_on_id) REFERENCES @extschema@.add_ons (id) ON DELETE CASCADE
+);
+
+COMMENT ON TABLE @extschema@.add_on_features IS
+'What owning an add-on allows, feature by feature. Keys listed in add_ons.features count too, unless they have a row here.';
+COMMENT ON COLUMN @extschema@.add_on_features.id IS 'Identifies the row.';
+COMMENT ON COLUMN @extschema@.add_on_features.add_on_id IS 'The add-on that gives the feature.';
+COMMENT ON COLUMN @extschema@.add_on_features.feature_key IS 'The feature, as the application asks for it with has_feature().';
+COMMENT ON COLUMN @extschema@.add_on_features.enabled IS 'false withholds the feature, even when add_ons.features lists it.';
+COMMENT ON COLUMN @extschema@.add_on_features.configuration IS
+'Limits and options, as a JSON object. Where several owned add-ons give the feature, feature_configuration() merges key by key:
+numbers by the larger, booleans by OR, anything else from the most recently purchased add-on.';
+COMMENT ON COLUMN @extschema@.add_on_features.created_at IS 'When the row was inserted.';
+COMMENT ON COLUMN @extschema@.add_on_features.updated_at IS 'When the row was last updated; kept by a trigger.';
+
+SELECT pg_extension_config_dump('@extschema@.add_on_features', '');
+
+SET LOCAL search_path = @extschema@, pg_temp;

@@ -1,0 +1,32 @@
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE TABLE @extschema@.cart_items (
+    id           uuid         NOT NULL DEFAULT gen_random_uuid(),
+    user_id      varchar(255) NOT NULL,
+    add_on_id    uuid         NOT NULL,
+    quantity     integer      NOT NULL DEFAULT 1,
+    billing_type varchar(50),
+    added_at     timestamptz  NOT NULL DEFAULT now(),
+    created_at   timestamptz  NOT NULL DEFAULT now(),
+    updated_at   timestamptz  NOT NULL DEFAULT now(),
+    CONSTRAINT cart_items_pkey PRIMARY KEY (id),
+    CONSTRAINT cart_items_user_add_on_key UNIQUE (user_id, add_on_id),
+    CONSTRAINT cart_items_add_on_id_fkey
+        FOREIGN KEY (add_on_id) REFERENCES @extschema@.add_ons (id) ON DELETE CASCADE,
+    CONSTRAINT cart_items_quantity_check CHECK (quantity > 0),
+    CONSTRAINT cart_items_billing_type_check CHECK (billing_type IN ('one_time', 'monthly', 'annual', 'usage_based'))
+);
+
+COMMENT ON TABLE @extschema@.cart_items IS 'What users are about to buy: one row per user and add-on.';
+COMMENT ON COLUMN @extschema@.cart_items.id IS 'Identifies the item.';
+COMMENT ON COLUMN @extschema@.cart_items.user_id IS 'The user as the identity provider names them (Keycloak sub).';
+COMMENT ON COLUMN @extschema@.cart_items.add_on_id IS 'The add-on.';
+COMMENT ON COLUMN @extschema@.cart_items.quantity IS 'Units of it. The functions allow extensions.max_cart_quantity at most.';
+COMMENT ON COLUMN @extschema@.cart_items.billing_type IS 'How it will be charged; NULL for the way of the add-on.';
+COMMENT ON COLUMN @extschema@.cart_items.added_at IS 'When it was put into the cart: lines are listed in this order.';
+COMMENT ON COLUMN @extschema@.cart_items.created_at IS 'When the row was inserted.';
+COMMENT ON COLUMN @extschema@.cart_items.updated_at IS 'When the row was last updated; kept by a trigger.';
+
+SELECT pg_extension_config_dump('@extschema@.cart_items', '');
+
+SET LOCAL search_path = @extschema@, pg_temp;

@@ -1,0 +1,60 @@
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE TABLE @extschema@.promotional_codes (
+    id                  uuid          NOT NULL DEFAULT gen_random_uuid(),
+    code                varchar(50)   NOT NULL,
+    description         text,
+    discount_type       varchar(20)   NOT NULL,
+    discount_value      numeric(10,2) NOT NULL,
+    max_uses            integer,
+    current_uses        integer       NOT NULL DEFAULT 0,
+    applicable_to       uuid[],
+    min_purchase_amount numeric(10,2) NOT NULL DEFAULT 0,
+    user_restrictions   jsonb         NOT NULL DEFAULT '{}',
+    expires_at          timestamptz,
+    is_active           boolean       NOT NULL DEFAULT true,
+    created_by          varchar(255),
+    metadata            jsonb         NOT NULL DEFAULT '{}',
+    created_at          timestamptz   NOT NULL DEFAULT now(),
+    updated_at          timestamptz   NOT NULL DEFAULT now(),
+    CONSTRAINT promotional_codes_pkey PRIMARY KEY (id),
+    CONSTRAINT promotional_codes_code_key UNIQUE (code),
+    CONSTRAINT promotional_codes_code_check CHECK (code <> '' AND code = upper(btrim(code))),
+    CONSTRAINT promotional_codes_discount_type_check CHECK (discount_type IN ('percentage', 'fixed_amount')),
+    CONSTRAINT promotional_codes_discount_value_check
+        CHECK (discount_value > 0 AND (discount_type <> 'percentage' OR discount_value <= 100)),
+    CONSTRAINT promotional_codes_max_uses_check CHECK (max_uses > 0),
+    CONSTRAINT promotional_codes_current_uses_check CHECK (current_uses >= 0 AND current_uses <= max_uses),
+    CONSTRAINT promotional_codes_user_restrictions_check CHECK (@extschema@.check_user_restrictions(user_restrictions))
+) WITH (fillfactor = 80);
+
+COMMENT ON TABLE @extschema@.promotional_codes IS 'Codes that take something off a whole cart, or off some add-ons in it.';
+COMMENT ON COLUMN @extschema@.promotional_codes.id IS 'Identifies the code.';
+COMMENT ON COLUMN @extschema@.promotional_codes.code IS
+'What shoppers type. A trigger stores it as upper(btrim(code)), whoever writes it, and it is compared in that form; unique.';
+COMMENT ON COLUMN @extschema@.promotional_codes.description IS 'What the code is for.';
+COMMENT ON COLUMN @extschema@.promotional_codes.discount_type IS 'percentage or fixed_amount.';
+COMMENT ON COLUMN @extschema@.promotional_codes.discount_value IS
+'A percentage up to 100, taken once from the sum of the eligible lines, or an amount, of which at most that sum comes off.';
+COMMENT ON COLUMN @extschema@.promotional_codes.max_uses IS 'The most redemptions; NULL for no limit.';
+COMMENT ON COLUMN @extschema@.promotional_codes.current_uses IS 'The live redemptions: checkouts with this code that are paid or waiting for it.';
+COMMENT ON COLUMN @extschema@.promotional_codes.applicable_to IS 'The add-ons it is good for; NULL for all.';
+COMMENT ON COLUMN @extschema@.promotional_codes.min_purchase_amount IS 'What the whole cart must cost at least, after pricing rules and bundles.';
+COMMENT ON COLUMN @extschema@.promotional_codes.user_restrictions IS
+'Who may use it, as a JSON object; all given keys must hold. tier: one or an array of tiers. first_purchase_only: boolean, the
+user has no earlier purchase. user_ids: array of users. max_uses_per_user: integer from 1. A key that needs a user or a tier
+refuses the code when none is given.';
+COMMENT ON COLUMN @extschema@.promotional_codes.expires_at IS 'When it no longer applies; NULL for never.';
+COMMENT ON COLUMN @extschema@.promotional_codes.is_active IS 'Whether it applies.';
+COMMENT ON COLUMN @extschema@.promotional_codes.created_by IS 'Who made it; not read by the extension.';
+COMMENT ON COLUMN @extschema@.promotional_codes.metadata IS 'Anything else; not read by the extension.';
+COMMENT ON COLUMN @extschema@.promotional_codes.created_at IS 'When the row was inserted.';
+COMMENT ON COLUMN @extschema@.promotional_codes.updated_at IS 'When the row was last updated; kept by a trigger.';
+COMMENT ON CONSTRAINT promotional_codes_current_uses_check ON @extschema@.promotional_codes IS
+'The code is never redeemed more often than max_uses, whatever clients do at once.';
+COMMENT ON CONSTRAINT promotional_codes_user_restrictions_check ON @extschema@.promotional_codes IS
+'Unknown keys and wrong types are refused by name.';
+
+SELECT pg_extension_config_dump('@extschema@.promotional_codes', '');
+
+SET LOCAL search_path = @extschema@, pg_temp;

@@ -1,0 +1,42 @@
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE TABLE @extschema@.user_add_ons (
+    id                   uuid         NOT NULL DEFAULT gen_random_uuid(),
+    user_id              varchar(255) NOT NULL,
+    add_on_id            uuid         NOT NULL,
+    status               varchar(50)  NOT NULL DEFAULT 'active',
+    purchased_at         timestamptz  NOT NULL DEFAULT now(),
+    expires_at           timestamptz,
+    lago_subscription_id varchar(255),
+    auto_renew           boolean      NOT NULL DEFAULT true,
+    cancellation_reason  text,
+    cancelled_at         timestamptz,
+    created_at           timestamptz  NOT NULL DEFAULT now(),
+    updated_at           timestamptz  NOT NULL DEFAULT now(),
+    CONSTRAINT user_add_ons_pkey PRIMARY KEY (id),
+    CONSTRAINT user_add_ons_user_add_on_key UNIQUE (user_id, add_on_id),
+    CONSTRAINT user_add_ons_add_on_id_fkey
+        FOREIGN KEY (add_on_id) REFERENCES @extschema@.add_ons (id) ON DELETE RESTRICT,
+    CONSTRAINT user_add_ons_status_check
+        CHECK (status IN ('active', 'cancelled', 'expired', 'pending', 'suspended'))
+);
+
+COMMENT ON TABLE @extschema@.user_add_ons IS
+'Who owns what. A user is entitled to an add-on at an instant when the row is active and purchased_at <= instant < expires_at.';
+COMMENT ON COLUMN @extschema@.user_add_ons.id IS 'Identifies the row.';
+COMMENT ON COLUMN @extschema@.user_add_ons.user_id IS 'The user as the identity provider names them (Keycloak sub).';
+COMMENT ON COLUMN @extschema@.user_add_ons.add_on_id IS 'The add-on. One that somebody owns cannot be deleted, only withdrawn from sale.';
+COMMENT ON COLUMN @extschema@.user_add_ons.status IS
+'active, cancelled (access ended at once), expired, pending or suspended. Only active rows entitle.';
+COMMENT ON COLUMN @extschema@.user_add_ons.purchased_at IS 'When access begins.';
+COMMENT ON COLUMN @extschema@.user_add_ons.expires_at IS 'When access ends, exclusively; NULL for no end. No job has to run for it to end.';
+COMMENT ON COLUMN @extschema@.user_add_ons.lago_subscription_id IS 'The subscription in Lago, if there is one.';
+COMMENT ON COLUMN @extschema@.user_add_ons.auto_renew IS 'Whether a payment is expected to extend it; false once it was cancelled at the end of its period.';
+COMMENT ON COLUMN @extschema@.user_add_ons.cancellation_reason IS 'What the user said when cancelling.';
+COMMENT ON COLUMN @extschema@.user_add_ons.cancelled_at IS 'When it was cancelled.';
+COMMENT ON COLUMN @extschema@.user_add_ons.created_at IS 'When the row was inserted.';
+COMMENT ON COLUMN @extschema@.user_add_ons.updated_at IS 'When the row was last updated; kept by a trigger.';
+
+SELECT pg_extension_config_dump('@extschema@.user_add_ons', '');
+
+SET LOCAL search_path = @extschema@, pg_temp;

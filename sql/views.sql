@@ -1,0 +1,120 @@
+-- What analysts ask for. Amounts are in the currency of their row; days are those of UTC, whatever the session's time zone.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE VIEW @extschema@.revenue_by_day AS
+SELECT timezone('UTC', purchased_at)::date AS day, currency, count(*) AS purchases, sum(amount) AS gross,
+       sum(refund_amount) AS refunded, sum(amount - refund_amount) AS net
+  FROM @extschema@.add_on_purchases
+ WHERE status IN ('completed', 'refunded', 'disputed')
+ GROUP BY 1, 2;
+
+COMMENT ON VIEW @extschema@.revenue_by_day IS
+'What was paid and paid back, by day and currency. Purchases that are pending or failed do not count.';
+COMMENT ON COLUMN @extschema@.revenue_by_day.day IS 'The day of the purchase, in UTC.';
+COMMENT ON COLUMN @extschema@.revenue_by_day.currency IS 'The currency of the amounts.';
+COMMENT ON COLUMN @extschema@.revenue_by_day.purchases IS 'Paid purchases, one per line of a checkout.';
+COMMENT ON COLUMN @extschema@.revenue_by_day.gross IS 'What was paid.';
+COMMENT ON COLUMN @extschema@.revenue_by_day.refunded IS 'What was paid back of it, until now.';
+COMMENT ON COLUMN @extschema@.revenue_by_day.net IS 'What is left.';
+
+CREATE VIEW @extschema@.revenue_by_add_on AS
+SELECT a.id AS add_on_id, a.name, a.category, p.currency, count(*) AS purchases, sum(p.quantity) AS units, sum(p.amount) AS gross,
+       sum(p.refund_amount) AS refunded, sum(p.amount - p.refund_amount) AS net
+  FROM @extschema@.add_on_purchases p
+  JOIN @extschema@.add_ons a ON a.id = p.add_on_id
+ WHERE p.status IN ('completed', 'refunded', 'disputed')
+ GROUP BY a.id, a.name, a.category, p.currency;
+
+COMMENT ON VIEW @extschema@.revenue_by_add_on IS 'What was paid and paid back, by add-on and currency.';
+COMMENT ON COLUMN @extschema@.revenue_by_add_on.add_on_id IS 'The add-on.';
+COMMENT ON COLUMN @extschema@.revenue_by_add_on.name IS 'Its name.';
+COMMENT ON COLUMN @extschema@.revenue_by_add_on.category IS 'Its category.';
+COMMENT ON COLUMN @extschema@.revenue_by_add_on.currency IS 'The currency of the amounts.';
+COMMENT ON COLUMN @extschema@.revenue_by_add_on.purchases IS 'Paid purchases.';
+COMMENT ON COLUMN @extschema@.revenue_by_add_on.units IS 'Units of all purchases.';
+COMMENT ON COLUMN @extschema@.revenue_by_add_on.gross IS 'What was paid.';
+COMMENT ON COLUMN @extschema@.revenue_by_add_on.refunded IS 'What was paid back of it.';
+COMMENT ON COLUMN @extschema@.revenue_by_add_on.net IS 'What is left.';
+
+CREATE VIEW @extschema@.revenue_by_category AS
+SELECT category, currency, sum(purchases)::bigint AS purchases, sum(gross) AS gross, sum(refunded) AS refunded, sum(net) AS net
+  FROM @extschema@.revenue_by_add_on
+ GROUP BY category, currency;
+
+COMMENT ON VIEW @extschema@.revenue_by_category IS 'What was paid and paid back, by category of add-on and currency.';
+COMMENT ON COLUMN @extschema@.revenue_by_category.category IS 'The category.';
+COMMENT ON COLUMN @extschema@.revenue_by_category.currency IS 'The currency of the amounts.';
+COMMENT ON COLUMN @extschema@.revenue_by_category.purchases IS 'Paid purchases.';
+COMMENT ON COLUMN @extschema@.revenue_by_category.gross IS 'What was paid.';
+COMMENT ON COLUMN @extschema@.revenue_by_category.refunded IS 'What was paid back of it.';
+COMMENT ON COLUMN @extschema@.revenue_by_category.net IS 'What is left.';
+
+CREATE VIEW @extschema@.promo_code_performance AS
+SELECT c.id AS promotional_code_id, c.code, c.is_active, c.current_uses, c.max_uses,
+       count(DISTINCT coalesce(p.checkout_id, p.id)) FILTER (WHERE p.status = 'pending') AS pending_checkouts,
+       count(DISTINCT coalesce(p.checkout_id, p.id)) FILTER (WHERE p.status IN ('completed', 'refunded', 'disputed')) AS paid_checkouts,
+       count(DISTINCT p.user_id) FILTER (WHERE p.status IN ('completed', 'refunded', 'disputed')) AS users,
+       coalesce(sum(p.amount - p.refund_amount) FILTER (WHERE p.status IN ('completed', 'refunded', 'disputed')), 0) AS net,
+       coalesce(sum((p.metadata #>> '{quote_line,promo_discount}')::numeric)
+                FILTER (WHERE p.status IN ('completed', 'refunded', 'disputed')), 0) AS discount
+  FROM @extschema@.promotional_codes c
+  LEFT JOIN @extschema@.add_on_purchases p ON p.promo_code = c.code
+ GROUP BY c.id;
+
+COMMENT ON VIEW @extschema@.promo_code_performance IS 'What each promotional code has brought and cost.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.promotional_code_id IS 'The id of the code.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.code IS 'The code.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.is_active IS 'Whether it applies.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.current_uses IS 'Its live redemptions.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.max_uses IS 'The most redemptions; NULL for no limit.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.pending_checkouts IS 'Checkouts with it that wait for their payment.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.paid_checkouts IS 'Checkouts with it that were paid, also if paid back since.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.users IS 'Users who paid with it.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.net IS 'What was paid with it, less what was paid back, over all currencies.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.discount IS 'What it took off paid purchases, over all currencies.';
+
+CREATE VIEW @extschema@.cart_conversion AS
+WITH steps AS (
+    SELECT timezone('UTC', max(added_at))::date AS day, 1 AS open_carts, 0 AS checkouts, NULL AS status
+      FROM @extschema@.cart_items
+     GROUP BY user_id
+     UNION ALL
+    SELECT timezone('UTC', min(purchased_at))::date, 0, 1,
+           CASE WHEN bool_or(status = 'pending') THEN 'pending' WHEN bool_or(status <> 'failed') THEN 'paid' ELSE 'failed' END
+      FROM @extschema@.add_on_purchases
+     WHERE checkout_id IS NOT NULL
+     GROUP BY checkout_id
+)
+SELECT day, sum(open_carts) AS open_carts, sum(checkouts) AS checkouts, count(*) FILTER (WHERE status = 'pending') AS pending_checkouts,
+       count(*) FILTER (WHERE status = 'failed') AS failed_checkouts, count(*) FILTER (WHERE status = 'paid') AS paid_checkouts,
+       round(100.0 * count(*) FILTER (WHERE status = 'paid') / count(*), 2) AS conversion_percent
+  FROM steps
+ GROUP BY day;
+
+COMMENT ON VIEW @extschema@.cart_conversion IS
+'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, one that was not on the day
+of its latest addition.';
+COMMENT ON COLUMN @extschema@.cart_conversion.day IS 'The day, in UTC.';
+COMMENT ON COLUMN @extschema@.cart_conversion.open_carts IS 'Carts that nobody has checked out yet.';
+COMMENT ON COLUMN @extschema@.cart_conversion.checkouts IS 'Checkouts begun, whatever became of them.';
+COMMENT ON COLUMN @extschema@.cart_conversion.pending_checkouts IS 'Of these, how many wait for their payment.';
+COMMENT ON COLUMN @extschema@.cart_conversion.failed_checkouts IS 'How many failed or were given up.';
+COMMENT ON COLUMN @extschema@.cart_conversion.paid_checkouts IS 'How many were paid, also if paid back since.';
+COMMENT ON COLUMN @extschema@.cart_conversion.conversion_percent IS 'Paid checkouts in percent of carts, open or checked out.';
+
+CREATE VIEW @extschema@.subscriptions_expiring_soon WITH (security_invoker = true) AS
+SELECT u.user_id, u.add_on_id, a.name, u.expires_at, u.auto_renew, u.expires_at - now() AS remaining
+  FROM @extschema@.user_add_ons u
+  JOIN @extschema@.add_ons a ON a.id = u.add_on_id
+ WHERE u.status = 'active' AND u.expires_at > now() AND u.expires_at <= now() + interval '7 days';
+
+COMMENT ON VIEW @extschema@.subscriptions_expiring_soon IS
+'Active add-ons whose access ends within seven days. It shows users, so it is read with the rights of whoever reads it.';
+COMMENT ON COLUMN @extschema@.subscriptions_expiring_soon.user_id IS 'The user.';
+COMMENT ON COLUMN @extschema@.subscriptions_expiring_soon.add_on_id IS 'The add-on.';
+COMMENT ON COLUMN @extschema@.subscriptions_expiring_soon.name IS 'Its name.';
+COMMENT ON COLUMN @extschema@.subscriptions_expiring_soon.expires_at IS 'When access ends.';
+COMMENT ON COLUMN @extschema@.subscriptions_expiring_soon.auto_renew IS 'Whether a payment is expected to extend it.';
+COMMENT ON COLUMN @extschema@.subscriptions_expiring_soon.remaining IS 'How long it still lasts.';
+
+SET LOCAL search_path = @extschema@, pg_temp;
