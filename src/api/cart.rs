@@ -1,0 +1,58 @@
+//! Changing a user's cart.
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use super::{Answer, at_least, valid_user_id};
+use crate::datum::{Id, Text, required};
+use crate::settings::max_cart_quantity;
+use crate::store::cart::{self, CartItem};
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn add_to_cart(
+    user_id: Option<Text>,
+    add_on_id: Option<Id>,
+    quantity: default!(Option<i32>, 1),
+) -> Result<TableIterator<'static, (name!(cart_item_id, Id), name!(add_on_id, Id), name!(quantity, i32))>, ErrorReport>
+{
+    let user_id = valid_user_id(user_id)?;
+    let Id(add_on_id) = required(add_on_id, "add_on_id")?;
+    let quantity = at_least(1, required(quantity, "quantity")?)?;
+    let item = cart::add(&user_id, add_on_id, quantity as i32, max_cart_quantity())?;
+    Ok(TableIterator::once(row(item)))
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn set_cart_quantity(
+    user_id: Option<Text>,
+    add_on_id: Option<Id>,
+    quantity: Option<i32>,
+) -> Result<TableIterator<'static, (name!(cart_item_id, Id), name!(add_on_id, Id), name!(quantity, i32))>, ErrorReport>
+{
+    let user_id = valid_user_id(user_id)?;
+    let Id(add_on_id) = required(add_on_id, "add_on_id")?;
+    let quantity = at_least(0, required(quantity, "quantity")?)?;
+    if quantity == 0 {
+        cart::remove(&user_id, add_on_id)?;
+        return Ok(TableIterator::empty());
+    }
+    let item = cart::set(&user_id, add_on_id, quantity as i32, max_cart_quantity())?;
+    Ok(TableIterator::once(row(item)))
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn remove_from_cart(user_id: Option<Text>, add_on_id: Option<Id>) -> Answer<bool> {
+    let user_id = valid_user_id(user_id)?;
+    let Id(add_on_id) = required(add_on_id, "add_on_id")?;
+    Ok(cart::remove(&user_id, add_on_id)?)
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn clear_cart(user_id: Option<Text>) -> Answer<i32> {
+    let removed = cart::clear(&valid_user_id(user_id)?)?;
+    Ok(i32::try_from(removed).unwrap_or(i32::MAX))
+}
+
+fn row(item: CartItem) -> (Id, Id, i32) {
+    (Id(item.id), Id(item.add_on_id), item.quantity)
+}

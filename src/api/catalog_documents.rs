@@ -1,0 +1,18 @@
+//! What import_catalog(), which is plain SQL, leaves to Rust.
+
+use pgrx::prelude::*;
+
+use super::Answer;
+use crate::datum::{Text, required};
+use crate::engine::json::Malformed;
+use crate::error::Error;
+
+/// What export_catalog() returns.
+const SHAPE: &str = "an object with the keys add_ons, add_on_features, add_on_bundles, pricing_rules, promotional_codes, each an array \
+                     of objects, as export_catalog() returns it";
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn refuse_catalog(problem: Option<Text>) -> Answer<()> {
+    let Text(problem) = required(problem, "catalog")?;
+    Err(Error::MalformedArgument { argument: "catalog", malformed: Malformed(problem), shape: SHAPE }.into())
+}

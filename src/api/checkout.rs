@@ -1,0 +1,78 @@
+//! Selling carts, and what becomes of a checkout.
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use super::{Answer, money, short, valid_user_id};
+use crate::datum::{Amount, Digits, Id, Text, Timestamp, now, required};
+use crate::store::checkout::{self, Order};
+use crate::store::payments::Means;
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn checkout(
+    user_id: Option<Text>,
+    tier_code: default!(Option<Text>, "NULL"),
+    promo_code: default!(Option<Text>, "NULL"),
+    expected_total: default!(Option<Digits>, "NULL"),
+    idempotency_key: default!(Option<Text>, "NULL"),
+    allow_mixed_billing: default!(Option<bool>, false),
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(checkout_id, Id),
+            name!(purchase_id, Id),
+            name!(add_on_id, Id),
+            name!(quantity, i32),
+            name!(amount, Amount),
+            name!(currency, Text),
+            name!(status, Text),
+        ),
+    >,
+    ErrorReport,
+> {
+    let order = Order {
+        user_id: valid_user_id(user_id)?,
+        tier_code: tier_code.map(|text| text.0),
+        promo_code: promo_code.map(|text| text.0),
+        expected_total: expected_total.map(|total| money(total, "expected_total")).transpose()?,
+        idempotency_key: short(idempotency_key, "idempotency_key", 255)?,
+        allow_mixed_billing: required(allow_mixed_billing, "allow_mixed_billing")?,
+        at: now(),
+    };
+    let rows = checkout::check_out(&order)?.into_iter().map(|sold| {
+        (
+            Id(sold.checkout_id),
+            Id(sold.purchase_id),
+            Id(sold.add_on_id),
+            sold.quantity,
+            Amount(sold.amount),
+            Text(sold.currency),
+            Text(sold.status),
+        )
+    });
+    Ok(TableIterator::new(rows))
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn complete_checkout(
+    checkout_id: Option<Id>,
+    stripe_payment_id: default!(Option<Text>, "NULL"),
+    lago_invoice_id: default!(Option<Text>, "NULL"),
+    payment_method: default!(Option<Text>, "NULL"),
+) -> Result<TableIterator<'static, (name!(add_on_id, Id), name!(expires_at, Option<Timestamp>))>, ErrorReport> {
+    let Id(checkout_id) = required(checkout_id, "checkout_id")?;
+    let means = Means {
+        stripe_payment_id: short(stripe_payment_id, "stripe_payment_id", 255)?,
+        lago_invoice_id: short(lago_invoice_id, "lago_invoice_id", 255)?,
+        payment_method: short(payment_method, "payment_method", 50)?,
+    };
+    let granted = checkout::complete(checkout_id, &means)?;
+    Ok(TableIterator::new(granted.into_iter().map(|(add_on_id, end)| (Id(add_on_id), end.map(Timestamp)))))
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn fail_checkout(checkout_id: Option<Id>, reason: default!(Option<Text>, "NULL")) -> Answer<bool> {
+    let Id(checkout_id) = required(checkout_id, "checkout_id")?;
+    Ok(checkout::fail(checkout_id, reason.as_ref().map(|text| text.0.as_str()))?)
+}

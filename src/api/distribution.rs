@@ -1,0 +1,22 @@
+//! What distribute_marketplace(), which is PL/pgSQL, leaves to Rust.
+
+use pgrx::prelude::*;
+
+use super::Answer;
+use crate::datum::{Text, required};
+use crate::error::Error;
+
+/// Raises the error of a machine code, about a node, with what there is to say.
+#[pg_extern(volatile, parallel_unsafe)]
+fn refuse_distribution(code: Option<Text>, node: Option<Text>, detail: Option<Text>) -> Answer<()> {
+    let Text(code) = required(code, "code")?;
+    let [node, detail] = [node, detail].map(|text| text.map(|text| text.0).unwrap_or_default());
+    let error = match code.as_str() {
+        "invalid_shard_count" => Error::InvalidShardCount { shard_count: detail },
+        "citus_missing" => Error::CitusMissing,
+        "not_coordinator" => Error::NotCoordinator,
+        "node_not_prepared" => Error::NodeNotPrepared { node, failure: detail },
+        _ => Error::NotDistributable { obstacles: detail },
+    };
+    Err(error.into())
+}

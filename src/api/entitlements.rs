@@ -1,0 +1,99 @@
+//! Who is entitled to what. Whatever is missing from a question, nobody is entitled to it: a NULL argument is answered
+//! like a user who owns nothing.
+
+use std::collections::HashSet;
+
+use pgrx::datum::Internal;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use super::Answer;
+use crate::datum::{Id, Json, Text, Texts, Timestamp};
+use crate::engine::entitlements::merge;
+use crate::planner;
+use crate::store::entitlements;
+
+/// Lets the planner ask about all rows at once.
+#[pg_extern(immutable, strict, parallel_safe)]
+fn plan_entitlement_check(request: Internal) -> Internal {
+    let request = request.unwrap().unwrap_or(pg_sys::Datum::null());
+    // SAFETY: nobody but PostgreSQL can make an internal value, and it passes requests about the functions below.
+    Internal::from(Some(pg_sys::Datum::from(unsafe { planner::answer(request.cast_mut_ptr()) })))
+}
+
+#[pg_extern(stable, parallel_safe, support = plan_entitlement_check)]
+fn has_feature(
+    user_id: Option<Text>,
+    feature_key: Option<Text>,
+    at: default!(Option<Timestamp>, "pg_catalog.now()"),
+) -> Answer<bool> {
+    match (user_id, feature_key, at) {
+        (Some(user), Some(key), Some(at)) => Ok(entitlements::has_feature(&user.0, &key.0, at.0)?),
+        _ => Ok(false),
+    }
+}
+
+#[pg_extern(stable, parallel_safe, support = plan_entitlement_check)]
+fn has_add_on(
+    user_id: Option<Text>,
+    add_on_id: Option<Id>,
+    at: default!(Option<Timestamp>, "pg_catalog.now()"),
+) -> Answer<bool> {
+    match (user_id, add_on_id, at) {
+        (Some(user), Some(add_on), Some(at)) => Ok(entitlements::has_add_on(&user.0, add_on.0, at.0)?),
+        _ => Ok(false),
+    }
+}
+
+#[pg_extern(stable, parallel_safe)]
+fn has_features(
+    user_id: Option<Text>,
+    feature_keys: Option<Texts>,
+    at: default!(Option<Timestamp>, "pg_catalog.now()"),
+) -> Result<TableIterator<'static, (name!(feature_key, Option<Text>), name!(entitled, bool))>, ErrorReport> {
+    let owned: HashSet<String> = match (user_id, at) {
+        (Some(user), Some(at)) => entitlements::grants(&user.0, None, at.0)?.into_iter().map(|(key, _)| key).collect(),
+        _ => HashSet::new(),
+    };
+    let rows = feature_keys.map_or_else(Vec::new, |keys| keys.0).into_iter().map(move |key| {
+        let entitled = key.as_ref().is_some_and(|key| owned.contains(&key.0));
+        (key, entitled)
+    });
+    Ok(TableIterator::new(rows))
+}
+
+#[pg_extern(stable, parallel_safe)]
+fn feature_configuration(
+    user_id: Option<Text>,
+    feature_key: Option<Text>,
+    at: default!(Option<Timestamp>, "pg_catalog.now()"),
+) -> Answer<Option<Json>> {
+    let (Some(user), Some(key), Some(at)) = (user_id, feature_key, at) else { return Ok(None) };
+    let found = entitlements::grants(&user.0, Some(&key.0), at.0)?.pop();
+    Ok(found.map(|(_, grants)| Json::of(&merge(grants).configuration)))
+}
+
+#[pg_extern(stable, parallel_safe)]
+fn user_features(
+    user_id: Option<Text>,
+    at: default!(Option<Timestamp>, "pg_catalog.now()"),
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(feature_key, Text),
+            name!(configuration, Json),
+            name!(add_on_ids, Vec<Id>),
+            name!(expires_at, Option<Timestamp>),
+        ),
+    >,
+    ErrorReport,
+> {
+    let (Some(user), Some(at)) = (user_id, at) else { return Ok(TableIterator::empty()) };
+    let rows = entitlements::grants(&user.0, None, at.0)?.into_iter().map(|(key, grants)| {
+        let feature = merge(grants);
+        let add_on_ids = feature.add_on_ids.into_iter().map(Id).collect();
+        (Text(key), Json::of(&feature.configuration), add_on_ids, feature.expires_at.map(Timestamp))
+    });
+    Ok(TableIterator::new(rows))
+}

@@ -1,0 +1,36 @@
+//! Webhook bodies of payment providers, whose signatures the backend has verified.
+
+use pgrx::prelude::*;
+use serde_json::Value;
+
+use super::Answer;
+use crate::datum::{Json, required};
+use crate::engine::events::{Event, lago, stripe};
+use crate::engine::json::Malformed;
+use crate::error::Error;
+use crate::store::events::{self, Provider};
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn apply_stripe_event(event: Option<Json>) -> Answer<Json> {
+    let shape = r#"{"id", "type", "created", "data": {"object": {...}}}, as Stripe sends it"#;
+    Ok(apply(event, Provider::Stripe, stripe::read, shape)?)
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn apply_lago_event(event: Option<Json>) -> Answer<Json> {
+    let shape =
+        r#"{"webhook_type", "object_type", and under the key that object_type names the object}, as Lago sends it"#;
+    Ok(apply(event, Provider::Lago, lago::read, shape)?)
+}
+
+fn apply(
+    event: Option<Json>,
+    provider: Provider,
+    read: fn(&Value) -> Result<Event, Malformed>,
+    shape: &'static str,
+) -> Result<Json, Error> {
+    let malformed = |malformed| Error::MalformedArgument { argument: "event", malformed, shape };
+    let body = required(event, "event")?.parse().map_err(malformed)?;
+    let event = read(&body).map_err(malformed)?;
+    Ok(Json::of(&events::apply(provider, &event)?.to_json()))
+}

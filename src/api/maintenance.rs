@@ -1,0 +1,54 @@
+//! Clearing away, having that done regularly, and how the session's cache is doing.
+
+use pgrx::datum::Interval;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use super::Answer;
+use crate::datum::{Text, required};
+use crate::error::Error;
+use crate::store::catalog_cache::{self, Statistics};
+use crate::store::maintenance::{self, Limits};
+use crate::store::schedule;
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn run_maintenance(
+    cart_max_age: default!(Option<Interval>, "'30 days'"),
+    checkout_max_age: default!(Option<Interval>, "'24 hours'"),
+    batch: default!(Option<i32>, 10000),
+    renewal_grace: default!(Option<Interval>, "'3 days'"),
+) -> Result<TableIterator<'static, (name!(task, Text), name!(affected, i64))>, ErrorReport> {
+    let limits = Limits {
+        cart_max_age: age(cart_max_age, "cart_max_age")?,
+        checkout_max_age: age(checkout_max_age, "checkout_max_age")?,
+        renewal_grace: age(renewal_grace, "renewal_grace")?,
+        batch: positive(required(batch, "batch")?, "batch")?,
+    };
+    let done = maintenance::run(&limits)?;
+    Ok(TableIterator::new(done.into_iter().map(|(task, affected)| (Text(task.to_owned()), affected as i64))))
+}
+
+#[pg_extern(volatile, parallel_restricted)]
+fn catalog_cache_stats() -> TableIterator<
+    'static,
+    (name!(entries, i64), name!(bytes, i64), name!(loads, i64), name!(hits, i64), name!(invalidations, i64)),
+> {
+    let Statistics { entries, bytes, loads, hits, invalidations } = catalog_cache::statistics();
+    TableIterator::once((entries as i64, bytes as i64, loads as i64, hits as i64, invalidations as i64))
+}
+
+fn age(interval: Option<Interval>, argument: &'static str) -> Result<Interval, Error> {
+    let interval = required(interval, argument)?;
+    let is_negative = interval.months() < 0 || interval.days() < 0 || interval.micros() < 0;
+    if is_negative { Err(Error::NegativeInterval { argument }) } else { Ok(interval) }
+}
+
+fn positive(rows: i32, argument: &'static str) -> Result<i32, Error> {
+    if rows < 1 { Err(Error::InvalidCount { argument, least: 1, rows }) } else { Ok(rows) }
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn schedule_maintenance(schedule: default!(Option<Text>, "'17 3 * * *'")) -> Answer<i64> {
+    let Text(schedule) = required(schedule, "schedule")?;
+    Ok(schedule::schedule_maintenance(&schedule)?)
+}

@@ -1,0 +1,94 @@
+//! The SQL functions, grouped as in the reference. Each turns its arguments into Rust, calls the engine or the store,
+//! and turns the answer back; what it computes is told by the functions it calls and by its COMMENT.
+
+#![allow(clippy::type_complexity, reason = "pgrx reads the columns of a result off the function's signature")]
+
+mod access;
+mod adoption;
+mod cart;
+mod catalog_documents;
+mod checkout;
+mod distribution;
+mod entitlements;
+mod events;
+mod explain;
+mod maintenance;
+mod pricing;
+mod promotions;
+mod protection;
+mod purchases;
+mod search;
+mod simulations;
+mod subscriptions;
+mod triggers;
+mod validators;
+
+use std::str::FromStr;
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use rust_decimal::Decimal;
+
+use crate::datum::{Digits, Text, required};
+use crate::engine::money::Money;
+use crate::error::{Error, SqlState};
+
+/// What a SQL function gives back: its result, or an error with SQLSTATE, DETAIL and HINT.
+type Answer<T> = Result<T, ErrorReport>;
+
+impl From<Error> for ErrorReport {
+    fn from(error: Error) -> ErrorReport {
+        let sql_state = match error.codes().0 {
+            SqlState::NumericValueOutOfRange => PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+            SqlState::InvalidParameterValue => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            SqlState::CheckViolation => PgSqlErrorCode::ERRCODE_CHECK_VIOLATION,
+            SqlState::InsufficientPrivilege => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            SqlState::ObjectNotInPrerequisiteState => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            SqlState::NoDataFound => PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
+            SqlState::EventTriggerProtocolViolated => PgSqlErrorCode::ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED,
+        };
+        ErrorReport::new(sql_state, error.to_string(), "extensions").set_detail(error.detail()).set_hint(error.hint())
+    }
+}
+
+/// A number of units that is not below the least that makes sense.
+fn at_least(least: i32, quantity: i32) -> Result<u32, Error> {
+    if quantity < least { Err(Error::InvalidQuantity { least, quantity }) } else { Ok(quantity as u32) }
+}
+
+/// A user id that tables can hold.
+fn valid_user_id(user_id: Option<Text>) -> Result<String, Error> {
+    let Text(user_id) = required(user_id, "user_id")?;
+    match user_id.chars().count() {
+        1..=255 => Ok(user_id),
+        length => Err(Error::InvalidUserId { length }),
+    }
+}
+
+/// A number of rows, if any is given.
+fn not_negative(argument: &'static str, rows: Option<i32>) -> Result<Option<i32>, Error> {
+    match rows {
+        Some(rows) if rows < 0 => Err(Error::InvalidCount { argument, least: 0, rows }),
+        rows => Ok(rows),
+    }
+}
+
+/// A text that fits into its column.
+fn short(text: Option<Text>, argument: &'static str, longest: usize) -> Result<Option<String>, Error> {
+    match text.as_ref().map(|text| text.0.chars().count()) {
+        Some(length) if length > longest => Err(Error::TextTooLong { argument, longest, length }),
+        _ => Ok(text.map(|text| text.0)),
+    }
+}
+
+/// An amount of money that a purchase can have.
+fn money(Digits(digits): Digits, argument: &'static str) -> Result<Money, Error> {
+    let amount = Decimal::from_str(&digits).ok().and_then(Money::from_decimal);
+    match amount {
+        Some(amount) if (Money::ZERO..=Money::MAX).contains(&amount) => Ok(amount),
+        _ => {
+            let amount = if digits.len() > 40 { format!("{}...", &digits[..40]) } else { digits };
+            Err(Error::InvalidAmount { argument, expected: "an amount from 0 to 99999999.99", amount })
+        }
+    }
+}

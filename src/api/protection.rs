@@ -1,0 +1,44 @@
+//! Keeping the rows, whatever becomes of the extension.
+
+use pgrx::prelude::*;
+
+use super::Answer;
+use crate::guard;
+use crate::store::{membership, protection};
+
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn protect_marketplace() -> Answer<()> {
+    Ok(protection::protect()?)
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn unprotect_marketplace() {
+    guard::unprotect();
+}
+
+/// The event trigger's function.
+#[pg_extern(
+    volatile,
+    parallel_unsafe,
+    sql = "
+CREATE FUNCTION @extschema@.guard_marketplace() RETURNS event_trigger
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
+)]
+fn guard_marketplace(call: pg_sys::FunctionCallInfo) -> Answer<()> {
+    // SAFETY: PostgreSQL makes the call.
+    Ok(unsafe { guard::before_command(call) }?)
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn detach_tables() -> Answer<()> {
+    Ok(membership::detach()?)
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn attach_tables() -> Answer<()> {
+    Ok(membership::attach()?)
+}

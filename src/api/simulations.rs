@@ -1,0 +1,91 @@
+//! What carts would cost if the catalog were another.
+
+use pgrx::prelude::*;
+
+use super::Answer;
+use crate::datum::{Amount, Id, Json, Text, Timestamp, required, text_datum};
+use crate::error::Error;
+use crate::store::simulation::{self, Change, Scope};
+use crate::tuplestore::Tuplestore;
+
+// Results can be as long as the table of carts, so the functions fill a tuplestore. pgrx knows of no such result and takes
+// their declarations as they stand here; it still makes the function that PostgreSQL calls.
+
+#[pg_extern(sql = r#"
+CREATE FUNCTION "simulate_pricing_rule"(
+    "rule" pg_catalog.jsonb,
+    "replaces" pg_catalog.uuid DEFAULT NULL,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE ("user_id" pg_catalog.text, "total_before" pg_catalog.numeric, "total_after" pg_catalog.numeric)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn simulate_pricing_rule(
+    rule: Option<Json>,
+    replaces: Option<Id>,
+    tier_code: Option<Text>,
+    at: Option<Timestamp>,
+    call: pg_sys::FunctionCallInfo,
+) -> Answer<()> {
+    let (rule, scope) = (required(rule, "rule")?, scope(tier_code, at)?);
+    let mut changes = changes(call);
+    Ok(simulation::pricing_rule(&rule, replaces.map(|id| id.0), scope, |change| push(&mut changes, change))?)
+}
+
+#[pg_extern(sql = r#"
+CREATE FUNCTION "simulate_bundle"(
+    "bundle" pg_catalog.jsonb,
+    "replaces" pg_catalog.uuid DEFAULT NULL,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE ("user_id" pg_catalog.text, "total_before" pg_catalog.numeric, "total_after" pg_catalog.numeric)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn simulate_bundle(
+    bundle: Option<Json>,
+    replaces: Option<Id>,
+    tier_code: Option<Text>,
+    at: Option<Timestamp>,
+    call: pg_sys::FunctionCallInfo,
+) -> Answer<()> {
+    let (bundle, scope) = (required(bundle, "bundle")?, scope(tier_code, at)?);
+    let mut changes = changes(call);
+    Ok(simulation::bundle(&bundle, replaces.map(|id| id.0), scope, |change| push(&mut changes, change))?)
+}
+
+#[pg_extern(sql = r#"
+CREATE FUNCTION "simulate_promo_code"(
+    "code" pg_catalog.jsonb,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE ("user_id" pg_catalog.text, "total_before" pg_catalog.numeric, "total_after" pg_catalog.numeric)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn simulate_promo_code(
+    code: Option<Json>,
+    tier_code: Option<Text>,
+    at: Option<Timestamp>,
+    call: pg_sys::FunctionCallInfo,
+) -> Answer<()> {
+    let (code, scope) = (required(code, "code")?, scope(tier_code, at)?);
+    let mut changes = changes(call);
+    Ok(simulation::promo_code(&code, scope, |change| push(&mut changes, change))?)
+}
+
+fn scope(tier_code: Option<Text>, at: Option<Timestamp>) -> Result<Scope, Error> {
+    Ok(Scope { tier_code: tier_code.map(|text| text.0), at: required(at, "at")?.0 })
+}
+
+fn changes(call: pg_sys::FunctionCallInfo) -> Tuplestore {
+    // SAFETY: the functions above are declared as returning tables.
+    unsafe { Tuplestore::open(call) }
+}
+
+fn push(changes: &mut Tuplestore, change: Change) {
+    changes.push(|| {
+        [Some(text_datum(change.user_id)), Amount(change.before).into_datum(), Amount(change.after).into_datum()]
+    });
+}

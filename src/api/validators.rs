@@ -1,0 +1,23 @@
+//! What CHECK constraints call. Each returns true or raises an error that says what is wrong.
+
+use pgrx::prelude::*;
+
+use super::Answer;
+use crate::datum::Json;
+use crate::engine::conditions::Conditions;
+use crate::engine::promotions::Restrictions;
+use crate::error::Error;
+
+#[pg_extern(immutable, strict, parallel_safe)]
+fn check_pricing_conditions(conditions: Json) -> Answer<bool> {
+    let result = conditions.parse().and_then(|document| Conditions::parse(&document));
+    let refused = |malformed| Error::MalformedColumn { column: "pricing_rules.conditions", malformed };
+    Ok(result.map(|_| true).map_err(refused)?)
+}
+
+#[pg_extern(immutable, strict, parallel_safe)]
+fn check_user_restrictions(user_restrictions: Json) -> Answer<bool> {
+    let result = user_restrictions.parse().and_then(|document| Restrictions::parse(&document));
+    let refused = |malformed| Error::MalformedColumn { column: "promotional_codes.user_restrictions", malformed };
+    Ok(result.map(|_| true).map_err(refused)?)
+}

@@ -1,0 +1,73 @@
+//! The order of the SQL files in the install script.
+
+use pgrx::prelude::*;
+
+extension_sql_file!("../sql/tables/add_ons.sql", name = "add_ons");
+extension_sql_file!("../sql/tables/user_add_ons.sql", name = "user_add_ons", requires = ["add_ons"]);
+extension_sql_file!("../sql/tables/add_on_purchases.sql", name = "add_on_purchases", requires = ["add_ons"]);
+extension_sql_file!("../sql/tables/add_on_bundles.sql", name = "add_on_bundles");
+extension_sql_file!(
+    "../sql/tables/pricing_rules.sql",
+    name = "pricing_rules",
+    requires = ["add_ons", check_pricing_conditions]
+);
+extension_sql_file!("../sql/tables/cart_items.sql", name = "cart_items", requires = ["add_ons"]);
+extension_sql_file!("../sql/tables/add_on_features.sql", name = "add_on_features", requires = ["add_ons"]);
+extension_sql_file!(
+    "../sql/tables/promotional_codes.sql",
+    name = "promotional_codes",
+    requires = [check_user_restrictions]
+);
+
+extension_sql!(
+    "",
+    name = "tables",
+    requires = [
+        "user_add_ons",
+        "add_on_purchases",
+        "add_on_bundles",
+        "pricing_rules",
+        "cart_items",
+        "add_on_features",
+        "promotional_codes"
+    ]
+);
+
+extension_sql_file!(
+    "../sql/triggers.sql",
+    name = "triggers",
+    requires = ["tables", enforce_purchase_transition, invalidate_catalog_cache]
+);
+extension_sql_file!("../sql/indexes.sql", name = "indexes", requires = ["tables"]);
+extension_sql_file!("../sql/functions/entitlements.sql", name = "entitlements", requires = ["tables"]);
+extension_sql_file!("../sql/functions/reference_tables.sql", name = "reference_tables", requires = ["tables"]);
+extension_sql_file!(
+    "../sql/functions/check_catalog.sql",
+    name = "check_catalog",
+    requires = ["tables", "reference_tables"]
+);
+extension_sql_file!(
+    "../sql/functions/check_marketplace.sql",
+    name = "check_marketplace",
+    requires = ["tables", "check_catalog"]
+);
+extension_sql_file!("../sql/functions/adopt_tables.sql", name = "adopt_tables", requires = ["tables", check_adoption]);
+extension_sql_file!(
+    "../sql/functions/catalog_documents.sql",
+    name = "catalog_documents",
+    requires = ["tables", refuse_catalog]
+);
+extension_sql_file!(
+    "../sql/functions/marketplace_status.sql",
+    name = "marketplace_status",
+    requires = ["views", catalog_cache_stats]
+);
+extension_sql_file!(
+    "../sql/functions/distribute_marketplace.sql",
+    name = "distribute_marketplace",
+    requires = ["tables", refuse_distribution]
+);
+extension_sql_file!("../sql/functions/load_sample_catalog.sql", name = "load_sample_catalog", requires = ["tables"]);
+extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables"]);
+
+extension_sql_file!("../sql/functions/properties.sql", name = "properties", finalize);

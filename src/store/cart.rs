@@ -1,0 +1,195 @@
+//! Reading and changing users' carts.
+
+use uuid::Uuid;
+
+use super::catalog::billing_type;
+use super::installation;
+use super::statement::{Param, Row, Statement};
+use crate::engine::billing::BillingType;
+use crate::engine::cart::{Cart, Line};
+use crate::engine::catalog::Catalog;
+use crate::error::Error;
+
+static LINES: Statement = Statement::new(
+    "SELECT c.add_on_id, c.quantity, c.billing_type
+       FROM @extschema@.cart_items c
+      WHERE c.user_id = $1
+      ORDER BY c.added_at, c.add_on_id",
+);
+
+/// Locked, so that nobody changes what is about to be sold.
+static LOCKED_LINES: Statement = Statement::new(
+    "SELECT c.add_on_id, c.quantity, c.billing_type
+       FROM @extschema@.cart_items c
+      WHERE c.user_id = $1
+      ORDER BY c.added_at, c.add_on_id
+        FOR UPDATE",
+);
+
+static REMOVE_SOLD: Statement =
+    Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = ANY ($2)");
+
+/// Adds to what is there unless that would be too much: then no row comes back. Over Citus, which takes no parameters in the end of
+/// an INSERT ... SELECT, `FOR_SALE` is asked first.
+static ADD: Statement = Statement::new_or_distributed(
+    "INSERT INTO @extschema@.cart_items AS c (user_id, add_on_id, quantity)
+     SELECT $1, a.id, $3
+       FROM @extschema@.add_ons a
+      WHERE a.id = $2 AND a.is_active AND $3 <= $4
+     ON CONFLICT ON CONSTRAINT cart_items_user_add_on_key DO UPDATE
+        SET quantity=(c.quantity + excluded.quantity), updated_at=excluded.updated_at
+      WHERE ($4 - c.quantity) >= excluded.quantity
+     RETURNING c.id, c.add_on_id, c.quantity",
+    "INSERT INTO @extschema@.cart_items AS c (user_id, add_on_id, quantity)
+     VALUES ($1, $2, $3)
+     ON CONFLICT ON CONSTRAINT cart_items_user_add_on_key DO UPDATE
+        SET quantity=(c.quantity + excluded.quantity), updated_at=excluded.updated_at
+      WHERE ($4 - c.quantity) >= excluded.quantity
+     RETURNING c.id, c.add_on_id, c.quantity",
+);
+
+static FOR_SALE: Statement =
+    Statement::new("SELECT FROM @extschema@.add_ons a WHERE a.id = $1 AND a.is_active AND $2 <= $3");
+
+static SET: Statement = Statement::new(
+    "INSERT INTO @extschema@.cart_items AS c (user_id, add_on_id, quantity)
+     SELECT $1, a.id, $3
+       FROM @extschema@.add_ons a
+      WHERE a.id = $2 AND a.is_active AND $3 <= $4
+     ON CONFLICT ON CONSTRAINT cart_items_user_add_on_key DO UPDATE
+        SET quantity=excluded.quantity, updated_at=excluded.updated_at
+     RETURNING c.id, c.add_on_id, c.quantity",
+);
+
+/// Why an item could not be put into a cart.
+static OBSTACLE: Statement = Statement::new(
+    "SELECT a.name, a.is_active,
+            (SELECT c.quantity FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = a.id)
+       FROM @extschema@.add_ons a
+      WHERE a.id = $2",
+);
+
+static REMOVE: Statement =
+    Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = $2");
+
+static CLEAR: Statement = Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1");
+
+/// A row of `cart_items`, as far as prices depend on it.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredLine {
+    /// The add-on.
+    pub add_on_id: Uuid,
+    quantity: u32,
+    billing_type: Option<BillingType>,
+}
+
+/// A row of `cart_items` that was written.
+#[derive(Clone, Copy, Debug)]
+pub struct CartItem {
+    /// `cart_items.id`
+    pub id: Uuid,
+    /// The add-on.
+    pub add_on_id: Uuid,
+    /// The units of it that are in the cart now.
+    pub quantity: i32,
+}
+
+/// The user's cart, in the order in which its lines were added.
+pub fn lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
+    let mut lines = Vec::new();
+    LINES.read(&[Param::Text(user_id)], |row| {
+        lines.push(StoredLine::read(row, 0));
+        Ok(())
+    })?;
+    Ok(lines)
+}
+
+/// The user's cart as it is now, locked until the transaction ends.
+pub fn locked_lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
+    let mut lines = Vec::new();
+    LOCKED_LINES.execute(&[Param::Text(user_id)], |row| {
+        lines.push(StoredLine::read(row, 0));
+        Ok(())
+    })?;
+    Ok(lines)
+}
+
+impl StoredLine {
+    /// Reads add-on, quantity and billing type, in three columns.
+    pub fn read(row: &Row, column: usize) -> StoredLine {
+        StoredLine {
+            add_on_id: row.get(column),
+            quantity: row.get::<i32>(column + 1) as u32,
+            billing_type: row.optional(column + 2).map(billing_type),
+        }
+    }
+}
+
+/// Takes what was sold out of the cart.
+pub fn remove_sold(user_id: &str, add_on_ids: &[Uuid]) -> Result<(), Error> {
+    REMOVE_SOLD.execute(&[Param::Text(user_id), Param::Ids(add_on_ids)], |_| Ok(())).map(|_| ())
+}
+
+/// The cart of these lines; what is no longer sold is set apart.
+pub fn to_cart(lines: &[StoredLine], catalog: &Catalog) -> Result<Cart, Error> {
+    let mut cart = Cart::default();
+    for line in lines {
+        match catalog.find(line.add_on_id).filter(|&found| catalog.add_on(found).is_active) {
+            Some(found) => cart.lines.push(Line::new(catalog.add_on(found), found, line.quantity, line.billing_type)?),
+            None => cart.withdrawn.push(line.add_on_id),
+        }
+    }
+    Ok(cart)
+}
+
+/// Adds units of an add-on to what the cart holds of it.
+pub fn add(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32) -> Result<CartItem, Error> {
+    put(&ADD, user_id, add_on_id, quantity, limit)?
+        .map_or_else(|| Err(obstacle(user_id, add_on_id, quantity, limit, true)), Ok)
+}
+
+/// Makes the cart hold so many units of an add-on.
+pub fn set(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32) -> Result<CartItem, Error> {
+    put(&SET, user_id, add_on_id, quantity, limit)?
+        .map_or_else(|| Err(obstacle(user_id, add_on_id, quantity, limit, false)), Ok)
+}
+
+fn put(
+    statement: &Statement,
+    user_id: &str,
+    add_on_id: Uuid,
+    quantity: i32,
+    limit: i32,
+) -> Result<Option<CartItem>, Error> {
+    let [add_on, units, most] = [Param::Id(add_on_id), Param::Int(quantity), Param::Int(limit)];
+    if installation::is_distributed()? && FOR_SALE.execute(&[add_on, units, most], |_| Ok(()))? == 0 {
+        return Ok(None);
+    }
+    let params = [Param::Text(user_id), add_on, units, most];
+    statement.execute_one(&params, |row: &Row| CartItem { id: row.get(0), add_on_id: row.get(1), quantity: row.get(2) })
+}
+
+/// Why no row came back from ADD or SET.
+fn obstacle(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32, is_added: bool) -> Error {
+    let params = [Param::Text(user_id), Param::Id(add_on_id)];
+    let found = OBSTACLE.execute_one(&params, |row| (row.get(0), row.get(1), row.optional::<i32>(2).unwrap_or(0)));
+    match found {
+        Err(error) => error,
+        Ok(None) => Error::AddOnNotFound { add_on_id },
+        Ok(Some((name, false, _))) => Error::AddOnNotForSale { add_on_id, name },
+        Ok(Some((_, true, in_cart))) => {
+            let quantity = i64::from(quantity) + if is_added { i64::from(in_cart) } else { 0 };
+            Error::QuantityLimit { add_on_id, quantity, limit }
+        }
+    }
+}
+
+/// Takes an add-on out of the cart. Says whether it was there.
+pub fn remove(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
+    Ok(REMOVE.execute(&[Param::Text(user_id), Param::Id(add_on_id)], |_| Ok(()))? > 0)
+}
+
+/// Empties the cart. Says how many lines it had.
+pub fn clear(user_id: &str) -> Result<u64, Error> {
+    CLEAR.execute(&[Param::Text(user_id)], |_| Ok(()))
+}

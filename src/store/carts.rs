@@ -1,0 +1,78 @@
+//! Reading every cart in one ordered scan.
+
+use super::cart::StoredLine;
+use super::statement::Statement;
+use crate::error::Error;
+
+static ALL_LINES: Statement = Statement::new(
+    "SELECT c.user_id, c.add_on_id, c.quantity, c.billing_type
+       FROM @extschema@.cart_items c
+      ORDER BY c.user_id, c.added_at, c.add_on_id",
+);
+
+/// How many carts are handed over at once: enough that what is asked about their users is asked in few statements.
+const BATCH: usize = 4000;
+
+/// Carts of some users.
+#[derive(Debug, Default)]
+pub struct Batch {
+    user_ids: Vec<String>,
+    /// Where each user's lines end.
+    ends: Vec<usize>,
+    lines: Vec<StoredLine>,
+}
+
+impl Batch {
+    /// The carts: whose they are, and their lines in the order in which they were added.
+    pub fn carts(&self) -> impl Iterator<Item = (&str, &[StoredLine])> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let ranges = starts.zip(&self.ends).map(|(start, &end)| &self.lines[start..end]);
+        self.user_ids.iter().map(String::as_str).zip(ranges)
+    }
+
+    fn clear(&mut self) {
+        self.user_ids.clear();
+        self.ends.clear();
+        self.lines.clear();
+    }
+
+    /// Ends the cart whose lines came last, and keeps it if it is wanted.
+    fn end_cart(&mut self, is_wanted: impl Fn(&[StoredLine]) -> bool) {
+        let start = self.ends.last().copied().unwrap_or(0);
+        if self.user_ids.len() > self.ends.len() {
+            if is_wanted(&self.lines[start..]) {
+                self.ends.push(self.lines.len());
+            } else {
+                self.user_ids.pop();
+                self.lines.truncate(start);
+            }
+        }
+    }
+}
+
+/// Hands over the carts that are wanted, batch by batch, and keeps no more than one batch.
+pub fn each_batch(
+    is_wanted: impl Fn(&[StoredLine]) -> bool,
+    mut each: impl FnMut(&Batch) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut batch = Batch::default();
+    // The user as the database spells it, so that a text is converted once per user and not once per line.
+    let mut raw_user_id: Option<Vec<u8>> = None;
+    ALL_LINES.read(&[], |row| {
+        if raw_user_id.as_deref() != Some(row.raw_text(0)) {
+            batch.end_cart(&is_wanted);
+            if batch.ends.len() == BATCH {
+                each(&batch)?;
+                batch.clear();
+            }
+            batch.user_ids.push(row.get(0));
+            let raw = raw_user_id.get_or_insert_default();
+            raw.clear();
+            raw.extend_from_slice(row.raw_text(0));
+        }
+        batch.lines.push(StoredLine::read(row, 1));
+        Ok(())
+    })?;
+    batch.end_cart(&is_wanted);
+    if batch.ends.is_empty() { Ok(()) } else { each(&batch) }
+}

@@ -1,0 +1,209 @@
+//! Loading what prices depend on: add-ons, pricing rules and bundles.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use uuid::Uuid;
+
+use super::catalog_cache;
+use super::statement::{Param, Row, Statement};
+use crate::datum::Json;
+use crate::engine::billing::BillingType;
+use crate::engine::catalog::{AddOn, Bundle, Catalog, Offer, PricingRule};
+use crate::engine::conditions::Conditions;
+use crate::engine::money::{Discount, Money, Percent};
+use crate::engine::time::Window;
+use crate::error::Error;
+
+macro_rules! select_add_ons {
+    ($condition:literal) => {
+        Statement::new(concat!(
+            "SELECT a.id, a.name, (a.base_price * 100)::bigint, a.billing_type, a.is_active
+               FROM @extschema@.add_ons a ",
+            $condition
+        ))
+    };
+}
+
+macro_rules! select_rules {
+    ($condition:literal) => {
+        Statement::new(concat!(
+            "SELECT r.id, r.add_on_id, r.tier_code, (r.discount_percent * 100)::bigint, (r.discount_amount * 100)::bigint,
+                    r.conditions, r.priority, r.is_active, r.valid_from, r.valid_until
+               FROM @extschema@.pricing_rules r ",
+            $condition
+        ))
+    };
+}
+
+macro_rules! select_bundles {
+    ($condition:literal) => {
+        Statement::new(concat!(
+            "SELECT b.id, b.name, b.add_on_ids, (b.discount_percent * 100)::bigint, (b.discount_amount * 100)::bigint,
+                    b.is_active, b.valid_from, b.valid_until, b.max_uses - b.current_uses
+               FROM @extschema@.add_on_bundles b ",
+            $condition
+        ))
+    };
+}
+
+static ADD_ONS: Statement = select_add_ons!("WHERE a.id = ANY ($1)");
+static RULES: Statement = select_rules!("WHERE r.add_on_id = ANY ($1) AND r.is_active");
+static BUNDLES: Statement = select_bundles!("WHERE b.add_on_ids && $1 AND b.is_active");
+
+static ALL_ADD_ONS: Statement = select_add_ons!("");
+static ALL_RULES: Statement = select_rules!("");
+static ALL_BUNDLES: Statement = select_bundles!("");
+
+static BUNDLE_USES_LEFT: Statement = Statement::new(
+    "SELECT b.id, b.max_uses - b.current_uses
+       FROM @extschema@.add_on_bundles b
+      WHERE b.id = ANY ($1) AND b.max_uses IS NOT NULL",
+);
+
+/// What can be sold together, and how often bundles of limited use still can.
+#[derive(Debug)]
+pub struct Assortment {
+    /// The add-ons, their rules, and the bundles made of them.
+    pub catalog: Catalog,
+    /// The uses left of the bundles that have a limit.
+    pub bundle_uses_left: HashMap<Uuid, u32>,
+}
+
+/// What a cart of these add-ons depends on. Add-ons that do not exist are not in it.
+pub fn assortment(add_on_ids: &[Uuid]) -> Result<Assortment, Error> {
+    let offers = catalog_cache::offers(add_on_ids)?;
+    let bundle_uses_left = uses_left(&limited_bundles(&offers))?;
+    Ok(Assortment { catalog: Catalog::of(offers), bundle_uses_left })
+}
+
+/// The bundles of limited use that these add-ons are enough for.
+fn limited_bundles(offers: &[Rc<Offer>]) -> Vec<Uuid> {
+    let is_offered = |id: &Uuid| offers.iter().any(|offer| offer.add_on.id == *id);
+    let bundles = offers.iter().flat_map(|offer| offer.bundles());
+    let limited = bundles.filter(|bundle| bundle.is_limited && bundle.add_on_ids.iter().all(is_offered));
+    limited.map(|bundle| bundle.id).collect()
+}
+
+fn uses_left(bundle_ids: &[Uuid]) -> Result<HashMap<Uuid, u32>, Error> {
+    let mut uses_left = HashMap::new();
+    if !bundle_ids.is_empty() {
+        BUNDLE_USES_LEFT.read(&[Param::Ids(bundle_ids)], |row| {
+            uses_left.insert(row.get(0), row.get::<i32>(1).max(0) as u32);
+            Ok(())
+        })?;
+    }
+    Ok(uses_left)
+}
+
+/// Reads the offers of these add-ons, without those that do not exist. Rules and bundles that are switched off are left
+/// out: they have no part in any price.
+pub fn load_offers(add_on_ids: &[Uuid]) -> Result<Vec<Rc<Offer>>, Error> {
+    let ids = [Param::Ids(add_on_ids)];
+    let mut loaded = Rows::default();
+    ADD_ONS.read(&ids, |row| loaded.add_on(row))?;
+    RULES.read(&ids, |row| loaded.rule(row))?;
+    BUNDLES.read(&ids, |row| loaded.bundle(row))?;
+    Ok(Catalog::new(loaded.add_ons, loaded.rules, loaded.bundles).into_offers())
+}
+
+/// Loads the whole catalog: also what is no longer sold or switched off.
+pub fn everything() -> Result<Rows, Error> {
+    let mut loaded = Rows::default();
+    ALL_ADD_ONS.read(&[], |row| loaded.add_on(row))?;
+    ALL_RULES.read(&[], |row| loaded.rule(row))?;
+    ALL_BUNDLES.read(&[], |row| loaded.bundle(row))?;
+    Ok(loaded)
+}
+
+/// Rows of the catalog that were loaded and can still be changed.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    pub add_ons: Vec<AddOn>,
+    pub rules: Vec<PricingRule>,
+    pub bundles: Vec<Bundle>,
+    pub bundle_uses_left: HashMap<Uuid, u32>,
+}
+
+impl Rows {
+    fn add_on(&mut self, row: &Row) -> Result<(), Error> {
+        self.add_ons.push(read_add_on(row));
+        Ok(())
+    }
+
+    fn rule(&mut self, row: &Row) -> Result<(), Error> {
+        self.rules.push(read_rule(row));
+        Ok(())
+    }
+
+    fn bundle(&mut self, row: &Row) -> Result<(), Error> {
+        let bundle = read_bundle(row);
+        if let Some(left) = row.optional::<i32>(8) {
+            self.bundle_uses_left.insert(bundle.id, left.max(0) as u32);
+        }
+        self.bundles.push(bundle);
+        Ok(())
+    }
+
+    /// Arranges the rows for pricing.
+    pub fn arrange(self) -> Assortment {
+        let catalog = Catalog::new(self.add_ons, self.rules, self.bundles);
+        Assortment { catalog, bundle_uses_left: self.bundle_uses_left }
+    }
+}
+
+fn read_add_on(row: &Row) -> AddOn {
+    AddOn {
+        id: row.get(0),
+        name: row.get(1),
+        base_price: Money::from_cents(row.get(2)),
+        billing_type: billing_type(row.get(3)),
+        is_active: row.get(4),
+    }
+}
+
+/// A billing type as a constraint of its table guarantees it.
+pub fn billing_type(name: String) -> BillingType {
+    BillingType::from_name(&name).unwrap_or(BillingType::OneTime)
+}
+
+fn read_rule(row: &Row) -> PricingRule {
+    PricingRule {
+        id: row.get(0),
+        add_on_id: row.get(1),
+        tier_code: row.optional(2),
+        discount: read_discount(row, 3),
+        conditions: row.get::<Json>(5).parse().and_then(|conditions| Conditions::parse(&conditions)),
+        priority: row.get(6),
+        is_active: row.get(7),
+        window: read_window(row, 8),
+    }
+}
+
+fn read_bundle(row: &Row) -> Bundle {
+    Bundle {
+        id: row.get(0),
+        name: row.get(1),
+        add_on_ids: read_add_on_ids(row),
+        discount: read_discount(row, 3),
+        is_active: row.get(5),
+        window: read_window(row, 6),
+        is_limited: row.optional::<i32>(8).is_some(),
+    }
+}
+
+fn read_add_on_ids(row: &Row) -> Vec<Uuid> {
+    let mut add_on_ids: Vec<Uuid> = row.get(2);
+    add_on_ids.sort_unstable();
+    add_on_ids
+}
+
+/// A percentage in hundredths and an amount in cents, in two columns.
+fn read_discount(row: &Row, column: usize) -> Discount {
+    Discount { percent: Percent::from_hundredths(row.get(column)), amount: Money::from_cents(row.get(column + 1)) }
+}
+
+/// The bounds of a window, in two columns.
+fn read_window(row: &Row, column: usize) -> Window {
+    Window { from: row.optional(column), until: row.optional(column + 1) }
+}

@@ -1,0 +1,326 @@
+//! This backend's copy of what changes seldom: offers by add-on, and the add-ons that give a feature.
+//!
+//! What is kept must be what the calling query's snapshot would find. Triggers on the tables of the catalog announce every
+//! change as an invalidation of the table, which reaches this backend when the change commits, when it is its own and the
+//! command has ended, and when its own is undone. Before each use the announcements are taken in, and any of them empties
+//! the cache. What is left was there when the first snapshot after the last announcement was taken, and has not changed
+//! since; so it is what every snapshot finds that sees at least as much as that one. A snapshot that sees less, of a query
+//! that began before a change, of a cursor, or of a REPEATABLE READ transaction, gets contents of its own, which are kept
+//! as long as that very snapshot is asked about. Under SERIALIZABLE, where PostgreSQL watches what a transaction reads,
+//! every snapshot gets contents of its own.
+//!
+//! The contents are those of one role, whose privileges were checked when they were read. Where row-level security applies
+//! to that role, nothing is kept: what its policies let through may depend on anything.
+//!
+//! Nothing is kept either where a trigger that announces is missing or disabled, as on tables that Citus spreads over nodes:
+//! it has no triggers there, and announcements do not travel from node to node.
+//!
+//! A change counts from the moment its COMMIT returns. Uses of bundles and codes change with every checkout; they are not
+//! announced and not kept.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use pgrx::pg_sys;
+use uuid::Uuid;
+
+use super::catalog;
+use super::entitlements;
+use super::installation;
+use super::visibility::Visibility;
+use crate::engine::catalog::Offer;
+use crate::error::Error;
+use crate::settings;
+
+thread_local! {
+    static CACHE: RefCell<Cache> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Cache {
+    /// The announcements that were taken in when the contents were last emptied, and the role whose they are.
+    changes: u64,
+    role: pg_sys::Oid,
+    /// Whether the role may see every row; `None` until something is to be kept.
+    sees_everything: Option<bool>,
+    /// The snapshot by which everything that was announced had happened.
+    since: Option<Visibility>,
+    /// What snapshots find that see at least what `since` sees.
+    shared: Contents,
+    /// What the snapshot `own_of` finds.
+    own: Contents,
+    own_of: Visibility,
+    /// The snapshot that was last asked about, and which contents are for it.
+    last: Option<(Visibility, Which)>,
+    statistics: Statistics,
+}
+
+/// The contents that are for a snapshot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Shared,
+    Own,
+}
+
+/// What is kept, the time of its last use, and how much memory it takes.
+#[derive(Default)]
+struct Contents {
+    offers: HashMap<Uuid, Slot<Rc<Offer>>>,
+    features: HashMap<Box<str>, Slot<Rc<[Uuid]>>>,
+    bytes: usize,
+    clock: u64,
+}
+
+struct Slot<T> {
+    value: T,
+    bytes: usize,
+    used: u64,
+}
+
+/// How the cache of this backend is doing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Statistics {
+    /// What is kept now.
+    pub entries: u64,
+    /// The memory that it takes.
+    pub bytes: u64,
+    /// What was read from the tables, one by one.
+    pub loads: u64,
+    /// What was found in the cache.
+    pub hits: u64,
+    /// How often the cache was emptied.
+    pub invalidations: u64,
+}
+
+/// The offers of these add-ons, without those that do not exist, in no particular order.
+pub fn offers(add_on_ids: &[Uuid]) -> Result<Vec<Rc<Offer>>, Error> {
+    let (which, mut offers, missing) = CACHE.with_borrow_mut(|cache| {
+        let which = cache.prepare();
+        let contents = cache.contents(which);
+        let (mut found, mut missing) = (Vec::with_capacity(add_on_ids.len()), Vec::new());
+        for &id in add_on_ids {
+            match contents.offer(id) {
+                Some(offer) => found.push(offer),
+                None => missing.push(id),
+            }
+        }
+        cache.statistics.hits += found.len() as u64;
+        (which, found, missing)
+    });
+    if !missing.is_empty() {
+        // Not while the cache is borrowed: a policy on the tables may call a function that asks it.
+        let loaded = catalog::load_offers(&missing)?;
+        offers.extend(loaded.iter().cloned());
+        CACHE.with_borrow_mut(|cache| cache.keep_offers(which, loaded));
+    }
+    Ok(offers)
+}
+
+/// The offer of an add-on.
+pub fn offer(add_on_id: Uuid) -> Result<Option<Rc<Offer>>, Error> {
+    let found = CACHE.with_borrow_mut(|cache| {
+        let which = cache.prepare();
+        let found = cache.contents(which).offer(add_on_id);
+        cache.statistics.hits += u64::from(found.is_some());
+        found
+    });
+    match found {
+        Some(offer) => Ok(Some(offer)),
+        None => Ok(offers(&[add_on_id])?.pop()),
+    }
+}
+
+/// The add-ons that give a feature, in id order.
+pub fn add_ons_giving(feature_key: &str) -> Result<Rc<[Uuid]>, Error> {
+    let (which, found) = CACHE.with_borrow_mut(|cache| {
+        let which = cache.prepare();
+        let found = cache.contents(which).feature(feature_key);
+        cache.statistics.hits += u64::from(found.is_some());
+        (which, found)
+    });
+    match found {
+        Some(add_ons) => Ok(add_ons),
+        None => {
+            let add_ons: Rc<[Uuid]> = entitlements::load_add_ons_giving(feature_key)?.into();
+            CACHE.with_borrow_mut(|cache| cache.keep_feature(which, feature_key, &add_ons));
+            Ok(add_ons)
+        }
+    }
+}
+
+/// How the cache of this backend is doing.
+pub fn statistics() -> Statistics {
+    CACHE.with_borrow(|cache| Statistics {
+        entries: (cache.shared.len() + cache.own.len()) as u64,
+        bytes: (cache.shared.bytes + cache.own.bytes) as u64,
+        ..cache.statistics
+    })
+}
+
+impl Cache {
+    /// Takes in what was announced, and says which contents are for the calling query.
+    fn prepare(&mut self) -> Which {
+        // SAFETY: a query is running; its snapshot is active as long as this function runs.
+        let (snapshot, role) = unsafe {
+            pg_sys::AcceptInvalidationMessages();
+            (pg_sys::GetActiveSnapshot(), pg_sys::GetUserId())
+        };
+        if self.changes != installation::catalog_changes() || self.role != role {
+            self.empty(role);
+        }
+        // SAFETY: as above.
+        unsafe { self.contents_for(snapshot) }
+    }
+
+    /// # Safety
+    /// The snapshot must be one for reading tables (MVCC), and in use.
+    unsafe fn contents_for(&mut self, snapshot: pg_sys::Snapshot) -> Which {
+        // SAFETY: the caller says so.
+        unsafe {
+            if let Some((visibility, which)) = &self.last
+                && visibility.is_that_of(snapshot)
+            {
+                return *which;
+            }
+            let visibility = Visibility::of(snapshot);
+            let which = self.which(&visibility);
+            if which == Which::Own && !self.own_of.is_that_of(snapshot) {
+                self.own = Contents::default();
+                self.own_of.set(snapshot);
+            }
+            self.last = Some((visibility, which));
+            which
+        }
+    }
+
+    fn empty(&mut self, role: pg_sys::Oid) {
+        (self.changes, self.role) = (installation::catalog_changes(), role);
+        self.sees_everything = None;
+        self.statistics.invalidations += 1;
+        (self.shared, self.own) = Default::default();
+        (self.since, self.last) = (None, None);
+        self.own_of = Visibility::default();
+    }
+
+    fn which(&mut self, visibility: &Visibility) -> Which {
+        // SAFETY: reading the isolation level and taking a snapshot are possible in any transaction; while a query runs in
+        // parallel no snapshot can be taken.
+        unsafe {
+            // Only what is read in the transaction itself is watched for conflicts.
+            if pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32 {
+                return Which::Own;
+            }
+            if self.since.is_none() && !pg_sys::IsInParallelMode() {
+                self.since = Some(Visibility::of(pg_sys::GetLatestSnapshot()));
+            }
+        }
+        match &self.since {
+            Some(since) if visibility.includes(since) => Which::Shared,
+            _ => Which::Own,
+        }
+    }
+
+    fn contents(&mut self, which: Which) -> &mut Contents {
+        match which {
+            Which::Shared => &mut self.shared,
+            Which::Own => &mut self.own,
+        }
+    }
+
+    fn may_keep(&mut self) -> bool {
+        installation::catalog_is_announced() && self.sees_everything()
+    }
+
+    fn sees_everything(&mut self) -> bool {
+        let sees = |table: pg_sys::Oid| {
+            // SAFETY: the table was read a moment ago; a table that is gone has no policies.
+            let security = unsafe { pg_sys::check_enable_rls(table, pg_sys::InvalidOid, true) };
+            security != pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
+        };
+        *self.sees_everything.get_or_insert_with(|| installation::catalog_tables().into_iter().all(sees))
+    }
+
+    /// If something was announced while these were read, the next use empties the cache.
+    fn keep_offers(&mut self, which: Which, offers: Vec<Rc<Offer>>) {
+        self.statistics.loads += offers.len() as u64;
+        if !self.may_keep() {
+            return;
+        }
+        let contents = self.contents(which);
+        for offer in offers {
+            let bytes = offer.size();
+            contents.make_room(bytes);
+            contents.keep_offer(offer, bytes);
+        }
+    }
+
+    fn keep_feature(&mut self, which: Which, feature_key: &str, add_ons: &Rc<[Uuid]>) {
+        self.statistics.loads += 1;
+        if !self.may_keep() {
+            return;
+        }
+        let bytes = feature_key.len() + size_of_val(&**add_ons);
+        let contents = self.contents(which);
+        contents.make_room(bytes);
+        contents.keep_feature(feature_key, Rc::clone(add_ons), bytes);
+    }
+}
+
+impl Contents {
+    fn len(&self) -> usize {
+        self.offers.len() + self.features.len()
+    }
+
+    fn offer(&mut self, id: Uuid) -> Option<Rc<Offer>> {
+        self.clock += 1;
+        let slot = self.offers.get_mut(&id)?;
+        slot.used = self.clock;
+        Some(Rc::clone(&slot.value))
+    }
+
+    fn feature(&mut self, key: &str) -> Option<Rc<[Uuid]>> {
+        self.clock += 1;
+        let slot = self.features.get_mut(key)?;
+        slot.used = self.clock;
+        Some(Rc::clone(&slot.value))
+    }
+
+    fn keep_offer(&mut self, offer: Rc<Offer>, bytes: usize) {
+        let bytes = bytes + size_of::<(Uuid, Slot<Rc<Offer>>)>();
+        if self.has_room(bytes) {
+            self.bytes += bytes;
+            let replaced = self.offers.insert(offer.add_on.id, Slot { value: offer, bytes, used: self.clock });
+            self.bytes -= replaced.map_or(0, |slot| slot.bytes);
+        }
+    }
+
+    fn keep_feature(&mut self, key: &str, add_ons: Rc<[Uuid]>, bytes: usize) {
+        let bytes = bytes + size_of::<(Box<str>, Slot<Rc<[Uuid]>>)>();
+        if self.has_room(bytes) {
+            self.bytes += bytes;
+            let replaced = self.features.insert(key.into(), Slot { value: add_ons, bytes, used: self.clock });
+            self.bytes -= replaced.map_or(0, |slot| slot.bytes);
+        }
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.bytes + bytes <= settings::catalog_cache_bytes()
+    }
+
+    /// When there is no room for so many bytes more, drops the third of the entries that was not used for longest: at
+    /// once, so that room is rarely made.
+    fn make_room(&mut self, bytes: usize) {
+        if self.has_room(bytes) || self.len() == 0 {
+            return;
+        }
+        let used = self.offers.values().map(|slot| slot.used).chain(self.features.values().map(|slot| slot.used));
+        let mut used: Vec<u64> = used.collect();
+        let third = used.len() / 3;
+        let (_, &mut oldest_to_keep, _) = used.select_nth_unstable(third);
+        self.offers.retain(|_, slot| slot.used > oldest_to_keep);
+        self.features.retain(|_, slot| slot.used > oldest_to_keep);
+        let offers = self.offers.values().map(|slot| slot.bytes);
+        self.bytes = offers.chain(self.features.values().map(|slot| slot.bytes)).sum();
+    }
+}

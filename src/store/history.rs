@@ -1,0 +1,115 @@
+//! What users have: owned add-ons, earlier purchases and redemptions, as far as prices depend on them.
+
+use uuid::Uuid;
+
+use super::statement::{Param, Row, Statement};
+use crate::engine::promotions::PromoRequest;
+use crate::engine::questions::Questions;
+use crate::engine::time::Instant;
+use crate::error::Error;
+
+static OWNED: Statement = Statement::new_or_distributed(
+    "SELECT n.place
+       FROM unnest($1, $2) WITH ORDINALITY n (user_id, add_on_id, place)
+       JOIN @extschema@.user_add_ons u ON u.user_id = n.user_id AND u.add_on_id = n.add_on_id
+      WHERE u.status = 'active' AND u.purchased_at <= $3 AND (u.expires_at IS NULL OR u.expires_at > $3)",
+    "SELECT n.place
+       FROM unnest($1, $2) WITH ORDINALITY n (user_id, add_on_id, place)
+       JOIN @extschema@.user_add_ons u ON u.user_id = n.user_id AND u.add_on_id = n.add_on_id
+      WHERE u.status = 'active' AND u.purchased_at <= $3 AND (u.expires_at IS NULL OR u.expires_at > $3)
+        AND u.user_id = ANY ($1)",
+);
+
+// Over Citus the users are named once more, so that only their nodes are asked.
+
+/// One probe of an index for each user, which ends at the first purchase.
+static HAVE_PURCHASED: Statement = Statement::new_or_distributed(
+    "SELECT n.place
+       FROM unnest($1) WITH ORDINALITY n (user_id, place)
+      CROSS JOIN LATERAL (
+              SELECT FROM @extschema@.add_on_purchases p
+               WHERE p.user_id = n.user_id AND p.status = ANY ('{completed,disputed,refunded}')
+               LIMIT 1) p",
+    "SELECT n.place
+       FROM unnest($1) WITH ORDINALITY n (user_id, place)
+       JOIN (SELECT DISTINCT p.user_id FROM @extschema@.add_on_purchases p
+              WHERE p.user_id = ANY ($1) AND p.status = ANY ('{completed,disputed,refunded}')) p ON p.user_id = n.user_id",
+);
+
+/// A checkout lives while any of its rows does; a row without a checkout stands for itself.
+static REDEMPTIONS: Statement = Statement::new_or_distributed(
+    "SELECT n.place, pg_catalog.count(DISTINCT COALESCE(r.checkout_id, r.id))
+       FROM unnest($1) WITH ORDINALITY n (user_id, place)
+       JOIN @extschema@.add_on_purchases r ON r.user_id = n.user_id
+      WHERE r.promo_code = $2 AND r.status = ANY ('{pending,completed,disputed}')
+      GROUP BY n.place",
+    "SELECT n.place, pg_catalog.count(DISTINCT COALESCE(r.checkout_id, r.id))
+       FROM unnest($1) WITH ORDINALITY n (user_id, place)
+       JOIN @extschema@.add_on_purchases r ON r.user_id = n.user_id
+      WHERE r.user_id = ANY ($1) AND r.promo_code = $2 AND r.status = ANY ('{pending,completed,disputed}')
+      GROUP BY n.place",
+);
+
+/// What prices can depend on in a user's past; empty where nothing was asked.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// The add-ons asked about that the user actively owns, in id order.
+    pub owned: Vec<Uuid>,
+    /// Whether the user has an earlier purchase (semantics 4).
+    pub has_purchased: bool,
+    /// How often the user has redeemed the code and it is still live.
+    pub promo_uses: u32,
+}
+
+/// Answers the questions about each user, in their order: what is asked about many is found by one statement.
+pub fn load(users: &[(&str, Questions)], at: Instant, promo: Option<&PromoRequest>) -> Result<Vec<History>, Error> {
+    let mut histories = vec![History::default(); users.len()];
+    load_owned(users, at, &mut histories)?;
+    let (places, ids) = who(users, |questions| questions.has_purchased);
+    if !ids.is_empty() {
+        HAVE_PURCHASED.read(&[Param::OptionalTexts(&ids)], |row| {
+            histories[places[position(row)]].has_purchased = true;
+            Ok(())
+        })?;
+    }
+    let (places, ids) = who(users, |questions| questions.promo_uses);
+    if let (Some(promo), false) = (promo, ids.is_empty()) {
+        REDEMPTIONS.read(&[Param::OptionalTexts(&ids), Param::Text(&promo.code)], |row| {
+            histories[places[position(row)]].promo_uses = u32::try_from(row.get::<i64>(1)).unwrap_or(u32::MAX);
+            Ok(())
+        })?;
+    }
+    Ok(histories)
+}
+
+fn load_owned(users: &[(&str, Questions)], at: Instant, histories: &mut [History]) -> Result<(), Error> {
+    let (mut places, mut user_ids, mut add_on_ids) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, (user_id, questions)) in users.iter().enumerate() {
+        for &add_on_id in &questions.owned {
+            places.push(place);
+            user_ids.push(Some(*user_id));
+            add_on_ids.push(add_on_id);
+        }
+    }
+    if places.is_empty() {
+        return Ok(());
+    }
+    OWNED.read(&[Param::OptionalTexts(&user_ids), Param::Ids(&add_on_ids), Param::At(at)], |row| {
+        let position = position(row);
+        histories[places[position]].owned.push(add_on_ids[position]);
+        Ok(())
+    })?;
+    histories.iter_mut().for_each(|history| history.owned.sort_unstable());
+    Ok(())
+}
+
+/// The users of whom something is asked, and where they stand among all.
+fn who<'a>(users: &[(&'a str, Questions)], is_asked: fn(&Questions) -> bool) -> (Vec<usize>, Vec<Option<&'a str>>) {
+    let asked = users.iter().enumerate().filter(|(_, (_, questions))| is_asked(questions));
+    asked.map(|(place, (user_id, _))| (place, Some(*user_id))).unzip()
+}
+
+/// Which element of the arrays a row is about.
+fn position(row: &Row) -> usize {
+    row.get::<i64>(0) as usize - 1
+}

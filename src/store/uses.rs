@@ -1,0 +1,81 @@
+//! Claiming uses of promotional codes and bundles, and giving them back (semantics 4).
+//!
+//! A claim is one guarded update, so it takes what is left at that very moment or nothing; behind it a constraint says the
+//! same.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::statement::{Param, Statement};
+use crate::error::Error;
+
+static CLAIM_CODE: Statement = Statement::new(
+    "UPDATE @extschema@.promotional_codes c
+        SET updated_at=pg_catalog.now(), current_uses=(c.current_uses + 1)
+      WHERE c.code = $1 AND c.is_active AND (c.max_uses IS NULL OR c.current_uses < c.max_uses)",
+);
+
+static CLAIM_BUNDLE: Statement = Statement::new(
+    "UPDATE @extschema@.add_on_bundles b
+        SET updated_at=pg_catalog.now(), current_uses=(b.current_uses + $2)
+      WHERE b.id = $1 AND b.is_active AND (b.max_uses IS NULL OR (b.max_uses - b.current_uses) >= $2)",
+);
+
+static GIVE_CODE_BACK: Statement = Statement::new(
+    "UPDATE @extschema@.promotional_codes c
+        SET updated_at=pg_catalog.now(), current_uses=GREATEST((c.current_uses - $2), 0)
+      WHERE c.code = $1",
+);
+
+static GIVE_BUNDLE_BACK: Statement = Statement::new(
+    "UPDATE @extschema@.add_on_bundles b
+        SET updated_at=pg_catalog.now(), current_uses=GREATEST((b.current_uses - $2), 0)
+      WHERE b.id = $1",
+);
+
+/// Claims one use of a code. Says whether there was one.
+pub fn claim_code(code: &str) -> Result<bool, Error> {
+    Ok(CLAIM_CODE.execute(&[Param::Text(code)], |_| Ok(()))? > 0)
+}
+
+/// Claims instances of a bundle. Says whether there were so many.
+pub fn claim_bundle(bundle_id: Uuid, instances: u32) -> Result<bool, Error> {
+    let instances = i32::try_from(instances).unwrap_or(i32::MAX);
+    Ok(CLAIM_BUNDLE.execute(&[Param::Id(bundle_id), Param::Int(instances)], |_| Ok(()))? > 0)
+}
+
+/// Uses that were claimed and are no longer needed.
+#[derive(Debug, Default)]
+pub struct Claims {
+    bundles: BTreeMap<Uuid, i32>,
+    codes: BTreeMap<String, i32>,
+}
+
+impl Claims {
+    /// What one checkout has claimed.
+    pub fn of_checkout(bundles: impl IntoIterator<Item = (Uuid, i32)>, code: Option<String>) -> Claims {
+        Claims { bundles: bundles.into_iter().collect(), codes: code.into_iter().map(|code| (code, 1)).collect() }
+    }
+
+    /// Adds the claims of another checkout.
+    pub fn add(&mut self, other: Claims) {
+        for (bundle_id, instances) in other.bundles {
+            *self.bundles.entry(bundle_id).or_default() += instances;
+        }
+        for (code, uses) in other.codes {
+            *self.codes.entry(code).or_default() += uses;
+        }
+    }
+
+    /// Gives everything back: bundles by id, then codes, as the lock order says.
+    pub fn give_back(self) -> Result<(), Error> {
+        for (bundle_id, instances) in self.bundles {
+            GIVE_BUNDLE_BACK.execute(&[Param::Id(bundle_id), Param::Int(instances)], |_| Ok(()))?;
+        }
+        for (code, uses) in self.codes {
+            GIVE_CODE_BACK.execute(&[Param::Text(&code), Param::Int(uses)], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! Results of any size: rows go into a tuplestore as they are found, which PostgreSQL keeps in work_mem and then on disk.
+
+use pgrx::memcxt::PgMemoryContexts;
+use pgrx::pg_sys;
+
+/// The result of a set-returning function, filled while the function runs.
+pub struct Tuplestore {
+    store: *mut pg_sys::Tuplestorestate,
+    columns: pg_sys::TupleDesc,
+    /// What making a row needs is freed after it.
+    per_row: PgMemoryContexts,
+}
+
+impl Tuplestore {
+    /// Prepares the result of the function that is being called.
+    ///
+    /// # Safety
+    /// The call must be that of a function declared as returning a table.
+    pub unsafe fn open(call: pg_sys::FunctionCallInfo) -> Tuplestore {
+        // SAFETY: the caller says so; PostgreSQL raises an error where no set is accepted, and has prepared the result then.
+        unsafe {
+            pg_sys::InitMaterializedSRF(call, 0);
+            let result = (*call).resultinfo.cast::<pg_sys::ReturnSetInfo>();
+            let per_row = PgMemoryContexts::new("extensions: row of a result");
+            Tuplestore { store: (*result).setResult, columns: (*result).setDesc, per_row }
+        }
+    }
+
+    /// Adds a row, whose values `make` makes.
+    pub fn push<const N: usize>(&mut self, make: impl FnOnce() -> [Option<pg_sys::Datum>; N]) {
+        // SAFETY: the store copies the row, of as many values as its description has columns, before their memory is freed.
+        unsafe {
+            debug_assert_eq!((*self.columns).natts as usize, N);
+            let values = self.per_row.switch_to(|_| make());
+            let mut nulls = values.map(|value| value.is_none());
+            let mut values = values.map(|value| value.unwrap_or(pg_sys::Datum::null()));
+            pg_sys::tuplestore_putvalues(self.store, self.columns, values.as_mut_ptr(), nulls.as_mut_ptr());
+            self.per_row.reset();
+        }
+    }
+}
