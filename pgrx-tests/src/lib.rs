@@ -1,0 +1,55 @@
+//! Throwaway PostgreSQL servers for the suites in `tests/`.
+//!
+//! Each suite is an ordinary test target. It runs against the PostgreSQL whose major version stands in `PG_MAJOR` (18
+//! without it), into which the extension was installed before:
+//!
+//! ```sh
+//! PG_MAJOR=16 cargo test -p extensions-tests --test install
+//! ```
+//!
+//! `make test` installs the extension into each version and runs every suite there.
+
+pub mod business;
+pub mod clients;
+pub mod invariants;
+pub mod markdown;
+pub mod page;
+pub mod paths;
+pub mod python;
+pub mod reads;
+pub mod server;
+
+pub use server::Server;
+
+/// A fresh database of the suite's server, in which the extension is installed and the sample catalog is loaded.
+pub fn marketplace(name: &str) -> postgres::Client {
+    let server = Server::shared();
+    server.create_database(name);
+    let mut client = server.connect(name);
+    client
+        .batch_execute("CREATE EXTENSION extensions; SELECT * FROM load_sample_catalog()")
+        .expect("the extension installs and loads its sample");
+    client
+}
+
+/// The first column of the only row, as text.
+pub fn text(client: &mut impl postgres::GenericClient, query: &str) -> Option<String> {
+    let messages = client.simple_query(query).unwrap_or_else(|error| panic!("{query}: {error:?}"));
+    messages.iter().find_map(|message| match message {
+        postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
+        _ => None,
+    })?
+}
+
+/// The SQLSTATE, the `code:` line of the DETAIL and the message of the error that a query raises.
+pub fn refusal(client: &mut impl postgres::GenericClient, query: &str) -> (String, String, String) {
+    let error = client.simple_query(query).err().unwrap_or_else(|| panic!("{query} was not refused"));
+    let error = error.as_db_error().unwrap_or_else(|| panic!("{query} broke the connection: {error}"));
+    let code = error.detail().and_then(|detail| detail.lines().find_map(|line| line.strip_prefix("code: ")));
+    (error.code().code().to_owned(), code.unwrap_or_default().to_owned(), error.message().to_owned())
+}
+
+/// A named catalog id of the sample: `add_on("Brigade")`.
+pub fn add_on(client: &mut impl postgres::GenericClient, name: &str) -> uuid::Uuid {
+    client.query_one("SELECT id FROM add_ons WHERE name = $1", &[&name]).expect("the sample is loaded").get(0)
+}

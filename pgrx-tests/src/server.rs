@@ -1,0 +1,223 @@
+//! A PostgreSQL server of one's own, reached through a socket in its folder, gone when the test program ends.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+
+use postgres::{Client, Config, NoTls};
+use tempfile::TempDir;
+
+use crate::paths;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    folder: TempDir,
+    programs: PathBuf,
+    port: u16,
+}
+
+const USUAL_PORT: u16 = 5432;
+
+/// The superuser of every server.
+pub const SUPERUSER: &str = "postgres";
+
+impl Server {
+    /// Starts a server with settings of its own besides the usual ones.
+    pub fn start(settings: &str) -> Server {
+        Server::made_by(paths::major(), settings, |server| server.initialize(&[]))
+    }
+
+    /// Starts a server of a major version whose data folder something else fills than `initdb` alone: a base backup, an upgrade.
+    pub fn made_by(major: u32, settings: &str, make: impl FnOnce(&Server)) -> Server {
+        let server = Server { folder: new_folder(), programs: paths::programs(major), port: USUAL_PORT };
+        make(&server);
+        server.start_with(settings);
+        server
+    }
+
+    /// Starts a server of somebody else's programs, which also listens on the loopback interface: at a port that was free a
+    /// moment ago.
+    pub fn start_on_loopback(programs: &Path, settings: &str) -> Server {
+        let socket = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let port = socket.expect("a port is free").port();
+        let server = Server { folder: new_folder(), programs: programs.to_owned(), port };
+        server.initialize(&[]);
+        server.start_with(&format!("listen_addresses = '127.0.0.1'\nport = {port}\n{settings}"));
+        server
+    }
+
+    fn start_with(&self, settings: &str) {
+        let socket = self.folder.path().display();
+        let configuration = format!(
+            "listen_addresses = ''\nunix_socket_directories = '{socket}'\nfsync = off\nmax_connections = 150\n\
+             max_prepared_transactions = 10\nautovacuum = off\ntimezone = 'UTC'\n{settings}"
+        );
+        self.configure(&configuration);
+        self.control(&["start"]);
+    }
+
+    /// Starts a hot standby that streams from a primary, where it is known by a name.
+    pub fn standby_of(primary: &Server, name: &str) -> Server {
+        let server = Server { folder: new_folder(), programs: primary.programs.clone(), port: USUAL_PORT };
+        let data = server.data();
+        // What the name is written into goes into the standby's primary_conninfo.
+        let connection = format!("application_name={name}");
+        let target = ["-D", path(&data), "-d", &connection];
+        primary.run("pg_basebackup", &[&target[..], &["-R", "-X", "stream", "-c", "fast", "--no-sync"]].concat());
+        server.configure(&format!("unix_socket_directories = '{}'", server.folder.path().display()));
+        server.control(&["start"]);
+        server
+    }
+
+    /// Makes an empty data folder.
+    pub fn initialize(&self, options: &[&str]) {
+        let data = self.data();
+        let usual = ["-D", path(&data), "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"];
+        self.run("initdb", &[&usual, options].concat());
+    }
+
+    /// Adds settings and restarts.
+    pub fn reconfigure(&self, settings: &str) {
+        self.configure(settings);
+        self.control(&["restart"]);
+    }
+
+    fn configure(&self, settings: &str) {
+        let file = self.data().join("postgresql.conf");
+        let written = fs::read_to_string(&file).and_then(|old| fs::write(&file, format!("{old}\n{settings}\n")));
+        written.expect("the configuration can be written");
+    }
+
+    /// The server that all tests of this program share.
+    pub fn shared() -> &'static Server {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let server = Server::start("");
+            server.remove_at_exit();
+            server
+        })
+    }
+
+    /// For a server in a static, which is never dropped: it is stopped and removed when the program ends.
+    pub fn remove_at_exit(&self) {
+        remove_at_exit(self);
+    }
+
+    /// Connects as the superuser.
+    pub fn connect(&self, database: &str) -> Client {
+        self.config(database).connect(NoTls).expect("the server accepts connections")
+    }
+
+    /// How to connect as the superuser.
+    pub fn config(&self, database: &str) -> Config {
+        let mut config = Config::new();
+        config.host_path(self.folder.path()).port(self.port).user(SUPERUSER).dbname(database);
+        config
+    }
+
+    /// Makes an empty database.
+    pub fn create_database(&self, name: &str) {
+        // Two at once would find each other in template1.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let created = self.connect("postgres").batch_execute(&format!("CREATE DATABASE \"{name}\""));
+        created.expect("a database can be made");
+    }
+
+    /// The port, of the socket and of the loopback interface.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder of the socket, and for whatever a test needs beside it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs one of the server's programs and returns what it prints.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> String {
+        let output =
+            self.command(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{program} {arguments:?}: {errors}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// One of the server's programs, told how to reach it.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        command
+            .env("PGHOST", self.folder.path())
+            .env("PGUSER", SUPERUSER)
+            .env("PGPORT", self.port.to_string())
+            .env_remove("PGDATABASE")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// `pg_ctl` with these arguments, waiting for what it starts or stops. What the server says goes to its log.
+    pub fn control(&self, arguments: &[&str]) {
+        let (data, log) = (self.data(), self.folder.path().join("log"));
+        let status = self
+            .command("pg_ctl")
+            .args(["-w", "-s", "-D", path(&data), "-l", path(&log)])
+            .args(arguments)
+            .stdout(Stdio::null())
+            .status();
+        let log = || fs::read_to_string(&log).unwrap_or_default();
+        assert!(status.is_ok_and(|status| status.success()), "pg_ctl {arguments:?} failed: {}", log());
+    }
+
+    /// The folder of the programs.
+    pub fn programs(&self) -> &Path {
+        &self.programs
+    }
+
+    /// The folder of the data.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let data = self.data();
+        // The folder goes with it, so there is nothing to save.
+        let mut stop = self.command("pg_ctl");
+        // It may have been stopped before.
+        let _ = stop.args(["-s", "-m", "immediate", "-D", path(&data), "stop"]).stderr(Stdio::null()).status();
+    }
+}
+
+/// A folder whose name is short enough for a socket.
+fn new_folder() -> TempDir {
+    tempfile::Builder::new().prefix("ext-").tempdir_in("/tmp").expect("/tmp can be written to")
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("paths are UTF-8")
+}
+
+/// Statics are not dropped, so the shared server is stopped by the C library when the program ends.
+fn remove_at_exit(server: &Server) {
+    static LEFT: Mutex<Vec<(PathBuf, PathBuf)>> = Mutex::new(Vec::new());
+    extern "C" fn remove() {
+        for (programs, folder) in LEFT.lock().map(|mut left| left.split_off(0)).unwrap_or_default() {
+            let data = folder.join("data");
+            let _ = Command::new(programs.join("pg_ctl"))
+                .args(["-s", "-m", "immediate", "-D"])
+                .arg(data)
+                .arg("stop")
+                .status();
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+    if let Ok(mut left) = LEFT.lock() {
+        left.push((server.programs.clone(), server.folder.path().to_owned()));
+    }
+    // SAFETY: the function stays valid until the program has ended.
+    unsafe { libc::atexit(remove) };
+}

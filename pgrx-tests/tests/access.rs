@@ -1,0 +1,387 @@
+//! grant_marketplace_access(): everything is tried as every role, and what may succeed is the table of docs/security.md.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use extensions_tests::{Server, add_on, marketplace, paths, refusal, text};
+use postgres::Client;
+
+const LEVELS: [&str; 5] = ["catalog", "entitlements", "shop", "billing", "admin"];
+
+/// The levels that each function stands under in the documentation.
+fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    let page = std::fs::read_to_string(paths::root().join("docs/security.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let read = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let levels = LEVELS.iter().zip(&cells[1..]).filter(|(_, cell)| **cell == "yes");
+        (cells[0].trim_matches('`').to_owned(), levels.map(|(level, _)| (*level).to_owned()).collect())
+    };
+    rows.map(read).collect()
+}
+
+/// Functions that PUBLIC may execute, because constraints call them.
+const FOR_ALL: [&str; 3] = ["has_no_duplicates", "check_pricing_conditions", "check_user_restrictions"];
+
+fn functions(client: &mut Client) -> BTreeSet<String> {
+    let query = "
+        SELECT DISTINCT p.proname::text
+          FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+          JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'extensions'
+         WHERE p.prorettype <> ALL ('{trigger,event_trigger,internal}'::regtype[])";
+    client.query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// A marketplace with something for every function to do, and one role for each level and one for none.
+fn roles(name: &str) -> Client {
+    let mut client = marketplace(name);
+    let brigade = add_on(&mut client, "Brigade");
+    let setup = format!(
+        "CREATE TABLE known (name text PRIMARY KEY, id uuid);
+         SELECT add_to_cart(u, '{brigade}') FROM unnest('{{ada,bob,eve,zoe}}'::text[]) u;
+         INSERT INTO known SELECT 'pending', checkout_id FROM checkout('ada', promo_code => 'LAUNCH2025');
+         INSERT INTO known SELECT 'bob', purchase_id FROM checkout('bob');
+         SELECT complete_checkout(checkout_id, 'pi_bob') FROM add_on_purchases WHERE user_id = 'bob';
+         INSERT INTO known SELECT 'eve', purchase_id FROM checkout('eve');
+         SELECT complete_checkout(checkout_id) FROM add_on_purchases WHERE user_id = 'eve';
+         SELECT dispute_purchase(id) FROM known WHERE name = 'eve'"
+    );
+    client.batch_execute(&setup).unwrap();
+    for level in LEVELS.iter().chain(&["none"]) {
+        let role = format!("{name}_{level}");
+        // Roles outlive databases, but the server is this program's own.
+        client.batch_execute(&format!("CREATE ROLE {role}")).unwrap();
+        if *level != "none" {
+            client.batch_execute(&format!("SELECT grant_marketplace_access('{role}', '{level}')")).unwrap();
+        }
+    }
+    client
+}
+
+/// A call of each function that succeeds when its caller may do everything. `{name}` stands for an id of the table `known`.
+const CALLS: &[(&str, &str)] = &[
+    ("price_add_on", "SELECT price_add_on('{brigade}')"),
+    ("quote", r#"SELECT quote('[{"add_on_id": "{brigade}", "quantity": 2}]')"#),
+    ("search_add_ons", "SELECT * FROM search_add_ons('agent')"),
+    ("catalog_cache_stats", "SELECT * FROM catalog_cache_stats()"),
+    ("has_feature", "SELECT has_feature('bob', 'agent_platform')"),
+    ("has_add_on", "SELECT has_add_on('bob', '{brigade}')"),
+    ("has_features", "SELECT * FROM has_features('bob', '{agent_platform}')"),
+    ("feature_configuration", "SELECT feature_configuration('bob', 'agent_platform')"),
+    ("user_features", "SELECT * FROM user_features('bob')"),
+    ("active_add_ons", "SELECT * FROM active_add_ons('bob')"),
+    ("entitled_users", "SELECT * FROM entitled_users('agent_platform')"),
+    ("add_to_cart", "SELECT add_to_cart('new', '{brigade}')"),
+    ("set_cart_quantity", "SELECT set_cart_quantity('zoe', '{brigade}', 2)"),
+    ("remove_from_cart", "SELECT remove_from_cart('zoe', '{brigade}')"),
+    ("clear_cart", "SELECT clear_cart('zoe')"),
+    ("price_cart", "SELECT price_cart('zoe', 'pro', 'FIRSTBUY')"),
+    ("cart_total", "SELECT cart_total('zoe')"),
+    ("explain_cart", "SELECT * FROM explain_cart('zoe', 'pro', 'FIRSTBUY')"),
+    ("explain_cart_text", "SELECT explain_cart_text('zoe')"),
+    ("validate_promo_code", "SELECT * FROM validate_promo_code('FIRSTBUY', 'zoe')"),
+    ("checkout", "SELECT * FROM checkout('zoe', promo_code => 'LAUNCH2025')"),
+    ("complete_checkout", "SELECT * FROM complete_checkout('{pending}')"),
+    ("fail_checkout", "SELECT fail_checkout('{pending}')"),
+    ("purchase_history", "SELECT * FROM purchase_history('bob')"),
+    ("refund_purchase", "SELECT refund_purchase('{bob}')"),
+    ("dispute_purchase", "SELECT dispute_purchase('{bob}')"),
+    ("resolve_dispute", "SELECT resolve_dispute('{eve}', false)"),
+    ("grant_add_on", "SELECT * FROM grant_add_on('new', '{brigade}')"),
+    ("renew_add_on", "SELECT renew_add_on('bob', '{brigade}', 19.99)"),
+    ("cancel_add_on", "SELECT cancel_add_on('bob', '{brigade}')"),
+    ("suspend_add_on", "SELECT suspend_add_on('bob', '{brigade}')"),
+    ("resume_add_on", "SELECT resume_add_on('bob', '{brigade}')"),
+    (
+        "apply_stripe_event",
+        r#"SELECT apply_stripe_event('{"id": "evt_1", "object": "event", "type": "charge.refunded", "created": 1700000000, "data":
+           {"object": {"id": "ch_1", "object": "charge", "payment_intent": "pi_bob", "amount": 1999, "amount_refunded": 1999,
+                       "currency": "usd", "refunded": true}}}')"#,
+    ),
+    (
+        "apply_lago_event",
+        r#"SELECT apply_lago_event('{"webhook_type": "subscription.terminated", "object_type": "subscription",
+           "subscription": {"lago_id": "00000000-0000-4000-8000-000000000001", "external_id": "s", "status": "terminated"}}')"#,
+    ),
+    ("check_adoption", "SELECT check_adoption('pg_catalog', 'UTC')"),
+    ("adoption_columns", "SELECT * FROM adoption_columns('known', 'add_ons')"),
+    ("adoption_rows", "SELECT adoption_rows('known', 's.*', 'false')"),
+    ("adoption_obstacles", "SELECT * FROM adoption_obstacles('known', 'add_ons')"),
+    ("adopt_rows", "SELECT adopt_rows('cart_items', 'cart_items') WHERE false"),
+    ("adopt_tables", "SELECT * FROM adopt_tables('pg_catalog')"),
+    ("price_carts", "SELECT * FROM price_carts()"),
+    (
+        "simulate_pricing_rule",
+        r#"SELECT * FROM simulate_pricing_rule('{"add_on_id": "{brigade}", "discount_percent": 5}')"#,
+    ),
+    (
+        "simulate_bundle",
+        r#"SELECT * FROM simulate_bundle('{"add_on_ids": ["{brigade}", "a0000000-0000-4000-8000-000000000004"]}')"#,
+    ),
+    (
+        "simulate_promo_code",
+        r#"SELECT * FROM simulate_promo_code('{"code": "NEW", "discount_type": "percentage", "discount_value": 5}')"#,
+    ),
+    ("check_catalog", "SELECT * FROM check_catalog()"),
+    ("check_marketplace", "SELECT * FROM check_marketplace()"),
+    ("run_maintenance", "SELECT * FROM run_maintenance()"),
+    ("reference_links", "SELECT * FROM reference_links()"),
+    ("unknown_references", "SELECT * FROM unknown_references()"),
+    ("load_sample_catalog", "SELECT * FROM load_sample_catalog()"),
+    ("marketplace_status", "SELECT * FROM marketplace_status()"),
+    ("export_catalog", "SELECT export_catalog()"),
+    ("import_catalog", "SELECT * FROM import_catalog('{\"add_ons\": [{\"name\": \"Bolt\", \"base_price\": 1}]}')"),
+    ("catalog_keys", "SELECT catalog_keys('add_ons')"),
+    ("catalog_key", "SELECT catalog_key('add_ons', '{}')"),
+    ("catalog_object", "SELECT catalog_object('add_ons', '{}')"),
+    ("catalog_rows", "SELECT * FROM catalog_rows()"),
+    ("catalog_matches", "SELECT * FROM catalog_matches('add_ons', '[]')"),
+    ("catalog_columns", "SELECT catalog_columns('add_ons', '{}')"),
+    ("canonical_entry", "SELECT canonical_entry('add_ons', '{\"name\": \"Bolt\"}')"),
+    ("write_catalog_entry", "SELECT write_catalog_entry('add_ons', '{\"name\": \"Bolt\"}', '{brigade}') WHERE false"),
+    ("add_on_names", "SELECT add_on_names('[]')"),
+    ("add_on_ids", "SELECT add_on_ids('[]', 'x')"),
+    ("check_catalog_document", "SELECT check_catalog_document('{}')"),
+    ("refuse_catalog", "SELECT refuse_catalog('x') WHERE false"),
+    ("refuse_distribution", "SELECT refuse_distribution('x', '', '') WHERE false"),
+    ("marketplace_tables", "SELECT * FROM marketplace_tables()"),
+    ("is_member", "SELECT is_member('pg_class', 1259)"),
+    ("distribution_method", "SELECT distribution_method('cart_items')"),
+    ("distribution_preparations", "SELECT * FROM distribution_preparations()"),
+    ("distribution_of_node", "SELECT distribution_of_node()"),
+    ("distribution_foreign_keys", "SELECT * FROM distribution_foreign_keys()"),
+    ("functions_of_users", "SELECT * FROM functions_of_users()"),
+    ("distribution_status", "SELECT * FROM distribution_status()"),
+    // Whoever may call these still has to own the tables, be a superuser, or have pg_cron.
+    ("link_reference_tables", ""),
+    ("unlink_reference_tables", ""),
+    ("schedule_maintenance", ""),
+    ("protect_marketplace", ""),
+    ("unprotect_marketplace", ""),
+    ("detach_tables", ""),
+    ("distribution_nodes", ""),
+    ("distribution_obstacles", ""),
+    ("check_distribution", ""),
+    ("prepare_distribution", ""),
+    ("prepare_workers", ""),
+    ("distribute_table", ""),
+    ("distribute_marketplace", ""),
+    ("attach_tables", ""),
+    ("grant_marketplace_access", ""),
+    ("revoke_marketplace_access", ""),
+    ("enable_user_isolation", ""),
+    ("disable_user_isolation", ""),
+];
+
+/// What a call gives a role: nothing, or the SQLSTATE and the message of its refusal. Whatever it did is undone.
+fn attempt(client: &mut Client, role: &str, call: &str) -> Option<(String, String)> {
+    let ids = [
+        ("{brigade}", "SELECT id FROM add_ons WHERE name = 'Brigade'"),
+        ("{pending}", "SELECT id FROM known WHERE name = 'pending'"),
+        ("{bob}", "SELECT id FROM known WHERE name = 'bob'"),
+        ("{eve}", "SELECT id FROM known WHERE name = 'eve'"),
+    ];
+    let call = ids.iter().fold(call.to_owned(), |call, (name, query)| match call.contains(name) {
+        true => call.replace(name, &text(client, query).unwrap()),
+        false => call,
+    });
+    client.batch_execute(&format!("BEGIN; SET LOCAL ROLE {role}")).unwrap();
+    let outcome = client.simple_query(&call).err().map(|error| {
+        let error = error.as_db_error().unwrap_or_else(|| panic!("{call} broke the connection: {error}"));
+        (error.code().code().to_owned(), error.message().to_owned())
+    });
+    client.batch_execute("ROLLBACK").unwrap();
+    outcome
+}
+
+#[test]
+fn everything_is_tried_as_each_role() {
+    let mut client = roles("each");
+    let documented = documented();
+    client.batch_execute("GRANT SELECT ON known TO each_admin").unwrap();
+    for (function, call) in CALLS.iter().filter(|(_, call)| !call.is_empty()) {
+        for level in LEVELS.iter().chain(&["none"]) {
+            let refused = attempt(&mut client, &format!("each_{level}"), call);
+            match documented[*function].contains(*level) {
+                true => assert_eq!(refused, None, "{level} must be able to call {function}"),
+                false => {
+                    let (state, message) =
+                        refused.unwrap_or_else(|| panic!("{level} must not be able to call {function}"));
+                    assert_eq!(
+                        (state.as_str(), message),
+                        ("42501", format!("permission denied for function {function}"))
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_documentation_knows_every_function_and_privileges_agree_with_it() {
+    let mut client = roles("known");
+    let documented = documented();
+    let functions = functions(&mut client);
+    let names: BTreeSet<String> = documented.keys().cloned().chain(FOR_ALL.map(str::to_owned)).collect();
+    assert_eq!(names, functions);
+    for (function, _) in CALLS {
+        assert!(documented.contains_key(*function), "{function} is called and not documented");
+    }
+    for function in documented.keys() {
+        assert!(CALLS.iter().any(|(called, _)| called == function), "{function} is documented and not called");
+    }
+    for (function, levels) in &documented {
+        for level in LEVELS {
+            let may = format!(
+                "SELECT bool_and(has_function_privilege('known_{level}', oid, 'EXECUTE')) FROM pg_proc
+                  WHERE proname = '{function}' AND pronamespace = 'public'::regnamespace"
+            );
+            assert_eq!(text(&mut client, &may).unwrap() == "t", levels.contains(level), "{level}: {function}");
+        }
+    }
+}
+
+#[test]
+fn public_has_nothing() {
+    let mut client = roles("nothing");
+    let allowed = "
+        SELECT string_agg(what, ' ' ORDER BY what) FROM (
+            SELECT p.proname::text FROM pg_proc p
+             WHERE p.pronamespace = 'public'::regnamespace AND has_function_privilege('nothing_none', p.oid, 'EXECUTE')
+         UNION ALL
+            SELECT c.relname FROM pg_class c
+             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname <> 'known'
+               AND (has_table_privilege('nothing_none', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+                    OR has_any_column_privilege('nothing_none', c.oid, 'SELECT, INSERT, UPDATE, REFERENCES'))) x (what)";
+    let for_all = "check_pricing_conditions check_user_restrictions has_no_duplicates";
+    assert_eq!(text(&mut client, allowed).unwrap(), for_all);
+    let definers = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef";
+    assert_eq!(text(&mut client, definers).unwrap(), "0");
+}
+
+#[test]
+fn a_level_reads_and_writes_no_other_tables() {
+    let mut client = roles("tables");
+    let direct = [
+        ("SELECT FROM add_ons", "catalog entitlements shop billing admin"),
+        ("SELECT FROM pricing_rules", "catalog shop admin"),
+        ("SELECT FROM promotional_codes", "shop billing admin"),
+        ("SELECT FROM user_add_ons", "entitlements shop billing admin"),
+        ("SELECT FROM cart_items", "shop admin"),
+        ("SELECT FROM revenue_by_day", "admin"),
+        ("SELECT FROM subscriptions_expiring_soon", "admin"),
+        ("UPDATE add_ons SET base_price = 0", "admin"),
+        ("UPDATE promotional_codes SET max_uses = NULL", "admin"),
+        ("UPDATE promotional_codes SET current_uses = current_uses", "shop billing admin"),
+        ("UPDATE user_add_ons SET status = status", "shop billing admin"),
+        ("DELETE FROM user_add_ons", "admin"),
+        ("DELETE FROM add_on_purchases", "admin"),
+        ("DELETE FROM cart_items", "shop admin"),
+        ("TRUNCATE cart_items", "admin"),
+        ("DROP TABLE cart_items", ""),
+        ("ALTER TABLE cart_items DISABLE TRIGGER ALL", ""),
+    ];
+    for (statement, levels) in direct {
+        for level in LEVELS {
+            let refused = attempt(&mut client, &format!("tables_{level}"), statement);
+            let allowed = levels.split(' ').any(|one| one == level);
+            assert_eq!(
+                refused.as_ref().map(|(state, _)| state.as_str()),
+                (!allowed).then_some("42501"),
+                "{level}: {statement}"
+            );
+        }
+    }
+}
+
+/// Everything that a role may do, in words.
+fn held(client: &mut Client, role: &str) -> String {
+    let query = format!(
+        "SELECT string_agg(what, ' ' ORDER BY what) FROM (
+            SELECT 'execute ' || p.oid::regprocedure FROM pg_proc p, aclexplode(p.proacl) a WHERE a.grantee = '{role}'::regrole
+         UNION ALL
+            SELECT a.privilege_type || ' ' || c.relname FROM pg_class c, aclexplode(c.relacl) a WHERE a.grantee = '{role}'::regrole
+         UNION ALL
+            SELECT a.privilege_type || ' ' || t.attrelid::regclass || '.' || t.attname
+              FROM pg_attribute t, aclexplode(t.attacl) a WHERE a.grantee = '{role}'::regrole
+         UNION ALL
+            SELECT a.privilege_type || ' ' || n.nspname FROM pg_namespace n, aclexplode(n.nspacl) a
+             WHERE a.grantee = '{role}'::regrole) x (what)"
+    );
+    text(client, &query).unwrap_or_default()
+}
+
+#[test]
+fn revoking_a_level_leaves_what_the_others_need() {
+    let mut client = marketplace("revoked");
+    for (number, &level) in LEVELS.iter().enumerate() {
+        for &other in LEVELS.iter().filter(|other| **other != level) {
+            let (role, alone) = (format!("both_{number}_{other}"), format!("alone_{number}_{other}"));
+            client
+                .batch_execute(&format!(
+                    "CREATE ROLE {role}; CREATE ROLE {alone};
+                     SELECT grant_marketplace_access('{role}', '{level}'), grant_marketplace_access('{role}', '{other}'),
+                            grant_marketplace_access('{alone}', '{other}'), revoke_marketplace_access('{role}', '{level}')"
+                ))
+                .unwrap();
+            match (level, other) {
+                // admin stands for everything.
+                ("admin", _) => assert_eq!(held(&mut client, &role), ""),
+                (_, "admin") => {}
+                _ => assert_eq!(held(&mut client, &role), held(&mut client, &alone), "{level} beside {other}"),
+            }
+            client.batch_execute(&format!("SELECT revoke_marketplace_access('{role}', '{other}')")).unwrap();
+            if other != "admin" && level != "admin" {
+                assert_eq!(held(&mut client, &role), "", "{level} and {other}");
+            }
+        }
+    }
+    // What nobody granted is taken without complaint.
+    client.batch_execute("CREATE ROLE plain; SELECT revoke_marketplace_access('plain', 'shop')").unwrap();
+}
+
+#[test]
+fn only_the_owner_grants_and_only_what_exists() {
+    let mut client = roles("granting");
+    let grant = |arguments: &str| format!("SELECT grant_marketplace_access({arguments})");
+    assert_eq!(refusal(&mut client, &grant("'granting_none', 'root'")).1, "unknown_access_level");
+    assert_eq!(refusal(&mut client, &grant("'granting_none', 'SHOP'")).1, "unknown_access_level");
+    assert_eq!(refusal(&mut client, &grant("NULL, 'shop'")).1, "null_argument");
+    assert_eq!(refusal(&mut client, &grant("'granting_none', NULL")).1, "null_argument");
+    assert_eq!(refusal(&mut client, &grant("'nobody at all', 'shop'")).0, "42602");
+    assert_eq!(refusal(&mut client, &grant("'\"nobody at all\"', 'shop'")).0, "42704");
+    client.batch_execute("SET ROLE granting_admin").unwrap();
+    let refused = refusal(&mut client, &grant("'granting_none', 'shop'"));
+    assert_eq!((refused.0.as_str(), refused.1.as_str()), ("42501", "not_owner"));
+    client.batch_execute("RESET ROLE; CREATE ROLE \"Zoe \"\"Z\"\"; DROP\"").unwrap();
+    client.batch_execute(&grant("'\"Zoe \"\"Z\"\"; DROP\"', 'shop'")).unwrap();
+    client.batch_execute("SET ROLE \"Zoe \"\"Z\"\"; DROP\"; SELECT cart_total('ada')").unwrap();
+}
+
+#[test]
+fn the_owner_of_a_database_installs_it_and_needs_nobody() {
+    let server = Server::shared();
+    let mut superuser = server.connect("postgres");
+    superuser.batch_execute("CREATE ROLE dana LOGIN; CREATE ROLE danas_app LOGIN").unwrap();
+    superuser.batch_execute("CREATE DATABASE danas OWNER dana").unwrap();
+    let mut dana = server.config("danas").user("dana").connect(postgres::NoTls).unwrap();
+    dana.batch_execute("CREATE SCHEMA shop; CREATE EXTENSION extensions SCHEMA shop; SET search_path = shop, public")
+        .unwrap();
+    dana.batch_execute("SELECT * FROM load_sample_catalog(); SELECT grant_marketplace_access('danas_app', 'shop')")
+        .unwrap();
+    let brigade = add_on(&mut dana, "Brigade");
+    let mut app = server.config("danas").user("danas_app").connect(postgres::NoTls).unwrap();
+    app.batch_execute(&format!("SELECT shop.add_to_cart('ada', '{brigade}')")).unwrap();
+    assert_eq!(text(&mut app, "SELECT shop.cart_total('ada')").unwrap(), "19.99");
+    app.batch_execute("SELECT shop.complete_checkout(checkout_id) FROM shop.checkout('ada')").unwrap();
+    // Everything is hers, but the function that runs for everybody.
+    let not_hers = "
+        SELECT string_agg(what, ' ') FROM (
+            SELECT p.proname::text, p.proowner FROM pg_proc p WHERE p.pronamespace = 'shop'::regnamespace
+         UNION ALL SELECT c.relname, c.relowner FROM pg_class c WHERE c.relnamespace = 'shop'::regnamespace) x (what, owner)
+         WHERE owner <> 'dana'::regrole";
+    assert_eq!(text(&mut dana, not_hers).unwrap(), "guard_marketplace");
+    assert_eq!(refusal(&mut dana, "SELECT protect_marketplace()").0, "42501");
+    dana.batch_execute("SELECT enable_user_isolation(); SELECT disable_user_isolation()").unwrap();
+    dana.batch_execute("SELECT detach_tables(); SELECT attach_tables()").unwrap();
+    dana.batch_execute("DROP EXTENSION extensions").unwrap();
+}

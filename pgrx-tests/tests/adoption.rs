@@ -1,0 +1,180 @@
+//! adopt_tables(): a database made from plain SQL files, taken over.
+
+use extensions_tests::{Server, paths, refusal, text};
+use postgres::Client;
+
+/// A database of the predecessor, in which the extension is installed in another schema.
+fn predecessor(name: &str) -> Client {
+    let server = Server::shared();
+    server.create_database(name);
+    let mut client = server.connect(name);
+    let tables = std::fs::read_to_string(paths::root().join("tests/adoption/predecessor.sql")).unwrap();
+    client.batch_execute(&tables).unwrap();
+    client.batch_execute("CREATE SCHEMA shop; CREATE EXTENSION extensions SCHEMA shop").unwrap();
+    client
+}
+
+/// Object, status and detail of each row, an object's obstacles in order.
+fn adopt(client: &mut Client, arguments: &str) -> Vec<[String; 3]> {
+    let rows =
+        client.query(&format!("SELECT object, status, detail FROM shop.adopt_tables({arguments})"), &[]).unwrap();
+    rows.iter().map(|row| [0, 1, 2].map(|column| row.get(column))).collect()
+}
+
+fn obstacles(client: &mut Client, change: &str) -> Vec<String> {
+    client.batch_execute(&format!("BEGIN; {change}")).unwrap();
+    let found = adopt(client, "'public', 'UTC', dry_run => true")
+        .into_iter()
+        .filter(|[_, status, _]| status == "obstacle")
+        .map(|[object, _, detail]| format!("{object}: {detail}"))
+        .collect();
+    client.batch_execute("ROLLBACK").unwrap();
+    found
+}
+
+#[test]
+fn rows_are_taken_over_with_their_ids_and_in_their_time_zone() {
+    let mut client = predecessor("taken_over");
+    // Whatever the session's own time zone.
+    client.batch_execute("SET timezone = 'Asia/Tokyo'").unwrap();
+    let rehearsal = adopt(&mut client, "'public', 'America/New_York', dry_run => true");
+    assert!(rehearsal.contains(&["add_ons", "can be adopted", "2 rows"].map(str::to_owned)), "{rehearsal:?}");
+    assert_eq!(text(&mut client, "SELECT count(*) FROM shop.add_ons").unwrap(), "0");
+    let adopted = adopt(&mut client, "'public', 'America/New_York'");
+    assert!(adopted.contains(&["add_on_purchases", "adopted", "1 row"].map(str::to_owned)), "{adopted:?}");
+    assert!(adopted.iter().any(|[object, status, _]| object == "add_on_features" && status == "absent"), "{adopted:?}");
+    assert_eq!(text(&mut client, "SHOW timezone").unwrap(), "Asia/Tokyo");
+
+    // Noon in New York, in summer and in winter.
+    let times = "SELECT string_agg((created_at AT TIME ZONE 'UTC')::text, ' ' ORDER BY created_at) FROM shop.add_ons";
+    assert_eq!(text(&mut client, times).unwrap(), "2024-07-01 16:00:00 2024-12-01 17:00:00");
+    let values = [
+        ("SELECT string_agg(id::text, ' ') FROM shop.cart_items", "00000000-0000-4000-8000-0000000000f1"),
+        ("SELECT string_agg(quantity::text, ' ') FROM shop.cart_items", "1"),
+        ("SELECT string_agg(code, ' ') FROM shop.promotional_codes", "EARLY"),
+        ("SELECT string_agg(promo_code, ' ') FROM shop.add_on_purchases", "EARLY"),
+        ("SELECT string_agg(conditions ->> 'min_quantity', ' ') FROM shop.pricing_rules", "2"),
+        ("SELECT string_agg(features::text, ' ' ORDER BY name) FROM shop.add_ons", r#"["cold_storage"] []"#),
+        ("SELECT string_agg(sort_order::text, ' ' ORDER BY name) FROM shop.add_ons", "1 0"),
+    ];
+    for (query, value) in values {
+        assert_eq!(text(&mut client, query).unwrap(), value, "{query}");
+    }
+    // And business goes on: 29.98, with the bundle's 10 % off.
+    client
+        .batch_execute(
+            "SELECT * FROM shop.add_to_cart('ada', '00000000-0000-4000-8000-0000000000a1');
+             SELECT * FROM shop.add_to_cart('ada', '00000000-0000-4000-8000-0000000000a2')",
+        )
+        .unwrap();
+    assert_eq!(text(&mut client, "SELECT shop.cart_total('ada')").unwrap(), "26.98");
+    assert_eq!(text(&mut client, "SELECT count(*) FROM public.add_ons").unwrap(), "2");
+}
+
+#[test]
+fn every_obstacle_is_told_with_its_rows_before_anything_is_written() {
+    let mut client = predecessor("obstructed");
+    assert_eq!(obstacles(&mut client, "SELECT 1"), Vec::<String>::new());
+    let archive = "00000000-0000-4000-8000-0000000000a1";
+    let cases = [
+        ("UPDATE add_ons SET category = 'storage' WHERE name = 'Archive'", vec!["add_ons_category_check", archive]),
+        ("UPDATE add_ons SET base_price = -1 WHERE name = 'Archive'", vec!["add_ons_base_price_check", archive]),
+        ("ALTER TABLE add_ons DROP COLUMN category", vec!["column category: it is missing"]),
+        (
+            "ALTER TABLE add_ons ALTER name DROP NOT NULL; UPDATE add_ons SET name = NULL WHERE name = 'Archive'",
+            vec!["name is required", archive],
+        ),
+        (
+            "UPDATE pricing_rules SET conditions = '{\"min_quantity\": 2'",
+            vec!["column conditions: no such value is possible", "00000000-0000-4000-8000-0000000000e1", "json"],
+        ),
+        (
+            "UPDATE pricing_rules SET conditions = '{\"colour\": 2}'",
+            vec!["pricing_rules_conditions_check", "00000000-0000-4000-8000-0000000000e1"],
+        ),
+        (
+            "UPDATE add_on_purchases SET amount = 19.9901",
+            vec!["column amount: values do not fit", "00000000-0000-4000-8000-0000000000c1"],
+        ),
+        (
+            "UPDATE add_on_purchases SET currency = 'dollars'",
+            vec!["column currency: values do not fit", "00000000-0000-4000-8000-0000000000c1"],
+        ),
+        (
+            "UPDATE user_add_ons SET user_id = 'ada'",
+            vec![
+                "user_add_ons_user_add_on_key",
+                "2 rows",
+                "00000000-0000-4000-8000-0000000000b1",
+                "00000000-0000-4000-8000-0000000000b2",
+            ],
+        ),
+        (
+            "ALTER TABLE add_on_purchases DROP CONSTRAINT add_on_purchases_add_on_id_fkey;
+             UPDATE add_on_purchases SET add_on_id = gen_random_uuid()",
+            vec!["add_on_purchases_add_on_id_fkey", "00000000-0000-4000-8000-0000000000c1"],
+        ),
+        (
+            "INSERT INTO promotional_codes (code, discount_type, discount_value) VALUES ('Early', 'percentage', 1)",
+            vec!["promotional_codes_code_key", "2 rows"],
+        ),
+        (
+            "UPDATE promotional_codes SET discount_type = 'fixed'",
+            vec!["promotional_codes_discount_type_check", "'fixed_amount'"],
+        ),
+        (
+            "INSERT INTO shop.add_ons (name, category, base_price, billing_type) VALUES ('x', 'analytics', 1, 'monthly')",
+            vec!["shop.add_ons holds rows already"],
+        ),
+        ("ALTER TABLE cart_items RENAME TO c; CREATE VIEW cart_items AS TABLE c", vec!["it is not an ordinary table"]),
+    ];
+    for (change, told) in cases {
+        let found = obstacles(&mut client, change);
+        assert_eq!(found.len(), 1, "{change}: {found:?}");
+        assert!(told.iter().all(|words| found[0].contains(words)), "{change}: {found:?}");
+    }
+    client.batch_execute("UPDATE add_ons SET category = 'storage'").unwrap();
+    let told = adopt(&mut client, "'public'");
+    assert!(told.iter().all(|[_, status, _]| ["obstacle", "absent"].contains(&status.as_str())), "{told:?}");
+    assert_eq!(text(&mut client, "SELECT count(*) FROM shop.cart_items").unwrap(), "0");
+}
+
+#[test]
+fn what_cannot_be_a_source_is_refused() {
+    let mut client = predecessor("refused_source");
+    let error = |client: &mut Client, arguments: &str| {
+        refusal(client, &format!("SELECT * FROM shop.adopt_tables({arguments})"))
+    };
+    assert_eq!(error(&mut client, "'nowhere'").1, "invalid_source_schema");
+    assert_eq!(error(&mut client, "'shop'").1, "invalid_source_schema");
+    assert_eq!(error(&mut client, "NULL").1, "null_argument");
+    assert_eq!(error(&mut client, "'public', NULL").1, "null_argument");
+    assert_eq!(error(&mut client, "'public', 'Mars/Olympus'").0, "22023");
+    client.batch_execute("CREATE ROLE adopter; GRANT USAGE ON SCHEMA shop TO adopter; SET ROLE adopter").unwrap();
+    assert_eq!(error(&mut client, "'public'").0, "42501");
+}
+
+#[test]
+fn a_million_rows_are_taken_over_at_once_or_not_at_all() {
+    let mut client = predecessor("million");
+    client
+        .batch_execute(
+            "INSERT INTO public.add_on_purchases (user_id, add_on_id, amount, status, purchased_at)
+             SELECT 'user ' || n % 100000, '00000000-0000-4000-8000-0000000000a1', n % 100, 'completed',
+                    timestamp '2020-01-01' + n * interval '1 minute'
+               FROM generate_series(1, 999999) n",
+        )
+        .unwrap();
+    client.batch_execute("BEGIN").unwrap();
+    let started = std::time::Instant::now();
+    let adopted = adopt(&mut client, "'public', 'Europe/Berlin'");
+    println!("a million rows in {:.1} s", started.elapsed().as_secs_f64());
+    assert!(adopted.contains(&["add_on_purchases", "adopted", "1000000 rows"].map(str::to_owned)), "{adopted:?}");
+    let difference = "
+        SELECT count(*) FROM public.add_on_purchases o FULL JOIN shop.add_on_purchases n USING (id)
+         WHERE (o.user_id, o.add_on_id, o.amount, o.status, o.purchased_at AT TIME ZONE 'Europe/Berlin')
+               IS DISTINCT FROM (n.user_id, n.add_on_id, n.amount, n.status, n.purchased_at)";
+    assert_eq!(text(&mut client, difference).unwrap(), "0");
+    client.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(text(&mut client, "SELECT count(*) FROM shop.add_on_purchases").unwrap(), "0");
+}

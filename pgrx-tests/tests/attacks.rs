@@ -1,0 +1,249 @@
+//! Hostile surroundings and hostile arguments: schemas full of traps, and text that would like to be SQL.
+
+use std::fmt::Write as _;
+
+use extensions_tests::{marketplace, text};
+use postgres::Client;
+
+/// A schema in front of everything whose functions and operators raise an error when something calls them, and temporary tables
+/// of our names.
+fn set_traps(client: &mut Client) {
+    let mut traps = String::from("CREATE SCHEMA evil;");
+    for (number, signature) in [
+        "now()",
+        "upper(text)",
+        "btrim(text)",
+        "lower(text)",
+        "length(text)",
+        "concat_ws(text, text, text)",
+        "quote_ident(text)",
+        "quote_literal(text)",
+        "to_regclass(text)",
+        "current_setting(text, boolean)",
+        "set_config(text, text, boolean)",
+        "has_function_privilege(text, text)",
+        "row_security_active(oid)",
+        "pg_get_expr(pg_node_tree, oid)",
+        "pg_get_constraintdef(oid)",
+        "format_type(oid, integer)",
+        "cardinality(uuid[])",
+        "array_to_string(text[], text)",
+        "pg_relation_size(regclass)",
+        "pg_extension_config_dump(regclass, text)",
+        "gen_random_uuid()",
+        "to_jsonb(text)",
+        "round(numeric, integer)",
+        "count(uuid)",
+        "min(text)",
+    ]
+    .iter()
+    .enumerate()
+    {
+        write!(
+            traps,
+            "CREATE FUNCTION evil.{signature} RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'trap {number}'; END$$;"
+        )
+        .unwrap();
+    }
+    for kind in [
+        "text",
+        "varchar",
+        "name",
+        "oid",
+        "uuid",
+        "integer",
+        "bigint",
+        "numeric",
+        "boolean",
+        "timestamptz",
+        "regclass",
+        "jsonb",
+        "\"char\"",
+    ] {
+        write!(
+            traps,
+            "CREATE FUNCTION evil.compare({kind}, {kind}) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'trap ='; END$$;"
+        )
+        .unwrap();
+        for operator in ["=", "<>", "<", "<=", ">", ">=", "+", "-", "||", "->>"] {
+            write!(
+                traps,
+                "CREATE OPERATOR evil.{operator} (LEFTARG = {kind}, RIGHTARG = {kind}, FUNCTION = evil.compare);"
+            )
+            .unwrap();
+        }
+    }
+    for table in
+        ["add_ons", "cart_items", "user_add_ons", "add_on_purchases", "promotional_codes", "pg_class", "pg_extension"]
+    {
+        write!(traps, "CREATE TEMP TABLE {table} (id int); CREATE TABLE evil.{table} (id int);").unwrap();
+    }
+    client.batch_execute(&traps).unwrap();
+}
+
+/// What administration calls, besides what the suite `install` calls in the same surroundings.
+const ADMINISTRATION: [&str; 16] = [
+    "SELECT public.grant_marketplace_access('app', level) FROM pg_catalog.unnest('{catalog,entitlements,shop,billing,admin}'::pg_catalog.text[]) level",
+    "SELECT public.revoke_marketplace_access('app', 'shop')",
+    "SELECT public.enable_user_isolation()",
+    "SELECT public.disable_user_isolation()",
+    "SELECT public.detach_tables()",
+    "SELECT public.attach_tables()",
+    "SELECT public.protect_marketplace()",
+    "SELECT public.unprotect_marketplace()",
+    "SELECT * FROM public.adopt_tables('old', dry_run => true)",
+    "SELECT * FROM public.adopt_tables('old')",
+    "SELECT * FROM public.check_marketplace()",
+    "SELECT * FROM public.link_reference_tables()",
+    "SELECT * FROM public.unlink_reference_tables()",
+    "SELECT * FROM public.run_maintenance()",
+    "SELECT * FROM public.price_carts('pro')",
+    "SELECT * FROM public.subscriptions_expiring_soon, public.revenue_by_day",
+];
+
+#[test]
+fn traps_in_the_search_path_catch_nobody() {
+    let server = extensions_tests::Server::shared();
+    server.create_database("trapped");
+    let mut client = server.connect("trapped");
+    client.batch_execute("CREATE EXTENSION extensions; CREATE SCHEMA old; CREATE ROLE app").unwrap();
+    client.batch_execute("CREATE TABLE old.add_ons AS SELECT gen_random_uuid() AS id, 'Old' AS name, 'analytics' AS category, 1 AS base_price, 'monthly' AS billing_type").unwrap();
+    set_traps(&mut client);
+    client.batch_execute("SET search_path = evil, pg_temp, pg_catalog").unwrap();
+    for trap in
+        ["SELECT upper('a'::text)", "SELECT 'a'::text = 'a'::text", "SELECT 1 FROM pg_class WHERE relname = 'x'::name"]
+    {
+        let error = client.batch_execute(trap).unwrap_err();
+        let message = error.as_db_error().unwrap().message().to_owned();
+        assert!(message.contains("trap") || message.contains("relname"), "the trap is set: {message}");
+    }
+    for call in ADMINISTRATION {
+        client.batch_execute(call).unwrap_or_else(|error| panic!("{call}: {error:?}"));
+    }
+    assert_eq!(text(&mut client, "SELECT pg_catalog.count(*) FROM public.add_ons").unwrap(), "1");
+}
+
+#[test]
+fn an_install_script_falls_into_no_trap() {
+    let server = extensions_tests::Server::shared();
+    server.create_database("trapped_install");
+    let mut client = server.connect("trapped_install");
+    set_traps(&mut client);
+    client.batch_execute("CREATE SCHEMA shop; SET search_path = evil, pg_temp, pg_catalog").unwrap();
+    client.batch_execute("CREATE EXTENSION extensions SCHEMA shop").unwrap();
+    // Where something of ours is there before, by somebody else, it is not taken over.
+    client
+        .batch_execute("CREATE SCHEMA squatted; CREATE TABLE squatted.cart_items (id int); DROP EXTENSION extensions")
+        .unwrap();
+    let error = client.batch_execute("CREATE EXTENSION extensions SCHEMA squatted").unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "42P07");
+    client.batch_execute("DROP TABLE squatted.cart_items; CREATE FUNCTION squatted.has_feature(pg_catalog.text, pg_catalog.text, pg_catalog.timestamptz DEFAULT pg_catalog.now()) RETURNS boolean LANGUAGE sql AS 'SELECT true'").unwrap();
+    let error = client.batch_execute("CREATE EXTENSION extensions SCHEMA squatted").unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "42723");
+}
+
+/// What would do harm, or at least be a syntax error, wherever it became part of a statement.
+const PAYLOADS: [&str; 9] = [
+    "'; DROP TABLE add_ons CASCADE; --",
+    "' OR '1' = '1",
+    "\"; DROP TABLE add_ons CASCADE; --",
+    "$$; DROP TABLE add_ons CASCADE; $$",
+    "\\'; DROP TABLE add_ons CASCADE; --",
+    "x) UNION SELECT 1; DROP TABLE add_ons; --",
+    "%I %s %1$s %L",
+    "@extschema@.add_ons",
+    "$1",
+];
+
+/// SQLSTATEs of statements that are wrong in themselves: syntax error, unknown column, table, function, type or parameter, and
+/// internal errors.
+const GIVEN_AWAY: [&str; 7] = ["42601", "42703", "42P01", "42883", "42704", "42P02", "XX000"];
+
+/// An expression for an argument of a type that carries the payload, or something harmless.
+fn argument(kind: &str, payload: &str) -> String {
+    let literal = format!("'{}'", payload.replace('\'', "''"));
+    match kind {
+        "text" | "name" => format!("{literal}::{kind}"),
+        "text[]" => format!("ARRAY[{literal}, NULL]"),
+        "jsonb" => format!(
+            "jsonb_build_object({literal}, {literal}, 'code', {literal}, 'name', {literal}, 'tier_code', {literal}, 'type', {literal},
+                                'webhook_type', {literal}, 'data', jsonb_build_object('object', jsonb_build_object('id', {literal})))"
+        ),
+        "uuid" => "'a0000000-0000-4000-8000-000000000003'::uuid".to_owned(),
+        "uuid[]" => "'{a0000000-0000-4000-8000-000000000003}'::uuid[]".to_owned(),
+        "integer" => "1".to_owned(),
+        "numeric" => "1.00".to_owned(),
+        "boolean" => "false".to_owned(),
+        "timestamp with time zone" => "now()".to_owned(),
+        "interval" => "interval '1 day'".to_owned(),
+        "regrole" => "'postgres'::regrole".to_owned(),
+        other => panic!("say what to pass for {other}"),
+    }
+}
+
+#[test]
+fn text_is_never_part_of_a_statement() {
+    let mut client = marketplace("injected");
+    client.batch_execute("SELECT add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003')").unwrap();
+    let digest = "SELECT md5(string_agg(x::text, '' ORDER BY x::text)) FROM (
+            SELECT to_jsonb(a) FROM add_ons a UNION ALL SELECT to_jsonb(c) FROM cart_items c
+         UNION ALL SELECT to_jsonb(p) FROM promotional_codes p UNION ALL SELECT to_jsonb(pg_policy) FROM pg_policy) x";
+    let before = text(&mut client, digest);
+    // Helpers that only other functions call take names of tables, or pieces of SQL that they run with the rights of their caller.
+    let functions = "
+        SELECT p.proname::text, array(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY a (t, n) ORDER BY n)
+          FROM pg_proc p
+         WHERE p.pronamespace = 'public'::regnamespace AND p.prorettype <> ALL ('{trigger,event_trigger,internal}'::regtype[])
+           AND obj_description(p.oid, 'pg_proc') NOT LIKE '%nly % call% it.' AND obj_description(p.oid, 'pg_proc') NOT LIKE '%Only that calls it.'
+         ORDER BY 1";
+    let functions: Vec<(String, Vec<String>)> =
+        client.query(functions, &[]).unwrap().iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert!(functions.len() > 50);
+    let mut tried = 0;
+    for (name, kinds) in &functions {
+        for payload in PAYLOADS {
+            let arguments: Vec<String> = kinds.iter().map(|kind| argument(kind, payload)).collect();
+            let call = format!("SELECT * FROM public.{name}({})", arguments.join(", "));
+            client.batch_execute("BEGIN").unwrap();
+            if let Err(error) = client.batch_execute(&call) {
+                let error = error.as_db_error().unwrap_or_else(|| panic!("{call} broke the connection"));
+                let is_absent_pg_cron = name == "schedule_maintenance";
+                assert!(is_absent_pg_cron || !GIVEN_AWAY.contains(&error.code().code()), "{call}: {error:?}");
+            }
+            client.batch_execute("ROLLBACK").unwrap();
+            tried += 1;
+        }
+    }
+    assert!(tried > 500);
+    assert_eq!(text(&mut client, digest), before);
+}
+
+#[test]
+fn text_in_the_tables_is_never_part_of_a_statement() {
+    let mut client = marketplace("stored");
+    for payload in PAYLOADS {
+        let literal = payload.replace('\'', "''");
+        client
+            .batch_execute(&format!(
+                "BEGIN;
+                 INSERT INTO add_ons (name, category, base_price, billing_type, features, description)
+                 VALUES ('{literal}', 'analytics', 1, 'monthly', jsonb_build_array('{literal}'), '{literal}');
+                 INSERT INTO add_on_features (add_on_id, feature_key) SELECT id, '{literal}' FROM add_ons WHERE name = '{literal}';
+                 INSERT INTO promotional_codes (code, discount_type, discount_value) VALUES ('{literal}', 'percentage', 10);
+                 INSERT INTO pricing_rules (add_on_id, tier_code, discount_percent)
+                 SELECT id, '{literal}', 10 FROM add_ons WHERE name = '{literal}';
+                 SELECT add_to_cart('{literal}', id) FROM add_ons WHERE name = '{literal}';
+                 SELECT * FROM price_carts('{literal}', '{literal}'); SELECT * FROM check_marketplace();
+                 SELECT * FROM explain_cart('{literal}', '{literal}', '{literal}');
+                 SELECT complete_checkout(checkout_id, '{literal}', '{literal}', '{literal}')
+                   FROM checkout('{literal}', '{literal}', '{literal}', idempotency_key => '{literal}');
+                 SELECT * FROM user_features('{literal}'); SELECT * FROM entitled_users('{literal}');
+                 SELECT * FROM search_add_ons('{literal}'); SELECT * FROM link_reference_tables();
+                 SELECT * FROM revenue_by_add_on, promo_code_performance"
+            ))
+            .unwrap_or_else(|error| panic!("{payload}: {error:?}"));
+        let entitled = format!("SELECT has_feature('{literal}', '{literal}')");
+        assert_eq!(text(&mut client, &entitled).unwrap(), "t", "{payload}");
+        client.batch_execute("ROLLBACK").unwrap();
+    }
+}

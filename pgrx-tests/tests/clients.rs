@@ -1,0 +1,24 @@
+//! Runs the client suites of tests/clients.
+
+use std::fs;
+
+use extensions_tests::python::pytest;
+use extensions_tests::{Server, marketplace, paths};
+
+#[test]
+fn clients() {
+    install_released_versions();
+    drop(marketplace("clients"));
+    pytest("clients", &["tests/clients"]);
+}
+
+/// Makes released versions installable, from which a migration can update.
+fn install_released_versions() {
+    let folder = Server::shared().run("pg_config", &["--sharedir"]);
+    for script in fs::read_dir(paths::root().join("sql/released")).expect("it exists").flatten() {
+        if script.path().extension().is_some_and(|extension| extension == "sql") {
+            let copy = std::path::Path::new(folder.trim()).join("extension").join(script.file_name());
+            fs::copy(script.path(), copy).expect("the server's folder can be written to");
+        }
+    }
+}

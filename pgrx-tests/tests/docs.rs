@@ -1,0 +1,170 @@
+//! The documentation says what is so: its blocks are run, its generated pages are up to date, its links lead somewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+
+use extensions_tests::page::{Reader, pages};
+use extensions_tests::{Server, markdown, paths};
+
+/// Made by scripts/docs, which runs their examples.
+const GENERATED: [&str; 3] = ["docs/reference.md", "docs/schema.md", "docs/errors.md"];
+
+/// psql and the catalog show things in other ways on other versions, so that the pages are those of the newest.
+const NEWEST: u32 = 18;
+
+fn follow(name: &str, page: &str) -> Vec<String> {
+    Reader::new().follow(page).into_iter().map(|difference| format!("{name}, {difference}")).collect()
+}
+
+#[test]
+fn the_readme_prints_what_it_says() {
+    let (name, readme) = pages().swap_remove(0);
+    let blocks = markdown::blocks(&readme);
+    let sql: Vec<_> = blocks.iter().filter(|block| block.language == "sql").collect();
+    assert!(sql.len() > 5);
+    sql.iter().for_each(|block| assert!(block.output.is_some(), "no output follows\n{}", block.text));
+    let differences = follow(&name, &readme);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// DOCS_PAGE=cookbook.md runs one page alone.
+#[test]
+fn every_block_of_every_page_does_what_the_page_says() {
+    if paths::major() != NEWEST {
+        return;
+    }
+    let only = std::env::var("DOCS_PAGE").unwrap_or_default();
+    let is_wanted = |(name, page): &&(String, String)| {
+        let is_followed_elsewhere = GENERATED.contains(&name.as_str()) || page.contains("\n<!-- no-run: ");
+        name.starts_with("docs/") && name.ends_with(&only) && !is_followed_elsewhere
+    };
+    let mut differences = Vec::new();
+    for (name, page) in pages().iter().filter(is_wanted) {
+        differences.extend(follow(name, page));
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn the_generated_pages_are_up_to_date() {
+    if paths::major() != NEWEST {
+        return;
+    }
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new(paths::cache().join("venv/bin/python"))
+        .args(["scripts/docs", "--check"])
+        .current_dir(paths::root())
+        .env("PATH", format!("{}:{path}", paths::programs(paths::major()).display()))
+        .env("PGHOST", Server::shared().folder())
+        .env("PGUSER", "postgres")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .expect("run scripts/setup.sh python first");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_demo_prints_what_the_readme_shows_of_it() {
+    let server = Server::shared();
+    server.create_database("demo");
+    let demo = paths::root().join("demo/demo.sql");
+    let arguments = ["-X", "-v", "ON_ERROR_STOP=1", "-d", "demo", "-f", demo.to_str().unwrap()];
+    let printed = server.run("psql", &arguments);
+    let (_, readme) = pages().swap_remove(0);
+    let shown = markdown::blocks(&readme).into_iter().find(|block| block.text.starts_with("$ make demo")).unwrap();
+    let mut rest = printed.as_str();
+    for line in shown.text.lines().skip(1) {
+        let found = rest.find(&format!("{line}\n"));
+        let position = found.unwrap_or_else(|| panic!("not printed, or not in this order:\n{line}\n\n{printed}"));
+        rest = &rest[position + line.len()..];
+    }
+}
+
+/// A path without `..` and `.`.
+fn normal(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut whole, component| {
+        match component {
+            Component::ParentDir => drop(whole.pop()),
+            Component::CurDir => {}
+            other => whole.push(other),
+        }
+        whole
+    })
+}
+
+/// What is wrong with a link, if anything is.
+fn problem_of(target: &str, page: &str, anchors: &BTreeMap<String, Vec<String>>) -> Option<String> {
+    if target.contains("://") || target.starts_with("mailto:") {
+        return None;
+    }
+    let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+    let folder = Path::new(page).parent().expect("it is a file");
+    let file = if path.is_empty() { PathBuf::from(page) } else { normal(&folder.join(path)) };
+    if !paths::root().join(&file).exists() {
+        return Some("there is no such file".to_owned());
+    }
+    if page.starts_with("docs/") && !file.starts_with("docs") {
+        return Some("the site has only what is in docs/".to_owned());
+    }
+    let known = anchors.get(&*file.to_string_lossy());
+    let is_anchor = anchor.is_empty() || known.is_some_and(|known| known.iter().any(|known| known == anchor));
+    (!is_anchor).then(|| "there is no such heading".to_owned())
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut pages = pages();
+    for name in ["CONTRIBUTING.md", "CHANGELOG.md"] {
+        pages.push((name.to_owned(), std::fs::read_to_string(paths::root().join(name)).unwrap()));
+    }
+    let anchors = pages.iter().map(|(name, page)| (name.clone(), markdown::anchors(page))).collect();
+    let mut problems = Vec::new();
+    for (name, page) in &pages {
+        for (line, target) in markdown::links(page) {
+            problems.extend(problem_of(&target, name, &anchors).map(|why| format!("{name}:{line}: {target}: {why}")));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn every_page_is_in_the_table_of_contents() {
+    let pages = pages();
+    let (_, summary) = pages.iter().find(|(name, _)| name == "docs/SUMMARY.md").expect("mdBook reads it");
+    let listed: BTreeSet<_> =
+        markdown::links(summary).into_iter().map(|(_, target)| format!("docs/{target}")).collect();
+    let there =
+        pages.iter().map(|(name, _)| name.clone()).filter(|name| !name.ends_with("SUMMARY.md") && name != "README.md");
+    let missing: Vec<_> = there.filter(|name| !listed.contains(name)).collect();
+    assert!(missing.is_empty(), "not in docs/SUMMARY.md: {missing:?}");
+}
+
+const PAGE: &str = "# A page\n\nSee [it](#a-page) and `[not](it)`.\n\n```sql fresh\nSELECT 1;\n```\n\n```text\n1\n```\n\n\
+                    ## The `b` of it\n\n1. In a list\n   ```sh\n   true\n   ```\n\nProse.\n\n```text\nno output\n```\n";
+
+#[test]
+fn blocks_have_their_output() {
+    let blocks = markdown::blocks(PAGE);
+    let summary: Vec<_> = blocks.iter().map(|b| (b.line, b.language.as_str(), b.text.as_str())).collect();
+    assert_eq!(summary, [(5, "sql", "SELECT 1;\n"), (16, "sh", "true\n"), (22, "text", "no output\n")]);
+    assert!(blocks[0].is_marked("fresh") && !blocks[1].is_marked("fresh"));
+    assert_eq!(blocks[0].output.as_deref(), Some("1\n"));
+    assert_eq!(blocks[1].output, None);
+}
+
+#[test]
+fn links_and_anchors_are_found() {
+    assert_eq!(markdown::links(PAGE), [(3, "#a-page".to_owned())]);
+    assert_eq!(markdown::anchors(PAGE), ["a-page", "the-b-of-it"]);
+    assert_eq!(markdown::anchors("# x\n# x\n"), ["x", "x-1"]);
+}
+
+#[test]
+fn dots_stand_for_anything() {
+    assert!(markdown::is_as_expected("a\nb", "a \nb\n"));
+    assert!(markdown::is_as_expected("job ... of ...\n...\nend", "job 1 of 2\nx\ny\nend"));
+    assert!(!markdown::is_as_expected("a\n...", "b"));
+    assert!(!markdown::is_as_expected("a", "ab"));
+    assert!(!markdown::is_as_expected("a...c", "abd"));
+}

@@ -1,0 +1,148 @@
+//! Every error of src/error.rs is raised by a statement here, with the SQLSTATE that it says, a reason and a hint.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use extensions_tests::{Server, marketplace, paths};
+use postgres::Client;
+
+const SITUATION: &str = "
+    CREATE ROLE errors_role;
+    SELECT count(*) FROM unnest('{ada,bob,carol}'::text[]) u, add_ons a, add_to_cart(u, a.id) WHERE a.name IN ('Brigade', 'Bolt');
+    SELECT * FROM checkout('bob');
+    SELECT * FROM checkout('carol', idempotency_key => 'key');
+    SELECT count(*) FROM (SELECT DISTINCT checkout_id FROM add_on_purchases WHERE user_id = 'carol') c,
+           complete_checkout(c.checkout_id, 'pi_1')";
+
+/// A code, and statements of which the last raises it. Bob's checkout is pending, carol's is completed.
+const CASES: &[(&str, &str)] = &[
+    ("null_argument", "SELECT price_add_on(NULL)"),
+    ("invalid_user_id", "SELECT clear_cart('')"),
+    ("invalid_quantity", "SELECT price_add_on('a0000000-0000-4000-8000-000000000003', 0)"),
+    ("invalid_count", "SELECT * FROM purchase_history('ada', max_rows => -1)"),
+    ("malformed_argument", "SELECT quote('{}')"),
+    ("unknown_access_level", "SELECT grant_marketplace_access('errors_role', 'everything')"),
+    (
+        "not_owner",
+        "GRANT EXECUTE ON FUNCTION grant_marketplace_access TO errors_role; SET LOCAL ROLE errors_role;
+         SELECT grant_marketplace_access('errors_role', 'shop')",
+    ),
+    (
+        "rows_hidden",
+        "SELECT grant_marketplace_access('errors_role', 'admin'), enable_user_isolation(); SET LOCAL ROLE errors_role;
+         SELECT * FROM run_maintenance()",
+    ),
+    ("invalid_setting", "SELECT enable_user_isolation('user id')"),
+    ("invalid_source_schema", "SELECT * FROM adopt_tables('nowhere')"),
+    ("marketplace_protected", "SELECT protect_marketplace(); DROP EXTENSION extensions"),
+    ("not_called_by_trigger", "SELECT guard_marketplace()"),
+    ("tables_already_detached", "SELECT detach_tables(); SELECT detach_tables()"),
+    ("tables_already_attached", "SELECT attach_tables()"),
+    ("tables_differ", "SELECT detach_tables(); ALTER TABLE add_ons DROP COLUMN icon_url; SELECT attach_tables()"),
+    (
+        "malformed_column",
+        r#"INSERT INTO pricing_rules (add_on_id, conditions) VALUES ('a0000000-0000-4000-8000-000000000003', '{"min": 2}')"#,
+    ),
+    (
+        "draft_refused",
+        r#"SELECT * FROM simulate_pricing_rule('{"add_on_id": "a0000000-0000-4000-8000-000000000003", "discount_percent": 101}')"#,
+    ),
+    (
+        "replaced_not_found",
+        r#"SELECT * FROM simulate_bundle('{"add_on_ids": ["a0000000-0000-4000-8000-000000000003", "a0000000-0000-4000-8000-000000000004"]}',
+                                          replaces => '00000000-0000-0000-0000-000000000000')"#,
+    ),
+    ("add_on_not_found", "SELECT price_add_on('00000000-0000-0000-0000-000000000000')"),
+    (
+        "add_on_not_for_sale",
+        r#"UPDATE add_ons SET is_active = false;
+           SELECT quote('[{"add_on_id": "a0000000-0000-4000-8000-000000000003", "quantity": 1}]')"#,
+    ),
+    ("quantity_limit", "SELECT * FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003', 100)"),
+    (
+        "amount_out_of_range",
+        "UPDATE add_ons SET base_price = 99999999.99; SELECT price_add_on('a0000000-0000-4000-8000-000000000003', 2)",
+    ),
+    ("text_too_long", "SELECT checkout('ada', idempotency_key => repeat('x', 10000))"),
+    ("invalid_amount", "SELECT refund_purchase(id, -1) FROM add_on_purchases WHERE user_id = 'carol'"),
+    ("unknown_word", "SELECT * FROM purchase_history('ada', 'bought')"),
+    ("expiry_not_ahead", "SELECT * FROM grant_add_on('ada', 'a0000000-0000-4000-8000-000000000003', '2000-01-01')"),
+    ("negative_interval", "SELECT * FROM run_maintenance('-1 day')"),
+    ("empty_cart", "SELECT * FROM checkout('nobody')"),
+    (
+        "mixed_billing",
+        "UPDATE add_ons SET billing_type = 'annual' WHERE name = 'Bolt'; SELECT * FROM checkout('ada')",
+    ),
+    ("price_changed", "SELECT * FROM checkout('ada', expected_total => 1)"),
+    ("promo_refused", "SELECT * FROM checkout('ada', promo_code => 'unheard of')"),
+    (
+        "idempotency_key_reused",
+        "SELECT * FROM checkout('carol', idempotency_key => 'key', allow_mixed_billing => true, promo_code => 'launch2025')",
+    ),
+    ("checkout_not_found", "SELECT * FROM complete_checkout('00000000-0000-0000-0000-000000000000')"),
+    ("checkout_state", "SELECT fail_checkout(checkout_id) FROM add_on_purchases WHERE user_id = 'carol'"),
+    ("payment_mismatch", "SELECT complete_checkout(checkout_id, 'pi_2') FROM add_on_purchases WHERE user_id = 'carol'"),
+    ("purchase_not_found", "SELECT refund_purchase('00000000-0000-0000-0000-000000000000')"),
+    ("purchase_state", "SELECT refund_purchase(id) FROM add_on_purchases WHERE user_id = 'bob'"),
+    ("refund_exceeds_amount", "SELECT refund_purchase(id, 1000) FROM add_on_purchases WHERE user_id = 'carol'"),
+    ("not_owned", "SELECT cancel_add_on('nobody', 'a0000000-0000-4000-8000-000000000003')"),
+    ("invalid_shard_count", "SELECT * FROM distribute_marketplace(0)"),
+    ("citus_missing", "SELECT * FROM distribute_marketplace()"),
+    // What takes a cluster is raised by distribute_marketplace() itself in the suite citus.
+    ("not_coordinator", "SELECT refuse_distribution('not_coordinator', NULL, NULL)"),
+    ("not_distributable", "SELECT refuse_distribution('not_distributable', NULL, 'Something is in the way.')"),
+    ("node_not_prepared", "SELECT refuse_distribution('node_not_prepared', 'node', 'It failed.')"),
+    ("scheduler_missing", "SELECT schedule_maintenance()"),
+    ("illegal_transition", "UPDATE add_on_purchases SET status = 'refunded' WHERE user_id = 'bob'"),
+    (
+        "not_installed",
+        "DROP EXTENSION extensions;
+         CREATE FUNCTION stray(text) RETURNS integer LANGUAGE c AS 'extensions', 'clear_cart_wrapper'; SELECT stray('ada')",
+    ),
+];
+
+/// The SQLSTATE of each code, as src/error.rs has them.
+fn declared() -> BTreeMap<String, String> {
+    let source = std::fs::read_to_string(paths::root().join("src/error.rs")).unwrap();
+    let (states, errors) = source.split_once("pub enum Error").unwrap();
+    let mut sqlstates = BTreeMap::new();
+    for pair in states.lines().map(str::trim).collect::<Vec<_>>().windows(2) {
+        if let (Some((state, _)), Some(name)) =
+            (pair[0].strip_prefix("/// ").and_then(|doc| doc.split_once(": ")), pair[1].strip_suffix(','))
+        {
+            sqlstates.insert(name, state);
+        }
+    }
+    let (_, codes) = errors.split_once("pub fn codes(").unwrap();
+    let (codes, _) = codes.split_once("pub fn detail(").unwrap();
+    let code = |line: &str| {
+        let (state, rest) = line.split_once("=> (")?.1.split_once(", \"")?;
+        Some((rest.split_once('"')?.0.to_owned(), sqlstates[state].to_owned()))
+    };
+    let declared: BTreeMap<String, String> = codes.lines().filter_map(code).collect();
+    assert_eq!(declared.len() + 1, codes.matches("=> (").count(), "two errors share the code price_changed");
+    declared
+}
+
+#[test]
+fn every_error_is_raised_with_its_sqlstate_a_reason_and_a_hint() {
+    let mut client: Client = marketplace("errors");
+    client.batch_execute(SITUATION).unwrap();
+    let declared = declared();
+    let mut raised = BTreeSet::new();
+    for (code, statements) in CASES {
+        let error = client.batch_execute(&format!("BEGIN; {statements}")).expect_err(code);
+        let error = error.as_db_error().unwrap_or_else(|| panic!("{code} broke the connection: {error}"));
+        client.batch_execute("ROLLBACK").unwrap();
+        let (reason, found) =
+            error.detail().and_then(|detail| detail.rsplit_once("\ncode: ")).unwrap_or_else(|| panic!("{error:?}"));
+        assert_eq!(found, *code, "{error:?}");
+        assert_eq!(Some(error.code().code()), declared.get(*code).map(String::as_str), "{code}");
+        assert!(reason.ends_with('.') && error.hint().is_some_and(|hint| hint.ends_with('.')), "{error:?}");
+        raised.insert(found.to_owned());
+    }
+    let declared: BTreeSet<String> = declared.into_keys().collect();
+    assert_eq!(declared.difference(&raised).collect::<Vec<_>>(), Vec::<&String>::new(), "nothing raises these");
+    // Nothing of all that was kept, and the session goes on.
+    assert!(client.simple_query("SELECT price_cart('ada')").is_ok());
+    assert!(Server::shared().connect("errors").simple_query("SELECT * FROM check_marketplace()").is_ok());
+}

@@ -1,0 +1,77 @@
+//! Sessions that never end: reading again and again takes no more memory.
+
+use std::fs;
+
+use extensions_tests::reads::READS;
+use extensions_tests::{marketplace, text};
+use postgres::Client;
+
+/// How often each read is called; a million with `MEMORY_CALLS=1000000`.
+const CALLS: u32 = 4_000;
+
+/// What may be found by chance, in bytes.
+const SLACK: i64 = 1 << 17;
+
+/// The allocator keeps some of what was used once, until it has enough. A leak grows in every round.
+const ROUNDS: usize = 5;
+
+/// The memory of a session: what its contexts hold, and what is resident of its own; pages of the shared buffers are not.
+fn memory(client: &mut Client) -> (i64, i64) {
+    // The first look makes contexts of its own.
+    let query = "SELECT sum(total_bytes) FROM pg_backend_memory_contexts";
+    text(client, query);
+    let contexts = text(client, query).unwrap().parse().unwrap();
+    let backend = text(client, "SELECT pg_backend_pid()").unwrap();
+    let status = fs::read_to_string(format!("/proc/{backend}/status")).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    let kilobytes: i64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
+    (contexts, kilobytes * 1024)
+}
+
+/// Calls a read many times, in one transaction or in one each.
+fn call(client: &mut Client, read: &str, times: u32, commit: bool) {
+    let query = read.replace('\'', "''");
+    let end = if commit { "COMMIT;" } else { "" };
+    // As SELECT in a cursor loop would do it: everything is fetched.
+    let body = format!(
+        "DO 'DECLARE r record; BEGIN FOR i IN 1..{times} LOOP FOR r IN {query} LOOP END LOOP; {end} END LOOP; END'"
+    );
+    client.batch_execute(&body).unwrap_or_else(|error| panic!("{read}: {error:?}"));
+}
+
+#[test]
+fn reading_again_and_again_takes_no_more_memory() {
+    let calls: u32 = std::env::var("MEMORY_CALLS").map_or(CALLS, |calls| calls.parse().unwrap());
+    let mut client = marketplace("memory");
+    client
+        .batch_execute(
+            "SELECT count(*) FROM generate_series(1, 3) n, add_ons a, add_to_cart('ada', a.id, 1);
+             SELECT count(*) FROM generate_series(1, 3) n, add_ons a, add_to_cart('bob', a.id, 1);
+             SELECT count(*) FROM checkout('bob', allow_mixed_billing => true);
+             INSERT INTO user_add_ons (user_id, add_on_id) SELECT 'ada', id FROM add_ons",
+        )
+        .unwrap();
+    for read in READS {
+        for commit in [false, true] {
+            // What is kept for good is there after some calls.
+            call(&mut client, read, 200, commit);
+            if !commit {
+                client.batch_execute("BEGIN").unwrap();
+                call(&mut client, read, 200, commit);
+            }
+            let kind = if commit { "each its transaction" } else { "one transaction" };
+            let is_flat = (0..ROUNDS).any(|_| {
+                let (contexts, resident) = memory(&mut client);
+                call(&mut client, read, calls / 2, commit);
+                let (more_contexts, more_resident) = memory(&mut client);
+                let (grown, grown_resident) = (more_contexts - contexts, more_resident - resident);
+                println!("{} calls, {kind}: {grown} bytes in contexts, {grown_resident} resident: {read}", calls / 2);
+                grown < SLACK && grown_resident < SLACK
+            });
+            if !commit {
+                client.batch_execute("COMMIT").unwrap();
+            }
+            assert!(is_flat, "every {} calls, {kind}, take more memory: {read}", calls / 2);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! enable_user_isolation(): a session sees and writes one user's rows, through functions and directly.
+
+use std::sync::OnceLock;
+
+use extensions_tests::{Server, add_on, marketplace, refusal, text};
+use postgres::Client;
+
+/// The roles of an application, which exist once in the server. `everything` may do more than any level gives it.
+fn create_roles() {
+    static CREATED: OnceLock<()> = OnceLock::new();
+    CREATED.get_or_init(|| {
+        let roles = "CREATE ROLE web LOGIN; CREATE ROLE everything LOGIN; CREATE ROLE worker LOGIN BYPASSRLS";
+        Server::shared().connect("postgres").batch_execute(roles).unwrap();
+    });
+}
+
+/// The ids of what the victim has.
+struct Victim {
+    brigade: uuid::Uuid,
+    pending: String,
+    purchase: String,
+}
+
+/// A marketplace where `victim` has a cart, a purchase that waits for its payment, and one that is paid; and isolation is on.
+fn isolated(name: &str) -> (Client, Victim) {
+    create_roles();
+    let mut client = marketplace(name);
+    let brigade = add_on(&mut client, "Brigade");
+    let bolt = add_on(&mut client, "Bolt");
+    client
+        .batch_execute(&format!(
+            "SELECT grant_marketplace_access('web', level) FROM unnest('{{shop,entitlements,billing}}'::text[]) level;
+             SELECT grant_marketplace_access('worker', 'billing'), grant_marketplace_access('worker', 'admin');
+             GRANT ALL ON ALL TABLES IN SCHEMA public TO everything;
+             GRANT ALL ON ALL FUNCTIONS IN SCHEMA public TO everything;
+             SELECT add_to_cart('victim', '{brigade}');
+             SELECT complete_checkout(checkout_id, 'pi_victim') FROM checkout('victim');
+             SELECT add_to_cart('victim', '{bolt}'); SELECT * FROM checkout('victim');
+             SELECT add_to_cart('victim', '{bolt}');
+             SELECT enable_user_isolation()"
+        ))
+        .unwrap();
+    let mut id = |query: &str| text(&mut client, query).unwrap();
+    let pending = id("SELECT checkout_id FROM add_on_purchases WHERE status = 'pending'");
+    let purchase = id("SELECT id FROM add_on_purchases WHERE status = 'completed'");
+    (client, Victim { brigade, pending, purchase })
+}
+
+/// What everything of the victim's looks like.
+fn state_of_victim(client: &mut Client) -> String {
+    let query = "
+        SELECT string_agg(row_text, ' ' ORDER BY row_text) FROM (
+            SELECT to_jsonb(u)::text FROM user_add_ons u WHERE user_id = 'victim'
+         UNION ALL SELECT to_jsonb(p)::text FROM add_on_purchases p WHERE user_id = 'victim'
+         UNION ALL SELECT to_jsonb(c)::text FROM cart_items c WHERE user_id = 'victim') x (row_text)";
+    text(client, query).unwrap()
+}
+
+#[test]
+fn nobody_reaches_another_user_through_functions_or_directly() {
+    let (mut superuser, victim) = isolated("attacked");
+    let before = state_of_victim(&mut superuser);
+    // What a thief gets for each call: a value, or a refusal.
+    let calls = [
+        ("SELECT cart_total('victim')", Ok("0.00")),
+        ("SELECT price_cart('victim') ->> 'line_count'", Ok("0")),
+        ("SELECT count(*) FROM explain_cart('victim') WHERE stage = 'line'", Ok("0")),
+        ("SELECT has_feature('victim', 'agent_platform')", Ok("f")),
+        ("SELECT has_add_on('victim', '{brigade}')", Ok("f")),
+        ("SELECT count(*) FROM has_features('victim', '{agent_platform}') WHERE entitled", Ok("0")),
+        ("SELECT coalesce(feature_configuration('victim', 'agent_platform')::text, 'none')", Ok("none")),
+        ("SELECT count(*) FROM user_features('victim')", Ok("0")),
+        ("SELECT count(*) FROM active_add_ons('victim')", Ok("0")),
+        ("SELECT count(*) FROM entitled_users('agent_platform')", Ok("0")),
+        ("SELECT count(*) FROM users WHERE has_feature(users.id, 'agent_platform')", Ok("0")),
+        ("SELECT count(*) FROM users WHERE has_add_on(users.id, '{brigade}')", Ok("0")),
+        ("SELECT count(*) FROM purchase_history('victim')", Ok("0")),
+        ("SELECT clear_cart('victim')", Ok("0")),
+        ("SELECT remove_from_cart('victim', (SELECT id FROM add_ons WHERE name = 'Bolt'))", Ok("f")),
+        ("SELECT add_to_cart('victim', '{brigade}')", Err("42501")),
+        ("SELECT set_cart_quantity('victim', '{brigade}', 3)", Err("42501")),
+        ("SELECT * FROM checkout('victim')", Err("55000")),
+        ("SELECT * FROM complete_checkout('{pending}')", Err("P0002")),
+        ("SELECT fail_checkout('{pending}')", Err("P0002")),
+        ("SELECT refund_purchase('{purchase}')", Err("P0002")),
+        ("SELECT dispute_purchase('{purchase}')", Err("P0002")),
+        ("SELECT * FROM grant_add_on('victim', '{brigade}')", Err("42501")),
+        ("SELECT cancel_add_on('victim', '{brigade}', immediately => true)", Err("P0002")),
+        ("SELECT suspend_add_on('victim', '{brigade}')", Err("P0002")),
+        ("SELECT renew_add_on('victim', '{brigade}', 19.99)", Err("P0002")),
+        (
+            r#"SELECT apply_stripe_event('{"id": "evt", "object": "event", "type": "charge.refunded", "created": 1700000000,
+                "data": {"object": {"id": "ch", "object": "charge", "payment_intent": "pi_victim", "amount": 1999,
+                "amount_refunded": 1999, "currency": "usd", "refunded": true}}}')"#,
+            Err("42501"),
+        ),
+        ("SELECT count(*) FROM cart_items", Ok("0")),
+        ("SELECT count(*) FROM add_on_purchases WHERE user_id = 'victim'", Ok("0")),
+        ("SELECT count(*) FROM user_add_ons", Ok("0")),
+        ("INSERT INTO cart_items (user_id, add_on_id) VALUES ('victim', '{brigade}')", Err("42501")),
+        (
+            "INSERT INTO user_add_ons (user_id, add_on_id) VALUES ('victim', '{brigade}') ON CONFLICT DO NOTHING",
+            Err("42501"),
+        ),
+        ("INSERT INTO add_on_purchases (user_id, add_on_id, amount) VALUES ('victim', '{brigade}', 0)", Err("42501")),
+        ("WITH d AS (DELETE FROM cart_items RETURNING 1) SELECT count(*) FROM d", Ok("0")),
+        ("WITH u AS (UPDATE user_add_ons SET status = 'expired' RETURNING 1) SELECT count(*) FROM u", Ok("0")),
+        ("WITH u AS (UPDATE add_on_purchases SET user_id = 'thief' RETURNING 1) SELECT count(*) FROM u", Ok("0")),
+        // A predicate that tells what it sees.
+        ("SELECT count(*) FROM add_on_purchases WHERE pg_temp.spy(user_id)", Ok("0")),
+    ];
+    superuser
+        .batch_execute("CREATE TABLE users AS SELECT 'victim' || left(n::text, 0) AS id FROM generate_series(1, 10) n")
+        .unwrap();
+    superuser.batch_execute("GRANT SELECT ON users TO web, everything").unwrap();
+    for role in ["web", "everything"] {
+        for user in ["SET LOCAL extensions.user_id = 'thief'", "SET LOCAL extensions.user_id = ''", "SELECT 1"] {
+            for (call, outcome) in &calls {
+                let call = call.replace("{brigade}", &victim.brigade.to_string());
+                let call = call.replace("{pending}", &victim.pending).replace("{purchase}", &victim.purchase);
+                let mut thief = Server::shared().config("attacked").user(role).connect(postgres::NoTls).unwrap();
+                thief
+                    .batch_execute(
+                        "CREATE FUNCTION pg_temp.spy(varchar) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS
+                         $$BEGIN RAISE EXCEPTION 'saw %', $1; END$$",
+                    )
+                    .unwrap();
+                thief.batch_execute(&format!("BEGIN; {user}")).unwrap();
+                match outcome {
+                    Ok(value) => assert_eq!(text(&mut thief, &call).as_deref(), Some(*value), "{role}, {user}: {call}"),
+                    Err(state) => assert_eq!(refusal(&mut thief, &call).0, *state, "{role}, {user}: {call}"),
+                }
+            }
+        }
+    }
+    assert_eq!(state_of_victim(&mut superuser), before);
+}
+
+#[test]
+fn the_user_themself_shops_as_before() {
+    let (_, victim) = isolated("themself");
+    let mut session = Server::shared().config("themself").user("web").connect(postgres::NoTls).unwrap();
+    session.batch_execute("SET extensions.user_id = 'victim'").unwrap();
+    assert_eq!(text(&mut session, "SELECT cart_total('victim')").unwrap(), "14.99");
+    assert_eq!(text(&mut session, "SELECT has_feature('victim', 'agent_platform')").unwrap(), "t");
+    assert_eq!(text(&mut session, "SELECT count(*) FROM purchase_history('victim')").unwrap(), "2");
+    session.batch_execute(&format!("SELECT * FROM complete_checkout('{}')", victim.pending)).unwrap();
+    session
+        .batch_execute("SELECT complete_checkout(checkout_id) FROM checkout('victim', promo_code => 'LAUNCH2025')")
+        .unwrap();
+    assert_eq!(text(&mut session, &format!("SELECT refund_purchase('{}')", victim.purchase)).unwrap(), "19.99");
+    assert_eq!(text(&mut session, "SELECT count(*) FROM cart_items").unwrap(), "0");
+    // In the same session, another user, and plans that were made for the first.
+    session.batch_execute("SET extensions.user_id = 'other'").unwrap();
+    assert_eq!(text(&mut session, "SELECT count(*) FROM purchase_history('victim')").unwrap(), "0");
+    assert_eq!(text(&mut session, "SELECT has_feature('victim', 'agent_platform')").unwrap(), "f");
+}
+
+#[test]
+fn what_concerns_everybody_is_for_who_sees_everybody() {
+    let (_, _) = isolated("everybody");
+    let event = r#"SELECT apply_stripe_event('{"id": "evt", "object": "event", "type": "charge.refunded", "created": 1700000000,
+        "data": {"object": {"id": "ch", "object": "charge", "payment_intent": "pi_victim", "amount": 1999, "amount_refunded": 1999,
+        "currency": "usd", "refunded": true}}}') ->> 'handled'"#;
+    let mut isolated = Server::shared().config("everybody").user("everything").connect(postgres::NoTls).unwrap();
+    assert_eq!(refusal(&mut isolated, "SELECT * FROM run_maintenance()").1, "rows_hidden");
+    assert_eq!(refusal(&mut isolated, event).1, "rows_hidden");
+    // Told whose event it is, it applies it.
+    isolated.batch_execute("BEGIN; SET LOCAL extensions.user_id = 'victim'").unwrap();
+    assert_eq!(text(&mut isolated, event).unwrap(), "true");
+    isolated.batch_execute("ROLLBACK").unwrap();
+    let mut worker = Server::shared().config("everybody").user("worker").connect(postgres::NoTls).unwrap();
+    assert_eq!(text(&mut worker, event).unwrap(), "true");
+    worker.batch_execute("SELECT * FROM run_maintenance()").unwrap();
+    let unknown = event.replace("pi_victim", "pi_unknown");
+    assert_eq!(text(&mut worker, &unknown).unwrap(), "false");
+}
+
+#[test]
+fn it_goes_by_the_setting_that_was_named_and_ends_when_told() {
+    let (mut superuser, _) = isolated("named");
+    superuser.batch_execute("SELECT enable_user_isolation('request.jwt.sub')").unwrap();
+    let mut session = Server::shared().config("named").user("web").connect(postgres::NoTls).unwrap();
+    session.batch_execute("SET extensions.user_id = 'victim'").unwrap();
+    assert_eq!(text(&mut session, "SELECT cart_total('victim')").unwrap(), "0.00");
+    session.batch_execute("SET request.jwt.sub = 'victim'").unwrap();
+    assert_eq!(text(&mut session, "SELECT cart_total('victim')").unwrap(), "14.99");
+    session.batch_execute("RESET request.jwt.sub").unwrap();
+    superuser.batch_execute("CREATE POLICY ours ON cart_items USING (false); SELECT disable_user_isolation()").unwrap();
+    assert_eq!(text(&mut session, "SELECT has_feature('victim', 'agent_platform')").unwrap(), "t");
+    // Somebody else's policy stays, and the row security with it.
+    assert_eq!(text(&mut session, "SELECT cart_total('victim')").unwrap(), "0.00");
+    superuser.batch_execute("DROP POLICY ours ON cart_items; SELECT disable_user_isolation()").unwrap();
+    assert_eq!(text(&mut session, "SELECT cart_total('victim')").unwrap(), "14.99");
+    for setting in ["user_id", "a.b'; DROP TABLE cart_items; --", "", "a..b", ".a", "1.a"] {
+        let call = format!("SELECT enable_user_isolation($x${setting}$x$)");
+        assert_eq!(refusal(&mut superuser, &call).1, "invalid_setting", "{setting}");
+    }
+    assert_eq!(refusal(&mut superuser, "SELECT enable_user_isolation(NULL)").1, "null_argument");
+    superuser.batch_execute("SET ROLE everything").unwrap();
+    assert_eq!(refusal(&mut superuser, "SELECT enable_user_isolation()").0, "42501");
+}

@@ -1,0 +1,483 @@
+//! What clients do at once: many started together, and two stepped by hand through each race.
+
+use std::collections::BTreeSet;
+
+use extensions_tests::clients::{Answer, ISOLATION_LEVELS, Session, ask, at_once};
+use extensions_tests::{invariants, marketplace, text};
+use postgres::Client;
+
+const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
+const BOLT: &str = "a0000000-0000-4000-8000-000000000004";
+const VECTORS: &str = "a0000000-0000-4000-8000-000000000008";
+const CLIENTS: usize = 32;
+
+fn put(client: &mut Client, user: &str, add_on: &str) {
+    client.batch_execute(&format!("SELECT * FROM add_to_cart('{user}', '{add_on}')")).unwrap();
+}
+
+fn number(client: &mut Client, query: &str) -> i64 {
+    text(client, query).unwrap_or_else(|| panic!("{query} returns nothing")).parse().unwrap()
+}
+
+fn succeeded(answers: &[Answer]) -> usize {
+    answers.iter().filter(|answer| answer.is_ok()).count()
+}
+
+/// The codes of all answers that are refusals.
+fn refusals(answers: &[Answer]) -> BTreeSet<&str> {
+    answers.iter().filter_map(|answer| answer.as_ref().err()).map(|(_, code)| code.as_str()).collect()
+}
+
+#[test]
+fn a_code_with_n_uses_left_is_redeemed_exactly_n_times() {
+    for isolation in ISOLATION_LEVELS {
+        let database = format!("code {isolation}");
+        let mut client = marketplace(&database);
+        client.batch_execute("UPDATE promotional_codes SET max_uses = 7 WHERE code = 'LAUNCH2025'").unwrap();
+        (0..CLIENTS).for_each(|number| put(&mut client, &format!("user {number}"), BRIGADE));
+        let answers = at_once(&database, isolation, CLIENTS, |number| {
+            format!("SELECT checkout_id FROM checkout('user {number}', promo_code => 'launch2025')")
+        });
+        assert_eq!(succeeded(&answers), 7, "{isolation}");
+        assert_eq!(refusals(&answers), BTreeSet::from(["promo_refused"]), "{isolation}");
+        assert_eq!(number(&mut client, "SELECT current_uses FROM promotional_codes WHERE code = 'LAUNCH2025'"), 7);
+        let carts = "SELECT count(*) FROM cart_items";
+        assert_eq!(number(&mut client, carts), (CLIENTS - 7) as i64, "who was refused keeps the cart");
+        invariants::check(&mut client);
+    }
+}
+
+#[test]
+fn a_bundle_with_n_uses_left_is_sold_exactly_n_times() {
+    let mut client = marketplace("bundles");
+    client.batch_execute("UPDATE add_on_bundles SET max_uses = 5 WHERE name = 'Developer Pro'").unwrap();
+    for number in 0..CLIENTS {
+        [BRIGADE, BOLT, VECTORS].iter().for_each(|add_on| put(&mut client, &format!("user {number}"), add_on));
+    }
+    // With a price in mind, whoever comes too late is told that it has changed; without one, the price is what it is.
+    let answers = at_once("bundles", "read committed", CLIENTS, |number| {
+        format!("SELECT checkout_id FROM checkout('user {number}', expected_total => 39.98)")
+    });
+    assert_eq!(succeeded(&answers), 5);
+    assert_eq!(refusals(&answers), BTreeSet::from(["price_changed"]));
+    assert_eq!(number(&mut client, "SELECT current_uses FROM add_on_bundles WHERE name = 'Developer Pro'"), 5);
+    let answers = at_once("bundles", "read committed", CLIENTS, |number| {
+        format!("SELECT checkout_id FROM checkout('user {number}', expected_total => 49.97)")
+    });
+    assert_eq!(succeeded(&answers), CLIENTS - 5);
+    invariants::check(&mut client);
+}
+
+#[test]
+fn a_limit_per_user_binds_although_the_user_has_many_tabs_open() {
+    for isolation in ISOLATION_LEVELS {
+        let database = format!("tabs {isolation}");
+        let mut client = marketplace(&database);
+        let limit =
+            r#"UPDATE promotional_codes SET user_restrictions = '{"max_uses_per_user": 2}' WHERE code = 'FRIEND50'"#;
+        client.batch_execute(limit).unwrap();
+        // Each tab puts something else into the cart and checks out at once, in one transaction.
+        let answers = at_once(&database, isolation, 9, |number| {
+            let add_on = format!("a0000000-0000-4000-8000-00000000000{}", number + 1);
+            format!(
+                "BEGIN; SELECT 1 FROM add_to_cart('ada', '{add_on}');
+                 SELECT checkout_id FROM checkout('ada', promo_code => 'friend50'); COMMIT"
+            )
+        });
+        assert_eq!(succeeded(&answers), 2, "{isolation}: {answers:?}");
+        invariants::check(&mut client);
+    }
+}
+
+#[test]
+fn a_cart_is_sold_once() {
+    for isolation in ISOLATION_LEVELS {
+        let database = format!("cart {isolation}");
+        let mut client = marketplace(&database);
+        put(&mut client, "ada", BRIGADE);
+        put(&mut client, "ada", BOLT);
+        let answers = at_once(&database, isolation, CLIENTS, |_| "SELECT checkout_id FROM checkout('ada')".to_owned());
+        assert_eq!(succeeded(&answers), 1, "{isolation}");
+        assert_eq!(refusals(&answers), BTreeSet::from(["empty_cart"]), "{isolation}");
+        assert_eq!(number(&mut client, "SELECT count(*) FROM add_on_purchases"), 2);
+        invariants::check(&mut client);
+    }
+}
+
+#[test]
+fn one_idempotency_key_makes_one_checkout() {
+    for isolation in ISOLATION_LEVELS {
+        let database = format!("key {isolation}");
+        let mut client = marketplace(&database);
+        put(&mut client, "ada", BRIGADE);
+        let call = "SELECT checkout_id FROM checkout('ada', idempotency_key => 'key')";
+        let answers = at_once(&database, isolation, CLIENTS, |_| call.to_owned());
+        let checkouts: BTreeSet<&Option<String>> = answers.iter().map(|answer| answer.as_ref().unwrap()).collect();
+        assert_eq!(checkouts.len(), 1, "{isolation}");
+        assert_eq!(number(&mut client, "SELECT count(*) FROM add_on_purchases"), 1);
+    }
+}
+
+#[test]
+fn a_checkout_is_completed_or_failed_and_never_both() {
+    for isolation in ISOLATION_LEVELS {
+        let database = format!("fate {isolation}");
+        let mut client = marketplace(&database);
+        for round in 0..5 {
+            let user = format!("user {round}");
+            put(&mut client, &user, BRIGADE);
+            put(&mut client, &user, BOLT);
+            let checkout =
+                text(&mut client, &format!("SELECT checkout_id FROM checkout('{user}', promo_code => 'launch2025')"));
+            let checkout = checkout.unwrap();
+            let answers = at_once(&database, isolation, 16, |number| match number % 2 {
+                0 => format!("SELECT count(*) FROM complete_checkout('{checkout}', 'pi_{round}')"),
+                _ => format!("SELECT fail_checkout('{checkout}')"),
+            });
+            let completed = answers.iter().step_by(2).filter(|answer| answer.is_ok()).count();
+            let failed = answers.iter().skip(1).step_by(2).filter(|answer| answer.is_ok()).count();
+            assert!((completed, failed) == (8, 0) || (completed, failed) == (0, 8), "{isolation}: {answers:?}");
+            assert_eq!(refusals(&answers), BTreeSet::from(["checkout_state"]));
+            let states =
+                format!("SELECT count(DISTINCT status) FROM add_on_purchases WHERE checkout_id = '{checkout}'");
+            assert_eq!(number(&mut client, &states), 1);
+        }
+        invariants::check(&mut client);
+    }
+}
+
+#[test]
+fn refunds_never_exceed_the_amount_and_give_a_use_back_once() {
+    for isolation in ISOLATION_LEVELS {
+        let database = format!("refund {isolation}");
+        let mut client = marketplace(&database);
+        put(&mut client, "ada", BRIGADE);
+        text(&mut client, "SELECT checkout_id FROM checkout('ada', promo_code => 'launch2025')");
+        text(&mut client, "SELECT complete_checkout(checkout_id) FROM add_on_purchases");
+        let purchase = text(&mut client, "SELECT id FROM add_on_purchases").unwrap();
+        // 15.99 were paid: three refunds of 4.00 leave 3.99.
+        let answers = at_once(&database, isolation, 16, |_| format!("SELECT refund_purchase('{purchase}', 4)"));
+        assert_eq!(succeeded(&answers), 3, "{isolation}");
+        assert_eq!(refusals(&answers), BTreeSet::from(["refund_exceeds_amount"]));
+        let answers = at_once(&database, isolation, 16, |_| format!("SELECT refund_purchase('{purchase}')"));
+        assert_eq!(succeeded(&answers), 16, "refunding all that is left, again and again");
+        assert!(answers.iter().all(|answer| answer == &Ok(Some("15.99".to_owned()))));
+        assert_eq!(number(&mut client, "SELECT current_uses FROM promotional_codes WHERE code = 'LAUNCH2025'"), 0);
+        invariants::check(&mut client);
+    }
+}
+
+#[test]
+fn a_failed_checkout_gives_its_uses_back_once() {
+    let mut client = marketplace("give back");
+    for user in ["ada", "bob"] {
+        [BRIGADE, BOLT, VECTORS].iter().for_each(|add_on| put(&mut client, user, add_on));
+        text(&mut client, &format!("SELECT checkout_id FROM checkout('{user}', promo_code => 'launch2025')"));
+    }
+    let checkout = text(&mut client, "SELECT checkout_id FROM add_on_purchases WHERE user_id = 'ada' LIMIT 1").unwrap();
+    let answers = at_once("give back", "read committed", 16, |_| format!("SELECT fail_checkout('{checkout}')"));
+    let changed = answers.iter().filter(|answer| **answer == Ok(Some("t".to_owned()))).count();
+    assert_eq!((changed, succeeded(&answers)), (1, 16));
+    assert_eq!(number(&mut client, "SELECT current_uses FROM promotional_codes WHERE code = 'LAUNCH2025'"), 1);
+    assert_eq!(number(&mut client, "SELECT current_uses FROM add_on_bundles WHERE name = 'Developer Pro'"), 1);
+    invariants::check(&mut client);
+}
+
+#[test]
+fn units_added_at_once_add_up_to_the_limit_and_no_further() {
+    let mut client = marketplace("quantity");
+    let answers = at_once("quantity", "read committed", CLIENTS, |_| {
+        format!("SELECT quantity FROM add_to_cart('ada', '{BRIGADE}', 7)")
+    });
+    assert_eq!(succeeded(&answers), 14, "14 × 7 = 98 of at most 100");
+    assert_eq!(refusals(&answers), BTreeSet::from(["quantity_limit"]));
+    assert_eq!(number(&mut client, "SELECT quantity FROM cart_items"), 98);
+}
+
+#[test]
+fn maintenance_runs_twice_at_once_beside_checkouts() {
+    let mut client = marketplace("maintenance");
+    for number in 0..40 {
+        [BRIGADE, BOLT, VECTORS].iter().for_each(|add_on| put(&mut client, &format!("user {number}"), add_on));
+        text(&mut client, &format!("SELECT checkout_id FROM checkout('user {number}', promo_code => 'friend50')"));
+        put(&mut client, &format!("user {number}"), BOLT);
+    }
+    client.batch_execute("UPDATE add_on_purchases SET purchased_at = now() - interval '2 days'").unwrap();
+    let answers = at_once("maintenance", "read committed", 24, |number| match number {
+        0..4 => "SELECT sum(affected) FROM run_maintenance(batch => 20)".to_owned(),
+        _ => format!("SELECT checkout_id FROM checkout('user {number}', promo_code => 'friend50')"),
+    });
+    assert_eq!(succeeded(&answers), 24, "{answers:?}");
+    while number(&mut client, "SELECT sum(affected) FROM run_maintenance()") > 0 {}
+    let old =
+        "SELECT count(*) FROM add_on_purchases WHERE purchased_at < now() - interval '1 day' AND status <> 'failed'";
+    assert_eq!(number(&mut client, old), 0);
+    assert_eq!(number(&mut client, "SELECT current_uses FROM promotional_codes WHERE code = 'FRIEND50'"), 20);
+    invariants::check(&mut client);
+}
+
+// Two sessions, step by step.
+
+fn completed_purchase(client: &mut Client, user: &str) -> (String, String) {
+    put(client, user, BRIGADE);
+    let checkout = text(client, &format!("SELECT checkout_id FROM checkout('{user}')")).unwrap();
+    text(client, &format!("SELECT complete_checkout('{checkout}')"));
+    let purchase = text(client, &format!("SELECT id FROM add_on_purchases WHERE checkout_id = '{checkout}'")).unwrap();
+    (checkout, purchase)
+}
+
+const SERIALIZATION_FAILURE: &str = "40001";
+
+fn state(answer: Answer) -> String {
+    answer.map_or_else(|(state, _)| state, |_| "ok".to_owned())
+}
+
+#[test]
+fn stepped_two_checkouts_of_one_cart() {
+    for (isolation, second) in ISOLATION_LEVELS.iter().zip(["55000", SERIALIZATION_FAILURE, SERIALIZATION_FAILURE]) {
+        let database = format!("stepped cart {isolation}");
+        let mut client = marketplace(&database);
+        put(&mut client, "ada", BRIGADE);
+        let (mut one, mut two) = (Session::new(&database, isolation), Session::new(&database, isolation));
+        one.step("BEGIN").unwrap();
+        one.step("SELECT checkout_id FROM checkout('ada')").unwrap();
+        let pending = two.waits("SELECT checkout_id FROM checkout('ada')");
+        one.step("COMMIT").unwrap();
+        assert_eq!(state(pending.answer()), second, "{isolation}");
+        // ... and when the first is rolled back, the second sells the cart.
+        put(&mut client, "bob", BRIGADE);
+        let (mut one, mut two) = (Session::new(&database, isolation), Session::new(&database, isolation));
+        one.step("BEGIN").unwrap();
+        one.step("SELECT checkout_id FROM checkout('bob')").unwrap();
+        let pending = two.waits("SELECT checkout_id FROM checkout('bob')");
+        one.step("ROLLBACK").unwrap();
+        assert_eq!(state(pending.answer()), "ok", "{isolation}");
+        assert_eq!(number(&mut client, "SELECT count(*) FROM add_on_purchases"), 2);
+        invariants::check(&mut client);
+    }
+}
+
+#[test]
+fn stepped_the_last_use_of_a_code() {
+    for (isolation, second) in ISOLATION_LEVELS.iter().zip(["23514", SERIALIZATION_FAILURE, SERIALIZATION_FAILURE]) {
+        let database = format!("stepped code {isolation}");
+        let mut client = marketplace(&database);
+        client.batch_execute("UPDATE promotional_codes SET max_uses = 1 WHERE code = 'LAUNCH2025'").unwrap();
+        put(&mut client, "ada", BRIGADE);
+        put(&mut client, "bob", BRIGADE);
+        let (mut one, mut two) = (Session::new(&database, isolation), Session::new(&database, isolation));
+        one.step("BEGIN").unwrap();
+        one.step("SELECT checkout_id FROM checkout('ada', promo_code => 'launch2025')").unwrap();
+        // Both were told that the code is good; bob waits for ada's claim of the last use.
+        let pending = two.waits("SELECT checkout_id FROM checkout('bob', promo_code => 'launch2025')");
+        one.step("COMMIT").unwrap();
+        assert_eq!(state(pending.answer()), second, "{isolation}");
+        assert_eq!(number(&mut client, "SELECT count(*) FROM cart_items WHERE user_id = 'bob'"), 1);
+        invariants::check(&mut client);
+    }
+}
+
+#[test]
+fn stepped_the_last_instance_of_a_bundle() {
+    let mut client = marketplace("stepped bundle");
+    client.batch_execute("UPDATE add_on_bundles SET max_uses = 1 WHERE name = 'Developer Pro'").unwrap();
+    for user in ["ada", "bob"] {
+        [BRIGADE, BOLT, VECTORS].iter().for_each(|add_on| put(&mut client, user, add_on));
+    }
+    let mut one = Session::new("stepped bundle", "read committed");
+    let mut two = Session::new("stepped bundle", "read committed");
+    one.step("BEGIN").unwrap();
+    one.step("SELECT checkout_id FROM checkout('ada')").unwrap();
+    let pending = two.waits("SELECT checkout_id FROM checkout('bob')");
+    one.step("COMMIT").unwrap();
+    assert_eq!(pending.answer(), Err(("55000".to_owned(), "price_changed".to_owned())));
+    assert_eq!(number(&mut client, "SELECT count(*) FROM cart_items WHERE user_id = 'bob'"), 3);
+    invariants::check(&mut client);
+}
+
+#[test]
+fn stepped_completing_and_failing() {
+    for (isolation, second) in ISOLATION_LEVELS.iter().zip(["55000", SERIALIZATION_FAILURE, SERIALIZATION_FAILURE]) {
+        let database = format!("stepped fate {isolation}");
+        let mut client = marketplace(&database);
+        for (first, then) in [("complete_checkout", "fail_checkout"), ("fail_checkout", "complete_checkout")] {
+            put(&mut client, first, BRIGADE);
+            let checkout = text(&mut client, &format!("SELECT checkout_id FROM checkout('{first}')")).unwrap();
+            let (mut one, mut two) = (Session::new(&database, isolation), Session::new(&database, isolation));
+            one.step("BEGIN").unwrap();
+            one.step(&format!("SELECT {first}('{checkout}')")).unwrap();
+            let pending = two.waits(&format!("SELECT {then}('{checkout}')"));
+            one.step("COMMIT").unwrap();
+            assert_eq!(state(pending.answer()), second, "{isolation}: {first}, then {then}");
+        }
+        invariants::check(&mut client);
+    }
+}
+
+#[test]
+fn stepped_two_refunds() {
+    for (isolation, second) in ISOLATION_LEVELS.iter().zip(["23514", SERIALIZATION_FAILURE, SERIALIZATION_FAILURE]) {
+        let database = format!("stepped refund {isolation}");
+        let mut client = marketplace(&database);
+        let (_, purchase) = completed_purchase(&mut client, "ada");
+        let (mut one, mut two) = (Session::new(&database, isolation), Session::new(&database, isolation));
+        one.step("BEGIN").unwrap();
+        one.step(&format!("SELECT refund_purchase('{purchase}', 15)")).unwrap();
+        let pending = two.waits(&format!("SELECT refund_purchase('{purchase}', 15)"));
+        one.step("COMMIT").unwrap();
+        assert_eq!(state(pending.answer()), second, "{isolation}");
+        assert_eq!(text(&mut client, "SELECT refund_amount FROM add_on_purchases").unwrap(), "15.00");
+        invariants::check(&mut client);
+    }
+}
+
+#[test]
+fn stepped_a_cart_that_changes_while_it_is_sold() {
+    let mut client = marketplace("stepped change");
+    put(&mut client, "ada", BRIGADE);
+    let mut one = Session::new("stepped change", "read committed");
+    let mut two = Session::new("stepped change", "read committed");
+    // Another tab has changed the quantity and not committed yet: the checkout waits and sells what was decided.
+    one.step("BEGIN").unwrap();
+    one.step(&format!("SELECT quantity FROM set_cart_quantity('ada', '{BRIGADE}', 3)")).unwrap();
+    let pending = two.waits("SELECT amount FROM checkout('ada')");
+    one.step("COMMIT").unwrap();
+    assert_eq!(pending.answer(), Ok(Some("59.97".to_owned())));
+
+    // The other way round: what is added while the cart is being sold is in the next cart.
+    put(&mut client, "bob", BRIGADE);
+    let mut two = Session::new("stepped change", "read committed");
+    one.step("BEGIN").unwrap();
+    one.step("SELECT checkout_id FROM checkout('bob')").unwrap();
+    let pending = two.waits(&format!("SELECT quantity FROM add_to_cart('bob', '{BRIGADE}', 2)"));
+    one.step("COMMIT").unwrap();
+    assert_eq!(pending.answer(), Ok(Some("2".to_owned())));
+    assert_eq!(number(&mut client, "SELECT quantity FROM cart_items WHERE user_id = 'bob'"), 2);
+    invariants::check(&mut client);
+}
+
+#[test]
+fn stepped_maintenance_waits_for_nobody() {
+    let mut client = marketplace("stepped maintenance");
+    for user in ["ada", "bob"] {
+        put(&mut client, user, BRIGADE);
+        text(&mut client, &format!("SELECT checkout_id FROM checkout('{user}', promo_code => 'launch2025')"));
+    }
+    client.batch_execute("UPDATE add_on_purchases SET purchased_at = now() - interval '2 days'").unwrap();
+    let checkout = text(&mut client, "SELECT checkout_id FROM add_on_purchases WHERE user_id = 'ada'").unwrap();
+    let mut one = Session::new("stepped maintenance", "read committed");
+    one.step("BEGIN").unwrap();
+    one.step(&format!("SELECT complete_checkout('{checkout}', 'pi_late')")).unwrap();
+    // Ada's checkout is being completed at this very moment: it is passed over; bob's is failed.
+    let failed = "SELECT affected FROM run_maintenance() WHERE task = 'unpaid_purchases'";
+    client.batch_execute("SET lock_timeout = '2s'").unwrap();
+    assert_eq!(number(&mut client, failed), 1);
+    one.step("COMMIT").unwrap();
+    assert_eq!(number(&mut client, failed), 0);
+    let statuses = "SELECT string_agg(status, ' ' ORDER BY user_id) FROM add_on_purchases";
+    assert_eq!(text(&mut client, statuses).unwrap(), "completed failed");
+    invariants::check(&mut client);
+}
+
+// A random walk of everybody through everything.
+
+/// A small generator of random numbers, so that a walk can be repeated from its seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+fn random_call(dice: &mut Dice) -> String {
+    let user = format!("user {}", dice.roll(6));
+    let add_on = format!("a0000000-0000-4000-8000-00000000000{}", 1 + dice.roll(9));
+    let checkout = format!(
+        "(SELECT checkout_id FROM add_on_purchases WHERE user_id = '{user}' AND checkout_id IS NOT NULL ORDER BY md5(id::text || '{}') LIMIT 1)",
+        dice.roll(1000)
+    );
+    let purchase = format!(
+        "(SELECT id FROM add_on_purchases WHERE user_id = '{user}' ORDER BY md5(id::text || '{}') LIMIT 1)",
+        dice.roll(1000)
+    );
+    let code = ["launch2025", "friend50", "firstbuy", "nope"][dice.roll(4) as usize];
+    let event = |kind: &str, object: String| {
+        format!(
+            "SELECT apply_stripe_event(jsonb_build_object('type', '{kind}', 'id', 'evt', 'created', 1, 'data', jsonb_build_object('object', {object})))"
+        )
+    };
+    match dice.roll(28) {
+        0..6 => format!("SELECT * FROM add_to_cart('{user}', '{add_on}', {})", 1 + dice.roll(3)),
+        6 => format!("SELECT * FROM set_cart_quantity('{user}', '{add_on}', {})", dice.roll(4)),
+        7 => format!("SELECT remove_from_cart('{user}', '{add_on}')"),
+        8..12 => format!("SELECT * FROM checkout('{user}', promo_code => '{code}')"),
+        12 => format!("SELECT * FROM checkout('{user}')"),
+        13..16 => format!("SELECT complete_checkout({checkout}, 'pi_' || {checkout})"),
+        16 => format!("SELECT fail_checkout({checkout}, 'no luck')"),
+        17 => format!("SELECT refund_purchase({purchase}, 1.5)"),
+        18 => format!("SELECT refund_purchase({purchase})"),
+        19 => format!("SELECT dispute_purchase({purchase})"),
+        20 => format!("SELECT resolve_dispute({purchase}, {})", dice.roll(2) == 0),
+        21 => "SELECT * FROM run_maintenance(checkout_max_age => '0 s', batch => 5)".to_owned(),
+        22 => event(
+            "checkout.session.completed",
+            format!(
+                "jsonb_build_object('client_reference_id', {checkout}, 'payment_status', 'paid', 'payment_intent', 'pi_' || {checkout})"
+            ),
+        ),
+        23 => format!("SELECT renew_add_on('{user}', '{add_on}', 3, 'pi_renewal_' || {})", dice.roll(100)),
+        24 => format!("SELECT cancel_add_on('{user}', '{add_on}', 'enough', {})", dice.roll(2) == 0),
+        25 => format!("SELECT suspend_add_on('{user}', '{add_on}')"),
+        26 => format!("SELECT resume_add_on('{user}', '{add_on}')"),
+        _ => event(
+            "charge.refunded",
+            format!(
+                "jsonb_build_object('payment_intent', 'pi_' || {checkout}, 'amount_refunded', {})",
+                dice.roll(5000)
+            ),
+        ),
+    }
+}
+
+#[test]
+fn a_random_walk_of_many_clients_breaks_nothing() {
+    let calls = std::env::var("WALK_CALLS").map_or(250, |calls| calls.parse().unwrap());
+    let seed = std::env::var("WALK_SEED").map_or(0x5eed, |seed| seed.parse().unwrap());
+    for isolation in ISOLATION_LEVELS {
+        let database = format!("walk {isolation}");
+        let mut client = marketplace(&database);
+        client
+            .batch_execute(
+                r#"UPDATE promotional_codes SET max_uses = 9, user_restrictions = '{"max_uses_per_user": 3}' WHERE code = 'LAUNCH2025';
+                   UPDATE promotional_codes SET max_uses = 5 WHERE code = 'FRIEND50';
+                   UPDATE add_on_bundles SET max_uses = 3 WHERE name <> 'Enterprise Suite'"#,
+            )
+            .unwrap();
+        std::thread::scope(|scope| {
+            for number in 0..24_u64 {
+                let database = &database;
+                scope.spawn(move || {
+                    let mut client = extensions_tests::clients::connect(database, isolation);
+                    let mut dice = Dice(seed * 1000 + number + 1);
+                    for _ in 0..calls {
+                        let call = random_call(&mut dice);
+                        if let Err((state, message)) = ask(&mut client, &call) {
+                            // Refusals are fine; a deadlock, a broken constraint or an internal error is not.
+                            let is_refusal =
+                                ["22023", "23514", "55000", "P0002", SERIALIZATION_FAILURE].contains(&state.as_str());
+                            assert!(is_refusal, "seed {seed}, {isolation}: {call}: {state} {message}");
+                            assert!(!message.contains("violates"), "seed {seed}, {isolation}: {call}: {message}");
+                        }
+                    }
+                });
+            }
+        });
+        invariants::check(&mut client);
+        let sold = number(&mut client, "SELECT count(*) FROM add_on_purchases WHERE status <> 'pending'");
+        assert!(sold > 50, "the walk goes somewhere: {sold} purchases");
+    }
+}

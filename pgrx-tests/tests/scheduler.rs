@@ -1,0 +1,60 @@
+//! Maintenance by pg_cron where there is one, and what is said where there is none.
+
+use std::time::{Duration, Instant};
+
+use extensions_tests::{Server, paths, refusal, text};
+
+/// Whether the server at hand carries pg_cron.
+fn has_pg_cron(server: &Server) -> bool {
+    let shared = server.run("pg_config", &["--sharedir"]);
+    std::path::Path::new(shared.trim()).join("extension/pg_cron.control").exists()
+}
+
+#[test]
+fn a_job_of_pg_cron_clears_away() {
+    let server = Server::start("");
+    if !has_pg_cron(&server) {
+        assert!(![15, 17].contains(&paths::major()), "set-up fetches pg_cron for this version");
+        return;
+    }
+    let socket = server.folder().display().to_string();
+    server.reconfigure(&format!("shared_preload_libraries = pg_cron\ncron.host = '{socket}'"));
+    let mut client = server.connect("postgres");
+    client
+        .batch_execute(
+            "CREATE EXTENSION pg_cron; CREATE SCHEMA \"my market\"; CREATE EXTENSION extensions SCHEMA \"my market\";
+             SET search_path = \"my market\"; SELECT * FROM load_sample_catalog();
+             INSERT INTO cart_items (user_id, add_on_id, added_at, updated_at)
+             SELECT 'ada', id, now() - interval '31 days', now() - interval '31 days' FROM add_ons",
+        )
+        .unwrap();
+    assert_eq!(refusal(&mut client, "SELECT schedule_maintenance('now and then')").0, "22023");
+    let nightly = text(&mut client, "SELECT schedule_maintenance()").unwrap();
+    let minutely = text(&mut client, "SELECT schedule_maintenance('* * * * *')").unwrap();
+    assert_eq!(nightly, minutely, "the job is replaced");
+    let job = "SELECT jobid || ' ' || schedule || ' ' || command FROM cron.job";
+    assert_eq!(
+        text(&mut client, job).unwrap(),
+        format!("{minutely} * * * * * SELECT * FROM \"my market\".run_maintenance()")
+    );
+
+    let (begun, left) = (Instant::now(), "SELECT count(*) FROM cart_items");
+    while text(&mut client, left).unwrap() != "0" {
+        let log = "SELECT string_agg(status || ' ' || coalesce(return_message, ''), '; ') FROM cron.job_run_details";
+        assert!(begun.elapsed() < Duration::from_secs(90), "{:?}", text(&mut client, log));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn without_pg_cron_the_hint_says_what_to_do() {
+    let server = Server::shared();
+    server.create_database("unscheduled");
+    let mut client = server.connect("unscheduled");
+    client.batch_execute("CREATE EXTENSION extensions").unwrap();
+    let error = client.simple_query("SELECT schedule_maintenance()").unwrap_err();
+    let error = error.as_db_error().unwrap();
+    assert_eq!(error.code().code(), "55000");
+    assert!(error.detail().unwrap().ends_with("code: scheduler_missing"));
+    assert!(error.hint().unwrap().contains("CREATE EXTENSION pg_cron"), "{:?}", error.hint());
+}

@@ -1,0 +1,334 @@
+//! Upgrading: what an upgrade makes of every released version is what a new installation makes, and nothing of the data is lost.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use extensions_tests::{Server, add_on, paths, refusal, text};
+use postgres::Client;
+
+fn released() -> PathBuf {
+    paths::root().join("sql/released")
+}
+
+/// The versions whose install scripts are kept.
+fn versions() -> Vec<String> {
+    let files = std::fs::read_dir(released()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let version = |file: String| Some(file.strip_prefix("extensions--")?.strip_suffix(".sql")?.to_owned());
+    let mut versions: Vec<String> = files.filter_map(version).filter(|name| !name.contains("--")).collect();
+    versions.sort();
+    assert!(!versions.is_empty());
+    versions
+}
+
+/// Where the server looks for install scripts.
+fn scripts() -> PathBuf {
+    let output = Command::new(paths::programs(paths::major()).join("pg_config")).arg("--sharedir").output().unwrap();
+    Path::new(String::from_utf8(output.stdout).unwrap().trim()).join("extension")
+}
+
+/// A database with a released version of the extension.
+fn database(name: &str, version: &str) -> Client {
+    let file = format!("extensions--{version}.sql");
+    if released().join(&file).exists() {
+        std::fs::copy(released().join(&file), scripts().join(&file)).unwrap();
+    }
+    let server = Server::shared();
+    server.create_database(name);
+    let mut client = server.connect(name);
+    client.batch_execute(&format!("CREATE EXTENSION extensions VERSION '{version}'")).unwrap();
+    client
+}
+
+fn current() -> String {
+    let control = std::fs::read_to_string(scripts().join("extensions.control")).unwrap();
+    control
+        .lines()
+        .find_map(|line| line.strip_prefix("default_version = '")?.strip_suffix('\'').map(str::to_owned))
+        .unwrap()
+}
+
+/// Everything that the catalogs say of the extension, a line for each thing.
+fn description(client: &mut Client) -> BTreeSet<String> {
+    let query = "
+        WITH member AS (
+            SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'extensions'
+             WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+        ), relation AS (
+            SELECT c.* FROM pg_class c JOIN member m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+        )
+        SELECT concat_ws(' | ', 'member', pg_describe_object(classid, objid, 0)) FROM member
+         UNION ALL
+        SELECT concat_ws(' | ', 'extension', extversion, extrelocatable, extnamespace::regnamespace, extowner::regrole) FROM pg_extension
+         WHERE extname = 'extensions'
+         UNION ALL
+        SELECT concat_ws(' | ', 'dumped', t::regclass, w) FROM pg_extension e, unnest(e.extconfig, e.extcondition) u (t, w)
+         WHERE e.extname = 'extensions'
+         UNION ALL
+        SELECT concat_ws(' | ', 'relation', relname, relkind, relowner::regrole, relpersistence, relrowsecurity, reloptions,
+                         relreplident, array_to_string(array(SELECT unnest(relacl)::text ORDER BY 1), ','), obj_description(oid, 'pg_class'),
+                         CASE relkind WHEN 'v' THEN pg_get_viewdef(oid) END)
+          FROM relation
+         UNION ALL
+        SELECT concat_ws(' | ', 'column', r.relname, a.attname, a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+                         a.attcollation::regcollation, a.attstorage, a.attcompression, a.attstattarget, a.attacl,
+                         pg_get_expr(d.adbin, d.adrelid), col_description(r.oid, a.attnum))
+          FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0
+          LEFT JOIN pg_attrdef d ON d.adrelid = r.oid AND d.adnum = a.attnum
+         UNION ALL
+        SELECT concat_ws(' | ', 'constraint', r.relname, n.conname, pg_get_constraintdef(n.oid), n.convalidated, n.condeferrable,
+                         obj_description(n.oid, 'pg_constraint'))
+          FROM relation r JOIN pg_constraint n ON n.conrelid = r.oid
+         UNION ALL
+        SELECT concat_ws(' | ', 'index', pg_get_indexdef(i.indexrelid), i.indisvalid, i.indisclustered, c.reloptions,
+                         obj_description(i.indexrelid, 'pg_class'))
+          FROM relation r JOIN pg_index i ON i.indrelid = r.oid JOIN pg_class c ON c.oid = i.indexrelid
+         UNION ALL
+        SELECT concat_ws(' | ', 'trigger', pg_get_triggerdef(t.oid), t.tgenabled, obj_description(t.oid, 'pg_trigger'))
+          FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid WHERE NOT t.tgisinternal
+         UNION ALL
+        SELECT concat_ws(' | ', 'rule', pg_get_ruledef(u.oid)) FROM relation r JOIN pg_rewrite u ON u.ev_class = r.oid
+         UNION ALL
+        SELECT concat_ws(' | ', 'policy', r.relname, p.polname) FROM relation r JOIN pg_policy p ON p.polrelid = r.oid
+         UNION ALL
+        SELECT concat_ws(' | ', 'function', p.oid::regprocedure, pg_get_functiondef(p.oid), p.proowner::regrole, p.procost, p.prorows,
+                         p.provolatile, p.proparallel, p.proisstrict, p.prosecdef, p.proleakproof, p.prosupport, p.proconfig,
+                         p.probin, p.prosrc, array_to_string(array(SELECT unnest(p.proacl)::text ORDER BY 1), ','),
+                         obj_description(p.oid, 'pg_proc'))
+          FROM pg_proc p JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
+         UNION ALL
+        SELECT concat_ws(' | ', 'initial privileges', pg_describe_object(i.classoid, i.objoid, i.objsubid), i.privtype,
+                         array_to_string(array(SELECT unnest(i.initprivs)::text ORDER BY 1), ','))
+          FROM pg_init_privs i JOIN member m ON m.classid = i.classoid AND m.objid = i.objoid
+         UNION ALL
+        SELECT concat_ws(' | ', 'depends', pg_describe_object(d.classid, d.objid, d.objsubid), d.deptype,
+                         pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid))
+          FROM pg_depend d JOIN member m ON m.classid = d.classid AND m.objid = d.objid
+         WHERE d.refclassid <> 'pg_namespace'::regclass";
+    client.query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+fn assert_same(upgraded: &BTreeSet<String>, fresh: &BTreeSet<String>, version: &str) {
+    let missing: Vec<&String> = fresh.difference(upgraded).collect();
+    let left: Vec<&String> = upgraded.difference(fresh).collect();
+    assert!(
+        missing.is_empty() && left.is_empty(),
+        "an upgrade from {version} is not a new installation: a migration is missing in sql/ (CONTRIBUTING.md says how to write one).\n\
+         Only in a new installation: {missing:#?}\nOnly after the upgrade: {left:#?}"
+    );
+}
+
+#[test]
+fn upgraded_is_the_same_as_fresh() {
+    let fresh = description(&mut database("fresh", &current()));
+    assert!(fresh.len() > 500);
+    for version in versions() {
+        let mut client = database(&format!("empty_{version}"), &version);
+        assert_ne!(description(&mut client), fresh);
+        client.batch_execute("ALTER EXTENSION extensions UPDATE").unwrap();
+        assert_same(&description(&mut client), &fresh, &version);
+    }
+}
+
+/// A digest of every row of every table.
+fn digest(client: &mut Client) -> String {
+    let query = "
+        SELECT md5(string_agg(t, '' ORDER BY t)) FROM (
+            SELECT to_jsonb(a)::text FROM add_ons a UNION ALL SELECT to_jsonb(a)::text FROM add_on_features a
+         UNION ALL SELECT to_jsonb(a)::text FROM add_on_bundles a UNION ALL SELECT to_jsonb(a)::text FROM pricing_rules a
+         UNION ALL SELECT to_jsonb(a)::text FROM promotional_codes a UNION ALL SELECT to_jsonb(a)::text FROM user_add_ons a
+         UNION ALL SELECT to_jsonb(a)::text FROM add_on_purchases a UNION ALL SELECT to_jsonb(a)::text FROM cart_items a) x (t)";
+    text(client, query).unwrap()
+}
+
+/// Some business: carts, a checkout that waits, one that is paid.
+fn trade(client: &mut Client) {
+    let brigade = add_on(client, "Brigade");
+    client
+        .batch_execute(&format!(
+            "SELECT add_to_cart(u, '{brigade}', 2) FROM unnest('{{ada,bob,eve}}'::text[]) u;
+             SELECT complete_checkout(checkout_id) FROM checkout('ada', promo_code => 'LAUNCH2025');
+             SELECT * FROM checkout('bob')"
+        ))
+        .unwrap();
+}
+
+#[test]
+fn data_outlives_an_upgrade_and_business_goes_on() {
+    let fresh = description(&mut database("fresh_for_data", &current()));
+    for version in versions() {
+        let mut client = database(&format!("data_{version}"), &version);
+        client.batch_execute("SELECT * FROM load_sample_catalog()").unwrap();
+        trade(&mut client);
+        let before = digest(&mut client);
+        // Somebody else is in the middle of something, with plans made before.
+        let mut other = Server::shared().connect(&format!("data_{version}"));
+        assert_eq!(text(&mut other, "SELECT cart_total('eve')").unwrap(), "39.98");
+        client.batch_execute("ALTER EXTENSION extensions UPDATE").unwrap();
+        assert_eq!(digest(&mut client), before);
+        assert_same(&description(&mut client), &fresh, &version);
+        assert_eq!(text(&mut other, "SELECT cart_total('eve')").unwrap(), "39.98");
+        for session in [&mut client, &mut other] {
+            let purchase = "SELECT count(*) FROM add_on_purchases WHERE status = 'completed'";
+            session
+                .batch_execute("SELECT complete_checkout(checkout_id) FROM add_on_purchases WHERE user_id = 'bob'")
+                .unwrap();
+            assert_eq!(text(session, purchase).unwrap(), "2");
+        }
+        let problems = "SELECT count(*) FROM check_marketplace() WHERE NOT ok";
+        assert_eq!(text(&mut client, problems).unwrap(), "0");
+    }
+}
+
+#[test]
+fn an_upgrade_that_is_rolled_back_leaves_no_trace() {
+    let version = versions().remove(0);
+    let mut client = database("rolled_back", &version);
+    let before = description(&mut client);
+    client.batch_execute("BEGIN; ALTER EXTENSION extensions UPDATE; ROLLBACK").unwrap();
+    assert_eq!(description(&mut client), before);
+}
+
+#[test]
+fn owners_stay_who_they_are() {
+    let version = versions().remove(0);
+    let mut client = database("owned", &version);
+    client
+        .batch_execute(
+            "CREATE ROLE keeper;
+             DO $$DECLARE t text; BEGIN
+               FOR t IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') LOOP
+                   EXECUTE format('ALTER TABLE %I OWNER TO keeper', t);
+               END LOOP; END$$;
+             ALTER EXTENSION extensions UPDATE",
+        )
+        .unwrap();
+    let others = "
+        SELECT string_agg(what, ' ') FROM (
+            SELECT relname::text, relowner FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')
+         UNION ALL SELECT proname, proowner FROM pg_proc WHERE pronamespace = 'public'::regnamespace) x (what, owner)
+         WHERE owner <> 'keeper'::regrole";
+    assert_eq!(text(&mut client, others).unwrap(), "guard_marketplace");
+}
+
+/// The new library is installed before anybody runs ALTER EXTENSION: until then, the functions of the old version call it.
+#[test]
+fn the_functions_of_a_released_version_work_with_this_library() {
+    for version in versions() {
+        let mut client = database(&format!("old_{version}"), &version);
+        // CREATE FUNCTION has looked every symbol up already; these run.
+        client.batch_execute("SELECT * FROM load_sample_catalog()").unwrap();
+        trade(&mut client);
+        for call in [
+            "SELECT price_cart('eve', 'pro', 'FIRSTBUY')",
+            "SELECT * FROM explain_cart('eve')",
+            "SELECT * FROM price_carts()",
+            "SELECT has_feature('ada', 'agent_platform')",
+            "SELECT * FROM user_features('ada')",
+            "SELECT * FROM validate_promo_code('FIRSTBUY', 'eve')",
+            "SELECT * FROM search_add_ons('agent')",
+            "SELECT * FROM run_maintenance()",
+            "SELECT refund_purchase(id) FROM add_on_purchases WHERE user_id = 'ada'",
+            "SELECT * FROM check_marketplace()",
+            "SELECT * FROM catalog_cache_stats()",
+        ] {
+            client.batch_execute(call).unwrap_or_else(|error| panic!("{version}: {call}: {error:?}"));
+        }
+        let script = std::fs::read_to_string(released().join(format!("extensions--{version}.sql"))).unwrap();
+        let mut symbols = 0;
+        for line in script.lines().filter_map(|line| line.strip_prefix("AS 'MODULE_PATHNAME', '")) {
+            let symbol = line.trim_end_matches([';', '\'']);
+            let create = format!(
+                "CREATE FUNCTION pg_temp.resolves_{symbols}() RETURNS void LANGUAGE c AS '$libdir/extensions', '{symbol}'"
+            );
+            client.batch_execute(&create).unwrap_or_else(|error| panic!("{version}: {error:?}"));
+            symbols += 1;
+        }
+        assert!(symbols > 30, "{version} has {symbols} symbols");
+    }
+}
+
+#[test]
+fn released_scripts_are_what_they_were() {
+    let sums = std::fs::read_to_string(released().join("SHA256SUMS")).unwrap();
+    for line in sums.lines() {
+        let (expected, file) = line.split_once("  ").unwrap();
+        // The checksum of coreutils, so that "sha256sum -c" says the same to whoever asks.
+        let output = Command::new("sha256sum").arg(released().join(file)).output().unwrap();
+        let actual = String::from_utf8(output.stdout).unwrap();
+        assert!(actual.starts_with(expected), "{file} was released and has been edited since");
+    }
+    for version in versions() {
+        assert!(sums.contains(&format!("  extensions--{version}.sql")), "SHA256SUMS does not know {version}");
+    }
+    // A version that was released has a way to this one.
+    let mut client = Server::shared().connect("postgres");
+    for version in versions() {
+        let path = format!(
+            "SELECT path FROM pg_extension_update_paths('extensions') WHERE source = '{version}' AND target = '{}'",
+            current()
+        );
+        assert!(text(&mut client, &path).is_some(), "there is no way from {version} to {}", current());
+    }
+}
+
+#[test]
+fn there_is_no_way_back_and_no_other_version() {
+    let mut client = database("no_way_back", &current());
+    assert_eq!(refusal(&mut client, "ALTER EXTENSION extensions UPDATE TO '0.9.0'").0, "22023");
+}
+
+/// A function that a released version made belongs to the extension, so that nobody can have put another in its place; of replacing
+/// one, pgspot cannot know that.
+fn replacing_as_creating(script: &str) -> String {
+    let released: Vec<String> = versions()
+        .iter()
+        .map(|version| std::fs::read_to_string(released().join(format!("extensions--{version}.sql"))).unwrap())
+        .collect();
+    let mut parts = script.split("CREATE OR REPLACE FUNCTION @extschema@.");
+    let mut shown = parts.next().unwrap().to_owned();
+    for part in parts {
+        let name = &part[..=part.find('(').unwrap()];
+        assert!(
+            released.iter().any(|old| old.contains(&format!("CREATE FUNCTION @extschema@.{name}"))),
+            "{name} is new"
+        );
+        shown += &format!("CREATE FUNCTION @extschema@.{part}");
+    }
+    shown
+}
+
+/// pgspot cannot read bodies in SQL's own syntax, which PostgreSQL parses when the function is made: so it is shown each as a
+/// statement of the script.
+fn for_pgspot(script: &str) -> String {
+    let mut parts = script.split("BEGIN ATOMIC\n");
+    let mut shown = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (body, rest) = part.split_once("\nEND;").unwrap();
+        shown += &format!("SET search_path = pg_catalog, pg_temp AS $$SELECT 1$$;\n{body}\n{rest}");
+    }
+    shown
+}
+
+#[test]
+fn pgspot_finds_nothing_in_the_scripts() {
+    let pgspot = paths::cache().join("venv/bin/pgspot");
+    let this_version = scripts().join(format!("extensions--{}.sql", current()));
+    let upgrades = std::fs::read_dir(paths::root().join("sql")).unwrap().map(|entry| entry.unwrap().path());
+    let upgrades = upgrades.filter(|path| path.file_name().unwrap().to_string_lossy().matches("--").count() == 2);
+    let check = |script: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("script.sql");
+        std::fs::write(&file, for_pgspot(&replacing_as_creating(script))).unwrap();
+        let output =
+            Command::new(&pgspot).arg(&file).output().unwrap_or_else(|error| panic!("{}: {error}", pgspot.display()));
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
+    for path in upgrades.chain([this_version]) {
+        let found = check(&std::fs::read_to_string(&path).unwrap());
+        assert_eq!(found.trim(), "Errors: 0 Warnings: 0 Unknown: 0", "{}", path.display());
+    }
+    // It does find things.
+    let found = check("CREATE FUNCTION @extschema@.f() RETURNS text LANGUAGE sql AS $$SELECT now()::text$$;");
+    assert!(!found.contains("Errors: 0"), "{found}");
+}
