@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Builds a release into a copy of the newest PostgreSQL, starts a private server and measures there:
+# scripts/bench.sh [options of benches/bench.py]
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$ROOT"
+
+# The tests have a build for testing in theirs.
+server=$CACHE/bench/$NEWEST
+[ -e "$server/.complete" ] || { mkdir -p "$CACHE/bench" && cp -a "$SERVERS/$NEWEST" "$server"; }
+BIN=$(readlink -f "$server/pginstall/bin")
+"$ROOT/scripts/install.sh" "$BIN/pg_config" --release
+
+folder=$CACHE/bench/data-$NEWEST
+socket=$(as_user mktemp -d /tmp/marketplace-bench-XXXXXX)
+stop() {
+  as_user "$BIN/pg_ctl" -D "$folder" -m fast -w -s stop 2>/dev/null || true
+  rm -rf "$socket"
+}
+trap stop EXIT
+[ -e "$folder/PG_VERSION" ] || as_user "$BIN/initdb" -D "$folder" -U postgres -E UTF8 --locale=C.UTF-8 >"$CACHE/bench.log"
+# Commits do not wait for the disk: what is compared is work, and a disk would hide it.
+as_user "$BIN/pg_ctl" -D "$folder" -l "$CACHE/bench/log" -w -s start -o "-c listen_addresses= -c unix_socket_directories=$socket \
+  -c shared_buffers=4GB -c max_wal_size=8GB -c synchronous_commit=off -c max_connections=100 -c autovacuum=on -c jit=off \
+  -c checkpoint_timeout=30min"
+export BIN PGHOST=$socket PGUSER=postgres
+unset PGPORT PGSERVICE PGDATABASE
+"$CACHE/venv/bin/python" benches/bench.py "$@"
