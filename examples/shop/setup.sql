@@ -1,0 +1,16 @@
+-- Prepares a database for the shop. Run it as a superuser; running it again changes nothing.
+\set ON_ERROR_STOP on
+CREATE SCHEMA IF NOT EXISTS marketplace;
+CREATE EXTENSION IF NOT EXISTS extensions SCHEMA marketplace;
+SELECT * FROM marketplace.load_sample_catalog();
+
+-- The shop logs in as shop_backend, which may do nothing by itself. Each request runs in one of the other two roles.
+SELECT format('CREATE ROLE %s', role) FROM unnest('{shop_backend LOGIN NOINHERIT,shop_customer,shop_billing BYPASSRLS}'::text[]) role
+ WHERE to_regrole(split_part(role, ' ', 1)) IS NULL \gexec
+GRANT shop_customer, shop_billing TO shop_backend;
+SELECT marketplace.grant_marketplace_access('shop_customer', level) FROM unnest('{catalog,entitlements,shop}'::text[]) level;
+SELECT marketplace.grant_marketplace_access('shop_billing', 'billing');
+
+-- shop_customer sees the rows of one user, whom each request names. shop_billing applies payment events, which can be about anybody:
+-- hence BYPASSRLS.
+SELECT marketplace.enable_user_isolation('extensions.user_id');

@@ -1,0 +1,66 @@
+"""From a cart to a page on which to pay, and back to the cart if it is not paid."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from .payments import Line
+
+
+@dataclass(frozen=True)
+class Started:
+    checkout_id: UUID
+    #: Where to pay; None where there was nothing to pay.
+    pay_at: str | None
+
+
+async def start(
+    state, user: str, tier: str | None, promo_code: str | None, expected_total: Decimal | None, idempotency_key: str | None
+) -> Started:
+    """Sells the cart, then opens a payment session, with no transaction open meanwhile. If the provider fails, the request can be
+    repeated with its idempotency key: the database answers with the same checkout, and the provider with the same session."""
+    async with state.database.transaction(user) as marketplace:
+        rows = await marketplace.rows(
+            "checkout", user_id=user, tier_code=tier, promo_code=promo_code or None, expected_total=expected_total,
+            idempotency_key=idempotency_key or str(uuid4()),
+        )  # fmt: skip
+        checkout_id = rows[0]["checkout_id"]
+        if all(row["status"] == "completed" for row in rows):
+            return Started(checkout_id, None)
+        lines = await marketplace.connection.fetch(
+            """SELECT metadata -> 'quote_line' ->> 'name' AS name, metadata -> 'quote_line' ->> 'billing_type' AS billing_type,
+                      quantity, amount
+                 FROM marketplace.add_on_purchases WHERE checkout_id = $1 ORDER BY (metadata ->> 'position')::integer""",
+            checkout_id,
+        )
+    session = await state.payments.open(str(checkout_id), rows[0]["currency"], [Line(**line) for line in lines])
+    async with state.database.transaction(user) as marketplace:
+        # metadata is also the application's to write into.
+        await marketplace.connection.execute(
+            """UPDATE marketplace.add_on_purchases SET metadata = metadata || jsonb_build_object('session', $2::text, 'pay_at', $3::text)
+                WHERE checkout_id = $1""",
+            checkout_id,
+            session.id,
+            session.url,
+        )
+    return Started(checkout_id, session.url)
+
+
+async def give_up(state, user: str, checkout_id: UUID) -> None:
+    """Makes sure that it will not be paid, and puts what it sold back into the cart."""
+    async with state.database.transaction(user) as marketplace:
+        query = """SELECT DISTINCT metadata ->> 'session' FROM marketplace.add_on_purchases
+                    WHERE checkout_id = $1 AND status <> 'failed' AND metadata ? 'session'"""
+        session = await marketplace.connection.fetchval(query, checkout_id)
+    if session:
+        await state.payments.expire(session)
+    async with state.database.transaction(user) as marketplace:
+        await marketplace.value("fail_checkout", checkout_id=checkout_id, reason="given up by the shopper")
+        # Once, although the provider's word of the expired session may come first.
+        lines = await marketplace.connection.fetch(
+            """UPDATE marketplace.add_on_purchases SET metadata = metadata || '{"put_back": true}'
+                WHERE checkout_id = $1 AND status = 'failed' AND NOT metadata ? 'put_back' RETURNING add_on_id, quantity""",
+            checkout_id,
+        )
+        for line in lines:
+            await marketplace.rows("add_to_cart", user_id=user, **line)
