@@ -1,0 +1,2 @@
+SELECT quantity FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000008', 3);
+SELECT quantity FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000008', 96);

@@ -1,0 +1,3 @@
+SELECT detach_tables();
+SELECT attach_tables();
+SELECT attach_tables();

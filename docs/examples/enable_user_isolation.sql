@@ -1,0 +1,10 @@
+CREATE ROLE example_shop;
+SELECT grant_marketplace_access('example_shop', 'shop');
+SELECT enable_user_isolation();
+SET ROLE example_shop;
+SELECT count(*) AS unset FROM cart_items;
+SET extensions.user_id = 'ada';
+SELECT count(*) AS of_ada, cart_total('ada'), cart_total('bob') AS of_others FROM cart_items;
+RESET ROLE;
+DROP OWNED BY example_shop;
+DROP ROLE example_shop;

@@ -1,0 +1,1 @@
+SELECT * FROM entitled_users('gpu_hours', '2026-12-01');

@@ -1,0 +1,1 @@
+SELECT * FROM load_sample_catalog();

@@ -1,0 +1,1 @@
+SELECT * FROM price_carts(promo_code => 'launch2025');

@@ -1,0 +1,2 @@
+SELECT protect_marketplace();
+DROP EXTENSION extensions;

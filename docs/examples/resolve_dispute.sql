@@ -1,0 +1,2 @@
+SELECT dispute_purchase('d0000000-0000-4000-8000-000000000002');
+SELECT resolve_dispute('d0000000-0000-4000-8000-000000000002', won => true);

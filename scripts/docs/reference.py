@@ -1,0 +1,223 @@
+"""docs/reference.md: functions, views, tables and settings, from the catalog and its comments."""
+
+import re
+from pathlib import Path
+
+import comments
+import examples
+from catalog import functions, relations, settings, short_expression, short_type
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SECTIONS = {
+    "Prices": ["price_add_on", "quote", "price_cart", "cart_total", "price_carts"],
+    "Reasons and what-ifs": ["explain_cart", "explain_cart_text", "simulate_pricing_rule", "simulate_bundle", "simulate_promo_code"],
+    "Promotional codes": ["validate_promo_code"],
+    "Entitlements": ["has_feature", "has_add_on", "has_features", "feature_configuration", "user_features", "active_add_ons",
+                     "entitled_users"],
+    "Carts": ["add_to_cart", "set_cart_quantity", "remove_from_cart", "clear_cart"],
+    "Checkout and purchases": ["checkout", "complete_checkout", "fail_checkout", "refund_purchase", "dispute_purchase",
+                               "resolve_dispute", "purchase_history"],
+    "Subscriptions": ["grant_add_on", "renew_add_on", "cancel_add_on", "suspend_add_on", "resume_add_on"],
+    "Webhooks": ["apply_stripe_event", "apply_lago_event"],
+    "Catalog": ["search_add_ons", "load_sample_catalog", "export_catalog", "import_catalog"],
+    "Operations": ["marketplace_status", "check_marketplace", "run_maintenance", "schedule_maintenance", "catalog_cache_stats",
+                   "link_reference_tables", "unlink_reference_tables"],
+    "Access": ["grant_marketplace_access", "revoke_marketplace_access", "enable_user_isolation", "disable_user_isolation"],
+    "Keeping the rows": ["protect_marketplace", "unprotect_marketplace", "detach_tables", "attach_tables", "adopt_tables"],
+    "Several nodes": ["distribute_marketplace", "distribution_status"],
+}
+LISTED = {name for names in SECTIONS.values() for name in names}
+
+HEAD = """# Reference
+
+Functions, views, tables and settings. This page is made by `make docs` from the comments of the objects themselves, which
+`\\df+`, `\\dv+` and `\\d+` show in psql. The [error reference](errors.md) says more about errors, [Semantics](semantics.md) what
+is computed, and the [diagram](schema.md) how the tables hang together.
+
+Everywhere:
+
+- Amounts are `numeric` with two decimals, in the currency of the setting `extensions.currency`; in JSON, numbers. Their unit is
+  given as *currency*.
+- `at` is the one instant of all decisions of a call. Windows of time are half open: `from <= at < until`.
+- Arguments can be given by name, `quote(items => ..., promo_code => ...)`, so that defaulted ones can be left out.
+- *Level* is what `grant_marketplace_access` calls what a role needs to call the function; `admin` has all.
+
+"""
+
+
+def since(kind, name):
+    """The first version that had the object: the oldest released script that makes it, or else the next release."""
+    scripts = sorted(ROOT.glob("sql/released/extensions--*.sql"), key=lambda path: version_of(path.stem))
+    made = re.compile(rf'CREATE\s+(?:OR REPLACE\s+)?{kind}\s+(?:@extschema@\.)?"?{name}"?\s*[ (]')
+    for script in scripts:
+        if made.search(script.read_text()):
+            return script.stem.partition("--")[2]
+    return re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE).group(1)
+
+
+def version_of(stem):
+    """A version by which scripts can be sorted."""
+    return [int(number) for number in stem.partition("--")[2].split(".")]
+
+
+def cell(text):
+    """Text as a cell of a table."""
+    return (text or "").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def code(text):
+    """Text in code font, in a cell of a table."""
+    return f"`{text.replace('|', chr(92) + '|')}`"
+
+
+def table(head, rows):
+    """A table without the columns that nothing stands in."""
+    kept = [place for place in range(len(head)) if any(row[place] for row in rows)]
+    lines = ["| " + " | ".join(head[place] for place in kept) + " |", "|" + "---|" * len(kept)]
+    lines += ["| " + " | ".join(row[place] for place in kept) + " |" for row in rows]
+    return "\n".join(lines) + "\n\n"
+
+
+def signature(function):
+    """The call with types and defaults, an argument a line where there are several."""
+    arguments = [f"{a.name} {a.type}" + (f" DEFAULT {a.default}" if a.default else "") for a in function.arguments]
+    call = f"{function.name}({', '.join(arguments)})"
+    if len(arguments) > 2:
+        call = f"{function.name}(\n    " + ",\n    ".join(arguments) + "\n)"
+    result = function.result
+    if function.columns:
+        result = "TABLE (" + ", ".join(f"{c.name} {c.type}" for c in function.columns) + ")"
+    return f"```text\n{call} -> {result}\n```\n\n"
+
+
+def argument_rows(function, comment, known):
+    """Arguments with types, units and meanings. "As for price_cart()" refers to another comment."""
+    names = [argument.name for argument in function.arguments]
+    other = re.match(r"as for (\w+)\(\)", comment.arguments)
+    text = known[other.group(1)].arguments if other else comment.arguments
+    meanings = comments.describe(names, text, {})
+    return [[f"`{a.name}`", code(a.type), comments.unit(a), code(a.default) if a.default else "required", cell(meanings[a.name])]
+            for a in function.arguments]
+
+
+def errors_text(comment):
+    """Errors by SQLSTATE, with links to what the error reference says of them."""
+    if not comment.errors:
+        return "**Errors** none of its own.\n\n"
+    by_state = {}
+    for state, name, remark in comment.errors:
+        by_state.setdefault(state, []).append(", ".join(filter(None, [f"[`{name}`](errors.md#{name})" if name else "", remark])))
+    return "**Errors**\n\n" + "".join(f"- {state} {', '.join(errors)}\n".replace("-  ", "- ") for state, errors in by_state.items()) + "\n"
+
+
+def linked(text, known):
+    """Prose with links from the names of functions and from sections of the semantics."""
+    text = re.sub(r"\b(\w+)\(\)(?![`\w])", lambda m: f"[`{m[1]}()`](#{m[1]})" if m[1] in known and m[1] in LISTED else m[0], text)
+    return re.sub(r"\(semantics ([\d., ]+)\)", lambda m: "(" + ", ".join(semantics_link(n) for n in m[1].split(", ")) + ")", text)
+
+
+def semantics_link(number):
+    """A link to the section of docs/semantics.md that has a number."""
+    heading = re.search(rf"^#+ {re.escape(number)}\.? (.*)$", (ROOT / "docs" / "semantics.md").read_text(), re.MULTILINE)
+    assert heading, f"docs/semantics.md has no section {number}"
+    anchor = re.sub(r"[^\w -]", "", f"{heading[0].lstrip('# ')}".lower()).replace(" ", "-")
+    return f"[semantics {number}](semantics.md#{anchor})"
+
+
+def facts(function):
+    """What is to be known of the function besides what it does."""
+    levels = " or ".join(function.levels or ["admin"])
+    return f"since {since('FUNCTION', function.name)}, {function.volatility}, parallel {function.parallel}, level {levels}"
+
+
+def results_text(function, comment):
+    """What the function returns, with the meanings of its columns where the comment tells them."""
+    returns, meanings = comments.columns([column.name for column in function.columns], comment.returns)
+    text = f"**Returns** {cell(returns)}\n\n" if returns not in ("", "nothing.") else ""
+    rows = [[f"`{c.name}`", code(c.type), comments.unit(c), cell(meanings.get(c.name))] for c in function.columns]
+    return text + (table(["column", "type", "unit", "what it is"], rows) if rows else "")
+
+
+def function_text(function, known, outputs):
+    """Everything about one function."""
+    comment = known[function.name]
+    rows = argument_rows(function, comment, known)
+    text = f"*{facts(function)}*\n\n" + (table(["argument", "type", "unit", "default", "what it is"], rows) if rows else "")
+    text += results_text(function, comment) + (f"{cell(comment.notes)}\n\n" if comment.notes else "")
+    head = f"### {function.name}\n\n{linked(cell(comment.summary), known)}\n\n{signature(function)}"
+    return head + linked(text, known) + errors_text(comment) + outputs.get(function.name, "")
+
+
+def internal_text(names, found):
+    """Functions that nobody calls by hand."""
+    rows = [[f"`{name}`", cell(comments.parse(found[name].comment).summary)] for name in names]
+    return "### Not called by hand\n\nConstraints, triggers and other functions call these.\n\n" + table(["function", "what it does"], rows)
+
+
+def functions_text(connection):
+    """All functions by section, and what is wrong with their documentation."""
+    found = functions(connection)
+    known = {name: comments.parse(function.comment) for name, function in found.items()}
+    internal = [name for name in found if name not in LISTED]
+    # Whoever adds a function for users writes its arguments down; those of internal ones are not.
+    unlisted = [name for name in internal if known[name].arguments not in ("", "none.") and not name.startswith("check_")]
+    outputs, missing = examples.run_all(connection, [name for name in found if name in LISTED])
+    text = "## Functions\n\n" + examples.setup_text()
+    for title, names in SECTIONS.items():
+        entries = [function_text(found[name], known, outputs) for name in names if name in found]
+        text += f"## {title}\n\n" + "".join(entries) if entries else ""
+    problems = [f"{name} has no place in SECTIONS of scripts/docs/reference.py" for name in unlisted]
+    problems += [f"{name} has no example: write docs/examples/{name}.sql" for name in missing]
+    return text + internal_text(internal, found), problems
+
+
+def view_text(view):
+    """Everything about one view."""
+    rows = [[f"`{c.name}`", code(short_type(c.type)), cell(c.comment)] for c in view.columns]
+    return f"### {view.name}\n\n{cell(view.comment)}\n\n*since {since('VIEW', view.name)}*\n\n" + table(["column", "type", ""], rows)
+
+
+def table_text(relation):
+    """Everything about one table."""
+    columns = [[f"`{c.name}`", code(short_type(c.type)), "" if c.is_required else "yes", code(short_expression(c.preset)) if c.preset else "",
+                cell(c.comment)] for c in relation.columns]
+    text = f"### {relation.name}\n\n{cell(relation.comment)}\n\n*since {since('TABLE', relation.name)}*\n\n"
+    text += table(["column", "type", "NULL", "default", ""], columns)
+    constraints = [[f"`{c.name}`", code(short_expression(c.definition)), cell(c.comment)] for c in relation.constraints]
+    text += table(["constraint", "definition", ""], constraints)
+    indexes = [[f"`{i.name}`", code(index_definition(i.definition)), cell(i.comment)] for i in relation.indexes]
+    text += table(["index", "on", "serves"], indexes) if indexes else ""
+    triggers = [[f"`{t.name}`", code(trigger_definition(t.definition)), cell(t.comment)] for t in relation.triggers]
+    return text + (table(["trigger", "when", ""], triggers) if triggers else "")
+
+
+def index_definition(text):
+    """The method, the columns and the condition of an index."""
+    unique = "UNIQUE " if text.startswith("CREATE UNIQUE") else ""
+    return unique + short_expression(text.partition(" USING ")[2])
+
+
+def trigger_definition(text):
+    """When a trigger fires and what it calls."""
+    before, _, call = text.partition(" EXECUTE FUNCTION ")
+    events = re.search(r"(BEFORE|AFTER|INSTEAD OF) .*? ON", before).group().removesuffix(" ON")
+    return f"{events}: {call.split('.')[-1]}"
+
+
+def settings_text(connection):
+    """The settings, and who may change them."""
+    who = {"superuser": "superusers, and roles granted SET", "user": "everybody"}
+    rows = [[f"`{s.name}`", s.type, code((s.preset or "''") + (f" {s.unit}" if s.unit else "")),
+             f"{s.least} to {s.most} {s.unit or ''}".strip() if s.least is not None else "", who[s.context], cell(f"{s.summary} {s.detail or ''}")]
+            for s in settings(connection)]
+    return "## Settings\n\n" + table(["setting", "type", "default", "values", "who may change it", ""], rows)
+
+
+def page(connection):
+    """The page, and what is wrong with what it was made from."""
+    text, problems = functions_text(connection)
+    views = "## Views\n\n" + "".join(view_text(view) for view in relations(connection, "v"))
+    tables = "## Tables\n\n" + "".join(table_text(relation) for relation in relations(connection, "r"))
+    whole = HEAD + text + views + tables + settings_text(connection)
+    return whole.rstrip() + "\n", problems
