@@ -466,6 +466,40 @@ fn what_triggers_did_is_done_by_functions_and_constraints() {
 }
 
 #[test]
+fn access_is_given_and_taken_on_every_node() {
+    let Some(nodes) = nodes() else { return };
+    let [mut coordinator, ..] = distributed(nodes, "access");
+    let as_clerk = || nodes.each_ref().map(|node| node.config("access").user("clerk").connect(NoTls).unwrap());
+    coordinator.batch_execute("CREATE ROLE clerk LOGIN").unwrap();
+    for (number, client) in as_clerk().iter_mut().enumerate() {
+        let add = format!("SELECT * FROM add_to_cart('refused {number}', '{BRIGADE}')");
+        assert_eq!(refusal(client, &add).0, "42501", "nobody has access from the start");
+    }
+    coordinator.batch_execute("SELECT grant_marketplace_access('clerk', 'shop')").unwrap();
+    for (number, client) in as_clerk().iter_mut().enumerate() {
+        // Users of every worker.
+        for user in 0..4 {
+            client.batch_execute(&format!("SELECT * FROM add_to_cart('{number} {user}', '{BRIGADE}')")).unwrap();
+            client.batch_execute(&format!("SELECT * FROM checkout('{number} {user}', promo_code => 'launch2025')")).unwrap();
+        }
+        let refund = "SELECT refund_purchase('a0000000-0000-4000-8000-000000000001')";
+        assert_eq!(refusal(client, refund).0, "42501", "that is for another level");
+    }
+    coordinator.batch_execute("SELECT revoke_marketplace_access('clerk', 'shop')").unwrap();
+    for client in &mut as_clerk() {
+        for call in [
+            format!("SELECT * FROM add_to_cart('again', '{BRIGADE}')"),
+            "SELECT * FROM checkout('0 0')".to_owned(),
+            "SELECT * FROM add_ons".to_owned(),
+            "SELECT * FROM cart_items".to_owned(),
+        ] {
+            assert_eq!(refusal(client, &call).0, "42501", "{call}");
+        }
+    }
+    check(&mut coordinator);
+}
+
+#[test]
 fn what_stands_in_the_way_is_named_and_nothing_is_changed() {
     let Some(nodes) = nodes() else { return };
     nodes[0].create_database("alone");
