@@ -480,7 +480,9 @@ fn access_is_given_and_taken_on_every_node() {
         // Users of every worker.
         for user in 0..4 {
             client.batch_execute(&format!("SELECT * FROM add_to_cart('{number} {user}', '{BRIGADE}')")).unwrap();
-            client.batch_execute(&format!("SELECT * FROM checkout('{number} {user}', promo_code => 'launch2025')")).unwrap();
+            client
+                .batch_execute(&format!("SELECT * FROM checkout('{number} {user}', promo_code => 'launch2025')"))
+                .unwrap();
         }
         let refund = "SELECT refund_purchase('a0000000-0000-4000-8000-000000000001')";
         assert_eq!(refusal(client, refund).0, "42501", "that is for another level");

@@ -309,6 +309,32 @@ fn a_life_ends_as_it_should() {
 }
 
 #[test]
+fn what_was_free_is_kept_until_the_whole_payment_is_refunded() {
+    let mut client = marketplace("free");
+    let gift = "INSERT INTO add_ons (name, category, base_price, billing_type)
+                VALUES ('Gift', 'productivity', 0, 'monthly') RETURNING id";
+    let gift = text(&mut client, gift).unwrap();
+    for add_on in [BRIGADE, &gift] {
+        client.batch_execute(&format!("SELECT * FROM add_to_cart('gus', '{add_on}')")).unwrap();
+    }
+    let checkout = text(&mut client, "SELECT checkout_id FROM checkout('gus')").unwrap();
+    client.batch_execute(&format!("SELECT * FROM complete_checkout('{checkout}', 'pi_1')")).unwrap();
+    let refunded = |client: &mut Client, cents: i64| {
+        let charge = json!({"payment_intent": "pi_1", "amount": 1999, "amount_refunded": cents, "metadata": {}});
+        let answer = apply(client, &stripe("charge.refunded", cents, published("stripe.charge", charge)));
+        let purchases = "SELECT string_agg(concat_ws(' ', amount, refund_amount, status, refunded_at IS NOT NULL), ', '
+                                           ORDER BY amount) FROM add_on_purchases";
+        let owns = text(client, &format!("SELECT has_add_on('gus', '{gift}')")).unwrap();
+        (answer["action"].as_str().unwrap().to_owned(), text(client, purchases).unwrap(), owns == "t")
+    };
+    let partly = ("partially_refunded".to_owned(), "0.00 0.00 completed f, 19.99 1.00 completed t".to_owned(), true);
+    assert_eq!(refunded(&mut client, 100), partly);
+    assert_eq!(refunded(&mut client, 100), partly);
+    let whole = ("refunded".to_owned(), "0.00 0.00 refunded t, 19.99 19.99 refunded t".to_owned(), false);
+    assert_eq!(refunded(&mut client, 1999), whole);
+}
+
+#[test]
 fn a_renewal_extends_every_recurring_line_once() {
     let mut client = marketplace("renewals");
     let checkout = check_out(&mut client, "ada");

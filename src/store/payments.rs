@@ -14,7 +14,7 @@ use super::uses::Claims;
 use crate::datum::{iso_8601, now};
 use crate::engine::money::Money;
 use crate::engine::purchases::PurchaseStatus;
-use crate::engine::refunds::{self, Refundable};
+use crate::engine::refunds::{self, Refundable, Refunded};
 use crate::engine::time::Instant;
 use crate::error::Error;
 
@@ -127,7 +127,7 @@ impl Payment {
             let directly = purchase.metadata.cents("refunded_directly") + amount;
             purchase.metadata.set("refunded_directly", json!(directly.cents()));
             note(purchase, reason);
-            refund_up_to(purchase, purchase.refunded + amount)?;
+            refund_up_to(purchase, Refunded::of(purchase.amount, purchase.refunded + amount))?;
         }
         self.give_uses_back(was_live)
     }
@@ -156,7 +156,7 @@ impl Payment {
             .collect();
         let mut has_changed = false;
         for (purchase, refunded) in self.purchases.iter_mut().zip(refunds::spread(&refundable, total)) {
-            has_changed |= refunded != purchase.refunded;
+            has_changed |= refunded.amount != purchase.refunded;
             refund_up_to(purchase, refunded)?;
         }
         self.give_uses_back(was_live)?;
@@ -195,7 +195,7 @@ impl Payment {
         let is_meant = |purchase: &Purchase| purchase_id.is_none_or(|id| purchase.id == id);
         for purchase in self.purchases.iter_mut().filter(|purchase| is_meant(purchase)) {
             if purchase.status.is_settled() {
-                refund_up_to(purchase, purchase.amount)?;
+                refund_up_to(purchase, Refunded::of(purchase.amount, purchase.amount))?;
                 has_changed = true;
             }
         }
@@ -239,9 +239,9 @@ impl Payment {
 
 /// Raises what is refunded of a purchase. When that is all of it, the purchase is refunded and its access ends, unless
 /// another purchase pays for it.
-fn refund_up_to(purchase: &mut Purchase, refunded: Money) -> Result<(), Error> {
-    purchase.refunded = refunded;
-    let is_whole = purchase.status.is_settled() && refunded >= purchase.amount;
+fn refund_up_to(purchase: &mut Purchase, refunded: Refunded) -> Result<(), Error> {
+    purchase.refunded = refunded.amount;
+    let is_whole = purchase.status.is_settled() && refunded.is_whole;
     if is_whole {
         purchase.status = PurchaseStatus::Refunded;
     }

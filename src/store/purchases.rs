@@ -72,7 +72,8 @@ static OWNER_OF_PURCHASE: Statement =
 static SAVE: Statement = Statement::new(
     "UPDATE @extschema@.add_on_purchases AS p
         SET status=s.status, refund_amount=(s.refunded::numeric / 100),
-            refunded_at=CASE WHEN (s.refunded::numeric / 100) > p.refund_amount THEN $10 ELSE p.refunded_at END,
+            refunded_at=CASE WHEN (s.refunded::numeric / 100) > p.refund_amount OR (s.status = 'refunded' AND p.status <> s.status)
+                             THEN $10 ELSE p.refunded_at END,
             stripe_payment_id=s.stripe, lago_invoice_id=s.lago, payment_method=s.method, subscription_ends_at=s.ends,
             metadata=COALESCE(s.metadata::pg_catalog.jsonb, p.metadata)
        FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS s (id, status, refunded, stripe, lago, method, ends, metadata)
