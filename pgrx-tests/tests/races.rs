@@ -454,7 +454,8 @@ fn a_random_walk_of_many_clients_breaks_nothing() {
             .batch_execute(
                 r#"UPDATE promotional_codes SET max_uses = 9, user_restrictions = '{"max_uses_per_user": 3}' WHERE code = 'LAUNCH2025';
                    UPDATE promotional_codes SET max_uses = 5 WHERE code = 'FRIEND50';
-                   UPDATE add_on_bundles SET max_uses = 3 WHERE name <> 'Enterprise Suite'"#,
+                   UPDATE add_on_bundles SET max_uses = 3 WHERE name <> 'Enterprise Suite';
+                   UPDATE add_ons SET base_price = 0 WHERE id = 'a0000000-0000-4000-8000-000000000006'"#,
             )
             .unwrap();
         std::thread::scope(|scope| {
