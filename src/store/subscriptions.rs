@@ -87,6 +87,20 @@ static FIND: Statement = Statement::new(
         FOR UPDATE",
 );
 
+/// What is renewed is wanted again: a cancellation that has ended it is forgotten, one that lets it run out stays.
+macro_rules! forget_cancellation {
+    ($renews:literal) => {
+        concat!(
+            "auto_renew=(u.auto_renew OR (u.status = 'cancelled' AND ",
+            $renews,
+            ")),
+            cancelled_at=CASE WHEN u.status <> 'cancelled' THEN u.cancelled_at END,
+            cancellation_reason=CASE WHEN u.status <> 'cancelled' THEN u.cancellation_reason END,
+            "
+        )
+    };
+}
+
 /// Extends from the current end if that is still ahead, else from now. What has no end keeps none.
 static RENEW: Statement = Statement::new(concat!(
     "UPDATE @extschema@.user_add_ons AS u
@@ -94,7 +108,9 @@ static RENEW: Statement = Statement::new(concat!(
             purchased_at=CASE WHEN (u.status = 'suspended' OR ",
     is_held!("$4"),
     ") THEN u.purchased_at ELSE $4 END,
-            expires_at=CASE WHEN u.expires_at IS NOT NULL THEN ",
+            ",
+    forget_cancellation!("$3 IN ('monthly', 'annual')"),
+    "expires_at=CASE WHEN u.expires_at IS NOT NULL THEN ",
     period_end!("GREATEST(u.expires_at, $4)", "$3"),
     " END
       WHERE u.user_id = $1 AND u.add_on_id = $2
@@ -108,7 +124,9 @@ static RENEW_UNTIL: Statement = Statement::new(concat!(
             purchased_at=CASE WHEN (u.status = 'suspended' OR ",
     is_held!("$4"),
     ") THEN u.purchased_at ELSE $4 END,
-            expires_at=CASE WHEN (u.status = 'suspended' OR ",
+            ",
+    forget_cancellation!("true"),
+    "expires_at=CASE WHEN (u.status = 'suspended' OR ",
     is_held!("$4"),
     ")
                             THEN CASE WHEN u.expires_at IS NOT NULL THEN GREATEST(u.expires_at, $3) END ELSE $3 END

@@ -44,7 +44,7 @@ SELECT cancel_add_on('ada', :bolt, immediately => true) = now() AS at_once, canc
 SELECT cancel_add_on('zoë', :brigade) IS NULL AS never_ends;
 SELECT * FROM pg_temp.owned;
 SELECT pg_temp.ahead(renew_add_on('ada', :bolt)) >= interval '27 days' AS begins_again, has_add_on('ada', :bolt) AS before_it, status FROM user_add_ons WHERE user_id = 'ada';
-SELECT has_add_on('ada', :bolt) AS entitled;
+SELECT has_add_on('ada', :bolt) AS entitled, auto_renew, cancelled_at, cancellation_reason FROM user_add_ons WHERE user_id = 'ada'; -- the cancellation is forgotten
 
 -- Withholding and giving back.
 SELECT suspend_add_on('ada', :bolt, 'abuse'), suspend_add_on('ada', :bolt), has_add_on('ada', :bolt) AS entitled;
