@@ -103,6 +103,18 @@ pub fn search(criteria: &Criteria) -> Result<Vec<FoundAddOn>, Error> {
 
 /// The query for all words of a text, each as a prefix; `None` when it has no words.
 fn query_of(text: &str) -> Result<Option<String>, Error> {
+    let as_written = all_words_of(text)?;
+    if !text.contains('-') {
+        return Ok(as_written);
+    }
+    // A text with hyphens also means the same words without: the index has "e-mail" as a whole and in parts, but "text to
+    // speech" in parts only.
+    let in_parts = all_words_of(&text.replace('-', " "))?;
+    let spellings: Vec<String> = [as_written, in_parts].into_iter().flatten().collect();
+    Ok((!spellings.is_empty()).then(|| spellings.join(" | ")))
+}
+
+fn all_words_of(text: &str) -> Result<Option<String>, Error> {
     let mut words = Vec::new();
     WORDS.read(&[Param::Text(text)], |row| {
         let word: String = row.get(0);

@@ -4,6 +4,8 @@ SELECT name FROM search_add_ons('vec sea');                               -- wor
 SELECT name FROM search_add_ons('SPEECH text');                           -- in any case and order
 SELECT name FROM search_add_ons('(TTS)');
 SELECT name FROM search_add_ons('center-deep');
+SELECT name FROM search_add_ons('text-to-speech');                        -- with hyphens, and without
+SELECT name FROM search_add_ons('centre-deep');
 SELECT name FROM search_add_ons('unheard of');
 SELECT name FROM search_add_ons('''; DROP TABLE add_ons; --');
 SELECT name FROM search_add_ons(E'back\\slash & | ! <-> :* ''quotes''');
