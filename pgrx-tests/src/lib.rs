@@ -18,6 +18,7 @@ pub mod paths;
 pub mod python;
 pub mod reads;
 pub mod server;
+pub mod writes;
 
 pub use server::Server;
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use extensions_tests::reads::READS;
+use extensions_tests::writes::{self, WRITES};
 use extensions_tests::{marketplace, text};
 use postgres::Client;
 
@@ -35,6 +37,13 @@ fn set_traps(client: &mut Client) {
         "round(numeric, integer)",
         "count(uuid)",
         "min(text)",
+        "unnest(text[])",
+        "unnest(uuid[])",
+        "array_agg(text)",
+        "hashtext(text)",
+        "pg_notify(text, text)",
+        "to_tsvector(regconfig, text)",
+        "jsonb_array_elements_text(jsonb)",
     ]
     .iter()
     .enumerate()
@@ -73,6 +82,9 @@ fn set_traps(client: &mut Client) {
             .unwrap();
         }
     }
+    traps.push_str("CREATE DOMAIN evil.uuid AS pg_catalog.uuid CONSTRAINT trap CHECK (false);");
+    traps.push_str("CREATE DOMAIN evil.jsonb AS pg_catalog.jsonb CONSTRAINT trap CHECK (false);");
+    traps.push_str("CREATE DOMAIN evil.text AS pg_catalog.text CONSTRAINT trap CHECK (false);");
     for table in
         ["add_ons", "cart_items", "user_add_ons", "add_on_purchases", "promotional_codes", "pg_class", "pg_extension"]
     {
@@ -121,6 +133,51 @@ fn traps_in_the_search_path_catch_nobody() {
         client.batch_execute(call).unwrap_or_else(|error| panic!("{call}: {error:?}"));
     }
     assert_eq!(text(&mut client, "SELECT pg_catalog.count(*) FROM public.add_ons").unwrap(), "1");
+}
+
+/// Calls that get to statements which the others do not reach.
+const OTHERS: [&str; 4] = [
+    "SELECT renew_add_on('carol', 'a0000000-0000-4000-8000-000000000006')",
+    r#"SELECT apply_stripe_event(jsonb_build_object('id', 'evt_2', 'type', 'customer.subscription.deleted', 'created', 1767225600,
+              'data', jsonb_build_object('object', jsonb_build_object('id', 'sub_2', 'metadata',
+              jsonb_build_object('checkout_id', p.checkout_id)))))
+         FROM add_on_purchases p WHERE user_id = 'carol' AND checkout_id IS NOT NULL LIMIT 1"#,
+    r#"SELECT price_cart('ada', 'pro', 'once') FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003', 1)"#,
+    "SELECT * FROM search_add_ons('text-to-speech')",
+];
+
+/// Reads and writes of a marketplace that sells, in the same surroundings. A cursor is planned before the path is hostile, so that
+/// whatever is caught is ours.
+#[test]
+fn traps_in_the_search_path_catch_no_business() {
+    let mut client = writes::situation("trapped_business");
+    let prepare = r#"
+        SELECT renew_add_on('carol', 'a0000000-0000-4000-8000-000000000003', 19.99, 'pi_again');
+        UPDATE add_on_purchases SET metadata = metadata || '{"renewal_of": "another"}' WHERE stripe_payment_id = 'pi_again';
+        SELECT cancel_add_on('carol', 'a0000000-0000-4000-8000-000000000006', immediately => true);
+        INSERT INTO promotional_codes (code, discount_type, discount_value, user_restrictions)
+        VALUES ('ONCE', 'percentage', 10, '{"max_uses_per_user": 1, "first_purchase_only": true}');
+        INSERT INTO pricing_rules (add_on_id, discount_percent, conditions)
+        VALUES ('a0000000-0000-4000-8000-000000000003', 5,
+                '{"first_purchase_only": true, "requires_addon": ["a0000000-0000-4000-8000-000000000009"]}')"#;
+    client.batch_execute(prepare).unwrap();
+    set_traps(&mut client);
+    client
+        .batch_execute("DROP TABLE pg_temp.add_ons, pg_temp.cart_items, pg_temp.user_add_ons, pg_temp.add_on_purchases")
+        .unwrap();
+    let calls = READS.iter().chain(OTHERS.iter()).copied().chain(WRITES.iter().map(|(_, call)| *call));
+    let mut caught = Vec::new();
+    for call in calls {
+        let (before, call) = call.rsplit_once("; ").unwrap_or(("", call));
+        let cursor = format!("BEGIN; {before}; DECLARE caller NO SCROLL CURSOR FOR {call}");
+        client.batch_execute(&cursor).unwrap_or_else(|error| panic!("{call}: {error:?}"));
+        let fetch = "SET LOCAL search_path = evil, pg_temp, pg_catalog; FETCH ALL FROM caller";
+        if let Err(error) = client.batch_execute(fetch) {
+            caught.push(format!("{call}: {error:?}"));
+        }
+        client.batch_execute("ROLLBACK").unwrap();
+    }
+    assert!(caught.is_empty(), "{caught:#?}");
 }
 
 #[test]

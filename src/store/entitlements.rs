@@ -53,7 +53,7 @@ static GRANTS: Statement = Statement::new(
     "SELECT g.feature_key, g.configuration, u.add_on_id, u.purchased_at, u.expires_at
        FROM @extschema@.user_add_ons u
       CROSS JOIN LATERAL (
-              SELECT f.feature_key::text, f.configuration
+              SELECT f.feature_key::pg_catalog.text, f.configuration
                 FROM @extschema@.add_on_features f
                WHERE f.add_on_id = u.add_on_id AND f.enabled
            UNION ALL

@@ -25,13 +25,13 @@ static OWNED: Statement = Statement::new_or_distributed(
 /// One probe of an index for each user, which ends at the first purchase.
 static HAVE_PURCHASED: Statement = Statement::new_or_distributed(
     "SELECT n.place
-       FROM unnest($1) WITH ORDINALITY n (user_id, place)
+       FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
       CROSS JOIN LATERAL (
               SELECT FROM @extschema@.add_on_purchases p
                WHERE p.user_id = n.user_id AND p.status = ANY ('{completed,disputed,refunded}')
                LIMIT 1) p",
     "SELECT n.place
-       FROM unnest($1) WITH ORDINALITY n (user_id, place)
+       FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
        JOIN (SELECT DISTINCT p.user_id FROM @extschema@.add_on_purchases p
               WHERE p.user_id = ANY ($1) AND p.status = ANY ('{completed,disputed,refunded}')) p ON p.user_id = n.user_id",
 );
@@ -39,12 +39,12 @@ static HAVE_PURCHASED: Statement = Statement::new_or_distributed(
 /// A checkout lives while any of its rows does; a row without a checkout stands for itself.
 static REDEMPTIONS: Statement = Statement::new_or_distributed(
     "SELECT n.place, pg_catalog.count(DISTINCT COALESCE(r.checkout_id, r.id))
-       FROM unnest($1) WITH ORDINALITY n (user_id, place)
+       FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
        JOIN @extschema@.add_on_purchases r ON r.user_id = n.user_id
       WHERE r.promo_code = $2 AND r.status = ANY ('{pending,completed,disputed}')
       GROUP BY n.place",
     "SELECT n.place, pg_catalog.count(DISTINCT COALESCE(r.checkout_id, r.id))
-       FROM unnest($1) WITH ORDINALITY n (user_id, place)
+       FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
        JOIN @extschema@.add_on_purchases r ON r.user_id = n.user_id
       WHERE r.user_id = ANY ($1) AND r.promo_code = $2 AND r.status = ANY ('{pending,completed,disputed}')
       GROUP BY n.place",

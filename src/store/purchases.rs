@@ -106,7 +106,7 @@ static OTHERWISE_PAID_UNTIL: Statement = Statement::new(
                  ELSE pg_catalog.max(p.subscription_ends_at) END
        FROM @extschema@.add_on_purchases p
       WHERE p.user_id = $1 AND p.add_on_id = $2 AND p.id <> $3 AND p.status = 'completed'
-        AND ($4 IS NULL OR (p.metadata ->> 'renewal_of') IS DISTINCT FROM $4)
+        AND ($4 IS NULL OR (p.metadata ->> 'renewal_of') IS NULL OR (p.metadata ->> 'renewal_of') <> $4)
         AND (p.subscription_ends_at IS NULL OR p.subscription_ends_at > pg_catalog.now())
      HAVING pg_catalog.count(*) > 0",
 );

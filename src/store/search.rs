@@ -51,7 +51,7 @@ static WORDS: Statement = Statement::new(
 
 /// The expression of the index idx_add_ons_search.
 const SEARCH_VECTOR: &str = "
-    (pg_catalog.setweight(pg_catalog.to_tsvector('pg_catalog.simple'::pg_catalog.regconfig, a.name::text), 'A')
+    (pg_catalog.setweight(pg_catalog.to_tsvector('pg_catalog.simple'::pg_catalog.regconfig, a.name::pg_catalog.text), 'A')
      || pg_catalog.setweight(pg_catalog.to_tsvector('pg_catalog.simple'::pg_catalog.regconfig,
                                                     COALESCE(a.description, '')), 'B'))";
 

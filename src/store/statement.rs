@@ -3,7 +3,8 @@
 //! A [`Statement`] names the extension's tables as `@extschema@.table`, as extension scripts do, and calls functions as
 //! `pg_catalog.function`. Its operators stand between spaces and are qualified before it is parsed, so that nothing in
 //! it depends on the caller's search_path; all operators then bind equally, so expressions need their parentheses. The
-//! `=` of an assignment is no operator and stands without spaces.
+//! `=` of an assignment is no operator and stands without spaces. What hides an operator, as IN and IS DISTINCT FROM do, has
+//! no place in it. Only `unnest` of several arrays stands bare: the parser knows it by that.
 
 use std::borrow::Cow;
 use std::cell::Cell;

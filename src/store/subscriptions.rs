@@ -109,7 +109,7 @@ static RENEW: Statement = Statement::new(concat!(
     is_held!("$4"),
     ") THEN u.purchased_at ELSE $4 END,
             ",
-    forget_cancellation!("$3 IN ('monthly', 'annual')"),
+    forget_cancellation!("$3 = ANY ('{monthly,annual}')"),
     "expires_at=CASE WHEN u.expires_at IS NOT NULL THEN ",
     period_end!("GREATEST(u.expires_at, $4)", "$3"),
     " END

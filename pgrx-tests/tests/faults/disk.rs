@@ -10,7 +10,7 @@ use std::process::Command;
 use extensions_tests::{Server, business, invariants};
 use postgres::Client;
 
-use crate::writes::{WRITES, prepare};
+use extensions_tests::writes::{WRITES, prepare};
 
 const SIZE: &str = "size=40m";
 

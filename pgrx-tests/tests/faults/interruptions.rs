@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use extensions_tests::{Server, business, invariants, text};
 use postgres::Client;
 
-use crate::writes::{WRITES, situation};
+use extensions_tests::writes::{WRITES, situation};
 
 /// Strikes at the row that `faults.at` names, counted from 1, in the way that `faults.how` names.
 const STRIKE: &str = "

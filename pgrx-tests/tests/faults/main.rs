@@ -5,4 +5,3 @@ mod crashes;
 mod disk;
 mod interruptions;
 mod memory;
-mod writes;

@@ -1,6 +1,6 @@
 //! Every function that writes rows, with a call of it that writes.
 
-use extensions_tests::marketplace;
+use crate::marketplace;
 use postgres::Client;
 
 /// What the calls find: ada has a cart, bob an unpaid checkout, carol paid for hers, a purchase of it is disputed, one of her
