@@ -247,12 +247,11 @@ fn relations() -> Result<Vec<String>, Error> {
 }
 
 fn functions(role: pg_sys::Oid) -> Result<Vec<Function>, Error> {
-    let mut functions = Vec::new();
-    FUNCTIONS.execute(&[Param::Role(role)], |row| {
-        functions.push(Function { signature: row.get(0), name: row.get(1), is_granted: row.get(2) });
-        Ok(())
-    })?;
-    Ok(functions)
+    FUNCTIONS.execute_all(&[Param::Role(role)], |row| Function {
+        signature: row.get(0),
+        name: row.get(1),
+        is_granted: row.get(2),
+    })
 }
 
 fn role_name(role: pg_sys::Oid) -> Result<String, Error> {

@@ -96,22 +96,12 @@ pub struct CartItem {
 
 /// The user's cart, in the order in which its lines were added.
 pub fn lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
-    let mut lines = Vec::new();
-    LINES.read(&[Param::Text(user_id)], |row| {
-        lines.push(StoredLine::read(row, 0));
-        Ok(())
-    })?;
-    Ok(lines)
+    LINES.read_all(&[Param::Text(user_id)], |row| StoredLine::read(row, 0))
 }
 
 /// The user's cart as it is now, locked until the transaction ends.
 pub fn locked_lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
-    let mut lines = Vec::new();
-    LOCKED_LINES.execute(&[Param::Text(user_id)], |row| {
-        lines.push(StoredLine::read(row, 0));
-        Ok(())
-    })?;
-    Ok(lines)
+    LOCKED_LINES.execute_all(&[Param::Text(user_id)], |row| StoredLine::read(row, 0))
 }
 
 impl StoredLine {
@@ -127,7 +117,7 @@ impl StoredLine {
 
 /// Takes what was sold out of the cart.
 pub fn remove_sold(user_id: &str, add_on_ids: &[Uuid]) -> Result<(), Error> {
-    REMOVE_SOLD.execute(&[Param::Text(user_id), Param::Ids(add_on_ids)], |_| Ok(())).map(|_| ())
+    REMOVE_SOLD.perform(&[Param::Text(user_id), Param::Ids(add_on_ids)]).map(|_| ())
 }
 
 /// The cart of these lines; what is no longer sold is set apart.
@@ -162,7 +152,7 @@ fn put(
     limit: i32,
 ) -> Result<Option<CartItem>, Error> {
     let [add_on, units, most] = [Param::Id(add_on_id), Param::Int(quantity), Param::Int(limit)];
-    if installation::is_distributed()? && FOR_SALE.execute(&[add_on, units, most], |_| Ok(()))? == 0 {
+    if installation::is_distributed()? && FOR_SALE.perform(&[add_on, units, most])? == 0 {
         return Ok(None);
     }
     let params = [Param::Text(user_id), add_on, units, most];
@@ -186,10 +176,10 @@ fn obstacle(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32, is_added:
 
 /// Takes an add-on out of the cart. Says whether it was there.
 pub fn remove(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
-    Ok(REMOVE.execute(&[Param::Text(user_id), Param::Id(add_on_id)], |_| Ok(()))? > 0)
+    Ok(REMOVE.perform(&[Param::Text(user_id), Param::Id(add_on_id)])? > 0)
 }
 
 /// Empties the cart. Says how many lines it had.
 pub fn clear(user_id: &str) -> Result<u64, Error> {
-    CLEAR.execute(&[Param::Text(user_id)], |_| Ok(()))
+    CLEAR.perform(&[Param::Text(user_id)])
 }

@@ -247,20 +247,15 @@ fn claim_uses(order: &Order, priced: &Priced, lines: &[StoredLine]) -> Result<()
 
 /// A checkout as it is stored.
 fn stored(user_id: &str, checkout_id: Uuid) -> Result<Vec<Sold>, Error> {
-    let mut sold = Vec::new();
-    STORED.execute(&[Param::Text(user_id), Param::Id(checkout_id)], |row| {
-        sold.push(Sold {
-            checkout_id: row.get(0),
-            purchase_id: row.get(1),
-            add_on_id: row.get(2),
-            quantity: row.get(3),
-            amount: Money::from_cents(row.get(4)),
-            currency: row.get(5),
-            status: row.get(6),
-        });
-        Ok(())
-    })?;
-    Ok(sold)
+    STORED.execute_all(&[Param::Text(user_id), Param::Id(checkout_id)], |row| Sold {
+        checkout_id: row.get(0),
+        purchase_id: row.get(1),
+        add_on_id: row.get(2),
+        quantity: row.get(3),
+        amount: Money::from_cents(row.get(4)),
+        currency: row.get(5),
+        status: row.get(6),
+    })
 }
 
 /// The purchases of a checkout and the user's lock.

@@ -84,11 +84,7 @@ pub fn has_feature(user_id: &str, feature_key: &str, at: Instant) -> Result<bool
 
 /// Reads the add-ons that give a feature, in id order.
 pub fn load_add_ons_giving(feature_key: &str) -> Result<Vec<Uuid>, Error> {
-    let mut add_ons = Vec::new();
-    GIVING.read(&[Param::Text(feature_key)], |row| {
-        add_ons.push(row.get(0));
-        Ok(())
-    })?;
+    let mut add_ons: Vec<Uuid> = GIVING.read_all(&[Param::Text(feature_key)], |row| row.get(0))?;
     add_ons.sort_unstable();
     Ok(add_ons)
 }

@@ -29,7 +29,7 @@ static LOCK: Statement = Statement::new_or_distributed(
 /// Waits until nobody else holds the user, and holds the user until the transaction ends. What is read afterwards must be
 /// read under a [`FreshSnapshot`].
 pub fn lock_user(user_id: &str) -> Result<(), Error> {
-    LOCK.execute(&[Param::Text(user_id)], |_| Ok(())).map(|_| ())
+    LOCK.perform(&[Param::Text(user_id)]).map(|_| ())
 }
 
 /// A snapshot of now in place of that of the calling query, which may be older than the lock that was waited for. It sees

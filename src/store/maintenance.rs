@@ -141,7 +141,7 @@ pub struct Limits {
 pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
     isolation::check_sees_everybody("maintenance")?;
     let abandoned_carts = clear_abandoned_carts(limits)?;
-    let expired_codes = EXPIRED_CODES.execute(&[Param::Int(limits.batch)], |_| Ok(()))?;
+    let expired_codes = EXPIRED_CODES.perform(&[Param::Int(limits.batch)])?;
     let expired_subscriptions = expire_subscriptions(limits)?;
     // Last, because it locks codes and bundles.
     let unpaid_purchases = fail_unpaid(limits)?;
@@ -159,7 +159,7 @@ fn clear_abandoned_carts(limits: &Limits) -> Result<u64, Error> {
         let found = by_user(&ABANDONED_BY_USER, &[age, Param::Int(limits.batch)])?;
         return change_by_user(&CLEAR_ABANDONED, &found, age, |_| Ok(()));
     }
-    ABANDONED_CARTS.execute(&[age, Param::Int(limits.batch)], |_| Ok(()))
+    ABANDONED_CARTS.perform(&[age, Param::Int(limits.batch)])
 }
 
 /// Rows of a statement that names their users and ids, by user.
@@ -181,7 +181,7 @@ fn change_by_user(
 ) -> Result<u64, Error> {
     let mut changed = 0;
     for (user_id, ids) in found {
-        let rows = statement.execute(&[Param::Text(user_id), Param::Ids(ids), age], |_| Ok(()))?;
+        let rows = statement.perform(&[Param::Text(user_id), Param::Ids(ids), age])?;
         if rows > 0 {
             tell(user_id)?;
         }
@@ -196,24 +196,17 @@ fn expire_subscriptions(limits: &Limits) -> Result<u64, Error> {
         let found = by_user(&EXPIRED_BY_USER, &[grace, Param::Int(limits.batch)])?;
         return change_by_user(&EXPIRE, &found, grace, subscriptions::announce);
     }
-    let mut users: Vec<String> = Vec::new();
     let params = [Param::Interval(limits.renewal_grace), Param::Int(limits.batch)];
-    let expired = EXPIRED_SUBSCRIPTIONS.execute(&params, |row| {
-        users.push(row.get(0));
-        Ok(())
-    })?;
+    let users: Vec<String> = EXPIRED_SUBSCRIPTIONS.execute_all(&params, |row| row.get(0))?;
     users.iter().try_for_each(|user_id| subscriptions::announce(user_id))?;
-    Ok(expired)
+    Ok(users.len() as u64)
 }
 
 /// Fails checkouts that were never paid. A checkout of which somebody else has locked a purchase is left for another time.
 fn fail_unpaid(limits: &Limits) -> Result<u64, Error> {
-    let mut found: Vec<(String, Uuid, Option<Uuid>)> = Vec::new();
     let params = [Param::Interval(limits.checkout_max_age), Param::Int(limits.batch)];
-    UNPAID.execute(&params, |row| {
-        found.push((row.get(0), row.get(1), row.optional(2)));
-        Ok(())
-    })?;
+    let mut found: Vec<(String, Uuid, Option<Uuid>)> =
+        UNPAID.execute_all(&params, |row| (row.get(0), row.get(1), row.optional(2)))?;
     found.sort_unstable_by_key(|&(_, purchase_id, checkout_id)| (checkout_id, purchase_id));
     found.dedup_by_key(|&mut (_, purchase_id, checkout_id)| checkout_id.unwrap_or(purchase_id));
     let (mut failed, mut claims) = (0, Claims::default());

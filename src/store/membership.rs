@@ -150,12 +150,7 @@ fn differences(actual: &[String]) -> Vec<String> {
 
 /// The tables as they are, in the words of EXPECTED.
 fn actual(schema: &str) -> Result<Vec<String>, Error> {
-    let mut lines = Vec::new();
-    ACTUAL.execute(&[Param::Texts(&qualified_tables(schema))], |row| {
-        lines.push(row.get(0));
-        Ok(())
-    })?;
-    Ok(lines)
+    ACTUAL.execute_all(&[Param::Texts(&qualified_tables(schema))], |row| row.get(0))
 }
 
 /// Whether a role owns the extension or one of its tables, so that they go with what it owns.
@@ -178,21 +173,11 @@ pub fn members(schema: &str) -> Result<Vec<String>, Error> {
 }
 
 fn membership(schema: &str) -> Result<Vec<(String, bool)>, Error> {
-    let mut membership = Vec::new();
-    MEMBERSHIP.execute(&[Param::Texts(&qualified_tables(schema))], |row| {
-        membership.push((row.get(0), row.get(1)));
-        Ok(())
-    })?;
-    Ok(membership)
+    MEMBERSHIP.execute_all(&[Param::Texts(&qualified_tables(schema))], |row| (row.get(0), row.get(1)))
 }
 
 fn dependents(schema: &str) -> Result<Vec<(String, String, String)>, Error> {
-    let mut dependents = Vec::new();
-    DEPENDENTS.execute(&[Param::Texts(&qualified_tables(schema))], |row| {
-        dependents.push((row.get(0), row.get(1), row.get(2)));
-        Ok(())
-    })?;
-    Ok(dependents)
+    DEPENDENTS.execute_all(&[Param::Texts(&qualified_tables(schema))], |row| (row.get(0), row.get(1), row.get(2)))
 }
 
 fn qualified_tables(schema: &str) -> Vec<String> {
@@ -205,7 +190,7 @@ fn register_for_dump(schema: &str) -> Result<(), Error> {
     static DUMP: Statement = Statement::new("SELECT pg_catalog.pg_extension_config_dump($1::pg_catalog.regclass, '')");
     let _script = PretendedScript::begin();
     // Each in a statement of its own, because all of them update the same row.
-    qualified_tables(schema).iter().try_for_each(|table| DUMP.execute(&[Param::Text(table)], |_| Ok(())).map(|_| ()))
+    qualified_tables(schema).iter().try_for_each(|table| DUMP.perform(&[Param::Text(table)]).map(|_| ()))
 }
 
 /// The state that PostgreSQL is in while it runs a script of the extension.

@@ -48,12 +48,7 @@ pub fn page(
     let mut params = vec![Param::Text(user_id), Param::OptionalInt(max_rows), Param::OptionalInt(skip)];
     params.extend(status.map(Param::Text));
     let statement = if status.is_some() { &WITH_STATUS } else { &ALL };
-    let mut entries = Vec::new();
-    statement.read(&params, |row| {
-        entries.push(read_entry(row));
-        Ok(())
-    })?;
-    Ok(entries)
+    statement.read_all(&params, read_entry)
 }
 
 fn read_entry(row: &Row) -> Entry {

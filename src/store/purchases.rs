@@ -22,6 +22,7 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::catalog;
 use super::statement::{Param, Row, Statement};
 use crate::datum::{Json, now, read_time};
 use crate::engine::billing::BillingType;
@@ -286,7 +287,7 @@ pub fn save<'a>(purchases: impl IntoIterator<Item = &'a mut Purchase>) -> Result
         Param::Text(&changed[0].user_id),
         Param::At(now()),
     ];
-    SAVE.execute(&params, |_| Ok(()))?;
+    SAVE.perform(&params)?;
     for purchase in &mut changed {
         purchase.stored = purchase.columns();
         purchase.metadata.has_changed = false;
@@ -343,12 +344,7 @@ pub fn of_lago_subscription(user_id: &str, subscription_id: &str) -> Result<Vec<
 }
 
 fn read(statement: &Statement, params: &[Param]) -> Result<Vec<Purchase>, Error> {
-    let mut purchases = Vec::new();
-    statement.execute(params, |row| {
-        purchases.push(read_purchase(row));
-        Ok(())
-    })?;
-    Ok(purchases)
+    statement.execute_all(params, read_purchase)
 }
 
 fn read_purchase(row: &Row) -> Purchase {
@@ -391,8 +387,7 @@ fn read_purchase(row: &Row) -> Purchase {
 /// How the user pays for an add-on.
 pub fn billing_type_of(user_id: &str, add_on_id: Uuid) -> Result<BillingType, Error> {
     let found = BILLING_TYPE.execute_one(&[Param::Text(user_id), Param::Id(add_on_id)], |row| row.get::<String>(0))?;
-    let name = found.ok_or(Error::AddOnNotFound { add_on_id })?;
-    Ok(BillingType::from_name(&name).unwrap_or(BillingType::OneTime))
+    found.map(catalog::billing_type).ok_or(Error::AddOnNotFound { add_on_id })
 }
 
 /// Until when other completed purchases of the add-on give access, if they do: `Some(None)` is without end. Renewals of
@@ -417,7 +412,7 @@ pub fn shorten_renewals(purchase: &Purchase, end: Instant) -> Result<(), Error> 
         Param::OptionalText(checkout_id.as_deref()),
         Param::At(end),
     ];
-    SHORTEN_RENEWALS.execute(&params, |_| Ok(())).map(|_| ())
+    SHORTEN_RENEWALS.perform(&params).map(|_| ())
 }
 
 /// A payment for another period, to be recorded.
@@ -446,5 +441,5 @@ pub fn insert_renewal(renewal: &Renewal) -> Result<(), Error> {
         Param::OptionalAt(renewal.ends_at),
         Param::Json(&metadata.0),
     ];
-    INSERT_RENEWAL.execute(&params, |_| Ok(())).map(|_| ())
+    INSERT_RENEWAL.perform(&params).map(|_| ())
 }

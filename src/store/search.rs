@@ -87,18 +87,13 @@ pub fn search(criteria: &Criteria) -> Result<Vec<FoundAddOn>, Error> {
         Param::OptionalInt(criteria.max_rows),
         Param::OptionalInt(criteria.skip),
     ];
-    let mut found = Vec::new();
     SEARCHES.with(|searches| {
         let by_words = query.is_some();
         let (by_category, by_feature) = (criteria.category.is_some(), criteria.feature_key.is_some());
         let combination = usize::from(by_words) | usize::from(by_category) << 1 | usize::from(by_feature) << 2;
         let statement = searches[combination].get_or_init(|| Statement::built(sql(by_words, by_category, by_feature)));
-        statement.read(&params, |row| {
-            found.push(read_add_on(row));
-            Ok(())
-        })
-    })?;
-    Ok(found)
+        statement.read_all(&params, read_add_on)
+    })
 }
 
 /// The query for all words of a text, each as a prefix; `None` when it has no words.
@@ -115,11 +110,9 @@ fn query_of(text: &str) -> Result<Option<String>, Error> {
 }
 
 fn all_words_of(text: &str) -> Result<Option<String>, Error> {
-    let mut words = Vec::new();
-    WORDS.read(&[Param::Text(text)], |row| {
+    let words = WORDS.read_all(&[Param::Text(text)], |row| {
         let word: String = row.get(0);
-        words.push(format!("'{}':*", word.replace('\\', "\\\\").replace('\'', "''")));
-        Ok(())
+        format!("'{}':*", word.replace('\\', "\\\\").replace('\'', "''"))
     })?;
     Ok((!words.is_empty()).then(|| words.join(" & ")))
 }

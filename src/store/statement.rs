@@ -112,6 +112,16 @@ impl Statement {
         Ok(found)
     }
 
+    /// Reads all rows.
+    pub fn read_all<T>(&self, params: &[Param], read: impl Fn(&Row) -> T) -> Result<Vec<T>, Error> {
+        let mut found = Vec::new();
+        self.read(params, |row| {
+            found.push(read(row));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// Reads at most one row.
     pub fn read_one<T>(&self, params: &[Param], read: impl Fn(&Row) -> T) -> Result<Option<T>, Error> {
         let mut found = None;
@@ -126,6 +136,21 @@ impl Statement {
     /// how many rows were written or read.
     pub fn execute(&self, params: &[Param], mut each: impl FnMut(&Row) -> Result<(), Error>) -> Result<u64, Error> {
         self.run(params, false, |row| each(row).map(ControlFlow::Continue))
+    }
+
+    /// Executes a statement for what it does, whatever rows it returns. Says how many were written or read.
+    pub fn perform(&self, params: &[Param]) -> Result<u64, Error> {
+        self.execute(params, |_| Ok(()))
+    }
+
+    /// Executes a statement and reads all rows that it returns.
+    pub fn execute_all<T>(&self, params: &[Param], read: impl Fn(&Row) -> T) -> Result<Vec<T>, Error> {
+        let mut found = Vec::new();
+        self.execute(params, |row| {
+            found.push(read(row));
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// Executes a statement that writes or reads at most one row.

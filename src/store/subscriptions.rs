@@ -5,7 +5,7 @@
 
 use uuid::Uuid;
 
-use super::statement::{Param, Row, Statement};
+use super::statement::{Param, Statement};
 use crate::datum::now;
 use crate::engine::billing::BillingType;
 use crate::engine::time::Instant;
@@ -87,52 +87,41 @@ static FIND: Statement = Statement::new(
         FOR UPDATE",
 );
 
-/// What is renewed is wanted again: a cancellation that has ended it is forgotten, one that lets it run out stays.
-macro_rules! forget_cancellation {
-    ($renews:literal) => {
-        concat!(
-            "auto_renew=(u.auto_renew OR (u.status = 'cancelled' AND ",
+/// Extends what the user has; what had ended begins again. What is renewed is wanted again: a cancellation that has ended it is
+/// forgotten, one that lets it run out stays.
+macro_rules! renew {
+    (renews if $renews:literal, until $($expires_at:expr),+) => {
+        Statement::new(concat!(
+            "UPDATE @extschema@.user_add_ons AS u
+                SET updated_at=$4, status=CASE WHEN u.status = 'suspended' THEN u.status ELSE 'active' END,
+                    purchased_at=CASE WHEN (u.status = 'suspended' OR ",
+            is_held!("$4"),
+            ") THEN u.purchased_at ELSE $4 END,
+                    auto_renew=(u.auto_renew OR (u.status = 'cancelled' AND ",
             $renews,
             ")),
-            cancelled_at=CASE WHEN u.status <> 'cancelled' THEN u.cancelled_at END,
-            cancellation_reason=CASE WHEN u.status <> 'cancelled' THEN u.cancellation_reason END,
-            "
-        )
+                    cancelled_at=CASE WHEN u.status <> 'cancelled' THEN u.cancelled_at END,
+                    cancellation_reason=CASE WHEN u.status <> 'cancelled' THEN u.cancellation_reason END,
+                    expires_at=",
+            $($expires_at,)+
+            " WHERE u.user_id = $1 AND u.add_on_id = $2
+             RETURNING u.expires_at"
+        ))
     };
 }
 
-/// Extends from the current end if that is still ahead, else from now. What has no end keeps none.
-static RENEW: Statement = Statement::new(concat!(
-    "UPDATE @extschema@.user_add_ons AS u
-        SET updated_at=$4, status=CASE WHEN u.status = 'suspended' THEN u.status ELSE 'active' END,
-            purchased_at=CASE WHEN (u.status = 'suspended' OR ",
-    is_held!("$4"),
-    ") THEN u.purchased_at ELSE $4 END,
-            ",
-    forget_cancellation!("$3 = ANY ('{monthly,annual}')"),
-    "expires_at=CASE WHEN u.expires_at IS NOT NULL THEN ",
-    period_end!("GREATEST(u.expires_at, $4)", "$3"),
-    " END
-      WHERE u.user_id = $1 AND u.add_on_id = $2
-     RETURNING u.expires_at"
-));
+/// By a period, from the current end if that is still ahead, else from now. What has no end keeps none.
+static RENEW: Statement = renew!(
+    renews if "$3 = ANY ('{monthly,annual}')",
+    until "CASE WHEN u.expires_at IS NOT NULL THEN ", period_end!("GREATEST(u.expires_at, $4)", "$3"), " END"
+);
 
-/// Extends to the end of a period that was paid for; what had ended begins again.
-static RENEW_UNTIL: Statement = Statement::new(concat!(
-    "UPDATE @extschema@.user_add_ons AS u
-        SET updated_at=$4, status=CASE WHEN u.status = 'suspended' THEN u.status ELSE 'active' END,
-            purchased_at=CASE WHEN (u.status = 'suspended' OR ",
-    is_held!("$4"),
-    ") THEN u.purchased_at ELSE $4 END,
-            ",
-    forget_cancellation!("true"),
-    "expires_at=CASE WHEN (u.status = 'suspended' OR ",
-    is_held!("$4"),
-    ")
-                            THEN CASE WHEN u.expires_at IS NOT NULL THEN GREATEST(u.expires_at, $3) END ELSE $3 END
-      WHERE u.user_id = $1 AND u.add_on_id = $2
-     RETURNING u.expires_at"
-));
+/// To the end of a period that was paid for.
+static RENEW_UNTIL: Statement = renew!(
+    renews if "true",
+    until "CASE WHEN (u.status = 'suspended' OR ", is_held!("$4"), ")
+                THEN CASE WHEN u.expires_at IS NOT NULL THEN GREATEST(u.expires_at, $3) END ELSE $3 END"
+);
 
 /// Extends to an end that somebody else has decided; never shortens, nor revives what was cancelled. What maintenance has
 /// marked as expired in the meantime goes on.
@@ -287,12 +276,10 @@ fn grant(
         Param::Bools(renews),
         Param::OptionalTexts(lago),
     ];
-    let mut granted = Vec::new();
-    GRANT.execute(&params, |row: &Row| {
+    let granted = GRANT.execute_all(&params, |row| {
         let add_on_id = row.get(0);
         let until = add_on_ids.iter().position(|&id| id == add_on_id).and_then(|position| ends[position]);
-        granted.push(Granted { add_on_id, until, access_until: row.optional(1) });
-        Ok(())
+        Granted { add_on_id, until, access_until: row.optional(1) }
     })?;
     announce(user_id)?;
     Ok(granted)
@@ -357,7 +344,7 @@ pub fn resume(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
 /// Takes note of the subscription in Lago that pays for an add-on.
 pub fn link_to_lago(user_id: &str, add_on_id: Uuid, lago_subscription_id: &str) -> Result<(), Error> {
     let params = [Param::Text(user_id), Param::Id(add_on_id), Param::Text(lago_subscription_id), Param::At(now())];
-    LINK_TO_LAGO.execute(&params, |_| Ok(())).map(|_| ())
+    LINK_TO_LAGO.perform(&params).map(|_| ())
 }
 
 /// Begins what was pending.
@@ -384,11 +371,8 @@ pub fn apply_holds(user_id: &str, add_on_id: Uuid) -> Result<(), Error> {
 
 /// Withholds access to those of the add-ons that purchases hold. Says whether there were any.
 pub fn withhold(user_id: &str, add_on_ids: &[Uuid]) -> Result<bool, Error> {
-    let mut holds: Vec<(Uuid, String)> = Vec::new();
-    HOLDS.execute(&[Param::Text(user_id), Param::Ids(add_on_ids)], |row| {
-        holds.push((row.get(0), row.get(1)));
-        Ok(())
-    })?;
+    let params = [Param::Text(user_id), Param::Ids(add_on_ids)];
+    let holds: Vec<(Uuid, String)> = HOLDS.execute_all(&params, |row| (row.get(0), row.get(1)))?;
     for (add_on_id, hold) in &holds {
         suspend(user_id, *add_on_id, Some(hold))?;
     }
@@ -404,7 +388,7 @@ fn keys_now<'a>(user_id: &'a str, add_on_id: Uuid) -> [Param<'a>; 3] {
 }
 
 fn change(statement: &Statement, user_id: &str, params: &[Param]) -> Result<bool, Error> {
-    let has_changed = statement.execute(params, |_| Ok(()))? > 0;
+    let has_changed = statement.perform(params)? > 0;
     if has_changed {
         announce(user_id)?;
     }
@@ -414,5 +398,5 @@ fn change(statement: &Statement, user_id: &str, params: &[Param]) -> Result<bool
 /// Tells listeners, once the transaction commits, that the user's entitlements have changed. PostgreSQL drops repetitions
 /// within a transaction.
 pub fn announce(user_id: &str) -> Result<(), Error> {
-    ANNOUNCE.execute(&[Param::Text(user_id)], |_| Ok(())).map(|_| ())
+    ANNOUNCE.perform(&[Param::Text(user_id)]).map(|_| ())
 }

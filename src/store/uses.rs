@@ -36,13 +36,13 @@ static GIVE_BUNDLE_BACK: Statement = Statement::new(
 
 /// Claims one use of a code. Says whether there was one.
 pub fn claim_code(code: &str) -> Result<bool, Error> {
-    Ok(CLAIM_CODE.execute(&[Param::Text(code)], |_| Ok(()))? > 0)
+    Ok(CLAIM_CODE.perform(&[Param::Text(code)])? > 0)
 }
 
 /// Claims instances of a bundle. Says whether there were so many.
 pub fn claim_bundle(bundle_id: Uuid, instances: u32) -> Result<bool, Error> {
     let instances = i32::try_from(instances).unwrap_or(i32::MAX);
-    Ok(CLAIM_BUNDLE.execute(&[Param::Id(bundle_id), Param::Int(instances)], |_| Ok(()))? > 0)
+    Ok(CLAIM_BUNDLE.perform(&[Param::Id(bundle_id), Param::Int(instances)])? > 0)
 }
 
 /// Uses that were claimed and are no longer needed.
@@ -71,10 +71,10 @@ impl Claims {
     /// Gives everything back: bundles by id, then codes, as the lock order says.
     pub fn give_back(self) -> Result<(), Error> {
         for (bundle_id, instances) in self.bundles {
-            GIVE_BUNDLE_BACK.execute(&[Param::Id(bundle_id), Param::Int(instances)], |_| Ok(()))?;
+            GIVE_BUNDLE_BACK.perform(&[Param::Id(bundle_id), Param::Int(instances)])?;
         }
         for (code, uses) in self.codes {
-            GIVE_CODE_BACK.execute(&[Param::Text(&code), Param::Int(uses)], |_| Ok(()))?;
+            GIVE_CODE_BACK.perform(&[Param::Text(&code), Param::Int(uses)])?;
         }
         Ok(())
     }

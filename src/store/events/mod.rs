@@ -147,11 +147,7 @@ impl Case<'_> {
         case.payment = case.find_payment()?;
         if provider == Provider::Lago {
             let params = [Param::Text(&case.user_id), Param::Texts(&event.reference.subscription_ids)];
-            let mut add_on_ids = Vec::new();
-            OF_LAGO_SUBSCRIPTION.execute(&params, |row| {
-                add_on_ids.push(row.get(0));
-                Ok(())
-            })?;
+            let mut add_on_ids: Vec<Uuid> = OF_LAGO_SUBSCRIPTION.execute_all(&params, |row| row.get(0))?;
             let purchases = case.payment.iter().flat_map(|payment| &payment.purchases);
             let bought: Vec<Uuid> = purchases.map(|purchase| purchase.add_on_id).collect();
             add_on_ids.retain(|id| !bought.contains(id));
