@@ -84,19 +84,8 @@ fn cart(catalog: &Catalog, lines: u128, step: u128, quantity: u32) -> Cart {
 }
 
 fn ten_percent() -> PromoRequest {
-    let terms = PromoCode {
-        id: id(3_000_000),
-        discount: PromoDiscount::Percentage(Percent::from_hundredths(10_00)),
-        discount_value: Money::from_cents(10_00),
-        max_uses: None,
-        current_uses: 0,
-        applicable_to: None,
-        min_purchase_amount: Money::ZERO,
-        restrictions: Ok(Restrictions::default()),
-        expires_at: None,
-        is_active: true,
-    };
-    PromoRequest { code: "TEN".to_owned(), terms: Some(terms) }
+    let discount = PromoDiscount::Percentage(Percent::from_hundredths(10_00));
+    PromoRequest { code: "TEN".to_owned(), terms: Some(PromoCode::unrestricted(id(3_000_000), discount)) }
 }
 
 fn quotes(criterion: &mut Criterion) {

@@ -23,6 +23,13 @@ use crate::error::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text(pub String);
 
+impl std::ops::Deref for Text {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A `text[]` argument, flattened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Texts(pub Vec<Option<Text>>);

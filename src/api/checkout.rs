@@ -74,5 +74,5 @@ fn complete_checkout(
 #[pg_extern(volatile, parallel_unsafe)]
 fn fail_checkout(checkout_id: Option<Id>, reason: default!(Option<Text>, "NULL")) -> Answer<bool> {
     let Id(checkout_id) = required(checkout_id, "checkout_id")?;
-    Ok(checkout::fail(checkout_id, reason.as_ref().map(|text| text.0.as_str()))?)
+    Ok(checkout::fail(checkout_id, reason.as_deref())?)
 }

@@ -22,7 +22,7 @@ fn price_add_on(
     let quantity = at_least(1, required(quantity, "quantity")?)?;
     let Timestamp(at) = required(at, "at")?;
     let offer = catalog_cache::offer(add_on_id)?.ok_or(Error::AddOnNotFound { add_on_id })?;
-    Ok(Amount(price_alone(&offer, quantity, tier_code.as_ref().map(|text| text.0.as_str()), at)?))
+    Ok(Amount(price_alone(&offer, quantity, tier_code.as_deref(), at)?))
 }
 
 #[pg_extern(stable, parallel_safe, name = "quote")]

@@ -80,6 +80,6 @@ fn verdict(refusals: &[Refusal], request: Option<&PromoRequest>) -> (bool, Vec<T
         refusals.is_empty(),
         refusals.iter().map(|refusal| Text(refusal.name().to_owned())).collect(),
         terms.map(|code| Text(code.discount.name().to_owned())),
-        terms.map(|code| Amount(code.discount_value)),
+        terms.map(|code| Amount(code.discount.value())),
     )
 }

@@ -18,7 +18,7 @@ fn refund_purchase(
 ) -> Answer<Amount> {
     let Id(purchase_id) = required(purchase_id, "purchase_id")?;
     let amount = amount.map(positive).transpose()?;
-    let refunded = payments::refund_purchase(purchase_id, amount, reason.as_ref().map(|text| text.0.as_str()))?;
+    let refunded = payments::refund_purchase(purchase_id, amount, reason.as_deref())?;
     Ok(Amount(refunded))
 }
 
@@ -36,7 +36,7 @@ fn positive(digits: Digits) -> Result<Money, Error> {
 #[pg_extern(volatile, parallel_unsafe)]
 fn dispute_purchase(purchase_id: Option<Id>, reason: default!(Option<Text>, "NULL")) -> Answer<Text> {
     let Id(purchase_id) = required(purchase_id, "purchase_id")?;
-    let status = payments::dispute_purchase(purchase_id, reason.as_ref().map(|text| text.0.as_str()))?;
+    let status = payments::dispute_purchase(purchase_id, reason.as_deref())?;
     Ok(Text(status.name().to_owned()))
 }
 

@@ -54,7 +54,7 @@ fn cancel_add_on(
     let user_id = valid_user_id(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     let immediately = required(immediately, "immediately")?;
-    let end = ownership::cancel(&user_id, add_on_id, reason.as_ref().map(|text| text.0.as_str()), immediately)?;
+    let end = ownership::cancel(&user_id, add_on_id, reason.as_deref(), immediately)?;
     Ok(end.map(Timestamp))
 }
 
@@ -66,7 +66,7 @@ fn suspend_add_on(
 ) -> Answer<bool> {
     let user_id = valid_user_id(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
-    Ok(ownership::suspend(&user_id, add_on_id, reason.as_ref().map(|text| text.0.as_str()))?)
+    Ok(ownership::suspend(&user_id, add_on_id, reason.as_deref())?)
 }
 
 #[pg_extern(volatile, parallel_unsafe)]

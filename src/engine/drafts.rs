@@ -170,18 +170,7 @@ pub fn promo_code(document: &Value, time: ReadTime) -> Result<PromoRequest, Refu
         "updated_at",
     ];
     let (mut code, mut discount_type, mut value) = (String::new(), None, None);
-    let mut terms = PromoCode {
-        id: LAST_ID,
-        discount: PromoDiscount::FixedAmount(Money::ZERO),
-        discount_value: Money::ZERO,
-        max_uses: None,
-        current_uses: 0,
-        applicable_to: None,
-        min_purchase_amount: Money::ZERO,
-        restrictions: Ok(Restrictions::default()),
-        expires_at: None,
-        is_active: true,
-    };
+    let mut terms = PromoCode::unrestricted(LAST_ID, PromoDiscount::FixedAmount(Money::ZERO));
     for entry in entries(document)? {
         match entry.key {
             "id" => terms.id = entry.uuid()?,
@@ -201,8 +190,7 @@ pub fn promo_code(document: &Value, time: ReadTime) -> Result<PromoRequest, Refu
         }
     }
     let discount_type = discount_type.ok_or_else(|| missing("discount_type"))?;
-    terms.discount_value = value.ok_or_else(|| missing("discount_value"))?;
-    terms.discount = promo_discount(&discount_type, terms.discount_value)?;
+    terms.discount = promo_discount(&discount_type, value.ok_or_else(|| missing("discount_value"))?)?;
     check_uses(terms.max_uses, terms.current_uses, "promotional_codes_current_uses_check")?;
     Ok(PromoRequest { code, terms: Some(terms) })
 }

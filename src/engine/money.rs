@@ -125,6 +125,11 @@ impl Percent {
     pub fn from_hundredths(hundredths: i64) -> Percent {
         Percent(hundredths.clamp(0, i64::from(Percent::WHOLE.0)) as u16)
     }
+
+    /// The number of hundredths of a percent.
+    pub fn hundredths(self) -> i64 {
+        i64::from(self.0)
+    }
 }
 
 impl fmt::Display for Percent {

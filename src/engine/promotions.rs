@@ -25,6 +25,14 @@ impl PromoDiscount {
         }
     }
 
+    /// `promotional_codes.discount_value`: an amount, or as many percent.
+    pub fn value(self) -> Money {
+        match self {
+            PromoDiscount::Percentage(percent) => Money::from_cents(percent.hundredths()),
+            PromoDiscount::FixedAmount(amount) => amount,
+        }
+    }
+
     /// What comes off this eligible amount.
     pub fn on(self, eligible: Money) -> Money {
         match self {
@@ -41,8 +49,6 @@ pub struct PromoCode {
     pub id: Uuid,
     /// What it takes off.
     pub discount: PromoDiscount,
-    /// `discount_value` in hundredths, as it stands in the table.
-    pub discount_value: Money,
     /// The most redemptions, if there is a most.
     pub max_uses: Option<u32>,
     /// The live redemptions.
@@ -57,6 +63,28 @@ pub struct PromoCode {
     pub expires_at: Option<Instant>,
     /// Whether it is switched on.
     pub is_active: bool,
+}
+
+impl PromoCode {
+    /// A code that everybody may use, for everything, without end.
+    pub fn unrestricted(id: Uuid, discount: PromoDiscount) -> PromoCode {
+        PromoCode {
+            id,
+            discount,
+            max_uses: None,
+            current_uses: 0,
+            applicable_to: None,
+            min_purchase_amount: Money::ZERO,
+            restrictions: Ok(Restrictions::default()),
+            expires_at: None,
+            is_active: true,
+        }
+    }
+
+    /// Whether it is good for an add-on.
+    pub fn is_good_for(&self, add_on_id: Uuid) -> bool {
+        self.applicable_to.as_ref().is_none_or(|add_ons| add_ons.binary_search(&add_on_id).is_ok())
+    }
 }
 
 /// A promotional code that somebody typed, normalised, and what is known of it.
@@ -250,18 +278,8 @@ mod tests {
     use serde_json::json;
 
     fn code() -> PromoCode {
-        PromoCode {
-            id: Uuid::from_u128(1),
-            discount: PromoDiscount::Percentage(Percent::from_hundredths(20_00)),
-            discount_value: Money::from_cents(20_00),
-            max_uses: None,
-            current_uses: 0,
-            applicable_to: None,
-            min_purchase_amount: Money::ZERO,
-            restrictions: Ok(Restrictions::default()),
-            expires_at: None,
-            is_active: true,
-        }
+        let discount = PromoDiscount::Percentage(Percent::from_hundredths(20_00));
+        PromoCode::unrestricted(Uuid::from_u128(1), discount)
     }
 
     const SOMEBODY: Redeemer =

@@ -182,10 +182,8 @@ fn apply_bundles(
 }
 
 fn apply_promo(catalog: &Catalog, priced: &mut [PricedLine], request: &PromoRequest, terms: &Terms) -> PromoOutcome {
-    let is_eligible = |priced: &PricedLine| match request.terms.as_ref().map(|code| &code.applicable_to) {
-        Some(Some(add_ons)) => add_ons.binary_search(&catalog.add_on(priced.line.add_on).id).is_ok(),
-        Some(None) => true,
-        None => false,
+    let is_eligible = |priced: &PricedLine| {
+        request.terms.as_ref().is_some_and(|code| code.is_good_for(catalog.add_on(priced.line.add_on).id))
     };
     let eligible: Vec<usize> = (0..priced.len()).filter(|&line| is_eligible(&priced[line])).collect();
     let weights: Vec<Money> = eligible.iter().map(|&line| priced[line].total()).collect();

@@ -167,7 +167,7 @@ impl<'a> PromoDocument<'a> {
             valid: outcome.is_valid(),
             reasons: outcome.refusals.iter().map(|refusal| refusal.name()).collect(),
             discount_type: terms.map(|code| code.discount.name()),
-            discount_value: terms.map(|code| Amount(code.discount_value)),
+            discount_value: terms.map(|code| Amount(code.discount.value())),
             eligible_amount: Amount(outcome.eligible_amount()),
             discount: Amount(outcome.discount),
         }

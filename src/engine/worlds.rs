@@ -201,7 +201,6 @@ fn promo() -> impl Strategy<Value = PromoRequest> {
         |((discount, applicable_to, minimum), (max_uses, current_uses), restrictions, is_active, window)| PromoCode {
             id: Uuid::from_u128(3000),
             discount,
-            discount_value: Money::ZERO,
             max_uses,
             current_uses,
             applicable_to,

@@ -35,7 +35,6 @@ fn read_code(row: &Row) -> Option<PromoCode> {
             "percentage" => PromoDiscount::Percentage(Percent::from_hundredths(hundredths)),
             _ => PromoDiscount::FixedAmount(Money::from_cents(hundredths)),
         },
-        discount_value: Money::from_cents(hundredths),
         max_uses: row.optional::<i32>(3).map(|uses| uses.max(0) as u32),
         current_uses: row.get::<i32>(4).max(0) as u32,
         applicable_to,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::json::Malformed;
 use super::super::time::Instant;
 use super::reader::Place;
-use super::{Charge, Cycle, Event, News, Reference, from_minor_units};
+use super::{Charge, Cycle, Event, News, Reference};
 
 /// Reads the body of a Lago webhook.
 pub fn read(body: &Value) -> Result<Event, Malformed> {
@@ -56,12 +56,12 @@ fn invoice(kind: &str, invoice: &Place) -> Result<(Reference, News), Malformed> 
         checkout_id: checkout_id.or_else(|| external_ids.iter().find_map(Place::uuid)),
         payment_ids: Vec::new(),
         invoice_id: Some(invoice.at("lago_id").required_text()?.to_owned()),
-        subscription_ids: subscription_ids.clone(),
+        subscription_ids,
     };
     let news = match (kind, invoice.at("payment_status").text()?) {
         ("invoice.created", _) => News::InvoiceCreated,
         ("invoice.payment_overdue", _) => News::InvoiceOverdue,
-        (_, Some("succeeded")) if subscription_ids.is_empty() => News::Paid { charge: charge(invoice)? },
+        (_, Some("succeeded")) if reference.subscription_ids.is_empty() => News::Paid { charge: charge(invoice)? },
         (_, Some("succeeded")) => {
             News::InvoicePaid { charge: charge(invoice)?, cycle: Cycle::Unsaid, period_end: period_end(invoice)? }
         }
@@ -73,11 +73,9 @@ fn invoice(kind: &str, invoice: &Place) -> Result<(Reference, News), Malformed> 
 
 /// The invoice's totals with and without tax.
 fn charge(invoice: &Place) -> Result<Charge, Malformed> {
-    let currency = invoice.at("currency").text()?.map(str::to_uppercase);
-    let totals = ["total_amount_cents", "sub_total_excluding_taxes_amount_cents"].map(|key| invoice.at(key).integer());
-    let totals = totals.into_iter().collect::<Result<Vec<Option<i64>>, Malformed>>()?.into_iter().flatten();
-    let amounts = totals.filter_map(|amount| from_minor_units(amount, currency.as_deref())).collect();
-    Ok(Charge { amounts, currency })
+    let currency = invoice.currency()?;
+    let totals = invoice.integers(&["total_amount_cents", "sub_total_excluding_taxes_amount_cents"])?;
+    Ok(Charge::of(totals, currency))
 }
 
 fn period_end(invoice: &Place) -> Result<Option<Instant>, Malformed> {

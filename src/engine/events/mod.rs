@@ -136,6 +136,14 @@ fn decimals(currency: &str) -> u32 {
     }
 }
 
+impl Charge {
+    /// What was charged, in minor units of the currency.
+    fn of(amounts: impl IntoIterator<Item = i64>, currency: Option<String>) -> Charge {
+        let amounts = amounts.into_iter().filter_map(|amount| from_minor_units(amount, currency.as_deref())).collect();
+        Charge { amounts, currency }
+    }
+}
+
 /// An amount in minor units of a currency. Of a currency with three decimals only whole hundredths can be ours.
 fn from_minor_units(amount: i64, currency: Option<&str>) -> Option<Money> {
     match decimals(currency.unwrap_or_default()) {

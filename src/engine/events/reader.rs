@@ -84,6 +84,17 @@ impl<'a> Place<'a> {
         self.integer()?.map_or_else(|| self.must_be("an integer"), Ok)
     }
 
+    /// The whole numbers under some keys, without those that are missing.
+    pub fn integers(&self, keys: &[&str]) -> Result<Vec<i64>, Malformed> {
+        let numbers: Vec<Option<i64>> = keys.iter().map(|key| self.at(key).integer()).collect::<Result<_, _>>()?;
+        Ok(numbers.into_iter().flatten().collect())
+    }
+
+    /// The currency that an object names, in capital letters.
+    pub fn currency(&self) -> Result<Option<String>, Malformed> {
+        Ok(self.at("currency").text()?.map(str::to_uppercase))
+    }
+
     /// True or false, or nothing.
     pub fn boolean(&self) -> Result<Option<bool>, Malformed> {
         match self.value {
@@ -118,10 +129,10 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Microseconds since 1970 as PostgreSQL counts them, since 2000.
 /// PostgreSQL's calendar begins in November of the year before.
 const FIRST_YEAR: i32 = -4712;
 
+/// Microseconds since 1970 as PostgreSQL counts them, since 2000.
 fn instant(unix_micros: i64) -> Instant {
     const EPOCH: i64 = 946_684_800_000_000;
     Instant(unix_micros - EPOCH)

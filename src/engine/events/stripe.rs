@@ -49,14 +49,14 @@ fn session(kind: &str, session: &Place) -> Result<(Reference, News), Malformed> 
 
 /// The session's total is ours with tax and shipping on top.
 fn session_charge(session: &Place) -> Result<Charge, Malformed> {
-    let currency = currency(session)?;
+    let currency = session.currency()?;
     let total = session.at("amount_total").integer()?;
     let details = session.at("total_details");
     let extra = [details.at("amount_tax"), details.at("amount_shipping")];
     let add = |sum: i64, place: &Place| Ok(sum.saturating_add(place.integer()?.unwrap_or(0)));
     let extra = extra.iter().try_fold(0, add)?;
     let amounts = total.into_iter().flat_map(|total| [total, total.saturating_sub(extra)]);
-    Ok(charged(amounts, currency))
+    Ok(Charge::of(amounts, currency))
 }
 
 fn payment_intent(kind: &str, intent: &Place) -> Result<(Reference, News), Malformed> {
@@ -70,7 +70,7 @@ fn payment_intent(kind: &str, intent: &Place) -> Result<(Reference, News), Malfo
         "payment_intent.succeeded" => {
             let received = intent.at("amount_received").integer()?.filter(|&amount| amount > 0);
             let amount = received.map_or_else(|| intent.at("amount").required_integer(), Ok)?;
-            News::Paid { charge: charged([amount], currency(intent)?) }
+            News::Paid { charge: Charge::of([amount], intent.currency()?) }
         }
         _ => News::AttemptFailed,
     };
@@ -84,7 +84,7 @@ fn charge(charge: &Place) -> Result<(Reference, News), Malformed> {
         invoice_id: charge.at("invoice").id()?,
         subscription_ids: Vec::new(),
     };
-    let currency = currency(charge)?;
+    let currency = charge.currency()?;
     let refunded = charge.at("amount_refunded").required_integer()?;
     let total = from_minor_units(refunded.max(0), currency.as_deref()).unwrap_or(Money::ZERO);
     Ok((reference, News::Refunded { total, currency }))
@@ -136,9 +136,8 @@ fn invoice(kind: &str, invoice: &Place) -> Result<(Reference, News), Malformed> 
     if kind == "invoice.payment_failed" {
         return Ok((reference, News::AttemptFailed));
     }
-    let currency = currency(invoice)?;
-    let totals = ["amount_paid", "total_excluding_tax", "subtotal_excluding_tax"].map(|key| invoice.at(key).integer());
-    let totals = totals.into_iter().collect::<Result<Vec<Option<i64>>, Malformed>>()?;
+    let currency = invoice.currency()?;
+    let totals = invoice.integers(&["amount_paid", "total_excluding_tax", "subtotal_excluding_tax"])?;
     let ends = lines.iter().map(|line| line.path("period.end").unix_time());
     let ends = ends.collect::<Result<Vec<Option<Instant>>, Malformed>>()?;
     let cycle = match invoice.at("billing_reason").text()? {
@@ -147,7 +146,7 @@ fn invoice(kind: &str, invoice: &Place) -> Result<(Reference, News), Malformed> 
         _ => Cycle::Unsaid,
     };
     let period_end = ends.into_iter().flatten().max();
-    Ok((reference, News::InvoicePaid { charge: charged(totals.into_iter().flatten(), currency), cycle, period_end }))
+    Ok((reference, News::InvoicePaid { charge: Charge::of(totals, currency), cycle, period_end }))
 }
 
 fn subscription(kind: &str, subscription: &Place) -> Result<(Reference, News), Malformed> {
@@ -178,13 +177,4 @@ fn subscription(kind: &str, subscription: &Place) -> Result<(Reference, News), M
 fn ids<const N: usize>(places: [Place; N]) -> Result<Vec<String>, Malformed> {
     let ids: Vec<Option<String>> = places.iter().map(Place::id).collect::<Result<_, _>>()?;
     Ok(ids.into_iter().flatten().collect())
-}
-
-fn currency(object: &Place) -> Result<Option<String>, Malformed> {
-    Ok(object.at("currency").text()?.map(str::to_uppercase))
-}
-
-fn charged(amounts: impl IntoIterator<Item = i64>, currency: Option<String>) -> Charge {
-    let amounts = amounts.into_iter().filter_map(|amount| from_minor_units(amount, currency.as_deref())).collect();
-    Charge { amounts, currency }
 }

@@ -177,9 +177,8 @@ impl Explanation<'_> {
     fn promo_split(&self, request: &PromoRequest, priced: &PricedLine, outcome: &PromoOutcome) -> Option<Step> {
         let code = request.terms.as_ref()?;
         let add_on_id = self.id_of(priced);
-        let is_eligible = code.applicable_to.as_ref().is_none_or(|ids| ids.binary_search(&add_on_id).is_ok());
         let base = priced.total() + priced.promo_discount;
-        is_eligible.then(|| Step {
+        code.is_good_for(add_on_id).then(|| Step {
             stage: Stage::PromoSplit,
             add_on_id: Some(add_on_id),
             source_id: Some(code.id),
