@@ -11,7 +11,7 @@ use engine::catalog::{AddOn, Bundle, Catalog, PricingRule};
 use engine::conditions::Conditions;
 use engine::explain::explain;
 use engine::money::{Discount, Money, Percent};
-use engine::promotions::{PromoCode, PromoDiscount, PromoRequest, Restrictions};
+use engine::promotions::{PromoCode, PromoDiscount, PromoRequest};
 use engine::quote::price;
 use engine::quote_json::{Heading, QuoteDocument};
 use engine::split::split;

@@ -344,6 +344,19 @@ impl Drop for Connection {
     }
 }
 
+/// An element of a text array, which is copied when PostgreSQL's text is made of it and not before.
+struct Borrowed<'a>(&'a str);
+
+impl IntoDatum for Borrowed<'_> {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(text_datum(self.0))
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTOID
+    }
+}
+
 impl Param<'_> {
     fn type_oid(&self) -> pg_sys::Oid {
         match self {
@@ -378,10 +391,9 @@ impl Param<'_> {
             Param::Ints(numbers) => numbers.to_vec().into_datum(),
             Param::BigInt(number) => number.into_datum(),
             Param::BigInts(numbers) => numbers.to_vec().into_datum(),
-            Param::Texts(texts) => texts.iter().cloned().map(Text).collect::<Vec<Text>>().into_datum(),
+            Param::Texts(texts) => texts.iter().map(|text| Borrowed(text)).collect::<Vec<Borrowed>>().into_datum(),
             Param::OptionalTexts(texts) => {
-                let text = |text: &Option<&str>| text.map(|text| Text(text.to_owned()));
-                texts.iter().map(text).collect::<Vec<Option<Text>>>().into_datum()
+                texts.iter().map(|text| text.map(Borrowed)).collect::<Vec<Option<Borrowed>>>().into_datum()
             }
             Param::OptionalAts(times) => {
                 times.iter().map(|time| time.map(Timestamp)).collect::<Vec<Option<Timestamp>>>().into_datum()

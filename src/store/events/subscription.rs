@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::payment::{charge_in_words, is_currency_of};
 use super::{Case, Provider, Report};
+use crate::engine::billing::BillingType;
 use crate::engine::events::{Charge, Cycle};
 use crate::engine::money::Money;
 use crate::engine::split::split;
@@ -146,13 +147,9 @@ impl Case<'_> {
         let paid = charge.amounts.first().copied().unwrap_or(Money::ZERO);
         let currency = charge.currency.clone().unwrap_or_else(settings::currency);
         for (&add_on_id, amount) in self.add_ons_of_lago.iter().zip(shares(paid, &weights)) {
-            let billing_type = purchases::billing_type_of(&self.user_id, add_on_id)?;
-            let ends_at = match period_end {
-                Some(end) => subscriptions::renew_until(&self.user_id, add_on_id, end)?,
-                None => subscriptions::renew(&self.user_id, add_on_id, billing_type)?,
-            };
-            self.record_renewal(add_on_id, amount, &currency, ends_at.flatten(), None)?;
-            subscriptions::apply_holds(&self.user_id, add_on_id)?;
+            let billing_type = || purchases::billing_type_of(&self.user_id, add_on_id);
+            let ends_at = renew_add_on(&self.user_id, add_on_id, period_end, billing_type)?;
+            self.record_renewal(add_on_id, amount, &currency, ends_at, None)?;
         }
         Ok(Report::done("renewed", true))
     }
@@ -227,10 +224,7 @@ impl Case<'_> {
             let is_recurring = purchase.is_recurring()?;
             let overdue = purchase.metadata.get("overdue_invoices").and_then(|invoices| invoices.get(&invoice_id));
             if is_recurring && overdue.is_none() {
-                purchase.metadata.set_in("overdue_invoices", &invoice_id, json!("overdue"));
-                set_hold(purchase);
-                purchases::save([&mut *purchase])?;
-                subscriptions::apply_holds(&purchase.user_id, purchase.add_on_id)?;
+                record_invoice(purchase, &invoice_id, "overdue")?;
                 has_changed = true;
             }
         }
@@ -243,27 +237,31 @@ impl Case<'_> {
         let (Provider::Lago, Some(invoice_id)) = (self.provider, &self.event.reference.invoice_id) else {
             return Ok(());
         };
-        for purchase in payment.purchases.iter_mut() {
-            purchase.metadata.set_in("overdue_invoices", invoice_id, json!("paid"));
-            set_hold(purchase);
-            purchases::save([&mut *purchase])?;
-            subscriptions::apply_holds(&purchase.user_id, purchase.add_on_id)?;
-        }
-        Ok(())
+        payment.purchases.iter_mut().try_for_each(|purchase| record_invoice(purchase, invoice_id, "paid"))
     }
 }
 
 /// Extends what a purchase began: to the end that the provider names, if that can be the end of a later period, or else
 /// by a period. A subscription that is over stays so.
 fn renew_purchase(purchase: &Purchase, period_end: Option<Instant>) -> Result<Option<Instant>, Error> {
-    let (user_id, add_on_id) = (&purchase.user_id, purchase.add_on_id);
     let state = purchase.subscription();
     if state.has_ended {
         return Ok(period_end.into_iter().chain(state.ended_at()).min());
     }
-    let renewed = match period_end.filter(|&end| end > purchase.purchased_at) {
+    let later_end = period_end.filter(|&end| end > purchase.purchased_at);
+    renew_add_on(&purchase.user_id, purchase.add_on_id, later_end, || purchase.billing_type())
+}
+
+/// Extends an add-on to an end, or else by a period of its way of billing. Returns the new end.
+fn renew_add_on(
+    user_id: &str,
+    add_on_id: Uuid,
+    period_end: Option<Instant>,
+    billing_type: impl FnOnce() -> Result<BillingType, Error>,
+) -> Result<Option<Instant>, Error> {
+    let renewed = match period_end {
         Some(end) => subscriptions::renew_until(user_id, add_on_id, end)?,
-        None => subscriptions::renew(user_id, add_on_id, purchase.billing_type()?)?,
+        None => subscriptions::renew(user_id, add_on_id, billing_type()?)?,
     };
     subscriptions::apply_holds(user_id, add_on_id)?;
     Ok(renewed.flatten())
@@ -277,18 +275,27 @@ fn shares(paid: Money, weights: &[Money]) -> Vec<Money> {
     split(paid, weights)
 }
 
+/// Keeps with a purchase whether an invoice that was due is paid, and withholds access or gives it back.
+fn record_invoice(purchase: &mut Purchase, invoice_id: &str, state: &str) -> Result<(), Error> {
+    purchase.metadata.set_in("overdue_invoices", invoice_id, json!(state));
+    set_hold(purchase);
+    purchases::save([&mut *purchase])?;
+    subscriptions::apply_holds(&purchase.user_id, purchase.add_on_id)
+}
+
 /// Says with the purchase whether and why access is withheld.
 fn set_hold(purchase: &mut Purchase) {
     let overdue = purchase.metadata.get("overdue_invoices").and_then(Value::as_object);
     let is_overdue = overdue.is_some_and(|invoices| invoices.values().any(|state| state == "overdue"));
     let state = purchase.subscription();
-    if state.has_ended {
-        purchase.metadata.remove("hold");
-    } else if state.on_hold {
-        purchase.metadata.set("hold", json!("subscription unpaid"));
-    } else if is_overdue {
-        purchase.metadata.set("hold", json!("invoice overdue"));
-    } else {
-        purchase.metadata.remove("hold");
+    let hold = match () {
+        () if state.has_ended => None,
+        () if state.on_hold => Some("subscription unpaid"),
+        () if is_overdue => Some("invoice overdue"),
+        () => None,
+    };
+    match hold {
+        Some(hold) => purchase.metadata.set("hold", json!(hold)),
+        None => purchase.metadata.remove("hold"),
     }
 }
