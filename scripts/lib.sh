@@ -13,7 +13,7 @@ NEWEST=18
 
 
 # cargo-pgrx insists on being exactly the version of the pgrx it builds, so Cargo.toml is the one place that names it.
-PGRX_VERSION=$(sed -n 's/^pgrx = { version = "=\([0-9.]*\)".*/\1/p' "$ROOT/Cargo.toml")
+PGRX_VERSION=$(sed -n 's/^pgrx = "=\([0-9.]*\)".*/\1/p' "$ROOT/Cargo.toml")
 
 export PGRX_HOME=$CACHE/pgrx
 export PATH=$TOOLS/bin:$PATH

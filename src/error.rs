@@ -4,8 +4,8 @@
 
 use uuid::Uuid;
 
-use crate::engine::json::Malformed;
-use crate::engine::money::Money;
+use engine::json::Malformed;
+use engine::money::Money;
 
 /// The SQLSTATEs in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -428,6 +428,19 @@ pub enum Error {
     NotInstalled,
 }
 
+impl From<engine::error::Error> for Error {
+    fn from(error: engine::error::Error) -> Error {
+        use engine::error::Error as Engine;
+        match error {
+            Engine::AddOnNotFound { add_on_id } => Error::AddOnNotFound { add_on_id },
+            Engine::AddOnNotForSale { add_on_id, name } => Error::AddOnNotForSale { add_on_id, name },
+            Engine::AmountOutOfRange { name, unit_price, quantity } => {
+                Error::AmountOutOfRange { name, unit_price, quantity, cart_of: None }
+            }
+        }
+    }
+}
+
 const AMOUNT_COLUMN: &str = "Amounts of purchases are stored as numeric(10,2).";
 
 impl Error {
@@ -649,30 +662,5 @@ impl Error {
             }
             Error::NotInstalled => "Run CREATE EXTENSION extensions.".into(),
         }
-    }
-}
-
-#[cfg(all(test, not(feature = "postgres")))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_says_what_was_wrong_why_and_what_to_do() {
-        let error = Error::QuantityLimit { add_on_id: Uuid::from_u128(7), quantity: 101, limit: 100 };
-        assert_eq!(error.to_string(), "a cart cannot hold 101 units of add-on 00000000-0000-0000-0000-000000000007");
-        assert_eq!(error.detail(), "The setting extensions.max_cart_quantity is 100.\ncode: quantity_limit");
-        assert_eq!(error.hint(), "Ask for fewer units, or have an administrator raise the setting.");
-        assert_eq!(error.codes().0, SqlState::CheckViolation);
-    }
-
-    #[test]
-    fn a_final_status_has_no_successors_to_list() {
-        let purchase_id = Uuid::nil();
-        let transition = |from: &str, allowed| {
-            Error::IllegalTransition { purchase_id, from: from.into(), to: "pending".into(), allowed }.detail()
-        };
-        assert_eq!(transition("failed", vec![]), "failed is final.\ncode: illegal_transition");
-        let detail = "From pending it can go to completed, failed.\ncode: illegal_transition";
-        assert_eq!(transition("pending", vec!["completed", "failed"]), detail);
     }
 }

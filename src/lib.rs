@@ -1,46 +1,31 @@
 //! An add-on marketplace inside PostgreSQL.
 //!
-//! [`engine`] holds the business rules in plain Rust. `store` reads and writes the tables, `api` holds the SQL functions,
-//! `datum` turns values of one side into values of the other. Data flows from `api` through `store` to the `engine`, and
-//! back the same way.
+//! [`engine`] holds the business rules in plain Rust. `api` holds the SQL functions, `operations` what they do: load rows from
+//! `store`, ask the engine, write what it decides. `admin` stands beside them, and `pg` is the border to PostgreSQL.
 
-pub mod engine;
 pub mod error;
 
-#[cfg(feature = "postgres")]
+mod admin;
 mod api;
-#[cfg(feature = "postgres")]
-mod datum;
-#[cfg(feature = "postgres")]
-mod guard;
-#[cfg(feature = "postgres")]
-mod planner;
-#[cfg(feature = "postgres")]
+mod operations;
+mod pg;
 mod schema;
-#[cfg(feature = "postgres")]
-mod settings;
-#[cfg(feature = "postgres")]
 mod store;
-#[cfg(feature = "postgres")]
-mod tuplestore;
 
-#[cfg(feature = "postgres")]
 ::pgrx::pg_module_magic!(name, version);
 
 /// Runs when a backend loads the library.
-#[cfg(feature = "postgres")]
 #[pgrx::pg_guard]
 #[allow(non_snake_case)]
 extern "C-unwind" fn _PG_init() {
     hide_backtraces();
-    settings::register();
-    store::installation::watch();
-    guard::watch();
+    pg::settings::register();
+    pg::installation::watch();
+    admin::guard::watch();
 }
 
 /// With RUST_BACKTRACE in the server's environment, every error would carry a backtrace in its DETAIL, PostgreSQL's own
 /// errors too. Whoever wants that can still set RUST_LIB_BACKTRACE.
-#[cfg(feature = "postgres")]
 fn hide_backtraces() {
     if std::env::var_os("RUST_LIB_BACKTRACE").is_none() {
         // SAFETY: a backend has one thread.

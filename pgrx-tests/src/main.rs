@@ -13,8 +13,7 @@ struct Suite {
 }
 
 /// The engine knows no PostgreSQL and is tested once.
-const ENGINE: Suite =
-    Suite { name: "engine", command: |_| cargo(&["test", "--package", "extensions", "--no-default-features"]) };
+const ENGINE: Suite = Suite { name: "engine", command: |_| cargo(&["test", "--package", "engine"]) };
 
 /// In this order: the first installs a build with test functions, the second the build that all others use.
 const SUITES: &[Suite] = &[

@@ -3,8 +3,9 @@
 use pgrx::prelude::*;
 
 use super::Answer;
-use crate::datum::{Role, Text, required};
-use crate::store::{access, isolation};
+use crate::admin::access;
+use crate::admin::row_security;
+use crate::pg::datum::{Role, Text, required};
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
@@ -24,11 +25,11 @@ fn revoke_marketplace_access(role: Option<Role>, level: Option<Text>) -> Answer<
 #[search_path(pg_catalog, pg_temp)]
 fn enable_user_isolation(setting: default!(Option<Text>, "'extensions.user_id'")) -> Answer<()> {
     let Text(setting) = required(setting, "setting")?;
-    Ok(isolation::enable(&setting)?)
+    Ok(row_security::enable(&setting)?)
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn disable_user_isolation() -> Answer<()> {
-    Ok(isolation::disable()?)
+    Ok(row_security::disable()?)
 }

@@ -3,8 +3,8 @@
 use pgrx::prelude::*;
 
 use super::Answer;
-use crate::datum::{Text, required};
-use crate::store::adoption;
+use crate::admin::adoption;
+use crate::pg::datum::{Text, required};
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]

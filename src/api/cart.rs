@@ -4,8 +4,8 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::{Answer, at_least, valid_user_id};
-use crate::datum::{Id, Text, required};
-use crate::settings::max_cart_quantity;
+use crate::pg::datum::{Id, Text, required};
+use crate::pg::settings::max_cart_quantity;
 use crate::store::cart::{self, CartItem};
 
 #[pg_extern(volatile, parallel_unsafe)]

@@ -3,9 +3,9 @@
 use pgrx::prelude::*;
 
 use super::Answer;
-use crate::datum::{Text, required};
-use crate::engine::json::Malformed;
 use crate::error::Error;
+use crate::pg::datum::{Text, required};
+use engine::json::Malformed;
 
 /// What export_catalog() returns.
 const SHAPE: &str = "an object with the keys add_ons, add_on_features, add_on_bundles, pricing_rules, promotional_codes, each an array \

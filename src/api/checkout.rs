@@ -4,9 +4,9 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::{Answer, money, short, valid_user_id};
-use crate::datum::{Amount, Digits, Id, Text, Timestamp, now, required};
-use crate::store::checkout::{self, Order};
-use crate::store::payments::Means;
+use crate::operations::checkout::{self, Order};
+use crate::operations::payments::Means;
+use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, now, required};
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn checkout(

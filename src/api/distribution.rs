@@ -3,8 +3,8 @@
 use pgrx::prelude::*;
 
 use super::Answer;
-use crate::datum::{Text, required};
 use crate::error::Error;
+use crate::pg::datum::{Text, required};
 
 /// Raises the error of a machine code, about a node, with what there is to say.
 #[pg_extern(volatile, parallel_unsafe)]

@@ -8,10 +8,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::Answer;
-use crate::datum::{Id, Json, Text, Texts, Timestamp};
-use crate::engine::entitlements::merge;
-use crate::planner;
-use crate::store::entitlements;
+use crate::operations::entitlements;
+use crate::pg::datum::{Id, Json, Text, Texts, Timestamp};
+use crate::pg::planner;
+use engine::entitlements::merge;
 
 /// Lets the planner ask about all rows at once.
 #[pg_extern(immutable, strict, parallel_safe)]

@@ -4,11 +4,11 @@ use pgrx::prelude::*;
 use serde_json::Value;
 
 use super::Answer;
-use crate::datum::{Json, required};
-use crate::engine::events::{Event, lago, stripe};
-use crate::engine::json::Malformed;
 use crate::error::Error;
-use crate::store::events::{self, Provider};
+use crate::operations::events::{self, Provider};
+use crate::pg::datum::{Json, required};
+use engine::events::{Event, lago, stripe};
+use engine::json::Malformed;
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn apply_stripe_event(event: Option<Json>) -> Answer<Json> {

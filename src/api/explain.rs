@@ -5,12 +5,12 @@ use pgrx::prelude::*;
 
 use super::Answer;
 use super::pricing::request;
-use crate::datum::{Amount, Id, Text, Timestamp, iso_8601, required};
-use crate::engine::bundles::Search;
-use crate::engine::explain::tree::tree;
 use crate::error::Error;
-use crate::settings;
-use crate::store::pricing::{self, Priced};
+use crate::operations::pricing::{self, Priced};
+use crate::pg::datum::{Amount, Id, Text, Timestamp, iso_8601, required};
+use crate::pg::settings;
+use engine::bundles::Search;
+use engine::explain::tree::tree;
 
 #[pg_extern(stable, parallel_safe)]
 fn explain_cart(

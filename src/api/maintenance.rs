@@ -5,11 +5,11 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::Answer;
-use crate::datum::{Text, required};
+use crate::admin::schedule;
 use crate::error::Error;
+use crate::operations::maintenance::{self, Limits};
+use crate::pg::datum::{Text, required};
 use crate::store::catalog_cache::{self, Statistics};
-use crate::store::maintenance::{self, Limits};
-use crate::store::schedule;
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn run_maintenance(

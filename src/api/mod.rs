@@ -29,9 +29,9 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use rust_decimal::Decimal;
 
-use crate::datum::{Digits, Text, required};
-use crate::engine::money::Money;
 use crate::error::{Error, SqlState};
+use crate::pg::datum::{Digits, Text, required};
+use engine::money::Money;
 
 /// What a SQL function gives back: its result, or an error with SQLSTATE, DETAIL and HINT.
 type Answer<T> = Result<T, ErrorReport>;

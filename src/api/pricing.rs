@@ -3,13 +3,13 @@
 use pgrx::prelude::*;
 
 use super::{Answer, at_least};
-use crate::datum::{Amount, Id, Json, Text, Timestamp, required, text_datum};
-use crate::engine::items;
-use crate::engine::quote::price_alone;
 use crate::error::Error;
+use crate::operations::pricing::{self, Priced, Request, Totals};
+use crate::pg::datum::{Amount, Id, Json, Text, Timestamp, required, text_datum};
+use crate::pg::tuplestore::Tuplestore;
 use crate::store::catalog_cache;
-use crate::store::pricing::{self, Priced, Request, Totals};
-use crate::tuplestore::Tuplestore;
+use engine::items;
+use engine::quote::price_alone;
 
 #[pg_extern(stable, parallel_safe)]
 fn price_add_on(
@@ -22,7 +22,8 @@ fn price_add_on(
     let quantity = at_least(1, required(quantity, "quantity")?)?;
     let Timestamp(at) = required(at, "at")?;
     let offer = catalog_cache::offer(add_on_id)?.ok_or(Error::AddOnNotFound { add_on_id })?;
-    Ok(Amount(price_alone(&offer, quantity, tier_code.as_deref(), at)?))
+    let price = price_alone(&offer, quantity, tier_code.as_deref(), at).map_err(Error::from)?;
+    Ok(Amount(price))
 }
 
 #[pg_extern(stable, parallel_safe, name = "quote")]

@@ -3,12 +3,12 @@
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use crate::datum::{Amount, Text, Timestamp, required};
-use crate::engine::promotions::{PromoRequest, Redeemer, Refusal, refusals};
-use crate::engine::time::Instant;
 use crate::error::Error;
-use crate::store::pricing::{self, Request};
+use crate::operations::pricing::{self, Request};
+use crate::pg::datum::{Amount, Text, Timestamp, required};
 use crate::store::promotions;
+use engine::promotions::{PromoRequest, Redeemer, Refusal, refusals};
+use engine::time::Instant;
 
 /// A row of validate_promo_code.
 type Validation =

@@ -3,8 +3,9 @@
 use pgrx::prelude::*;
 
 use super::Answer;
-use crate::guard;
-use crate::store::{membership, protection};
+use crate::admin::extension_tables;
+use crate::admin::guard;
+use crate::admin::protection;
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
@@ -34,11 +35,11 @@ fn guard_marketplace(call: pg_sys::FunctionCallInfo) -> Answer<()> {
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn detach_tables() -> Answer<()> {
-    Ok(membership::detach()?)
+    Ok(extension_tables::detach()?)
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn attach_tables() -> Answer<()> {
-    Ok(membership::attach()?)
+    Ok(extension_tables::attach()?)
 }

@@ -4,11 +4,12 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::{Answer, money, not_negative};
-use crate::datum::{Amount, Digits, Id, Text, Timestamp, required};
-use crate::engine::money::Money;
-use crate::engine::purchases::PurchaseStatus;
 use crate::error::Error;
-use crate::store::{payments, purchase_history};
+use crate::operations::payments;
+use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, required};
+use crate::store::purchase_history;
+use engine::money::Money;
+use engine::purchases::PurchaseStatus;
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn refund_purchase(

@@ -4,7 +4,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::not_negative;
-use crate::datum::{Amount, Digits, Id, Json, Text};
+use crate::pg::datum::{Amount, Digits, Id, Json, Text};
 use crate::store::search::{self, Criteria};
 
 #[pg_extern(stable, parallel_safe)]

@@ -3,10 +3,10 @@
 use pgrx::prelude::*;
 
 use super::Answer;
-use crate::datum::{Amount, Id, Json, Text, Timestamp, required, text_datum};
 use crate::error::Error;
-use crate::store::simulation::{self, Change, Scope};
-use crate::tuplestore::Tuplestore;
+use crate::operations::simulation::{self, Change, Scope};
+use crate::pg::datum::{Amount, Id, Json, Text, Timestamp, required, text_datum};
+use crate::pg::tuplestore::Tuplestore;
 
 // Results can be as long as the table of carts, so the functions fill a tuplestore. pgrx knows of no such result and takes
 // their declarations as they stand here; it still makes the function that PostgreSQL calls.

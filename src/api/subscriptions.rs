@@ -4,10 +4,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::{Answer, money, short, valid_user_id};
-use crate::datum::{Digits, Id, Text, Timestamp, iso_8601, now, required};
-use crate::engine::time::Instant;
 use crate::error::Error;
+use crate::pg::datum::{Digits, Id, Text, Timestamp, iso_8601, now, required};
 use crate::store::ownership::{self, RenewalPayment};
+use engine::time::Instant;
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn grant_add_on(

@@ -7,8 +7,8 @@ use pgrx::prelude::*;
 use pgrx::trigger_support::PgTriggerError;
 use uuid::Uuid;
 
-use crate::engine::purchases::PurchaseStatus;
 use crate::error::Error;
+use engine::purchases::PurchaseStatus;
 
 /// Refuses a change of a purchase's status that its life does not allow (semantics 4).
 #[pg_trigger]

@@ -3,10 +3,10 @@
 use pgrx::prelude::*;
 
 use super::Answer;
-use crate::datum::Json;
-use crate::engine::conditions::Conditions;
-use crate::engine::promotions::Restrictions;
 use crate::error::Error;
+use crate::pg::datum::Json;
+use engine::conditions::Conditions;
+use engine::promotions::Restrictions;
 
 #[pg_extern(immutable, strict, parallel_safe)]
 fn check_pricing_conditions(conditions: Json) -> Answer<bool> {

@@ -2,13 +2,13 @@
 
 use uuid::Uuid;
 
-use super::catalog::billing_type;
-use super::installation;
-use super::statement::{Param, Row, Statement};
-use crate::engine::billing::BillingType;
-use crate::engine::cart::{Cart, Line};
-use crate::engine::catalog::Catalog;
 use crate::error::Error;
+use crate::pg::installation;
+use crate::pg::statement::{Param, Row, Statement};
+use crate::store::catalog::billing_type;
+use engine::billing::BillingType;
+use engine::cart::{Cart, Line};
+use engine::catalog::Catalog;
 
 static LINES: Statement = Statement::new(
     "SELECT c.add_on_id, c.quantity, c.billing_type

@@ -1,8 +1,8 @@
 //! Reading every cart in one ordered scan.
 
-use super::cart::StoredLine;
-use super::statement::Statement;
 use crate::error::Error;
+use crate::pg::statement::Statement;
+use crate::store::cart::StoredLine;
 
 static ALL_LINES: Statement = Statement::new(
     "SELECT c.user_id, c.add_on_id, c.quantity, c.billing_type

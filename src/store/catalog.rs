@@ -5,15 +5,15 @@ use std::rc::Rc;
 
 use uuid::Uuid;
 
-use super::catalog_cache;
-use super::statement::{Param, Row, Statement};
-use crate::datum::Json;
-use crate::engine::billing::BillingType;
-use crate::engine::catalog::{AddOn, Bundle, Catalog, Offer, PricingRule};
-use crate::engine::conditions::Conditions;
-use crate::engine::money::{Discount, Money, Percent};
-use crate::engine::time::Window;
 use crate::error::Error;
+use crate::pg::datum::Json;
+use crate::pg::statement::{Param, Row, Statement};
+use crate::store::catalog_cache;
+use engine::billing::BillingType;
+use engine::catalog::{AddOn, Bundle, Catalog, Offer, PricingRule};
+use engine::conditions::Conditions;
+use engine::money::{Discount, Money, Percent};
+use engine::time::Window;
 
 macro_rules! select_add_ons {
     ($condition:literal) => {

@@ -25,13 +25,13 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
-use super::catalog;
-use super::entitlements;
-use super::installation;
-use super::visibility::Visibility;
-use crate::engine::catalog::Offer;
 use crate::error::Error;
-use crate::settings;
+use crate::operations::entitlements;
+use crate::pg::installation;
+use crate::pg::settings;
+use crate::pg::snapshot::Visibility;
+use crate::store::catalog;
+use engine::catalog::Offer;
 
 thread_local! {
     static CACHE: RefCell<Cache> = RefCell::default();

@@ -2,11 +2,11 @@
 
 use uuid::Uuid;
 
-use super::statement::{Param, Row, Statement};
-use crate::engine::promotions::PromoRequest;
-use crate::engine::questions::Questions;
-use crate::engine::time::Instant;
 use crate::error::Error;
+use crate::pg::statement::{Param, Row, Statement};
+use engine::promotions::PromoRequest;
+use engine::questions::Questions;
+use engine::time::Instant;
 
 static OWNED: Statement = Statement::new_or_distributed(
     "SELECT n.place

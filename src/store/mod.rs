@@ -1,32 +1,14 @@
-//! Reads and writes of the extension's tables: kept plans, one module per subject.
+//! Rows of the extension's tables: one table or one question a file. They know no rule.
 
-pub mod access;
-pub mod adoption;
 pub mod cart;
 pub mod carts;
 pub mod catalog;
 pub mod catalog_cache;
-pub mod checkout;
-pub mod disputes;
-pub mod entitlements;
-pub mod events;
 pub mod history;
-pub mod installation;
-pub mod isolation;
-pub mod locks;
-pub mod maintenance;
-pub mod membership;
 pub mod ownership;
-pub mod payments;
-pub mod pricing;
 pub mod promotions;
-pub mod protection;
 pub mod purchase_history;
 pub mod purchases;
-pub mod schedule;
 pub mod search;
-pub mod simulation;
-pub mod statement;
 pub mod subscriptions;
 pub mod uses;
-mod visibility;

@@ -3,15 +3,15 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::locks::lock_user;
-use super::purchases::{self, Renewal};
-use super::statement::{Param, Statement};
-use super::subscriptions::{self, Owned};
-use crate::datum::now;
-use crate::engine::money::Money;
-use crate::engine::time::Instant;
 use crate::error::Error;
-use crate::settings;
+use crate::pg::datum::now;
+use crate::pg::locks::lock_user;
+use crate::pg::settings;
+use crate::pg::statement::{Param, Statement};
+use crate::store::purchases::{self, Renewal};
+use crate::store::subscriptions::{self, Owned};
+use engine::money::Money;
+use engine::time::Instant;
 
 static ADD_ON_EXISTS: Statement = Statement::new("SELECT EXISTS (SELECT FROM @extschema@.add_ons a WHERE a.id = $1)");
 

@@ -1,10 +1,10 @@
 //! Looking up promotional codes.
 
-use super::statement::{Param, Row, Statement};
-use crate::datum::Json;
-use crate::engine::money::{Money, Percent};
-use crate::engine::promotions::{PromoCode, PromoDiscount, PromoRequest, Restrictions};
 use crate::error::Error;
+use crate::pg::datum::Json;
+use crate::pg::statement::{Param, Row, Statement};
+use engine::money::{Money, Percent};
+use engine::promotions::{PromoCode, PromoDiscount, PromoRequest, Restrictions};
 
 /// One row whether the code exists or not: its normalised form comes first.
 static CODE: Statement = Statement::new(

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::statement::{Param, Row, Statement};
-use crate::engine::money::Money;
-use crate::engine::time::Instant;
 use crate::error::Error;
+use crate::pg::statement::{Param, Row, Statement};
+use engine::money::Money;
+use engine::time::Instant;
 
 macro_rules! history {
     ($($and_status:literal)?) => {

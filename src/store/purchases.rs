@@ -22,15 +22,15 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::catalog;
-use super::statement::{Param, Row, Statement};
-use crate::datum::{Json, now, read_time};
-use crate::engine::billing::BillingType;
-use crate::engine::money::Money;
-use crate::engine::purchases::PurchaseStatus;
-use crate::engine::subscription::SubscriptionState;
-use crate::engine::time::Instant;
 use crate::error::Error;
+use crate::pg::datum::{Json, now, read_time};
+use crate::pg::statement::{Param, Row, Statement};
+use crate::store::catalog;
+use engine::billing::BillingType;
+use engine::money::Money;
+use engine::purchases::PurchaseStatus;
+use engine::subscription::SubscriptionState;
+use engine::time::Instant;
 
 macro_rules! select_purchases {
     ($condition:literal, $locked:literal) => {

@@ -4,10 +4,10 @@ use std::cell::OnceCell;
 
 use uuid::Uuid;
 
-use super::statement::{Param, Row, Statement};
-use crate::datum::Json;
-use crate::engine::money::Money;
 use crate::error::Error;
+use crate::pg::datum::Json;
+use crate::pg::statement::{Param, Row, Statement};
+use engine::money::Money;
 
 /// What to look for. Criteria that are not given are not tested.
 #[derive(Debug, Default)]

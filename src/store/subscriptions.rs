@@ -5,11 +5,11 @@
 
 use uuid::Uuid;
 
-use super::statement::{Param, Statement};
-use crate::datum::now;
-use crate::engine::billing::BillingType;
-use crate::engine::time::Instant;
 use crate::error::Error;
+use crate::pg::datum::now;
+use crate::pg::statement::{Param, Statement};
+use engine::billing::BillingType;
+use engine::time::Instant;
 
 /// The end of the period that begins at some instant: calendar months and years in UTC, whatever the session's time zone;
 /// NULL for what has no end.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::statement::{Param, Statement};
 use crate::error::Error;
+use crate::pg::statement::{Param, Statement};
 
 static CLAIM_CODE: Statement = Statement::new(
     "UPDATE @extschema@.promotional_codes c

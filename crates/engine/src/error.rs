@@ -1,0 +1,36 @@
+//! What the rules can refuse. The extension tells it with SQLSTATE, DETAIL and HINT.
+
+use uuid::Uuid;
+
+use crate::money::Money;
+
+/// A refusal. Its `Display` is the message: what was wrong with which value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No such add-on.
+    #[error("add-on {add_on_id} does not exist")]
+    AddOnNotFound {
+        /// The id looked for.
+        add_on_id: Uuid,
+    },
+
+    /// The add-on was withdrawn from sale.
+    #[error("add-on \"{name}\" is not for sale")]
+    AddOnNotForSale {
+        /// Its id.
+        add_on_id: Uuid,
+        /// Its name.
+        name: String,
+    },
+
+    /// A line costs more than can be charged.
+    #[error("{quantity} units of \"{name}\" at {unit_price} cost more than {}", Money::MAX)]
+    AmountOutOfRange {
+        /// The add-on's name.
+        name: String,
+        /// Its list price.
+        unit_price: Money,
+        /// The units of the line.
+        quantity: u32,
+    },
+}

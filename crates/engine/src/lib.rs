@@ -1,0 +1,30 @@
+//! The business rules in plain Rust: no PostgreSQL, no input or output, no clock.
+//!
+//! `docs/semantics.md` numbers the steps; each module says which it implements.
+
+#![forbid(unsafe_code)]
+
+pub mod billing;
+pub mod bundles;
+pub mod cart;
+pub mod catalog;
+pub mod checkout;
+pub mod conditions;
+pub mod drafts;
+pub mod entitlements;
+pub mod error;
+pub mod events;
+pub mod explain;
+pub mod items;
+pub mod json;
+pub mod money;
+pub mod promotions;
+pub mod purchases;
+pub mod questions;
+pub mod quote;
+pub mod quote_json;
+pub mod refunds;
+pub mod rules;
+pub mod split;
+pub mod subscription;
+pub mod time;

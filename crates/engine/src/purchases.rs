@@ -1,0 +1,93 @@
+//! The life of a purchase (semantics 4).
+
+/// The status of a purchase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PurchaseStatus {
+    /// Waiting for the payment.
+    Pending,
+    /// Paid.
+    Completed,
+    /// Not paid.
+    Failed,
+    /// Paid back in full.
+    Refunded,
+    /// The payment is contested.
+    Disputed,
+}
+
+impl PurchaseStatus {
+    /// Every status, in the order of the table's constraint.
+    pub const ALL: [PurchaseStatus; 5] = [
+        PurchaseStatus::Pending,
+        PurchaseStatus::Completed,
+        PurchaseStatus::Failed,
+        PurchaseStatus::Refunded,
+        PurchaseStatus::Disputed,
+    ];
+
+    /// The name in `add_on_purchases.status`.
+    pub fn name(self) -> &'static str {
+        match self {
+            PurchaseStatus::Pending => "pending",
+            PurchaseStatus::Completed => "completed",
+            PurchaseStatus::Failed => "failed",
+            PurchaseStatus::Refunded => "refunded",
+            PurchaseStatus::Disputed => "disputed",
+        }
+    }
+
+    /// The status of that name.
+    pub fn from_name(name: &str) -> Option<PurchaseStatus> {
+        PurchaseStatus::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// Whether money was received for it, whatever became of the money since.
+    pub fn is_paid(self) -> bool {
+        matches!(self, PurchaseStatus::Completed | PurchaseStatus::Refunded | PurchaseStatus::Disputed)
+    }
+
+    /// Whether its payment was received and has not been paid back in full.
+    pub fn is_settled(self) -> bool {
+        matches!(self, PurchaseStatus::Completed | PurchaseStatus::Disputed)
+    }
+
+    /// The statuses that may follow this one.
+    pub fn successors(self) -> &'static [PurchaseStatus] {
+        match self {
+            PurchaseStatus::Pending => &[PurchaseStatus::Completed, PurchaseStatus::Failed],
+            PurchaseStatus::Completed => &[PurchaseStatus::Refunded, PurchaseStatus::Disputed],
+            PurchaseStatus::Disputed => &[PurchaseStatus::Completed, PurchaseStatus::Refunded],
+            PurchaseStatus::Failed | PurchaseStatus::Refunded => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PurchaseStatus::{self, *};
+
+    #[test]
+    fn only_six_transitions_are_legal() {
+        let legal: Vec<(PurchaseStatus, PurchaseStatus)> = PurchaseStatus::ALL
+            .into_iter()
+            .flat_map(|from| from.successors().iter().map(move |&to| (from, to)))
+            .collect();
+        assert_eq!(
+            legal,
+            [
+                (Pending, Completed),
+                (Pending, Failed),
+                (Completed, Refunded),
+                (Completed, Disputed),
+                (Disputed, Completed),
+                (Disputed, Refunded)
+            ]
+        );
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        assert!(PurchaseStatus::ALL.into_iter().all(|status| PurchaseStatus::from_name(status.name()) == Some(status)));
+        assert_eq!(PurchaseStatus::from_name("paid"), None);
+    }
+}

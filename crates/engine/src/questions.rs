@@ -1,0 +1,65 @@
+//! What has to be known of a user before a cart can be priced, so that nothing else is looked up.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::cart::{Cart, Line, ListCart, Terms};
+use super::catalog::Catalog;
+use super::conditions::Conditions;
+use super::rules;
+
+/// What to ask about a user's past.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Questions {
+    /// Which of these add-ons the user owns.
+    pub owned: BTreeSet<Uuid>,
+    /// Whether the user has an earlier purchase.
+    pub has_purchased: bool,
+    /// How often the user has redeemed the promotional code.
+    pub promo_uses: bool,
+}
+
+impl Questions {
+    /// What can change the price of a cart. The terms say nothing of the user's past yet.
+    pub fn that_decide(catalog: &Catalog, cart: &Cart, terms: &Terms) -> Questions {
+        let mut questions = Questions::about_promo(terms);
+        let has_conditions = |line: &&Line| catalog.offer(line.add_on).has_conditions_on_users();
+        if terms.user_id.is_some() && cart.lines.iter().any(|line| has_conditions(&line)) {
+            let list_cart = ListCart::of(catalog, &cart.lines);
+            let facts = list_cart.facts(terms);
+            for line in cart.lines.iter().filter(has_conditions) {
+                let rules = catalog.offer(line.add_on).rules();
+                rules::undecided(rules, line, &facts, terms, |conditions| {
+                    questions.add(conditions, |id| !facts.in_cart.contains(&id));
+                });
+            }
+        }
+        questions
+    }
+
+    /// What can change the explanation of a price, which tells of each rule whatever keeps it from applying.
+    pub fn that_explain(catalog: &Catalog, cart: &Cart, terms: &Terms) -> Questions {
+        let mut questions = Questions::about_promo(terms);
+        if terms.user_id.is_some() {
+            for rule in cart.lines.iter().flat_map(|line| catalog.offer(line.add_on).rules()) {
+                rule.conditions.iter().for_each(|conditions| questions.add(conditions, |_| true));
+            }
+        }
+        questions
+    }
+
+    fn about_promo(terms: &Terms) -> Questions {
+        let restrictions = terms.promo.and_then(|promo| promo.terms.as_ref()?.restrictions.as_ref().ok());
+        restrictions.filter(|_| terms.user_id.is_some()).map_or_else(Questions::default, |restrictions| Questions {
+            owned: BTreeSet::new(),
+            has_purchased: restrictions.first_purchase_only,
+            promo_uses: restrictions.max_uses_per_user.is_some(),
+        })
+    }
+
+    fn add(&mut self, conditions: &Conditions, is_open: impl Fn(Uuid) -> bool) {
+        self.has_purchased |= conditions.first_purchase_only;
+        self.owned.extend(conditions.add_ons().filter(|&id| is_open(id)));
+    }
+}

@@ -1,0 +1,245 @@
+//! Pricing rules: which apply to a line and what they take off (semantics 2.2).
+
+use std::cmp::Reverse;
+
+use uuid::Uuid;
+
+use super::cart::{Line, Terms};
+use super::catalog::PricingRule;
+use super::conditions::{Conditions, Facts, Unmet};
+use super::json::Malformed;
+use super::money::Money;
+
+/// A rule that took something off a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleDiscount {
+    /// The rule.
+    pub rule_id: Uuid,
+    /// What it took off.
+    pub discount: Money,
+}
+
+/// Why a rule is no candidate for a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ineligible<'r> {
+    /// It is switched off.
+    Inactive,
+    /// Its window has not begun.
+    NotYetValid,
+    /// Its window is over.
+    NoLongerValid,
+    /// It is for another tier than the one given, if any was.
+    OtherTier,
+    /// Its stored conditions cannot be read.
+    Malformed(&'r Malformed),
+    /// A condition does not hold.
+    Unmet(Unmet<'r>),
+}
+
+/// A rule, and what became of it on a line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgedRule<'r> {
+    /// The rule.
+    pub rule: &'r PricingRule,
+    /// What became of it.
+    pub verdict: Verdict<'r>,
+}
+
+/// What became of a rule on a line.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict<'r> {
+    /// It was applied.
+    Applied {
+        /// What was left to pay before it.
+        base: Money,
+        /// What it took off; a winner can take nothing.
+        discount: Money,
+    },
+    /// It was a candidate, and another one won.
+    Lost {
+        /// The winner.
+        to: &'r PricingRule,
+        /// Why that one.
+        because: Loss,
+    },
+    /// It was no candidate.
+    Ineligible(Vec<Ineligible<'r>>),
+}
+
+/// Why a candidate did not win.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The winner's priority is higher.
+    Priority,
+    /// The priorities are equal, and the winner takes more off the list amount.
+    Discount {
+        /// What this one would take off it.
+        own: Money,
+        /// What the winner takes off it.
+        winners: Money,
+    },
+    /// Priorities and discounts are equal, and the winner's id is smaller.
+    Id,
+}
+
+/// What the rules take off a line, in the order in which they apply; only those that take something. The rules come as an
+/// offer has them.
+pub fn discounts(rules: &[PricingRule], line: &Line, facts: &Facts, terms: &Terms) -> Vec<RuleDiscount> {
+    let candidates = rules.iter().filter(|rule| is_candidate(rule, line, facts, terms));
+    let applied = takings(candidates, line).filter(|(_, _, discount)| *discount > Money::ZERO);
+    applied.map(|(rule, _, discount)| RuleDiscount { rule_id: rule.id, discount }).collect()
+}
+
+/// What becomes of each rule on a line: those that apply in their order, those that lose in theirs, then the others.
+pub fn judge<'r>(
+    rules: &'r [PricingRule],
+    line: &Line,
+    facts: &Facts,
+    terms: &Terms,
+) -> impl Iterator<Item = JudgedRule<'r>> {
+    let (mut candidates, mut judged, mut ineligible) = (Vec::new(), Vec::new(), Vec::new());
+    for rule in rules {
+        let mut found = Vec::new();
+        obstacles(rule, line, facts, terms, |obstacle| found.push(obstacle));
+        match found.is_empty() {
+            true => candidates.push(rule),
+            false => ineligible.push(JudgedRule { rule, verdict: Verdict::Ineligible(found) }),
+        }
+    }
+    for (rule, base, discount) in takings(candidates.iter().copied(), line) {
+        judged.push(JudgedRule { rule, verdict: Verdict::Applied { base, discount } });
+    }
+    if let Some(winner) = winner(candidates.iter().copied(), line) {
+        candidates.retain(|rule| judged.iter().all(|applied| applied.rule.id != rule.id));
+        candidates.sort_by_key(|rule| precedence(rule, line));
+        let lost = |rule| JudgedRule { rule, verdict: Verdict::Lost { to: winner, because: loss(rule, winner, line) } };
+        judged.extend(candidates.into_iter().map(lost));
+    }
+    judged.into_iter().chain(ineligible)
+}
+
+fn loss(rule: &PricingRule, winner: &PricingRule, line: &Line) -> Loss {
+    let (own, winners) = (on_list(rule, line), on_list(winner, line));
+    match () {
+        () if rule.priority < winner.priority => Loss::Priority,
+        () if own < winners => Loss::Discount { own, winners },
+        () => Loss::Id,
+    }
+}
+
+/// The rules that apply to a line, in their order, with what was left to pay before each and what it takes off.
+fn takings<'r>(
+    candidates: impl Iterator<Item = &'r PricingRule> + Clone,
+    line: &Line,
+) -> impl Iterator<Item = (&'r PricingRule, Money, Money)> {
+    let (mut remaining, quantity) = (line.list_amount, line.quantity);
+    let winner = winner(candidates.clone(), line);
+    let followers = match winner {
+        Some(winner) if winner.is_stackable() => followers(winner, candidates, line),
+        _ => Vec::new(),
+    };
+    winner.into_iter().chain(followers).map(move |rule| {
+        let (base, discount) = (remaining, rule.discount.on(remaining, quantity));
+        remaining -= discount;
+        (rule, base, discount)
+    })
+}
+
+/// Tells of everything that keeps a rule from being a candidate for a line.
+fn obstacles<'r>(
+    rule: &'r PricingRule,
+    line: &Line,
+    facts: &Facts,
+    terms: &Terms,
+    mut tell: impl FnMut(Ineligible<'r>),
+) {
+    if !rule.is_active {
+        tell(Ineligible::Inactive);
+    }
+    if !rule.window.has_begun(terms.at) {
+        tell(Ineligible::NotYetValid);
+    }
+    if rule.window.is_over(terms.at) {
+        tell(Ineligible::NoLongerValid);
+    }
+    if rule.tier_code.is_some() && rule.tier_code.as_deref() != terms.tier_code {
+        tell(Ineligible::OtherTier);
+    }
+    match &rule.conditions {
+        Ok(conditions) => {
+            conditions.unmet(line.quantity, line.billing_type, facts, |unmet| tell(Ineligible::Unmet(unmet)));
+        }
+        Err(malformed) => tell(Ineligible::Malformed(malformed)),
+    }
+}
+
+/// Tells of the conditions whose rules the user's past decides on, where that can change what comes off the line. The facts
+/// are those of a user with no past.
+pub fn undecided<'r>(
+    rules: &'r [PricingRule],
+    line: &Line,
+    facts: &Facts,
+    terms: &Terms,
+    mut tell: impl FnMut(&'r Conditions),
+) {
+    // The priority of the first rule that is a candidate in any case. Behind it only stackable rules can matter, and only
+    // if the winner can be stackable.
+    let mut certain = None;
+    let mut winner_may_stack = false;
+    let of_users =
+        |obstacle| matches!(obstacle, Ineligible::Unmet(Unmet::RequiresAddOn { .. } | Unmet::FirstPurchaseOnly));
+    for rule in rules {
+        let is_behind = certain.is_some_and(|priority| rule.priority < priority);
+        let mut is_possible = !is_behind || (winner_may_stack && rule.is_stackable());
+        if is_possible {
+            obstacles(rule, line, facts, terms, |obstacle| is_possible &= of_users(obstacle));
+        }
+        if let (true, Ok(conditions)) = (is_possible, &rule.conditions) {
+            winner_may_stack |= conditions.stackable;
+            match conditions.look_at_users() {
+                true => tell(conditions),
+                false => certain = certain.or(Some(rule.priority)),
+            }
+        }
+    }
+}
+
+fn is_candidate(rule: &PricingRule, line: &Line, facts: &Facts, terms: &Terms) -> bool {
+    let mut is_candidate = true;
+    obstacles(rule, line, facts, terms, |_| is_candidate = false);
+    is_candidate
+}
+
+/// The candidate of the highest priority; among equals the one with the largest discount, then the smallest id.
+/// Candidates come by falling priority, then by id, so only the first few have to be looked at.
+fn winner<'r>(mut candidates: impl Iterator<Item = &'r PricingRule>, line: &Line) -> Option<&'r PricingRule> {
+    let mut best = candidates.next()?;
+    for rule in candidates.take_while(|rule| rule.priority == best.priority) {
+        if on_list(rule, line) > on_list(best, line) {
+            best = rule;
+        }
+    }
+    Some(best)
+}
+
+/// The other stackable candidates behind a stackable winner, in the order in which they apply.
+fn followers<'r>(
+    winner: &PricingRule,
+    candidates: impl Iterator<Item = &'r PricingRule>,
+    line: &Line,
+) -> Vec<&'r PricingRule> {
+    let mut followers: Vec<&PricingRule> =
+        candidates.filter(|rule| rule.is_stackable() && rule.id != winner.id).collect();
+    followers.sort_by_key(|rule| precedence(rule, line));
+    followers
+}
+
+/// What a rule takes off the list amount of a line.
+fn on_list(rule: &PricingRule, line: &Line) -> Money {
+    rule.discount.on(line.list_amount, line.quantity)
+}
+
+/// Orders rules by falling priority, then falling discount on the line's list amount, then id.
+fn precedence(rule: &PricingRule, line: &Line) -> (Reverse<i32>, Reverse<Money>, Uuid) {
+    (Reverse(rule.priority), Reverse(on_list(rule, line)), rule.id)
+}

@@ -1,0 +1,218 @@
+//! Taking the tables out of the extension, and back in.
+
+use pgrx::pg_sys;
+
+use crate::error::Error;
+use crate::pg::installation;
+use crate::pg::statement::{Param, Statement, command};
+
+/// What the tables of a new installation look like, a line for each column, constraint and trigger; a test compares.
+const EXPECTED: &str = include_str!("marketplace.txt");
+
+/// The tables, so that one never comes before one that it refers to.
+pub const TABLES: [&str; 8] = [
+    "add_ons",
+    "add_on_features",
+    "add_on_bundles",
+    "pricing_rules",
+    "promotional_codes",
+    "user_add_ons",
+    "add_on_purchases",
+    "cart_items",
+];
+
+/// Which of these tables of the schema belong to the extension; rows only for those that exist.
+static MEMBERSHIP: Statement = Statement::new(
+    "SELECT c.relname::pg_catalog.text,
+            EXISTS (SELECT
+                      FROM pg_catalog.pg_depend d
+                      JOIN pg_catalog.pg_extension e
+                        ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
+                     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
+                       AND e.extname = 'extensions')
+       FROM pg_catalog.pg_class c
+      WHERE c.oid = ANY (ARRAY(SELECT pg_catalog.to_regclass(t.name) FROM pg_catalog.unnest($1) t (name))::pg_catalog.oid[])",
+);
+
+/// Constraints and triggers of the tables that call functions of the extension: (kind, table, name).
+static DEPENDENTS: Statement = Statement::new(
+    "SELECT o.kind, c.relname::pg_catalog.text, pg_catalog.quote_ident(o.name)
+       FROM (SELECT 'constraint', 'pg_catalog.pg_constraint'::pg_catalog.regclass, n.oid, n.conrelid, n.conname::pg_catalog.text
+               FROM pg_catalog.pg_constraint n
+              UNION ALL
+             SELECT 'trigger', 'pg_catalog.pg_trigger'::pg_catalog.regclass, t.oid, t.tgrelid, t.tgname::pg_catalog.text
+               FROM pg_catalog.pg_trigger t
+              WHERE NOT t.tgisinternal) o (kind, classid, oid, table_oid, name)
+       JOIN pg_catalog.pg_class c ON c.oid = o.table_oid
+      WHERE c.oid = ANY (ARRAY(SELECT pg_catalog.to_regclass(t.name) FROM pg_catalog.unnest($1) t (name))::pg_catalog.oid[])
+        AND EXISTS (SELECT
+                      FROM pg_catalog.pg_depend calls
+                      JOIN pg_catalog.pg_depend member
+                        ON member.classid = calls.refclassid AND member.objid = calls.refobjid AND member.deptype = 'e'
+                      JOIN pg_catalog.pg_extension e
+                        ON member.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND member.refobjid = e.oid
+                     WHERE calls.classid = o.classid AND calls.objid = o.oid
+                       AND calls.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND e.extname = 'extensions')
+      ORDER BY 1, 2, 3",
+);
+
+/// The tables as they are, in the words of EXPECTED. Constraints that PostgreSQL makes of NOT NULL are told with the column.
+static ACTUAL: Statement = Statement::new(
+    "SELECT pg_catalog.concat_ws(' ', 'column', (c.relname || '.') || a.attname,
+                                 pg_catalog.format_type(a.atttypid, a.atttypmod),
+                                 CASE WHEN a.attnotnull THEN 'NOT NULL' END,
+                                 'DEFAULT ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid))
+       FROM pg_catalog.pg_class c
+       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+       LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+      WHERE c.oid = ANY (ARRAY(SELECT pg_catalog.to_regclass(t.name) FROM pg_catalog.unnest($1) t (name))::pg_catalog.oid[])
+      UNION ALL
+     SELECT pg_catalog.concat_ws(' ', 'constraint', (c.relname || '.') || n.conname)
+       FROM pg_catalog.pg_class c
+       JOIN pg_catalog.pg_constraint n ON n.conrelid = c.oid AND n.contype = ANY ('{p,u,f,c}')
+      WHERE c.oid = ANY (ARRAY(SELECT pg_catalog.to_regclass(t.name) FROM pg_catalog.unnest($1) t (name))::pg_catalog.oid[])
+      UNION ALL
+     SELECT pg_catalog.concat_ws(' ', 'trigger', (c.relname || '.') || t.tgname)
+       FROM pg_catalog.pg_class c
+       JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal
+      WHERE c.oid = ANY (ARRAY(SELECT pg_catalog.to_regclass(t.name) FROM pg_catalog.unnest($1) t (name))::pg_catalog.oid[])",
+);
+
+/// The constraints that call functions of the extension, as the tables have them from the start.
+const CALLING_CONSTRAINTS: [(&str, &str, &str); 3] = [
+    (
+        "add_on_bundles",
+        "add_on_bundles_add_on_ids_check",
+        "pg_catalog.cardinality(add_on_ids) OPERATOR(pg_catalog.>=) 2 AND @extschema@.has_no_duplicates(add_on_ids)",
+    ),
+    ("pricing_rules", "pricing_rules_conditions_check", "@extschema@.check_pricing_conditions(conditions)"),
+    (
+        "promotional_codes",
+        "promotional_codes_user_restrictions_check",
+        "@extschema@.check_user_restrictions(user_restrictions)",
+    ),
+];
+
+/// Takes the tables out of the extension. Their triggers go with the extension when it is dropped; the constraints that call its
+/// functions cannot, so they are dropped now.
+pub fn detach() -> Result<(), Error> {
+    let schema = installation::schema()?;
+    if membership(&schema)?.iter().any(|(_, is_member)| !is_member) {
+        return Err(Error::TablesAlreadyDetached);
+    }
+    for table in TABLES {
+        command(&format!("ALTER EXTENSION extensions DROP TABLE {schema}.{table}"));
+    }
+    for (kind, table, name) in dependents(&schema)? {
+        match kind.as_str() {
+            "trigger" => command(&format!("ALTER TRIGGER {name} ON {schema}.{table} DEPENDS ON EXTENSION extensions")),
+            _ => command(&format!("ALTER TABLE {schema}.{table} DROP CONSTRAINT {name}")),
+        }
+    }
+    Ok(())
+}
+
+/// Takes the tables back into the extension, if they are still what its functions expect.
+pub fn attach() -> Result<(), Error> {
+    let schema = installation::schema()?;
+    let membership = membership(&schema)?;
+    if membership.len() == TABLES.len() && membership.iter().all(|(_, is_member)| *is_member) {
+        return Err(Error::TablesAlreadyAttached);
+    }
+    let actual = actual(&schema)?;
+    let differences = differences(&actual);
+    if !differences.is_empty() {
+        return Err(Error::TablesDiffer { differences });
+    }
+    for (table, name, condition) in CALLING_CONSTRAINTS {
+        let condition = condition.replace("@extschema@", &schema);
+        if actual.contains(&format!("constraint {table}.{name}")) {
+            command(&format!("ALTER TABLE {schema}.{table} DROP CONSTRAINT {name}"));
+        }
+        command(&format!("ALTER TABLE {schema}.{table} ADD CONSTRAINT {name} CHECK ({condition})"));
+    }
+    for (_, table, name) in dependents(&schema)?.into_iter().filter(|(kind, ..)| kind == "trigger") {
+        command(&format!("ALTER TRIGGER {name} ON {schema}.{table} NO DEPENDS ON EXTENSION extensions"));
+    }
+    for (table, _) in membership.iter().filter(|(_, is_member)| !is_member) {
+        command(&format!("ALTER EXTENSION extensions ADD TABLE {schema}.{table}"));
+    }
+    register_for_dump(&schema)
+}
+
+/// What the tables miss of EXPECTED. Columns, constraints and triggers that somebody added are no harm.
+fn differences(actual: &[String]) -> Vec<String> {
+    let is_readded =
+        |line: &str| CALLING_CONSTRAINTS.iter().any(|(table, name, _)| line == format!("constraint {table}.{name}"));
+    let missing = EXPECTED.lines().filter(|line| !is_readded(line) && !actual.iter().any(|found| found == line));
+    missing.map(str::to_owned).collect()
+}
+
+/// The tables as they are, in the words of EXPECTED.
+fn actual(schema: &str) -> Result<Vec<String>, Error> {
+    ACTUAL.execute_all(&[Param::Texts(&qualified_tables(schema))], |row| row.get(0))
+}
+
+/// Whether a role owns the extension or one of its tables, so that they go with what it owns.
+pub fn is_owned_by(role: pg_sys::Oid) -> Result<bool, Error> {
+    static OWNERS: Statement = Statement::new(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'extensions' AND e.extowner = $1)
+             OR EXISTS (SELECT
+                          FROM pg_catalog.pg_class c
+                         WHERE c.relowner = $1
+                           AND c.oid = ANY (ARRAY(SELECT pg_catalog.to_regclass(t.name)
+                                                    FROM pg_catalog.unnest($2) t (name))::pg_catalog.oid[]))",
+    );
+    let tables = qualified_tables(&installation::schema()?);
+    Ok(OWNERS.execute_one(&[Param::Role(role), Param::Texts(&tables)], |row| row.get(0))?.unwrap_or_default())
+}
+
+/// The tables that belong to the extension.
+pub fn members(schema: &str) -> Result<Vec<String>, Error> {
+    Ok(membership(schema)?.into_iter().filter(|(_, is_member)| *is_member).map(|(table, _)| table).collect())
+}
+
+fn membership(schema: &str) -> Result<Vec<(String, bool)>, Error> {
+    MEMBERSHIP.execute_all(&[Param::Texts(&qualified_tables(schema))], |row| (row.get(0), row.get(1)))
+}
+
+fn dependents(schema: &str) -> Result<Vec<(String, String, String)>, Error> {
+    DEPENDENTS.execute_all(&[Param::Texts(&qualified_tables(schema))], |row| (row.get(0), row.get(1), row.get(2)))
+}
+
+fn qualified_tables(schema: &str) -> Vec<String> {
+    TABLES.iter().map(|table| format!("{schema}.{table}")).collect()
+}
+
+/// Has pg_dump dump the rows again. PostgreSQL lets only extension scripts ask for that, and ALTER EXTENSION ADD, which forgets
+/// it, runs none: so this pretends to be one, for a caller who has just proved to own the extension.
+fn register_for_dump(schema: &str) -> Result<(), Error> {
+    static DUMP: Statement = Statement::new("SELECT pg_catalog.pg_extension_config_dump($1::pg_catalog.regclass, '')");
+    let _script = PretendedScript::begin();
+    // Each in a statement of its own, because all of them update the same row.
+    qualified_tables(schema).iter().try_for_each(|table| DUMP.perform(&[Param::Text(table)]).map(|_| ()))
+}
+
+/// The state that PostgreSQL is in while it runs a script of the extension.
+struct PretendedScript;
+
+impl PretendedScript {
+    fn begin() -> PretendedScript {
+        // SAFETY: a backend has one thread, and drop puts both back.
+        unsafe {
+            pg_sys::CurrentExtensionObject = pg_sys::get_extension_oid(c"extensions".as_ptr(), false);
+            pg_sys::creating_extension = true;
+        }
+        PretendedScript
+    }
+}
+
+impl Drop for PretendedScript {
+    fn drop(&mut self) {
+        // SAFETY: as above. No script of ours calls attach_tables(), so there is none to go on with.
+        unsafe {
+            pg_sys::creating_extension = false;
+            pg_sys::CurrentExtensionObject = pg_sys::InvalidOid;
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Administration: access levels, row security, the tables as members of the extension, the drop guard, adoption, scheduling.
+
+pub mod access;
+pub mod adoption;
+pub mod extension_tables;
+pub mod guard;
+pub mod protection;
+pub mod row_security;
+pub mod schedule;

@@ -1,0 +1,82 @@
+//! Row-level security of the tables that belong to users: a connection sees only the user whom a setting names.
+
+use crate::error::Error;
+use crate::pg::installation;
+use crate::pg::statement::{Param, Statement, command};
+
+const TABLES: [&str; 3] = ["user_add_ons", "add_on_purchases", "cart_items"];
+
+static OTHER_POLICIES: Statement = Statement::new(
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_policy p
+                     WHERE p.polrelid = pg_catalog.to_regclass($1) AND p.polname <> 'user_isolation')",
+);
+
+static LITERAL: Statement = Statement::new("SELECT pg_catalog.quote_literal($1)");
+
+/// Hides the rows of everybody but the user whom the setting names, from all roles but superusers, those with BYPASSRLS, and
+/// the owner of the tables, who makes the dumps.
+pub fn enable(setting: &str) -> Result<(), Error> {
+    if !is_custom_setting(setting) {
+        return Err(Error::InvalidSetting { setting: setting.to_owned() });
+    }
+    let schema = installation::schema()?;
+    // A subquery, so that the setting is looked up once for a statement and not for each row.
+    let is_visible =
+        format!("user_id OPERATOR(pg_catalog.=) (SELECT pg_catalog.current_setting({}, true))", literal(setting)?);
+    for table in TABLES {
+        drop_policy(&schema, table)?;
+        command(&format!("CREATE POLICY user_isolation ON {schema}.{table} USING ({is_visible})"));
+        command(&format!("ALTER TABLE {schema}.{table} ENABLE ROW LEVEL SECURITY"));
+    }
+    Ok(())
+}
+
+/// Shows all rows again, unless somebody has made other policies.
+pub fn disable() -> Result<(), Error> {
+    let schema = installation::schema()?;
+    for table in TABLES {
+        drop_policy(&schema, table)?;
+        let table = format!("{schema}.{table}");
+        if OTHER_POLICIES.execute_one(&[Param::Text(&table)], |row| row.get(0))? != Some(true) {
+            command(&format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a task that concerns all users where a policy, ours or another, hides some of them.
+pub fn check_sees_everybody(task: &'static str) -> Result<(), Error> {
+    static IS_LIMITED: Statement = Statement::new(
+        "SELECT pg_catalog.row_security_active('@extschema@.user_add_ons'::pg_catalog.regclass)
+             OR pg_catalog.row_security_active('@extschema@.add_on_purchases'::pg_catalog.regclass)
+             OR pg_catalog.row_security_active('@extschema@.cart_items'::pg_catalog.regclass)",
+    );
+    match IS_LIMITED.execute_one(&[], |row| row.get(0))? {
+        Some(true) => Err(Error::RowsHidden { task }),
+        _ => Ok(()),
+    }
+}
+
+fn drop_policy(schema: &str, table: &str) -> Result<(), Error> {
+    static EXISTS: Statement = Statement::new(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_policy p
+                         WHERE p.polrelid = pg_catalog.to_regclass($1) AND p.polname = 'user_isolation')",
+    );
+    if EXISTS.execute_one(&[Param::Text(&format!("{schema}.{table}"))], |row| row.get(0))? == Some(true) {
+        command(&format!("DROP POLICY user_isolation ON {schema}.{table}"));
+    }
+    Ok(())
+}
+
+/// Whether PostgreSQL would let somebody set it: identifiers, joined by dots, at least two.
+fn is_custom_setting(name: &str) -> bool {
+    let is_identifier = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$')
+    };
+    name.contains('.') && name.split('.').all(is_identifier)
+}
+
+fn literal(text: &str) -> Result<String, Error> {
+    Ok(LITERAL.execute_one(&[Param::Text(text)], |row| row.get(0))?.unwrap_or_default())
+}

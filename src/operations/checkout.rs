@@ -1,0 +1,309 @@
+//! Selling a cart (semantics 6): under the user's lock it is read, priced at one instant, paid for with uses of its code
+//! and bundles, turned into purchases and emptied. Whatever refuses raises an error, and nothing of it stays.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::operations::payments::{Means, Payment};
+use crate::operations::pricing::{self, Priced, Request};
+use crate::pg::datum::{Json, new_id};
+use crate::pg::locks::{FreshSnapshot, lock_user};
+use crate::pg::settings;
+use crate::pg::statement::{Param, Statement};
+use crate::store::cart::{self, StoredLine};
+use crate::store::purchases::{self, Purchase};
+use crate::store::uses;
+use engine::billing::BillingType;
+use engine::checkout::mixed_billing;
+use engine::money::Money;
+use engine::promotions::Refusal;
+use engine::purchases::PurchaseStatus;
+use engine::quote::PricedLine;
+use engine::quote_json::{LineDocument, QuoteDocument};
+use engine::time::Instant;
+
+static FIND_KEY: Statement = Statement::new(
+    "SELECT p.checkout_id, p.metadata -> 'request'
+       FROM @extschema@.add_on_purchases p
+      WHERE p.user_id = $1 AND (p.metadata ->> 'idempotency_key') = $2 AND p.metadata ? 'idempotency_key'",
+);
+
+static INSERT: Statement = Statement::new(
+    "INSERT INTO @extschema@.add_on_purchases
+            (user_id, checkout_id, promo_code, currency, add_on_id, amount, quantity, metadata)
+     SELECT $1, $2, $3, $4, line.add_on_id, (line.cents::numeric / 100), line.quantity, line.metadata::pg_catalog.jsonb
+       FROM unnest($5, $6, $7, $8) AS line (add_on_id, cents, quantity, metadata)
+     RETURNING id, add_on_id",
+);
+
+static STORED: Statement = Statement::new(
+    "SELECT p.checkout_id, p.id, p.add_on_id, p.quantity, (p.amount * 100)::bigint, p.currency, p.status
+       FROM @extschema@.add_on_purchases p
+      WHERE p.user_id = $1 AND p.checkout_id = $2
+      ORDER BY (p.metadata ->> 'position')::integer",
+);
+
+/// What a caller asks for.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub user_id: String,
+    pub tier_code: Option<String>,
+    pub promo_code: Option<String>,
+    pub expected_total: Option<Money>,
+    pub idempotency_key: Option<String>,
+    pub allow_mixed_billing: bool,
+    pub at: Instant,
+}
+
+/// A purchase that a checkout made.
+#[derive(Debug)]
+pub struct Sold {
+    pub checkout_id: Uuid,
+    pub purchase_id: Uuid,
+    pub add_on_id: Uuid,
+    pub quantity: i32,
+    pub amount: Money,
+    pub currency: String,
+    pub status: String,
+}
+
+/// Sells the user's cart.
+pub fn check_out(order: &Order) -> Result<Vec<Sold>, Error> {
+    lock_user(&order.user_id)?;
+    if let Some(checkout_id) = earlier_checkout(order)? {
+        return stored(&order.user_id, checkout_id);
+    }
+    let lines = cart::locked_lines(&order.user_id)?;
+    let priced = price_now(order, &lines)?;
+    check(order, &priced)?;
+    let checkout_id = new_id();
+    let sold = sell(order, &priced, checkout_id)?;
+    claim_uses(order, &priced, &lines)?;
+    if priced.quote.total() == Money::ZERO {
+        Payment { purchases: purchases::of_checkout(&order.user_id, checkout_id)? }.complete(&Means::default())?;
+        return stored(&order.user_id, checkout_id);
+    }
+    Ok(sold)
+}
+
+fn price_now(order: &Order, lines: &[StoredLine]) -> Result<Priced, Error> {
+    let _now = FreshSnapshot::take();
+    let request = Request {
+        user_id: Some(order.user_id.clone()),
+        tier_code: order.tier_code.clone(),
+        promo_code: order.promo_code.clone(),
+        at: order.at,
+    };
+    pricing::price_lines(request, lines)
+}
+
+/// The checkout that the same request made before, under the same idempotency key.
+fn earlier_checkout(order: &Order) -> Result<Option<Uuid>, Error> {
+    let Some(key) = &order.idempotency_key else { return Ok(None) };
+    let params = [Param::Text(&order.user_id), Param::Text(key)];
+    let found = FIND_KEY.execute_one(&params, |row| (row.get::<Uuid>(0), row.get::<Json>(1)))?;
+    match found {
+        None => Ok(None),
+        Some((checkout_id, request)) if request.parse() == Ok(order.fingerprint()) => Ok(Some(checkout_id)),
+        Some((checkout_id, _)) => Err(Error::IdempotencyKeyReused { key: key.clone(), checkout_id }),
+    }
+}
+
+impl Order {
+    /// What makes two requests the same. The cart is no part of it: the first of them has emptied it.
+    fn fingerprint(&self) -> Value {
+        json!({
+            "tier_code": self.tier_code,
+            "promo_code": self.promo_code.as_ref().map(|code| code.trim().to_uppercase()),
+            "expected_total": self.expected_total.map(|total| total.to_string()),
+            "allow_mixed_billing": self.allow_mixed_billing,
+        })
+    }
+}
+
+/// Everything that can refuse a cart before anything is written.
+fn check(order: &Order, priced: &Priced) -> Result<(), Error> {
+    if priced.quote.lines.is_empty() {
+        return Err(Error::EmptyCart { user_id: order.user_id.clone() });
+    }
+    let mixed = mixed_billing(priced.quote.lines.iter().map(|line| line.line.billing_type));
+    if let Some(groups) = mixed.filter(|_| !order.allow_mixed_billing) {
+        let groups = groups.into_iter().map(|group| group_in_words(group, priced)).collect();
+        return Err(Error::MixedBilling { groups });
+    }
+    let refused = priced.promo.as_ref().zip(priced.quote.promo.as_ref()).filter(|(_, outcome)| !outcome.is_valid());
+    let refused = refused.map(|(promo, outcome)| (promo.code.clone(), refusal_names(&outcome.refusals)));
+    let total = priced.quote.total();
+    if let Some(expected) = order.expected_total.filter(|&expected| expected != total) {
+        let because = refused.map_or_else(String::new, |(code, reasons)| {
+            format!(" Promotional code \"{code}\" is refused: {}.", reasons.join(", "))
+        });
+        let (user_id, expected) = (order.user_id.clone(), expected.to_string());
+        return Err(Error::PriceChanged { user_id, expected, total, because });
+    }
+    refused.map_or(Ok(()), |(code, reasons)| Err(Error::PromoRefused { code, reasons }))
+}
+
+fn refusal_names(refusals: &[Refusal]) -> Vec<&'static str> {
+    refusals.iter().map(|refusal| refusal.name()).collect()
+}
+
+/// A way of billing and the add-ons that are charged so: `monthly (Brigade, Bolt)`.
+fn group_in_words(group: BillingType, priced: &Priced) -> String {
+    let in_group = priced.quote.lines.iter().filter(|line| line.line.billing_type == group);
+    let names: Vec<&str> =
+        in_group.map(|line| priced.assortment.catalog.add_on(line.line.add_on).name.as_str()).collect();
+    format!("{} ({})", group.name(), names.join(", "))
+}
+
+/// Writes the purchases, each with its line of the quote, the first with the whole quote, and takes them out of the cart.
+fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<Sold>, Error> {
+    let currency = settings::currency();
+    let sold = |line: &PricedLine| Sold {
+        checkout_id,
+        purchase_id: Uuid::nil(),
+        add_on_id: priced.assortment.catalog.add_on(line.line.add_on).id,
+        quantity: line.line.quantity as i32,
+        amount: line.total(),
+        currency: currency.clone(),
+        status: PurchaseStatus::Pending.name().to_owned(),
+    };
+    let mut sold: Vec<Sold> = priced.quote.lines.iter().map(sold).collect();
+    let add_on_ids: Vec<Uuid> = sold.iter().map(|sold| sold.add_on_id).collect();
+    let cents: Vec<i64> = sold.iter().map(|sold| sold.amount.cents()).collect();
+    let quantities: Vec<i32> = sold.iter().map(|sold| sold.quantity).collect();
+    let params = [
+        Param::Text(&order.user_id),
+        Param::Id(checkout_id),
+        Param::OptionalText(priced.promo.as_ref().map(|promo| promo.code.as_str())),
+        Param::Text(&currency),
+        Param::Ids(&add_on_ids),
+        Param::BigInts(&cents),
+        Param::Ints(&quantities),
+        Param::Texts(&snapshots(order, priced)),
+    ];
+    INSERT.execute(&params, |row| {
+        let (purchase_id, add_on_id): (Uuid, Uuid) = (row.get(0), row.get(1));
+        sold.iter_mut().filter(|sold| sold.add_on_id == add_on_id).for_each(|sold| sold.purchase_id = purchase_id);
+        Ok(())
+    })?;
+    cart::remove_sold(&order.user_id, &add_on_ids)?;
+    Ok(sold)
+}
+
+/// The metadata of a purchase of a checkout, so that its price can be explained whatever becomes of the catalog.
+#[derive(Serialize)]
+struct Snapshot<'a> {
+    quote_line: &'a LineDocument<'a>,
+    position: usize,
+    #[serde(flatten)]
+    checkout: Option<CheckoutSnapshot<'a>>,
+}
+
+/// What the first purchase of a checkout keeps for all of them.
+#[derive(Serialize)]
+struct CheckoutSnapshot<'a> {
+    quote: &'a QuoteDocument<'a>,
+    request: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<&'a str>,
+}
+
+fn snapshots(order: &Order, priced: &Priced) -> Vec<String> {
+    priced.with_document(|quote| {
+        let snapshot = |(position, quote_line): (usize, &LineDocument)| {
+            let checkout = (position == 0).then(|| CheckoutSnapshot {
+                quote,
+                request: order.fingerprint(),
+                idempotency_key: order.idempotency_key.as_deref(),
+            });
+            Json::of(&Snapshot { quote_line, position, checkout }).0
+        };
+        quote.lines().iter().enumerate().map(snapshot).collect()
+    })
+}
+
+/// Takes the uses that the price counts on: of bundles by id, then of the code.
+fn claim_uses(order: &Order, priced: &Priced, lines: &[StoredLine]) -> Result<(), Error> {
+    for bundle in &priced.quote.bundles {
+        if !uses::claim_bundle(bundle.bundle.id, bundle.instances)? {
+            let total = price_now(order, lines)?.quote.total();
+            let (name, user_id) = (bundle.bundle.name.clone(), order.user_id.clone());
+            return Err(Error::BundleSoldOut { name, user_id, total });
+        }
+    }
+    match &priced.promo {
+        Some(promo) if !uses::claim_code(&promo.code)? => {
+            let now = price_now(order, lines)?.quote.promo.unwrap_or_default();
+            // Between two looks at it, a code can have been exhausted and given back.
+            let refusals = if now.is_valid() { vec![Refusal::Exhausted] } else { now.refusals };
+            Err(Error::PromoRefused { code: promo.code.clone(), reasons: refusal_names(&refusals) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A checkout as it is stored.
+fn stored(user_id: &str, checkout_id: Uuid) -> Result<Vec<Sold>, Error> {
+    STORED.execute_all(&[Param::Text(user_id), Param::Id(checkout_id)], |row| Sold {
+        checkout_id: row.get(0),
+        purchase_id: row.get(1),
+        add_on_id: row.get(2),
+        quantity: row.get(3),
+        amount: Money::from_cents(row.get(4)),
+        currency: row.get(5),
+        status: row.get(6),
+    })
+}
+
+/// The purchases of a checkout and the user's lock.
+fn open(checkout_id: Uuid) -> Result<Payment, Error> {
+    let user_id = purchases::owner_of_checkout(checkout_id)?.ok_or(Error::CheckoutNotFound { checkout_id })?;
+    lock_user(&user_id)?;
+    Ok(Payment { purchases: purchases::of_checkout(&user_id, checkout_id)? })
+}
+
+/// Completes a checkout, and grants what was bought. Repeating it changes nothing and returns the same.
+pub fn complete(checkout_id: Uuid, means: &Means) -> Result<Vec<(Uuid, Option<Instant>)>, Error> {
+    let mut payment = open(checkout_id)?;
+    if payment.has_failed() {
+        return Err(Error::CheckoutState { checkout_id, status: "failed", wanted: "completed" });
+    }
+    if !payment.is_pending() {
+        for purchase in &payment.purchases {
+            same_payment(checkout_id, purchase, means)?;
+        }
+    }
+    payment.complete(means)?;
+    payment.record(means)?;
+    payment.purchases.sort_by_key(|purchase| (purchase.position(), purchase.add_on_id));
+    Ok(payment.purchases.iter().map(|purchase| (purchase.add_on_id, purchase.granted_until())).collect())
+}
+
+/// Refuses a payment other than the one that completed the checkout.
+fn same_payment(checkout_id: Uuid, purchase: &Purchase, means: &Means) -> Result<(), Error> {
+    let ids = [
+        ("stripe_payment_id", &purchase.stripe_payment_id, &means.stripe_payment_id),
+        ("lago_invoice_id", &purchase.lago_invoice_id, &means.lago_invoice_id),
+    ];
+    for (argument, stored, given) in ids {
+        if let (Some(stored), Some(given)) = (stored, given)
+            && stored != given
+        {
+            let (stored, given) = (stored.clone(), given.clone());
+            return Err(Error::PaymentMismatch { checkout_id, argument, stored, given });
+        }
+    }
+    Ok(())
+}
+
+/// Gives a checkout up. Says whether anything changed.
+pub fn fail(checkout_id: Uuid, reason: Option<&str>) -> Result<bool, Error> {
+    let mut payment = open(checkout_id)?;
+    if !payment.is_pending() && !payment.has_failed() {
+        return Err(Error::CheckoutState { checkout_id, status: "completed", wanted: "failed" });
+    }
+    payment.fail(reason)
+}

@@ -1,0 +1,225 @@
+//! Clearing away what nobody waits for any longer.
+//!
+//! Each task does at most a batch, passes over what somebody else has locked, and waits for nobody but the rows of codes
+//! and bundles whose uses it gives back, which it locks last. So it can run beside checkouts and beside itself.
+//!
+//! Where Citus spreads the users' rows over nodes, no statement can lock rows of many users: there what is to be done is found
+//! without locks, and done user by user by statements that look again.
+
+use std::collections::BTreeMap;
+
+use pgrx::datum::Interval;
+use uuid::Uuid;
+
+use crate::admin::row_security;
+use crate::error::Error;
+use crate::operations::payments::Payment;
+use crate::pg::installation;
+use crate::pg::statement::{Param, Statement};
+use crate::store::purchases::{self, Purchase};
+use crate::store::subscriptions;
+use crate::store::uses::Claims;
+use engine::purchases::PurchaseStatus;
+
+/// A cart is abandoned when nothing in it was touched for so long.
+static ABANDONED_CARTS: Statement = Statement::new(
+    "DELETE FROM @extschema@.cart_items c
+      WHERE c.id = ANY (ARRAY(
+              SELECT o.id
+                FROM @extschema@.cart_items o
+               WHERE o.added_at < (pg_catalog.now() - $1)
+                 AND NOT EXISTS (SELECT
+                                   FROM @extschema@.cart_items n
+                                  WHERE n.user_id = o.user_id
+                                    AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $1))
+               ORDER BY o.added_at
+               LIMIT $2
+                 FOR UPDATE SKIP LOCKED))",
+);
+
+static ABANDONED_BY_USER: Statement = Statement::new(
+    "SELECT o.user_id, o.id
+       FROM @extschema@.cart_items o
+      WHERE o.added_at < (pg_catalog.now() - $1)
+        AND NOT EXISTS (SELECT
+                          FROM @extschema@.cart_items n
+                         WHERE n.user_id = o.user_id AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $1))
+      ORDER BY o.added_at
+      LIMIT $2",
+);
+
+static CLEAR_ABANDONED: Statement = Statement::new(
+    "DELETE FROM @extschema@.cart_items c
+      WHERE c.user_id = $1
+        AND c.id = ANY (ARRAY(
+              SELECT o.id
+                FROM @extschema@.cart_items o
+               WHERE o.user_id = $1 AND o.id = ANY ($2)
+                 AND NOT EXISTS (SELECT
+                                   FROM @extschema@.cart_items n
+                                  WHERE n.user_id = $1 AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $3))
+                 FOR UPDATE SKIP LOCKED))",
+);
+
+macro_rules! unpaid {
+    ($locked:literal) => {
+        concat!(
+            "SELECT p.user_id, p.id, p.checkout_id
+               FROM @extschema@.add_on_purchases p
+              WHERE p.status = 'pending' AND p.purchased_at < (pg_catalog.now() - $1)
+              ORDER BY p.purchased_at
+              LIMIT $2 ",
+            $locked
+        )
+    };
+}
+
+static UNPAID: Statement = Statement::new_or_distributed(unpaid!("FOR UPDATE SKIP LOCKED"), unpaid!(""));
+
+/// What is renewed by itself may be paid a little late.
+static EXPIRED_SUBSCRIPTIONS: Statement = Statement::new(
+    "UPDATE @extschema@.user_add_ons AS u
+        SET status='expired', updated_at=pg_catalog.now()
+      WHERE u.id = ANY (ARRAY(
+              SELECT o.id
+                FROM @extschema@.user_add_ons o
+               WHERE o.status = 'active' AND o.expires_at <= pg_catalog.now()
+                 AND (NOT o.auto_renew OR o.expires_at <= (pg_catalog.now() - $1))
+               ORDER BY o.expires_at
+               LIMIT $2
+                 FOR UPDATE SKIP LOCKED))
+     RETURNING u.user_id",
+);
+
+static EXPIRED_BY_USER: Statement = Statement::new(
+    "SELECT o.user_id, o.id
+       FROM @extschema@.user_add_ons o
+      WHERE o.status = 'active' AND o.expires_at <= pg_catalog.now()
+        AND (NOT o.auto_renew OR o.expires_at <= (pg_catalog.now() - $1))
+      ORDER BY o.expires_at
+      LIMIT $2",
+);
+
+static EXPIRE: Statement = Statement::new(
+    "UPDATE @extschema@.user_add_ons AS u
+        SET status='expired', updated_at=pg_catalog.now()
+      WHERE u.user_id = $1
+        AND u.id = ANY (ARRAY(
+              SELECT o.id
+                FROM @extschema@.user_add_ons o
+               WHERE o.user_id = $1 AND o.id = ANY ($2) AND o.status = 'active' AND o.expires_at <= pg_catalog.now()
+                 AND (NOT o.auto_renew OR o.expires_at <= (pg_catalog.now() - $3))
+                 FOR UPDATE SKIP LOCKED))",
+);
+
+/// Over Citus every node has its own copy of the codes, of which a limit might choose others: there all are switched off.
+static EXPIRED_CODES: Statement = Statement::new_or_distributed(
+    "UPDATE @extschema@.promotional_codes AS c
+        SET is_active=false, updated_at=pg_catalog.now()
+      WHERE c.id = ANY (ARRAY(
+              SELECT o.id
+                FROM @extschema@.promotional_codes o
+               WHERE o.is_active AND o.expires_at <= pg_catalog.now()
+               ORDER BY o.expires_at
+               LIMIT $1
+                 FOR UPDATE SKIP LOCKED))",
+    "UPDATE @extschema@.promotional_codes AS c
+        SET is_active=false, updated_at=pg_catalog.now()
+      WHERE c.is_active AND c.expires_at <= pg_catalog.now() AND $1 > 0",
+);
+
+/// How old things must be, and how many of each are cleared away at most.
+#[derive(Debug)]
+pub struct Limits {
+    pub cart_max_age: Interval,
+    pub checkout_max_age: Interval,
+    pub renewal_grace: Interval,
+    pub batch: i32,
+}
+
+/// Does every task once. Returns their names and how many rows each has changed.
+pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
+    row_security::check_sees_everybody("maintenance")?;
+    let abandoned_carts = clear_abandoned_carts(limits)?;
+    let expired_codes = EXPIRED_CODES.perform(&[Param::Int(limits.batch)])?;
+    let expired_subscriptions = expire_subscriptions(limits)?;
+    // Last, because it locks codes and bundles.
+    let unpaid_purchases = fail_unpaid(limits)?;
+    Ok(vec![
+        ("abandoned_cart_items", abandoned_carts),
+        ("unpaid_purchases", unpaid_purchases),
+        ("expired_subscriptions", expired_subscriptions),
+        ("expired_promotional_codes", expired_codes),
+    ])
+}
+
+fn clear_abandoned_carts(limits: &Limits) -> Result<u64, Error> {
+    let age = Param::Interval(limits.cart_max_age);
+    if installation::is_distributed()? {
+        let found = by_user(&ABANDONED_BY_USER, &[age, Param::Int(limits.batch)])?;
+        return change_by_user(&CLEAR_ABANDONED, &found, age, |_| Ok(()));
+    }
+    ABANDONED_CARTS.perform(&[age, Param::Int(limits.batch)])
+}
+
+/// Rows of a statement that names their users and ids, by user.
+fn by_user(statement: &Statement, params: &[Param]) -> Result<BTreeMap<String, Vec<Uuid>>, Error> {
+    let mut found: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
+    statement.execute(params, |row| {
+        found.entry(row.get(0)).or_default().push(row.get(1));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Changes rows of each user. Says how many, and tells somebody whose.
+fn change_by_user(
+    statement: &Statement,
+    found: &BTreeMap<String, Vec<Uuid>>,
+    age: Param,
+    tell: fn(&str) -> Result<(), Error>,
+) -> Result<u64, Error> {
+    let mut changed = 0;
+    for (user_id, ids) in found {
+        let rows = statement.perform(&[Param::Text(user_id), Param::Ids(ids), age])?;
+        if rows > 0 {
+            tell(user_id)?;
+        }
+        changed += rows;
+    }
+    Ok(changed)
+}
+
+fn expire_subscriptions(limits: &Limits) -> Result<u64, Error> {
+    if installation::is_distributed()? {
+        let grace = Param::Interval(limits.renewal_grace);
+        let found = by_user(&EXPIRED_BY_USER, &[grace, Param::Int(limits.batch)])?;
+        return change_by_user(&EXPIRE, &found, grace, subscriptions::announce);
+    }
+    let params = [Param::Interval(limits.renewal_grace), Param::Int(limits.batch)];
+    let users: Vec<String> = EXPIRED_SUBSCRIPTIONS.execute_all(&params, |row| row.get(0))?;
+    users.iter().try_for_each(|user_id| subscriptions::announce(user_id))?;
+    Ok(users.len() as u64)
+}
+
+/// Fails checkouts that were never paid. A checkout of which somebody else has locked a purchase is left for another time.
+fn fail_unpaid(limits: &Limits) -> Result<u64, Error> {
+    let params = [Param::Interval(limits.checkout_max_age), Param::Int(limits.batch)];
+    let mut found: Vec<(String, Uuid, Option<Uuid>)> =
+        UNPAID.execute_all(&params, |row| (row.get(0), row.get(1), row.optional(2)))?;
+    found.sort_unstable_by_key(|&(_, purchase_id, checkout_id)| (checkout_id, purchase_id));
+    found.dedup_by_key(|&mut (_, purchase_id, checkout_id)| checkout_id.unwrap_or(purchase_id));
+    let (mut failed, mut claims) = (0, Claims::default());
+    for (user_id, purchase_id, checkout_id) in found {
+        let purchases = match checkout_id {
+            Some(checkout_id) => purchases::of_checkout_unless_locked(&user_id, checkout_id)?,
+            None => Some(purchases::by_id(&user_id, purchase_id)?),
+        };
+        let Some(purchases) = purchases else { continue };
+        let is_pending = |purchase: &&Purchase| purchase.status == PurchaseStatus::Pending;
+        failed += purchases.iter().filter(is_pending).count() as u64;
+        claims.add(Payment { purchases }.fail_keeping_uses(Some("not paid in time"))?);
+    }
+    claims.give_back()?;
+    Ok(failed)
+}

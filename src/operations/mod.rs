@@ -1,0 +1,10 @@
+//! What the SQL functions do, one verb a file: each loads rows, asks the engine, and writes what it decides.
+
+pub mod checkout;
+pub mod disputes;
+pub mod entitlements;
+pub mod events;
+pub mod maintenance;
+pub mod payments;
+pub mod pricing;
+pub mod simulation;

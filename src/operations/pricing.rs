@@ -1,0 +1,196 @@
+//! Loading everything that a quote depends on, and pricing it.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::pg::datum::{Json, iso_8601};
+use crate::pg::settings;
+use crate::store::cart::{self, StoredLine};
+use crate::store::carts::{self, Batch};
+use crate::store::catalog::{self, Assortment};
+use crate::store::history::{self, History};
+use crate::store::promotions;
+use engine::cart::{Cart, Terms};
+use engine::catalog::Catalog;
+use engine::explain::{Step, explain};
+use engine::items;
+use engine::money::Money;
+use engine::promotions::PromoRequest;
+use engine::questions::Questions;
+use engine::quote::{self, Quote};
+use engine::quote_json::{Heading, QuoteDocument};
+use engine::time::Instant;
+
+/// Who asks for a price, with which code, and when.
+#[derive(Debug)]
+pub struct Request {
+    pub user_id: Option<String>,
+    pub tier_code: Option<String>,
+    pub promo_code: Option<String>,
+    pub at: Instant,
+}
+
+/// A priced cart and everything it was priced from.
+#[derive(Debug)]
+pub struct Priced {
+    pub request: Request,
+    pub assortment: Assortment,
+    pub cart: Cart,
+    pub promo: Option<PromoRequest>,
+    pub quote: Quote,
+    history: History,
+}
+
+/// Finds out what to ask about a user.
+type Ask = fn(&Catalog, &Cart, &Terms) -> Questions;
+
+/// Prices add-ons by id.
+pub fn price_items(request: Request, quantities: &BTreeMap<Uuid, u32>) -> Result<Priced, Error> {
+    let assortment = catalog::assortment(&quantities.keys().copied().collect::<Vec<Uuid>>())?;
+    let cart = items::to_cart(&assortment.catalog, quantities)?;
+    price(request, assortment, cart, Questions::that_decide)
+}
+
+/// Prices the user's stored cart.
+pub fn price_stored_cart(request: Request) -> Result<Priced, Error> {
+    let lines = cart::lines(request.user_id.as_deref().unwrap_or_default())?;
+    price_lines(request, &lines)
+}
+
+/// Prices lines of a stored cart.
+pub fn price_lines(request: Request, lines: &[StoredLine]) -> Result<Priced, Error> {
+    let assortment = catalog::assortment(&lines.iter().map(|line| line.add_on_id).collect::<Vec<Uuid>>())?;
+    let cart = cart::to_cart(lines, &assortment.catalog)?;
+    price(request, assortment, cart, Questions::that_decide)
+}
+
+/// Prices the user's stored cart from the whole catalog, so that whatever does not apply to it can be told too.
+pub fn price_stored_cart_from_everything(request: Request) -> Result<Priced, Error> {
+    let lines = cart::lines(request.user_id.as_deref().unwrap_or_default())?;
+    let assortment = catalog::everything()?.arrange();
+    let cart = cart::to_cart(&lines, &assortment.catalog)?;
+    price(request, assortment, cart, Questions::that_explain)
+}
+
+fn price(request: Request, assortment: Assortment, cart: Cart, ask: Ask) -> Result<Priced, Error> {
+    let promo = request.promo_code.as_deref().map(promotions::request).transpose()?;
+    let (history, quote) = (History::default(), Quote::default());
+    let mut priced = Priced { request, assortment, cart, promo, history, quote };
+    let questions = ask(&priced.assortment.catalog, &priced.cart, &priced.terms());
+    if let Some(user_id) = priced.request.user_id.as_deref() {
+        let histories = history::load(&[(user_id, questions)], priced.request.at, priced.promo.as_ref())?;
+        priced.history = histories.into_iter().next().unwrap_or_default();
+    }
+    priced.quote = quote::price(&priced.assortment.catalog, &priced.cart, &priced.terms());
+    Ok(priced)
+}
+
+impl Priced {
+    fn terms(&self) -> Terms<'_> {
+        Terms {
+            at: self.request.at,
+            user_id: self.request.user_id.as_deref(),
+            tier_code: self.request.tier_code.as_deref(),
+            owned: &self.history.owned,
+            has_purchased: self.history.has_purchased,
+            bundle_uses_left: &self.assortment.bundle_uses_left,
+            promo: self.promo.as_ref(),
+            promo_uses: self.history.promo_uses,
+            check_interrupts,
+        }
+    }
+
+    /// Why the cart costs what it costs.
+    pub fn steps(&self) -> Vec<Step> {
+        let terms = self.terms();
+        explain(&self.assortment.catalog, &self.cart, &terms).steps()
+    }
+
+    /// The quote as callers see it.
+    pub fn to_json(&self) -> Json {
+        self.with_document(|document| Json::of(document))
+    }
+
+    /// Hands the quote's document to somebody.
+    pub fn with_document<T>(&self, take: impl FnOnce(&QuoteDocument) -> T) -> T {
+        let (currency, priced_at) = (settings::currency(), iso_8601(self.request.at));
+        let heading = Heading { currency: &currency, priced_at: &priced_at };
+        take(&QuoteDocument::new(&self.quote, &self.assortment.catalog, &self.cart, &self.terms(), heading))
+    }
+}
+
+/// Prices carts of many users on the same terms, from a catalog that is loaded once.
+#[derive(Debug)]
+pub struct Pricer {
+    pub assortment: Assortment,
+    pub tier_code: Option<String>,
+    pub promo: Option<PromoRequest>,
+    pub at: Instant,
+}
+
+/// What a cart costs.
+#[derive(Clone, Copy, Debug)]
+pub struct Totals {
+    pub line_count: usize,
+    pub list_total: Money,
+    pub total: Money,
+}
+
+impl Pricer {
+    /// Prices carts, in their order.
+    pub fn price(&self, batch: &Batch) -> Result<Vec<Totals>, Error> {
+        let catalog = &self.assortment.catalog;
+        let nothing_known = History::default();
+        let (mut carts, mut users) = (Vec::new(), Vec::new());
+        for (user_id, lines) in batch.carts() {
+            let cart = cart::to_cart(lines, catalog).map_err(|error| error.in_cart_of(user_id))?;
+            users.push((user_id, Questions::that_decide(catalog, &cart, &self.terms(user_id, &nothing_known))));
+            carts.push(cart);
+        }
+        let histories = history::load(&users, self.at, self.promo.as_ref())?;
+        let carts = carts.iter().zip(&users).zip(&histories);
+        Ok(carts.map(|((cart, (user_id, _)), history)| self.price_one(cart, &self.terms(user_id, history))).collect())
+    }
+
+    fn price_one(&self, cart: &Cart, terms: &Terms) -> Totals {
+        check_interrupts();
+        let quote = quote::price(&self.assortment.catalog, cart, terms);
+        Totals { line_count: quote.lines.len(), list_total: quote.list_total(), total: quote.total() }
+    }
+
+    fn terms<'a>(&'a self, user_id: &'a str, history: &'a History) -> Terms<'a> {
+        Terms {
+            at: self.at,
+            user_id: Some(user_id),
+            tier_code: self.tier_code.as_deref(),
+            owned: &history.owned,
+            has_purchased: history.has_purchased,
+            bundle_uses_left: &self.assortment.bundle_uses_left,
+            promo: self.promo.as_ref(),
+            promo_uses: history.promo_uses,
+            check_interrupts,
+        }
+    }
+}
+
+/// Prices every stored cart, whoever's it is, in the order of the users.
+pub fn price_every_cart(request: Request, mut each: impl FnMut(&str, Totals)) -> Result<(), Error> {
+    let pricer = Pricer {
+        assortment: catalog::everything()?.arrange(),
+        promo: request.promo_code.as_deref().map(promotions::request).transpose()?,
+        tier_code: request.tier_code,
+        at: request.at,
+    };
+    let any = |_: &[StoredLine]| true;
+    carts::each_batch(any, |batch| {
+        batch.carts().zip(pricer.price(batch)?).for_each(|((user_id, _), totals)| each(user_id, totals));
+        Ok(())
+    })
+}
+
+/// Ends the query if somebody asked for that.
+fn check_interrupts() {
+    pgrx::check_for_interrupts!();
+}

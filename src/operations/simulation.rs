@@ -1,0 +1,138 @@
+//! What carts would cost with another catalog. Nothing is written.
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::operations::pricing::Pricer;
+use crate::pg::datum::{Json, read_time};
+use crate::store::cart::StoredLine;
+use crate::store::carts;
+use crate::store::catalog::{self, Rows};
+use crate::store::promotions;
+use engine::drafts::{self, BundleDraft, Refused};
+use engine::json::Malformed;
+use engine::money::Money;
+use engine::promotions::PromoRequest;
+use engine::time::Instant;
+
+/// A cart whose total would change.
+#[derive(Debug)]
+pub struct Change<'a> {
+    pub user_id: &'a str,
+    pub before: Money,
+    pub after: Money,
+}
+
+/// Who is asked about, and when.
+#[derive(Debug)]
+pub struct Scope {
+    pub tier_code: Option<String>,
+    pub at: Instant,
+}
+
+/// What carts would cost if a pricing rule were added, or took the place of another.
+pub fn pricing_rule(draft: &Json, replaces: Option<Uuid>, scope: Scope, each: impl FnMut(Change)) -> Result<(), Error> {
+    let shape = "an object with the columns of pricing_rules; add_on_id is required";
+    let rule = read("rule", draft, shape, |document| drafts::rule(document, replaces, &read_time))?;
+    let now = catalog::everything()?;
+    let mut then = now.clone();
+    let mut concerned = vec![rule.add_on_id];
+    if let Some(id) = replaces {
+        let found = then.rules.iter().position(|rule| rule.id == id);
+        let position = found.ok_or(Error::ReplacedNotFound { what: "pricing rule", id })?;
+        concerned.push(then.rules.swap_remove(position).add_on_id);
+    }
+    if !then.add_ons.iter().any(|add_on| add_on.id == rule.add_on_id) {
+        return Err(Error::AddOnNotFound { add_on_id: rule.add_on_id });
+    }
+    check_id("rule", rule.id, then.rules.iter().map(|rule| rule.id), "pricing_rules_pkey")?;
+    then.rules.push(rule);
+    compare((now, None), (then, None), Some(&concerned), scope, each)
+}
+
+/// What carts would cost if a bundle were added, or took the place of another.
+pub fn bundle(draft: &Json, replaces: Option<Uuid>, scope: Scope, each: impl FnMut(Change)) -> Result<(), Error> {
+    let shape = "an object with the columns of add_on_bundles; add_on_ids is required";
+    let draft = read("bundle", draft, shape, |document| drafts::bundle(document, replaces, &read_time))?;
+    let BundleDraft { bundle, uses_left } = draft;
+    let now = catalog::everything()?;
+    let mut then = now.clone();
+    let mut concerned = bundle.add_on_ids.clone();
+    if let Some(id) = replaces {
+        let found = then.bundles.iter().position(|bundle| bundle.id == id);
+        let position = found.ok_or(Error::ReplacedNotFound { what: "bundle", id })?;
+        concerned.extend(then.bundles.swap_remove(position).add_on_ids);
+        then.bundle_uses_left.remove(&id);
+    }
+    check_id("bundle", bundle.id, then.bundles.iter().map(|bundle| bundle.id), "add_on_bundles_pkey")?;
+    if let Some(left) = uses_left {
+        then.bundle_uses_left.insert(bundle.id, left);
+    }
+    then.bundles.push(bundle);
+    compare((now, None), (then, None), Some(&concerned), scope, each)
+}
+
+/// What carts would cost if every one of them used a promotional code.
+pub fn promo_code(draft: &Json, scope: Scope, each: impl FnMut(Change)) -> Result<(), Error> {
+    let shape = "an object with the columns of promotional_codes; discount_type and discount_value are required";
+    let mut promo = read("code", draft, shape, |document| drafts::promo_code(document, &read_time))?;
+    promo.code = promotions::request(&promo.code)?.code;
+    let now = catalog::everything()?;
+    let then = now.clone();
+    compare((now, None), (then, Some(promo)), None, scope, each)
+}
+
+fn read<T>(
+    argument: &'static str,
+    draft: &Json,
+    shape: &'static str,
+    read: impl FnOnce(&serde_json::Value) -> Result<T, Refused>,
+) -> Result<T, Error> {
+    let malformed = |malformed: Malformed| Error::MalformedArgument { argument, malformed, shape };
+    read(&draft.parse().map_err(malformed)?).map_err(|refused| match refused {
+        Refused::Malformed(reason) => malformed(reason),
+        Refused::Violation { constraint, why } => Error::DraftRefused { argument, constraint, why },
+    })
+}
+
+fn check_id(
+    argument: &'static str,
+    id: Uuid,
+    mut taken: impl Iterator<Item = Uuid>,
+    constraint: &'static str,
+) -> Result<(), Error> {
+    if taken.any(|other| other == id) {
+        let why = format!("there is one with the id {id}; pass it as replaces to replace it");
+        return Err(Error::DraftRefused { argument, constraint, why });
+    }
+    Ok(())
+}
+
+/// Prices each cart twice, and hands over those whose totals differ. Carts without any of the add-ons concerned, if only
+/// some are, cannot differ.
+fn compare(
+    (now, promo_now): (Rows, Option<PromoRequest>),
+    (then, promo_then): (Rows, Option<PromoRequest>),
+    concerned: Option<&[Uuid]>,
+    scope: Scope,
+    mut each: impl FnMut(Change),
+) -> Result<(), Error> {
+    let pricer = |rows: Rows, promo| Pricer {
+        assortment: rows.arrange(),
+        tier_code: scope.tier_code.clone(),
+        promo,
+        at: scope.at,
+    };
+    let (now, then) = (pricer(now, promo_now), pricer(then, promo_then));
+    let is_concerned =
+        |lines: &[StoredLine]| concerned.is_none_or(|ids| lines.iter().any(|line| ids.contains(&line.add_on_id)));
+    carts::each_batch(is_concerned, |batch| {
+        let totals = now.price(batch)?.into_iter().zip(then.price(batch)?);
+        for ((user_id, _), (now, then)) in batch.carts().zip(totals) {
+            if now.total != then.total {
+                each(Change { user_id, before: now.total, after: then.total });
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,402 @@
+//! How PostgreSQL's values become Rust's, and back.
+//!
+//! Text is converted between the database's encoding and UTF-8, so that a value that cannot be converted is an ordinary
+//! error (22021) and not a panic. Money is made without a detour through text.
+
+use std::ffi::{CStr, CString};
+
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::Datum;
+use pgrx::pgrx_sql_entity_graph::metadata::{
+    ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
+};
+use pgrx::{FromDatum, IntoDatum, pg_sys, varlena};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::error::Error;
+use engine::json::Malformed;
+use engine::money::Money;
+use engine::time::Instant;
+
+/// A `text` argument or result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text(pub String);
+
+impl std::ops::Deref for Text {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A `text[]` argument, flattened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Texts(pub Vec<Option<Text>>);
+
+/// A `uuid` argument or result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Id(pub Uuid);
+
+/// A `regrole` argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Role(pub pg_sys::Oid);
+
+/// A `timestamptz` argument or result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timestamp(pub Instant);
+
+/// An amount of money as a `numeric` with two decimals; a result only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amount(pub Money);
+
+/// A `numeric` argument as its digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digits(pub String);
+
+/// A `jsonb` argument or result as its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Json(pub String);
+
+impl Json {
+    /// The document that this serialises to.
+    pub fn of(document: &impl serde::Serialize) -> Json {
+        // Writing to memory fails only for maps whose keys are no strings, and no document of ours has such.
+        Json(serde_json::to_string(document).unwrap_or_default())
+    }
+
+    /// The parsed document. A `jsonb` can be nested deeper than anybody should parse.
+    pub fn parse(&self) -> Result<Value, Malformed> {
+        serde_json::from_str(&self.0).map_err(|error| Malformed(format!("it cannot be read ({error})")))
+    }
+}
+
+impl FromDatum for Text {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Text> {
+        // SAFETY: the caller says that the datum is a text.
+        (!is_null).then(|| Text(unsafe { string_of(datum) }))
+    }
+}
+
+impl IntoDatum for Text {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(text_datum(&self.0))
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTOID
+    }
+}
+
+impl FromDatum for Texts {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Texts> {
+        if is_null {
+            return None;
+        }
+        let (mut elements, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
+        // SAFETY: the caller says that the datum is a text[]; its elements are varlenas aligned like integers.
+        unsafe {
+            let array = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
+            let align = pg_sys::TYPALIGN_INT as core::ffi::c_char;
+            pg_sys::deconstruct_array(array, pg_sys::TEXTOID, -1, false, align, &mut elements, &mut nulls, &mut count);
+            let element = |i| Text::from_datum(*elements.add(i), *nulls.add(i));
+            Some(Texts((0..count as usize).map(element).collect()))
+        }
+    }
+}
+
+impl FromDatum for Id {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Id> {
+        // SAFETY: the caller says that the datum is a uuid, which is sixteen bytes.
+        (!is_null).then(|| Id(Uuid::from_bytes(unsafe { *datum.cast_mut_ptr::<[u8; 16]>() })))
+    }
+}
+
+impl IntoDatum for Id {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        pgrx::Uuid::from_bytes(self.0.into_bytes()).into_datum()
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::UUIDOID
+    }
+}
+
+impl FromDatum for Role {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Role> {
+        (!is_null).then(|| Role(pg_sys::Oid::from(datum.value() as u32)))
+    }
+}
+
+impl FromDatum for Timestamp {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Timestamp> {
+        (!is_null).then(|| Timestamp(Instant(datum.value() as i64)))
+    }
+}
+
+impl IntoDatum for Timestamp {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        self.0.0.into_datum()
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TIMESTAMPTZOID
+    }
+}
+
+impl IntoDatum for Amount {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        // SAFETY: the function takes any number and returns a new numeric.
+        Some(unsafe { pg_sys::int64_div_fast_to_numeric(self.0.cents(), 2) }.into())
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::NUMERICOID
+    }
+}
+
+impl FromDatum for Digits {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Digits> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller says that the datum is a numeric.
+        let digits = unsafe { pgrx::direct_function_call::<&CStr>(pg_sys::numeric_out, &[Some(datum)]) }?;
+        Some(Digits(digits.to_string_lossy().into_owned()))
+    }
+}
+
+impl FromDatum for Json {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Json> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller says that the datum is a jsonb.
+        let text = unsafe { pgrx::direct_function_call::<&CStr>(pg_sys::jsonb_out, &[Some(datum)]) }?;
+        Some(Json(from_server(text.to_bytes())))
+    }
+}
+
+impl IntoDatum for Json {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        let text = to_server(&self.0);
+        // SAFETY: the text is a C string in the database's encoding.
+        unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())]) }
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::JSONBOID
+    }
+}
+
+/// What pgrx needs to pass a type as an argument.
+macro_rules! argument {
+    ($($type:ty),*) => { $(
+        // SAFETY: the SQL type named for this Rust type is the one that its FromDatum reads.
+        unsafe impl<'fcx> ArgAbi<'fcx> for $type {
+            unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+                let index = arg.index();
+                // SAFETY: as above.
+                unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or_else(|| panic!("argument {index} is NULL"))
+            }
+        }
+    )* };
+}
+
+/// What pgrx needs to return a type.
+macro_rules! result {
+    ($($type:ty),*) => { $(
+        // SAFETY: the SQL type named for this Rust type is the one that its IntoDatum makes.
+        unsafe impl BoxRet for $type {
+            unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+                match self.into_datum() {
+                    // SAFETY: as above.
+                    Some(datum) => unsafe { fcinfo.return_raw_datum(datum) },
+                    None => fcinfo.return_null(),
+                }
+            }
+        }
+    )* };
+}
+
+/// The name of a Rust type's SQL type in `CREATE FUNCTION`.
+macro_rules! sql_type {
+    ($($type:ty => $name:literal),*) => { $(
+        // SAFETY: the names are those of built-in types of the same representation.
+        unsafe impl SqlTranslatable for $type {
+            const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!($type);
+            const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+            const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal($name));
+            const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal($name)));
+        }
+    )* };
+}
+
+argument!(Text, Texts, Id, Role, Timestamp, Digits, Json);
+result!(Text, Id, Timestamp, Amount, Json);
+sql_type!(
+    Text => "pg_catalog.text",
+    Texts => "pg_catalog.text[]",
+    Id => "pg_catalog.uuid",
+    Role => "pg_catalog.regrole",
+    Timestamp => "pg_catalog.timestamptz",
+    Amount => "pg_catalog.numeric",
+    Digits => "pg_catalog.numeric",
+    Json => "pg_catalog.jsonb"
+);
+
+/// The value of a required argument.
+pub fn required<T>(value: Option<T>, argument: &'static str) -> Result<T, Error> {
+    value.ok_or(Error::NullArgument { argument })
+}
+
+/// The string of a text.
+///
+/// # Safety
+/// The datum must be a text, varchar or name-like varlena.
+pub unsafe fn string_of(datum: pg_sys::Datum) -> String {
+    // SAFETY: the caller says so.
+    from_server(unsafe { raw_bytes_of(datum) })
+}
+
+/// The bytes of a text as the database has them.
+///
+/// # Safety
+/// The datum must be a text, varchar or name-like varlena that outlives the result.
+pub unsafe fn raw_bytes_of<'a>(datum: pg_sys::Datum) -> &'a [u8] {
+    // SAFETY: the datum is a varlena; detoasting returns it or a copy of its whole value.
+    unsafe { varlena::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr())) }
+}
+
+/// A new text in the current memory context. What is behind a NUL, which no text can hold, is cut off.
+pub fn text_datum(text: &str) -> pg_sys::Datum {
+    let text = text.split('\0').next().unwrap_or_default();
+    // SAFETY: the first function reads so many bytes and copies them. The second returns them, or a C string of the
+    // converted text, which the third copies.
+    unsafe {
+        // A str is valid UTF-8, so nothing is to be converted or verified.
+        if pg_sys::GetDatabaseEncoding() == UTF8 {
+            return pg_sys::cstring_to_text_with_len(text.as_ptr().cast(), text.len() as i32).into();
+        }
+        let converted = pg_sys::pg_any_to_server(text.as_ptr().cast(), text.len() as i32, UTF8);
+        match converted.cast_const().cast() == text.as_ptr() {
+            true => pg_sys::cstring_to_text_with_len(converted, text.len() as i32).into(),
+            false => pg_sys::cstring_to_text(converted).into(),
+        }
+    }
+}
+
+const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
+
+/// Text of the database as a string.
+fn from_server(bytes: &[u8]) -> String {
+    // SAFETY: the function reads so many bytes and returns them, or a C string of the converted text.
+    let converted = unsafe { pg_sys::pg_server_to_any(bytes.as_ptr().cast(), bytes.len() as i32, UTF8) };
+    let utf8 = if converted.cast_const().cast() == bytes.as_ptr() {
+        bytes
+    } else {
+        // SAFETY: as above.
+        unsafe { CStr::from_ptr(converted) }.to_bytes()
+    };
+    String::from_utf8_lossy(utf8).into_owned()
+}
+
+/// A string as text of the database. What is behind a NUL, which no text can hold, is cut off.
+fn to_server(text: &str) -> CString {
+    let text = text.split('\0').next().unwrap_or_default();
+    // SAFETY: the function reads so many bytes and returns them, or a C string of the converted text.
+    let converted = unsafe { pg_sys::pg_any_to_server(text.as_ptr().cast(), text.len() as i32, UTF8) };
+    if converted.cast_const().cast() == text.as_ptr() {
+        CString::new(text).unwrap_or_default()
+    } else {
+        // SAFETY: as above.
+        unsafe { CStr::from_ptr(converted) }.to_owned()
+    }
+}
+
+/// A new random id.
+pub fn new_id() -> Uuid {
+    // SAFETY: the function takes no arguments and returns a new uuid.
+    let id = unsafe { pgrx::direct_function_call::<pgrx::Uuid>(pg_sys::gen_random_uuid, &[]) };
+    id.map_or_else(Uuid::nil, |id| Uuid::from_bytes(*id.as_bytes()))
+}
+
+/// The instant at which the transaction began.
+pub fn now() -> Instant {
+    // SAFETY: a transaction is in progress, as a function of it is running.
+    Instant(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
+}
+
+/// Reads a time as PostgreSQL reads a timestamptz, in the session's time zone where the text names none. Raises 22007 for
+/// what is no time.
+pub fn read_time(text: &str) -> Instant {
+    let text = to_server(text);
+    let no_type = pg_sys::Datum::from(0);
+    let no_modifier = pg_sys::Datum::from(-1_i32);
+    // SAFETY: the function takes a C string, a type that it does not look at, and a modifier.
+    let micros = unsafe {
+        let arguments = [Some(text.as_ptr().into()), Some(no_type), Some(no_modifier)];
+        pgrx::direct_function_call::<i64>(pg_sys::timestamptz_in, &arguments)
+    };
+    Instant(micros.unwrap_or_default())
+}
+
+/// An instant in ISO 8601, in UTC whatever the session's time zone; `infinity` and `-infinity` as PostgreSQL has them.
+pub fn iso_8601(at: Instant) -> String {
+    let mut buffer = [0 as core::ffi::c_char; pg_sys::MAXDATELEN as usize + 1];
+    let utc = 0;
+    // SAFETY: the buffer has the size that the function asks for, and it writes a C string.
+    unsafe {
+        let datum = pg_sys::Datum::from(at.0);
+        pg_sys::JsonEncodeDateTime(buffer.as_mut_ptr(), datum, pg_sys::TIMESTAMPTZOID, &utc);
+        CStr::from_ptr(buffer.as_ptr()).to_string_lossy().into_owned()
+    }
+}
+
+#[cfg(feature = "pg_test")]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::*;
+
+    /// What PostgreSQL makes of a value when it prints it.
+    fn printed(value: impl IntoDatum, output: unsafe fn(pg_sys::FunctionCallInfo) -> pg_sys::Datum) -> String {
+        // SAFETY: the callers name the output function of the value's type.
+        let text = unsafe { pgrx::direct_function_call::<&CStr>(output, &[value.into_datum()]) };
+        text.unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[pg_test]
+    fn money_becomes_a_numeric_with_two_decimals() {
+        let amounts = (0..63).flat_map(|bits| [-1, 0, 1].map(|step| (1_i64 << bits) + step)).chain([i64::MAX, 100]);
+        for amount in amounts.flat_map(|cents| [cents, -cents]).map(Money::from_cents) {
+            assert_eq!(printed(Amount(amount), pg_sys::numeric_out), amount.to_string());
+        }
+    }
+
+    #[pg_test]
+    fn text_comes_back_as_it_went() {
+        for text in ["", "zo\u{eb}", "\u{1f4a9}", "it's", "\\", "\u{10ffff}"] {
+            let datum = Text(text.to_owned()).into_datum().unwrap();
+            // SAFETY: the datum is a text.
+            assert_eq!(unsafe { Text::from_datum(datum, false) }, Some(Text(text.to_owned())));
+        }
+        assert_eq!(printed(Text("cut\0off".to_owned()), pg_sys::textout), "cut");
+    }
+
+    #[pg_test]
+    fn json_keeps_every_digit() {
+        let document = r#"{"a": [1.50, 12345678901234567890.12345678901234567890, null], "b": "zoë"}"#;
+        assert_eq!(printed(Json(document.to_owned()), pg_sys::jsonb_out), document);
+    }
+
+    #[pg_test]
+    fn instants_are_printed_in_utc() {
+        Spi::run("SET LOCAL timezone = 'Pacific/Auckland'").unwrap();
+        assert_eq!(iso_8601(Instant(0)), "2000-01-01T00:00:00+00:00");
+        assert_eq!(iso_8601(Instant(1_500_000)), "2000-01-01T00:00:01.5+00:00");
+        assert_eq!(iso_8601(Instant::INFINITY), "infinity");
+        assert_eq!(iso_8601(Instant::NEG_INFINITY), "-infinity");
+    }
+}

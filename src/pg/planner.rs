@@ -1,0 +1,147 @@
+//! What the planner is told about entitlement checks of a column: that `has_feature(user_id, …)` is an EXISTS over the users'
+//! add-ons. It can then look all of them up at once and hash them, where the function would be called for each row.
+
+use std::ffi::{CString, c_void};
+use std::ptr;
+
+use pgrx::{AllocatedByRust, PgBox, PgList, pg_guard, pg_sys};
+
+use crate::operations::entitlements::{HAS_ADD_ON, HAS_FEATURE};
+use crate::pg::installation;
+
+/// The arguments of the call, as the statements number them: what is asked about, the user, and when.
+type Arguments = [*mut pg_sys::Node; 3];
+
+/// Answers a request of the planner to put something simpler in place of a call; NULL leaves everything as it is.
+///
+/// # Safety
+/// The request must be a node that the planner passes to a support function of `has_feature` or `has_add_on`.
+pub unsafe fn answer(request: *mut pg_sys::Node) -> *mut pg_sys::Node {
+    // SAFETY: the node says what it is, and the planner fills it in.
+    unsafe {
+        if (*request).type_ != pg_sys::NodeTag::T_SupportRequestSimplify {
+            return ptr::null_mut();
+        }
+        let pg_sys::SupportRequestSimplify { root, fcall, .. } = *request.cast();
+        // Outside of a query, in an index or a constraint, there is no place for a subquery.
+        if root.is_null() || !pg_sys::ActiveSnapshotSet() || !may_execute(fcall) || is_distributed() {
+            return ptr::null_mut();
+        }
+        let Some(arguments) = arguments(fcall) else { return ptr::null_mut() };
+        let Some(subquery) = subquery(&arguments) else { return ptr::null_mut() };
+        (*(*root).parse).hasSubLinks = true;
+        exists(subquery)
+    }
+}
+
+/// The arguments, if the call asks the same about each row: the user is a column and nothing else depends on the row.
+unsafe fn arguments(call: *mut pg_sys::FuncExpr) -> Option<Arguments> {
+    // SAFETY: the planner passes a whole call.
+    unsafe {
+        let list = PgList::<pg_sys::Node>::from_pg((*call).args);
+        let [user, what, at] = [list.get_ptr(0)?, list.get_ptr(1)?, list.get_ptr(2)?];
+        (is_column(user) && is_fixed(what) && is_fixed(at)).then_some([what, user, at])
+    }
+}
+
+unsafe fn is_column(node: *mut pg_sys::Node) -> bool {
+    // SAFETY: the node says what it is.
+    unsafe {
+        match (*node).type_ {
+            pg_sys::NodeTag::T_Var => true,
+            // A varchar that is passed as a text.
+            pg_sys::NodeTag::T_RelabelType => is_column((*node.cast::<pg_sys::RelabelType>()).arg.cast()),
+            _ => false,
+        }
+    }
+}
+
+unsafe fn is_fixed(node: *mut pg_sys::Node) -> bool {
+    // SAFETY: these look at the node and change nothing.
+    unsafe {
+        !pg_sys::contain_var_clause(node)
+            && !pg_sys::contain_volatile_functions(node)
+            && !pg_sys::contain_subplans(node)
+            && !pg_sys::contain_agg_clause(node)
+            && !pg_sys::contain_window_function(node)
+    }
+}
+
+/// As where PostgreSQL itself puts the body of a function in place of its call.
+unsafe fn may_execute(call: *mut pg_sys::FuncExpr) -> bool {
+    let execute = pg_sys::ACL_EXECUTE as pg_sys::AclMode;
+    // SAFETY: the planner passes a whole call; these look at catalogs.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        let answer = pg_sys::pg_proc_aclcheck((*call).funcid, pg_sys::GetUserId(), execute);
+        #[cfg(not(feature = "pg15"))]
+        let answer = pg_sys::object_aclcheck(pg_sys::ProcedureRelationId, (*call).funcid, pg_sys::GetUserId(), execute);
+        answer == pg_sys::AclResult::ACLCHECK_OK
+    }
+}
+
+/// Citus decides where a query runs before the planner sees it, so a table that comes up later would be the empty local one.
+fn is_distributed() -> bool {
+    // SAFETY: this looks at a catalog.
+    unsafe { pg_sys::get_extension_oid(c"citus".as_ptr(), true) != pg_sys::InvalidOid }
+}
+
+/// The statement that the function itself executes, with the arguments in it. None where row security is on: which rows
+/// there are then depends on who executes the plan, and a plan with such a subquery would not be made anew for another.
+unsafe fn subquery(arguments: &Arguments) -> Option<*mut pg_sys::Query> {
+    // SAFETY: the first argument is one of the two types. The parser's state holds on to the arguments until it is freed.
+    unsafe {
+        let statement = if pg_sys::exprType(arguments[0]) == pg_sys::UUIDOID { &HAS_ADD_ON } else { &HAS_FEATURE };
+        let sql = CString::new(statement.sql_in(&installation::schema().ok()?)).ok()?;
+        let statements = PgList::<pg_sys::RawStmt>::from_pg(pg_sys::raw_parser(
+            sql.as_ptr(),
+            pg_sys::RawParseMode::RAW_PARSE_DEFAULT,
+        ));
+        let state = pg_sys::make_parsestate(ptr::null_mut());
+        (*state).p_paramref_hook = Some(argument);
+        (*state).p_ref_hook_state = ptr::from_ref(arguments).cast_mut().cast::<c_void>();
+        let tree = (*statements.get_ptr(0)?).stmt;
+        let query = pg_sys::parse_sub_analyze(tree, state, ptr::null_mut(), false, true);
+        pg_sys::free_parsestate(state);
+        (!has_row_security(query)).then_some(query)
+    }
+}
+
+/// Puts an argument in the place of `$n`, seen from so many queries further in.
+#[pg_guard]
+unsafe extern "C-unwind" fn argument(
+    state: *mut pg_sys::ParseState,
+    reference: *mut pg_sys::ParamRef,
+) -> *mut pg_sys::Node {
+    // SAFETY: subquery sets the state, which nested queries inherit.
+    unsafe {
+        let arguments = &*(*state).p_ref_hook_state.cast::<Arguments>();
+        let node = pg_sys::copyObjectImpl(arguments[(*reference).number as usize - 1].cast()).cast();
+        let depth =
+            std::iter::successors((*state).parentParseState.as_ref(), |state| state.parentParseState.as_ref()).count();
+        pg_sys::IncrementVarSublevelsUp(node, depth as i32, 0);
+        node
+    }
+}
+
+unsafe fn has_row_security(query: *mut pg_sys::Query) -> bool {
+    let (mut relations, mut others, mut is_rewritten) = (ptr::null_mut(), ptr::null_mut(), false);
+    // SAFETY: this walks through the query and makes lists of what it finds.
+    unsafe {
+        pg_sys::extract_query_dependencies(query.cast(), &mut relations, &mut others, &mut is_rewritten);
+        let none = pg_sys::CheckEnableRlsResult::RLS_NONE as i32;
+        let relations = PgList::<pg_sys::Oid>::from_pg(relations);
+        relations.iter_oid().any(|relation| pg_sys::check_enable_rls(relation, pg_sys::InvalidOid, true) != none)
+    }
+}
+
+unsafe fn exists(subquery: *mut pg_sys::Query) -> *mut pg_sys::Node {
+    // SAFETY: the node is allocated as PostgreSQL would.
+    unsafe {
+        let mut link = PgBox::<pg_sys::SubLink, AllocatedByRust>::alloc_node(pg_sys::NodeTag::T_SubLink);
+        link.subLinkType = pg_sys::SubLinkType::EXISTS_SUBLINK;
+        link.subselect = subquery.cast();
+        link.location = -1;
+        link.into_pg().cast()
+    }
+}
