@@ -7,4 +7,5 @@ cd "$ROOT"
 folder=$(as_user mktemp -d /tmp/marketplace-docs-XXXXXX)
 trap 'stop_throwaway_server "$folder"' EXIT
 start_throwaway_server "$folder"
-PATH=$BIN:$PATH PYTHONDONTWRITEBYTECODE=1 "$CACHE/venv/bin/python" scripts/docs "$@"
+errors=$(cargo run --quiet --package extensions-tests --example errors)
+PATH=$BIN:$PATH PYTHONDONTWRITEBYTECODE=1 "$CACHE/venv/bin/python" scripts/docs "$@" <<<"$errors"

@@ -11,6 +11,9 @@
 
 pub mod business;
 pub mod clients;
+/// What the extension refuses, compiled once more: the extension itself can be linked inside a server only.
+#[path = "../../src/error.rs"]
+pub mod error;
 pub mod invariants;
 pub mod markdown;
 pub mod page;
@@ -21,6 +24,18 @@ pub mod server;
 pub mod writes;
 
 pub use server::Server;
+
+/// Every error of the extension as JSON, from which docs/errors.md is made.
+pub fn errors_as_json() -> String {
+    let describe = |error: &error::Description| {
+        let (state, state_about) = error.state.described();
+        serde_json::json!({
+            "about": error.about.trim(), "state": state, "state_about": state_about, "code": error.code,
+            "message": error.message, "details": error.details, "hints": error.hints,
+        })
+    };
+    serde_json::Value::from_iter(error::ERRORS.iter().map(describe)).to_string()
+}
 
 /// A fresh database of the suite's server, in which the extension is installed and the sample catalog is loaded.
 pub fn marketplace(name: &str) -> postgres::Client {

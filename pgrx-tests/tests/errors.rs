@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use extensions_tests::{Server, marketplace, paths};
+use extensions_tests::error::ERRORS;
+use extensions_tests::{Server, marketplace};
 use postgres::Client;
 
 const SITUATION: &str = "
@@ -100,35 +101,11 @@ const CASES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The SQLSTATE of each code, as src/error.rs has them.
-fn declared() -> BTreeMap<String, String> {
-    let source = std::fs::read_to_string(paths::root().join("src/error.rs")).unwrap();
-    let (states, errors) = source.split_once("pub enum Error").unwrap();
-    let mut sqlstates = BTreeMap::new();
-    for pair in states.lines().map(str::trim).collect::<Vec<_>>().windows(2) {
-        if let (Some((state, _)), Some(name)) =
-            (pair[0].strip_prefix("/// ").and_then(|doc| doc.split_once(": ")), pair[1].strip_suffix(','))
-        {
-            sqlstates.insert(name, state);
-        }
-    }
-    let (_, codes) = errors.split_once("pub fn codes(").unwrap();
-    let (codes, _) = codes.split_once("pub fn detail(").unwrap();
-    let code = |line: &str| {
-        let (state, rest) = line.split_once("=> (")?.1.split_once(", \"")?;
-        Some((rest.split_once('"')?.0.to_owned(), sqlstates[state].to_owned()))
-    };
-    let declared: BTreeMap<String, String> = codes.lines().filter_map(code).collect();
-    assert_eq!(declared.len() + 1, codes.matches("=> (").count(), "two errors share the code price_changed");
-    declared
-}
-
 #[test]
 fn every_error_is_raised_with_its_sqlstate_a_reason_and_a_hint() {
     let mut client: Client = marketplace("errors");
     client.batch_execute(SITUATION).unwrap();
-    let declared = declared();
-    let mut raised = BTreeSet::new();
+    let declared: BTreeMap<_, _> = ERRORS.iter().map(|error| (error.code, error.state.described().0)).collect();
     for (code, statements) in CASES {
         let error = client.batch_execute(&format!("BEGIN; {statements}")).expect_err(code);
         let error = error.as_db_error().unwrap_or_else(|| panic!("{code} broke the connection: {error}"));
@@ -136,12 +113,12 @@ fn every_error_is_raised_with_its_sqlstate_a_reason_and_a_hint() {
         let (reason, found) =
             error.detail().and_then(|detail| detail.rsplit_once("\ncode: ")).unwrap_or_else(|| panic!("{error:?}"));
         assert_eq!(found, *code, "{error:?}");
-        assert_eq!(Some(error.code().code()), declared.get(*code).map(String::as_str), "{code}");
+        assert_eq!(Some(error.code().code()), declared.get(code).copied(), "{code}");
         assert!(reason.ends_with('.') && error.hint().is_some_and(|hint| hint.ends_with('.')), "{error:?}");
-        raised.insert(found.to_owned());
     }
-    let declared: BTreeSet<String> = declared.into_keys().collect();
-    assert_eq!(declared.difference(&raised).collect::<Vec<_>>(), Vec::<&String>::new(), "nothing raises these");
+    let raised: BTreeSet<_> = CASES.iter().map(|(code, _)| code).collect();
+    let missing: Vec<_> = declared.keys().filter(|code| !raised.contains(code)).collect();
+    assert!(missing.is_empty(), "nothing raises {missing:?}");
     // Nothing of all that was kept, and the session goes on.
     assert!(client.simple_query("SELECT price_cart('ada')").is_ok());
     assert!(Server::shared().connect("errors").simple_query("SELECT * FROM check_marketplace()").is_ok());
