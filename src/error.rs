@@ -35,6 +35,7 @@ sql_states! {
     NumericValueOutOfRange "22003" "an amount does not fit"
     InvalidParameterValue "22023" "an argument makes no sense, whatever the data"
     CheckViolation "23514" "a rule of the business refuses"
+    TriggerProtocolViolated "39P01" "a trigger's function is called by somebody else"
     EventTriggerProtocolViolated "39P03" "an event trigger's function is called by somebody else"
     InsufficientPrivilege "42501" "the caller may not do that"
     ObjectNotInPrerequisiteState "55000" "the thing is in the wrong state"
@@ -242,6 +243,16 @@ errors! {
         message: "guard_marketplace() can only be called by an event trigger";
         detail: "It has nothing to look at but the command that fires the trigger.";
         hint: "Call protect_marketplace(), which makes the trigger.";
+    }
+
+    /// A table trigger's function is called like any other.
+    CalledWithoutTrigger {
+        /// The function.
+        function: &'static str,
+    } => TriggerProtocolViolated "called_without_trigger" {
+        message: "{function}() can only be called by a trigger";
+        detail: "It looks at the row or the table that the trigger is about.";
+        hint: "The extension's tables have the triggers that call it.";
     }
 
     /// The tables are no longer in the extension.
@@ -686,6 +697,58 @@ errors! {
         detail if allowed.is_empty() => "{from} is final.";
         detail: "From {from} it can go to {allowed}.", allowed = allowed.join(", ");
         hint: "Look at the purchase again: another session may have changed it.";
+    }
+
+    /// A column of a table is not what it was.
+    SchemaChanged {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// The type that the functions expect.
+        expected: String,
+        /// Its type, `missing` or `generated`.
+        found: String,
+    } => ObjectNotInPrerequisiteState "schema_changed" {
+        message: "column {column} of table {table} is {found}, not {expected}";
+        detail: "The extension's functions read and write it as {expected}.";
+        hint if found == "missing" => "Put the column back or give it its name back; check_marketplace() lists all such columns.";
+        hint if found == "generated" => "Make it an ordinary column again; check_marketplace() lists all such columns.";
+        hint: "Change it back: ALTER TABLE {table} ALTER COLUMN {column} TYPE {expected}; check_marketplace() lists all such columns.";
+    }
+
+    /// A table is gone, or something else stands under its name.
+    TableMissing {
+        /// The table.
+        table: String,
+    } => ObjectNotInPrerequisiteState "schema_changed" {
+        message: "there is no table {table} in the extension's schema";
+        detail: "The extension's functions use plain and partitioned tables only, by their names.";
+        hint: "Give the table its name back, or move it back into the schema.";
+    }
+
+    /// A result has another column than the statement was written for.
+    ResultChanged {
+        /// The column's name or place.
+        column: String,
+        /// The type that the functions expect.
+        expected: String,
+        /// Its type, or `missing`.
+        found: String,
+    } => ObjectNotInPrerequisiteState "schema_changed" {
+        message: "column {column} of a result is {found}, not {expected}";
+        detail: "A table of the extension was changed while the function ran.";
+        hint: "Call again; if it happens again, check_marketplace() tells which column was changed.";
+    }
+
+    /// A column holds NULL that must not.
+    UnexpectedNull {
+        /// The column.
+        column: String,
+    } => ObjectNotInPrerequisiteState "schema_changed" {
+        message: "column {column} of a result is NULL";
+        detail: "The extension's functions rely on the NOT NULL constraints of its tables.";
+        hint: "Correct the rows and put the constraint back; check_marketplace() tells which is missing.";
     }
 
     /// The extension is not installed in this database.

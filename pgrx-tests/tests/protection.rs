@@ -218,7 +218,7 @@ fn tables_that_changed_are_attached_when_they_are_whole_again() {
 #[test]
 fn what_tables_must_have_is_what_an_installation_makes() {
     let mut client = marketplace("made");
-    let expected = std::fs::read_to_string(paths::root().join("src/admin/marketplace.txt")).unwrap();
+    let expected = std::fs::read_to_string(paths::root().join("src/pg/tables.txt")).unwrap();
     let actual = "
         SELECT string_agg(line, E'\\n') FROM (
             SELECT concat_ws(' ', 'column', a.attrelid::regclass || '.' || a.attname, format_type(a.atttypid, a.atttypmod),

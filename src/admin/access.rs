@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use pgrx::pg_sys;
 
 use crate::error::Error;
+use crate::params;
 use crate::pg::installation;
-use crate::pg::statement::{Param, Statement, command};
+use crate::pg::statement::{Statement, command};
 
 /// What a role may do. Levels overlap; the functions that a level shares with no other tell whether a role has it.
 #[derive(Debug)]
@@ -118,7 +119,7 @@ const LEVELS: [Level; 4] = [
 const ADMIN: &str = "admin";
 
 /// The extension's tables and views, each with whether the caller has the privileges of its owner.
-static RELATIONS: Statement = Statement::new(
+static RELATIONS: Statement<(String, bool)> = Statement::new(
     "SELECT c.relname::pg_catalog.text, pg_catalog.pg_has_role(c.relowner, 'USAGE')
        FROM pg_catalog.pg_class c
        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
@@ -128,7 +129,7 @@ static RELATIONS: Statement = Statement::new(
 );
 
 /// The extension's functions that people call, each with whether the role was granted its execution.
-static FUNCTIONS: Statement = Statement::new(
+static FUNCTIONS: Statement<(String, String, bool)> = Statement::new(
     "SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proname::pg_catalog.text,
             EXISTS (SELECT FROM pg_catalog.aclexplode(p.proacl) a WHERE a.grantee = $1 AND a.privilege_type = 'EXECUTE')
        FROM pg_catalog.pg_proc p
@@ -139,7 +140,7 @@ static FUNCTIONS: Statement = Statement::new(
       ORDER BY p.proname",
 );
 
-static ROLE_NAME: Statement = Statement::new("SELECT $1::pg_catalog.regrole::pg_catalog.text");
+static ROLE_NAME: Statement<(String,)> = Statement::new("SELECT $1::pg_catalog.regrole::pg_catalog.text");
 
 /// A function of the extension.
 struct Function {
@@ -237,9 +238,9 @@ fn privileges(level: &str, relations: &[String]) -> BTreeSet<Privilege> {
 
 fn relations() -> Result<Vec<String>, Error> {
     let (mut names, mut is_owner) = (Vec::new(), true);
-    RELATIONS.execute(&[], |row| {
-        names.push(row.get(0));
-        is_owner &= row.get::<bool>(1);
+    RELATIONS.execute(params![], |(name, has_rights)| {
+        names.push(name);
+        is_owner &= has_rights;
         Ok(())
     })?;
     // GRANT by somebody else is only a warning.
@@ -247,13 +248,9 @@ fn relations() -> Result<Vec<String>, Error> {
 }
 
 fn functions(role: pg_sys::Oid) -> Result<Vec<Function>, Error> {
-    FUNCTIONS.execute_all(&[Param::Role(role)], |row| Function {
-        signature: row.get(0),
-        name: row.get(1),
-        is_granted: row.get(2),
-    })
+    FUNCTIONS.execute_all(params![role], |(signature, name, is_granted)| Function { signature, name, is_granted })
 }
 
 fn role_name(role: pg_sys::Oid) -> Result<String, Error> {
-    Ok(ROLE_NAME.execute_one(&[Param::Role(role)], |row| row.get(0))?.unwrap_or_default())
+    Ok(ROLE_NAME.execute_one(params![role], |(name,)| name)?.unwrap_or_default())
 }

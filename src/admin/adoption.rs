@@ -1,18 +1,19 @@
 //! Whether tables can be taken over from somewhere.
 
 use crate::error::Error;
+use crate::params;
 use crate::pg::installation;
-use crate::pg::statement::{Param, Statement};
+use crate::pg::statement::Statement;
 
 /// The schema's quoted name, if it exists.
-static SCHEMA: Statement = Statement::new(
+static SCHEMA: Statement<(String,)> = Statement::new(
     "SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text) FROM pg_catalog.pg_namespace n WHERE n.nspname = $1",
 );
 
 /// Refuses schemas that are not there, and the extension's own.
 pub fn check(schema: &str) -> Result<(), Error> {
     let refuse = |why| Error::InvalidSourceSchema { schema: schema.to_owned(), why };
-    match SCHEMA.read_one(&[Param::Text(schema)], |row| row.get::<String>(0))? {
+    match SCHEMA.read_one(params![schema], |(name,)| name)? {
         None => Err(refuse("There is no such schema.")),
         Some(name) if name == installation::schema()? => Err(refuse("It is the schema of the extension itself.")),
         Some(_) => Ok(()),

@@ -3,26 +3,13 @@
 use pgrx::pg_sys;
 
 use crate::error::Error;
+use crate::params;
 use crate::pg::installation;
-use crate::pg::statement::{Param, Statement, command};
-
-/// What the tables of a new installation look like, a line for each column, constraint and trigger; a test compares.
-const EXPECTED: &str = include_str!("marketplace.txt");
-
-/// The tables, so that one never comes before one that it refers to.
-pub const TABLES: [&str; 8] = [
-    "add_ons",
-    "add_on_features",
-    "add_on_bundles",
-    "pricing_rules",
-    "promotional_codes",
-    "user_add_ons",
-    "add_on_purchases",
-    "cart_items",
-];
+use crate::pg::statement::{Statement, command};
+use crate::pg::tables::{EXPECTED, TABLES};
 
 /// Which of these tables of the schema belong to the extension; rows only for those that exist.
-static MEMBERSHIP: Statement = Statement::new(
+static MEMBERSHIP: Statement<(String, bool)> = Statement::new(
     "SELECT c.relname::pg_catalog.text,
             EXISTS (SELECT
                       FROM pg_catalog.pg_depend d
@@ -35,7 +22,7 @@ static MEMBERSHIP: Statement = Statement::new(
 );
 
 /// Constraints and triggers of the tables that call functions of the extension: (kind, table, name).
-static DEPENDENTS: Statement = Statement::new(
+static DEPENDENTS: Statement<(String, String, String)> = Statement::new(
     "SELECT o.kind, c.relname::pg_catalog.text, pg_catalog.quote_ident(o.name)
        FROM (SELECT 'constraint', 'pg_catalog.pg_constraint'::pg_catalog.regclass, n.oid, n.conrelid, n.conname::pg_catalog.text
                FROM pg_catalog.pg_constraint n
@@ -57,7 +44,7 @@ static DEPENDENTS: Statement = Statement::new(
 );
 
 /// The tables as they are, in the words of EXPECTED. Constraints that PostgreSQL makes of NOT NULL are told with the column.
-static ACTUAL: Statement = Statement::new(
+static ACTUAL: Statement<(String,)> = Statement::new(
     "SELECT pg_catalog.concat_ws(' ', 'column', (c.relname || '.') || a.attname,
                                  pg_catalog.format_type(a.atttypid, a.atttypmod),
                                  CASE WHEN a.attnotnull THEN 'NOT NULL' END,
@@ -150,12 +137,12 @@ fn differences(actual: &[String]) -> Vec<String> {
 
 /// The tables as they are, in the words of EXPECTED.
 fn actual(schema: &str) -> Result<Vec<String>, Error> {
-    ACTUAL.execute_all(&[Param::Texts(&qualified_tables(schema))], |row| row.get(0))
+    ACTUAL.execute_all(params![&qualified_tables(schema)], |(line,)| line)
 }
 
 /// Whether a role owns the extension or one of its tables, so that they go with what it owns.
 pub fn is_owned_by(role: pg_sys::Oid) -> Result<bool, Error> {
-    static OWNERS: Statement = Statement::new(
+    static OWNERS: Statement<(bool,)> = Statement::new(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'extensions' AND e.extowner = $1)
              OR EXISTS (SELECT
                           FROM pg_catalog.pg_class c
@@ -164,7 +151,7 @@ pub fn is_owned_by(role: pg_sys::Oid) -> Result<bool, Error> {
                                                     FROM pg_catalog.unnest($2) t (name))::pg_catalog.oid[]))",
     );
     let tables = qualified_tables(&installation::schema()?);
-    Ok(OWNERS.execute_one(&[Param::Role(role), Param::Texts(&tables)], |row| row.get(0))?.unwrap_or_default())
+    Ok(OWNERS.execute_one(params![role, &tables], |(owns,)| owns)?.unwrap_or_default())
 }
 
 /// The tables that belong to the extension.
@@ -173,11 +160,11 @@ pub fn members(schema: &str) -> Result<Vec<String>, Error> {
 }
 
 fn membership(schema: &str) -> Result<Vec<(String, bool)>, Error> {
-    MEMBERSHIP.execute_all(&[Param::Texts(&qualified_tables(schema))], |row| (row.get(0), row.get(1)))
+    MEMBERSHIP.execute_all(params![&qualified_tables(schema)], |row| row)
 }
 
 fn dependents(schema: &str) -> Result<Vec<(String, String, String)>, Error> {
-    DEPENDENTS.execute_all(&[Param::Texts(&qualified_tables(schema))], |row| (row.get(0), row.get(1), row.get(2)))
+    DEPENDENTS.execute_all(params![&qualified_tables(schema)], |row| row)
 }
 
 fn qualified_tables(schema: &str) -> Vec<String> {
@@ -190,7 +177,7 @@ fn register_for_dump(schema: &str) -> Result<(), Error> {
     static DUMP: Statement = Statement::new("SELECT pg_catalog.pg_extension_config_dump($1::pg_catalog.regclass, '')");
     let _script = PretendedScript::begin();
     // Each in a statement of its own, because all of them update the same row.
-    qualified_tables(schema).iter().try_for_each(|table| DUMP.perform(&[Param::Text(table)]).map(|_| ()))
+    qualified_tables(schema).iter().try_for_each(|table| DUMP.perform(params![table]).map(|_| ()))
 }
 
 /// The state that PostgreSQL is in while it runs a script of the extension.

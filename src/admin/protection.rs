@@ -2,10 +2,11 @@
 
 use pgrx::pg_sys;
 
-use crate::admin::extension_tables::{self, TABLES};
+use crate::admin::extension_tables;
 use crate::error::Error;
 use crate::pg::installation;
 use crate::pg::statement::{command, has_rows};
+use crate::pg::tables::TABLES;
 
 /// The event trigger that says whether the guard is on.
 const GUARD: &std::ffi::CStr = c"extensions_guard";

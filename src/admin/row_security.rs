@@ -1,17 +1,18 @@
 //! Row-level security of the tables that belong to users: a connection sees only the user whom a setting names.
 
 use crate::error::Error;
+use crate::params;
 use crate::pg::installation;
-use crate::pg::statement::{Param, Statement, command};
+use crate::pg::statement::{Statement, command};
 
 const TABLES: [&str; 3] = ["user_add_ons", "add_on_purchases", "cart_items"];
 
-static OTHER_POLICIES: Statement = Statement::new(
+static OTHER_POLICIES: Statement<(bool,)> = Statement::new(
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_policy p
                      WHERE p.polrelid = pg_catalog.to_regclass($1) AND p.polname <> 'user_isolation')",
 );
 
-static LITERAL: Statement = Statement::new("SELECT pg_catalog.quote_literal($1)");
+static LITERAL: Statement<(String,)> = Statement::new("SELECT pg_catalog.quote_literal($1)");
 
 /// Hides the rows of everybody but the user whom the setting names, from all roles but superusers, those with BYPASSRLS, and
 /// the owner of the tables, who makes the dumps.
@@ -37,7 +38,7 @@ pub fn disable() -> Result<(), Error> {
     for table in TABLES {
         drop_policy(&schema, table)?;
         let table = format!("{schema}.{table}");
-        if OTHER_POLICIES.execute_one(&[Param::Text(&table)], |row| row.get(0))? != Some(true) {
+        if OTHER_POLICIES.execute_one(params![&table], |(answer,)| answer)? != Some(true) {
             command(&format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"));
         }
     }
@@ -46,23 +47,23 @@ pub fn disable() -> Result<(), Error> {
 
 /// Refuses a task that concerns all users where a policy, ours or another, hides some of them.
 pub fn check_sees_everybody(task: &'static str) -> Result<(), Error> {
-    static IS_LIMITED: Statement = Statement::new(
+    static IS_LIMITED: Statement<(bool,)> = Statement::new(
         "SELECT pg_catalog.row_security_active('@extschema@.user_add_ons'::pg_catalog.regclass)
              OR pg_catalog.row_security_active('@extschema@.add_on_purchases'::pg_catalog.regclass)
              OR pg_catalog.row_security_active('@extschema@.cart_items'::pg_catalog.regclass)",
     );
-    match IS_LIMITED.execute_one(&[], |row| row.get(0))? {
+    match IS_LIMITED.execute_one(params![], |(answer,)| answer)? {
         Some(true) => Err(Error::RowsHidden { task }),
         _ => Ok(()),
     }
 }
 
 fn drop_policy(schema: &str, table: &str) -> Result<(), Error> {
-    static EXISTS: Statement = Statement::new(
+    static EXISTS: Statement<(bool,)> = Statement::new(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_policy p
                          WHERE p.polrelid = pg_catalog.to_regclass($1) AND p.polname = 'user_isolation')",
     );
-    if EXISTS.execute_one(&[Param::Text(&format!("{schema}.{table}"))], |row| row.get(0))? == Some(true) {
+    if EXISTS.execute_one(params![&format!("{schema}.{table}")], |(answer,)| answer)? == Some(true) {
         command(&format!("DROP POLICY user_isolation ON {schema}.{table}"));
     }
     Ok(())
@@ -78,5 +79,5 @@ fn is_custom_setting(name: &str) -> bool {
 }
 
 fn literal(text: &str) -> Result<String, Error> {
-    Ok(LITERAL.execute_one(&[Param::Text(text)], |row| row.get(0))?.unwrap_or_default())
+    Ok(LITERAL.execute_one(params![text], |(answer,)| answer)?.unwrap_or_default())
 }

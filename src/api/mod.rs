@@ -45,6 +45,7 @@ impl From<Error> for ErrorReport {
             SqlState::InsufficientPrivilege => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             SqlState::ObjectNotInPrerequisiteState => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             SqlState::NoDataFound => PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
+            SqlState::TriggerProtocolViolated => PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
             SqlState::EventTriggerProtocolViolated => PgSqlErrorCode::ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED,
         };
         ErrorReport::new(sql_state, error.to_string(), "extensions").set_detail(error.detail()).set_hint(error.hint())

@@ -1,39 +1,47 @@
 //! What triggers call.
 
-use pgrx::datum::TryFromDatumError;
-use pgrx::heap_tuple::PgHeapTuple;
-use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::datum::Internal;
 use pgrx::prelude::*;
-use pgrx::trigger_support::PgTriggerError;
 use uuid::Uuid;
 
+use super::Answer;
 use crate::error::Error;
+use crate::pg::trigger::{TriggerCall, Version};
 use engine::purchases::PurchaseStatus;
 
 /// Refuses a change of a purchase's status that its life does not allow (semantics 4).
-#[pg_trigger]
-fn enforce_purchase_transition<'a>(
-    trigger: &'a PgTrigger<'a>,
-) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, TryFromDatumError> {
-    if let (Some(old), Some(new)) = (trigger.old(), trigger.new()) {
-        let (from, to) = (old.get_by_name::<String>("status")?, new.get_by_name::<String>("status")?);
-        let purchase_id = old.get_by_name::<pgrx::Uuid>("id")?.map(|id| Uuid::from_bytes(*id)).unwrap_or_default();
-        if let Err(refusal) = check_transition(purchase_id, from.unwrap_or_default(), to.unwrap_or_default()) {
-            // An error that a trigger function returns is reported by pgrx as a panic.
-            ErrorReport::from(refusal).report(PgLogLevel::ERROR);
-        }
+#[pg_extern(
+    volatile,
+    parallel_unsafe,
+    sql = "
+CREATE FUNCTION @extschema@.enforce_purchase_transition() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
+)]
+fn enforce_purchase_transition(call: pg_sys::FunctionCallInfo) -> Answer<Internal> {
+    // SAFETY: PostgreSQL makes the call.
+    let call = unsafe { TriggerCall::of(call, "enforce_purchase_transition") }?;
+    if call.is_update_of_row() {
+        let (from, to) = (call.text(Version::Old, c"status")?, call.text(Version::New, c"status")?);
+        check_transition(call.id(Version::Old, c"id")?, from, to)?;
     }
-    Ok(trigger.new())
+    Ok(Internal::from(Some(call.unchanged())))
 }
 
 /// Announces to the catalog caches of all sessions that the table has changed, once that is committed.
-#[pg_trigger]
-fn invalidate_catalog_cache<'a>(
-    trigger: &'a PgTrigger<'a>,
-) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, PgTriggerError> {
-    // SAFETY: the trigger's table exists.
-    unsafe { pg_sys::CacheInvalidateRelcacheByRelid(trigger.relid()?) };
-    Ok(trigger.new())
+#[pg_extern(
+    volatile,
+    parallel_unsafe,
+    sql = "
+CREATE FUNCTION @extschema@.invalidate_catalog_cache() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
+)]
+fn invalidate_catalog_cache(call: pg_sys::FunctionCallInfo) -> Answer<Internal> {
+    // SAFETY: PostgreSQL makes the call, and the trigger's table is open.
+    unsafe {
+        let call = TriggerCall::of(call, "invalidate_catalog_cache")?;
+        pg_sys::CacheInvalidateRelcacheByRelid(call.relation());
+        Ok(Internal::from(Some(call.unchanged())))
+    }
 }
 
 fn check_transition(purchase_id: Uuid, from: String, to: String) -> Result<(), Error> {

@@ -8,10 +8,11 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::operations::payments::{Means, Payment};
 use crate::operations::pricing::{self, Priced, Request};
+use crate::params;
 use crate::pg::datum::{Json, new_id};
 use crate::pg::locks::{FreshSnapshot, lock_user};
 use crate::pg::settings;
-use crate::pg::statement::{Param, Statement};
+use crate::pg::statement::Statement;
 use crate::store::cart::{self, StoredLine};
 use crate::store::purchases::{self, Purchase};
 use crate::store::uses;
@@ -24,13 +25,13 @@ use engine::quote::PricedLine;
 use engine::quote_json::{LineDocument, QuoteDocument};
 use engine::time::Instant;
 
-static FIND_KEY: Statement = Statement::new(
+static FIND_KEY: Statement<(Uuid, Json)> = Statement::new(
     "SELECT p.checkout_id, p.metadata -> 'request'
        FROM @extschema@.add_on_purchases p
       WHERE p.user_id = $1 AND (p.metadata ->> 'idempotency_key') = $2 AND p.metadata ? 'idempotency_key'",
 );
 
-static INSERT: Statement = Statement::new(
+static INSERT: Statement<(Uuid, Uuid)> = Statement::new(
     "INSERT INTO @extschema@.add_on_purchases
             (user_id, checkout_id, promo_code, currency, add_on_id, amount, quantity, metadata)
      SELECT $1, $2, $3, $4, line.add_on_id, (line.cents::numeric / 100), line.quantity, line.metadata::pg_catalog.jsonb
@@ -38,7 +39,7 @@ static INSERT: Statement = Statement::new(
      RETURNING id, add_on_id",
 );
 
-static STORED: Statement = Statement::new(
+static STORED: Statement<(Uuid, Uuid, Uuid, i32, i64, String, String)> = Statement::new(
     "SELECT p.checkout_id, p.id, p.add_on_id, p.quantity, (p.amount * 100)::bigint, p.currency, p.status
        FROM @extschema@.add_on_purchases p
       WHERE p.user_id = $1 AND p.checkout_id = $2
@@ -102,8 +103,8 @@ fn price_now(order: &Order, lines: &[StoredLine]) -> Result<Priced, Error> {
 /// The checkout that the same request made before, under the same idempotency key.
 fn earlier_checkout(order: &Order) -> Result<Option<Uuid>, Error> {
     let Some(key) = &order.idempotency_key else { return Ok(None) };
-    let params = [Param::Text(&order.user_id), Param::Text(key)];
-    let found = FIND_KEY.execute_one(&params, |row| (row.get::<Uuid>(0), row.get::<Json>(1)))?;
+    let params = params![&order.user_id, key];
+    let found = FIND_KEY.execute_one(params, |row| row)?;
     match found {
         None => Ok(None),
         Some((checkout_id, request)) if request.parse() == Ok(order.fingerprint()) => Ok(Some(checkout_id)),
@@ -174,18 +175,17 @@ fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<Sold>, 
     let add_on_ids: Vec<Uuid> = sold.iter().map(|sold| sold.add_on_id).collect();
     let cents: Vec<i64> = sold.iter().map(|sold| sold.amount.cents()).collect();
     let quantities: Vec<i32> = sold.iter().map(|sold| sold.quantity).collect();
-    let params = [
-        Param::Text(&order.user_id),
-        Param::Id(checkout_id),
-        Param::OptionalText(priced.promo.as_ref().map(|promo| promo.code.as_str())),
-        Param::Text(&currency),
-        Param::Ids(&add_on_ids),
-        Param::BigInts(&cents),
-        Param::Ints(&quantities),
-        Param::Texts(&snapshots(order, priced)),
+    let params = params![
+        &order.user_id,
+        checkout_id,
+        priced.promo.as_ref().map(|promo| promo.code.as_str()),
+        &currency,
+        &add_on_ids,
+        &cents,
+        &quantities,
+        &snapshots(order, priced),
     ];
-    INSERT.execute(&params, |row| {
-        let (purchase_id, add_on_id): (Uuid, Uuid) = (row.get(0), row.get(1));
+    INSERT.execute(params, |(purchase_id, add_on_id)| {
         sold.iter_mut().filter(|sold| sold.add_on_id == add_on_id).for_each(|sold| sold.purchase_id = purchase_id);
         Ok(())
     })?;
@@ -247,15 +247,18 @@ fn claim_uses(order: &Order, priced: &Priced, lines: &[StoredLine]) -> Result<()
 
 /// A checkout as it is stored.
 fn stored(user_id: &str, checkout_id: Uuid) -> Result<Vec<Sold>, Error> {
-    STORED.execute_all(&[Param::Text(user_id), Param::Id(checkout_id)], |row| Sold {
-        checkout_id: row.get(0),
-        purchase_id: row.get(1),
-        add_on_id: row.get(2),
-        quantity: row.get(3),
-        amount: Money::from_cents(row.get(4)),
-        currency: row.get(5),
-        status: row.get(6),
-    })
+    STORED.execute_all(
+        params![user_id, checkout_id],
+        |(checkout_id, purchase_id, add_on_id, quantity, cents, currency, status)| Sold {
+            checkout_id,
+            purchase_id,
+            add_on_id,
+            quantity,
+            amount: Money::from_cents(cents),
+            currency,
+            status,
+        },
+    )
 }
 
 /// The purchases of a checkout and the user's lock.

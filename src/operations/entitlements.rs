@@ -3,8 +3,9 @@
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::params;
 use crate::pg::datum::Json;
-use crate::pg::statement::{Param, Row, Statement};
+use crate::pg::statement::Statement;
 use crate::store::catalog_cache;
 use engine::entitlements::Grant;
 use engine::time::Instant;
@@ -20,7 +21,7 @@ macro_rules! giving {
     };
 }
 
-static GIVING: Statement = Statement::new(giving!());
+static GIVING: Statement<(Uuid,)> = Statement::new(giving!());
 
 /// Whether some add-on gives the feature `$1` to the user `$2` at `$3`, in one statement.
 pub static HAS_FEATURE: Statement = Statement::new(concat!(
@@ -41,7 +42,7 @@ pub static HAS_ADD_ON: Statement = Statement::new(
         AND u.purchased_at <= $3 AND (u.expires_at IS NULL OR u.expires_at > $3)",
 );
 
-static OWNED: Statement = Statement::new(
+static OWNED: Statement<(Uuid,)> = Statement::new(
     "SELECT u.add_on_id
        FROM @extschema@.user_add_ons u
       WHERE u.user_id = $1 AND u.status = 'active'
@@ -49,7 +50,7 @@ static OWNED: Statement = Statement::new(
 );
 
 /// Every feature of every owned add-on, or one feature of them: the enabled rows, and the listed keys without a row.
-static GRANTS: Statement = Statement::new(
+static GRANTS: Statement<(String, Json, Uuid, Instant, Option<Instant>)> = Statement::new(
     "SELECT g.feature_key, g.configuration, u.add_on_id, u.purchased_at, u.expires_at
        FROM @extschema@.user_add_ons u
       CROSS JOIN LATERAL (
@@ -76,36 +77,35 @@ pub fn has_feature(user_id: &str, feature_key: &str, at: Instant) -> Result<bool
         [] => Ok(false),
         &[add_on_id] => has_add_on(user_id, add_on_id, at),
         add_on_ids => {
-            let gives = |row: &Row| add_on_ids.binary_search(&row.get(0)).is_ok();
-            OWNED.any(&[Param::Text(user_id), Param::At(at)], gives)
+            let gives = |(add_on_id,): (Uuid,)| add_on_ids.binary_search(&add_on_id).is_ok();
+            OWNED.any(params![user_id, at], gives)
         }
     }
 }
 
 /// Reads the add-ons that give a feature, in id order.
 pub fn load_add_ons_giving(feature_key: &str) -> Result<Vec<Uuid>, Error> {
-    let mut add_ons: Vec<Uuid> = GIVING.read_all(&[Param::Text(feature_key)], |row| row.get(0))?;
+    let mut add_ons: Vec<Uuid> = GIVING.read_all(params![feature_key], |(add_on_id,)| add_on_id)?;
     add_ons.sort_unstable();
     Ok(add_ons)
 }
 
 /// Whether the user owns the add-on.
 pub fn has_add_on(user_id: &str, add_on_id: Uuid, at: Instant) -> Result<bool, Error> {
-    let params = [Param::Id(add_on_id), Param::Text(user_id), Param::At(at)];
-    HAS_ADD_ON.any(&params, |_| true)
+    let params = params![add_on_id, user_id, at];
+    HAS_ADD_ON.any(params, |_| true)
 }
 
 /// The user's features, or one of them, in key order, each with all its grants.
 pub fn grants(user_id: &str, feature_key: Option<&str>, at: Instant) -> Result<Vec<(String, Vec<Grant>)>, Error> {
     let mut features: Vec<(String, Vec<Grant>)> = Vec::new();
-    GRANTS.read(&[Param::Text(user_id), Param::At(at), Param::OptionalText(feature_key)], |row| {
-        let key: String = row.get(0);
+    GRANTS.read(params![user_id, at, feature_key], |(key, configuration, add_on_id, purchased_at, expires_at)| {
         let grant = Grant {
             // A jsonb of more than a hundred levels is no configuration that could be merged.
-            configuration: row.get::<Json>(1).parse().unwrap_or_default(),
-            add_on_id: row.get(2),
-            purchased_at: row.get(3),
-            expires_at: row.optional(4),
+            configuration: configuration.parse().unwrap_or_default(),
+            add_on_id,
+            purchased_at,
+            expires_at,
         };
         match features.last_mut() {
             Some((last, grants)) if *last == key => grants.push(grant),

@@ -14,8 +14,10 @@ use uuid::Uuid;
 use crate::admin::row_security;
 use crate::error::Error;
 use crate::operations::payments::Payment;
+use crate::params;
 use crate::pg::installation;
-use crate::pg::statement::{Param, Statement};
+use crate::pg::parameter::Params;
+use crate::pg::statement::Statement;
 use crate::store::purchases::{self, Purchase};
 use crate::store::subscriptions;
 use crate::store::uses::Claims;
@@ -37,7 +39,7 @@ static ABANDONED_CARTS: Statement = Statement::new(
                  FOR UPDATE SKIP LOCKED))",
 );
 
-static ABANDONED_BY_USER: Statement = Statement::new(
+static ABANDONED_BY_USER: Statement<(String, Uuid)> = Statement::new(
     "SELECT o.user_id, o.id
        FROM @extschema@.cart_items o
       WHERE o.added_at < (pg_catalog.now() - $1)
@@ -74,10 +76,11 @@ macro_rules! unpaid {
     };
 }
 
-static UNPAID: Statement = Statement::new_or_distributed(unpaid!("FOR UPDATE SKIP LOCKED"), unpaid!(""));
+static UNPAID: Statement<(String, Uuid, Option<Uuid>)> =
+    Statement::new_or_distributed(unpaid!("FOR UPDATE SKIP LOCKED"), unpaid!(""));
 
 /// What is renewed by itself may be paid a little late.
-static EXPIRED_SUBSCRIPTIONS: Statement = Statement::new(
+static EXPIRED_SUBSCRIPTIONS: Statement<(String,)> = Statement::new(
     "UPDATE @extschema@.user_add_ons AS u
         SET status='expired', updated_at=pg_catalog.now()
       WHERE u.id = ANY (ARRAY(
@@ -91,7 +94,7 @@ static EXPIRED_SUBSCRIPTIONS: Statement = Statement::new(
      RETURNING u.user_id",
 );
 
-static EXPIRED_BY_USER: Statement = Statement::new(
+static EXPIRED_BY_USER: Statement<(String, Uuid)> = Statement::new(
     "SELECT o.user_id, o.id
        FROM @extschema@.user_add_ons o
       WHERE o.status = 'active' AND o.expires_at <= pg_catalog.now()
@@ -141,7 +144,7 @@ pub struct Limits {
 pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
     row_security::check_sees_everybody("maintenance")?;
     let abandoned_carts = clear_abandoned_carts(limits)?;
-    let expired_codes = EXPIRED_CODES.perform(&[Param::Int(limits.batch)])?;
+    let expired_codes = EXPIRED_CODES.perform(params![limits.batch])?;
     let expired_subscriptions = expire_subscriptions(limits)?;
     // Last, because it locks codes and bundles.
     let unpaid_purchases = fail_unpaid(limits)?;
@@ -154,19 +157,19 @@ pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
 }
 
 fn clear_abandoned_carts(limits: &Limits) -> Result<u64, Error> {
-    let age = Param::Interval(limits.cart_max_age);
+    let age = limits.cart_max_age;
     if installation::is_distributed()? {
-        let found = by_user(&ABANDONED_BY_USER, &[age, Param::Int(limits.batch)])?;
+        let found = by_user(&ABANDONED_BY_USER, params![age, limits.batch])?;
         return change_by_user(&CLEAR_ABANDONED, &found, age, |_| Ok(()));
     }
-    ABANDONED_CARTS.perform(&[age, Param::Int(limits.batch)])
+    ABANDONED_CARTS.perform(params![age, limits.batch])
 }
 
 /// Rows of a statement that names their users and ids, by user.
-fn by_user(statement: &Statement, params: &[Param]) -> Result<BTreeMap<String, Vec<Uuid>>, Error> {
+fn by_user(statement: &Statement<(String, Uuid)>, params: &Params) -> Result<BTreeMap<String, Vec<Uuid>>, Error> {
     let mut found: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
-    statement.execute(params, |row| {
-        found.entry(row.get(0)).or_default().push(row.get(1));
+    statement.execute(params, |(user_id, id)| {
+        found.entry(user_id).or_default().push(id);
         Ok(())
     })?;
     Ok(found)
@@ -176,12 +179,12 @@ fn by_user(statement: &Statement, params: &[Param]) -> Result<BTreeMap<String, V
 fn change_by_user(
     statement: &Statement,
     found: &BTreeMap<String, Vec<Uuid>>,
-    age: Param,
+    age: Interval,
     tell: fn(&str) -> Result<(), Error>,
 ) -> Result<u64, Error> {
     let mut changed = 0;
     for (user_id, ids) in found {
-        let rows = statement.perform(&[Param::Text(user_id), Param::Ids(ids), age])?;
+        let rows = statement.perform(params![user_id, ids, age])?;
         if rows > 0 {
             tell(user_id)?;
         }
@@ -192,21 +195,20 @@ fn change_by_user(
 
 fn expire_subscriptions(limits: &Limits) -> Result<u64, Error> {
     if installation::is_distributed()? {
-        let grace = Param::Interval(limits.renewal_grace);
-        let found = by_user(&EXPIRED_BY_USER, &[grace, Param::Int(limits.batch)])?;
+        let grace = limits.renewal_grace;
+        let found = by_user(&EXPIRED_BY_USER, params![grace, limits.batch])?;
         return change_by_user(&EXPIRE, &found, grace, subscriptions::announce);
     }
-    let params = [Param::Interval(limits.renewal_grace), Param::Int(limits.batch)];
-    let users: Vec<String> = EXPIRED_SUBSCRIPTIONS.execute_all(&params, |row| row.get(0))?;
+    let params = params![limits.renewal_grace, limits.batch];
+    let users: Vec<String> = EXPIRED_SUBSCRIPTIONS.execute_all(params, |(user_id,)| user_id)?;
     users.iter().try_for_each(|user_id| subscriptions::announce(user_id))?;
     Ok(users.len() as u64)
 }
 
 /// Fails checkouts that were never paid. A checkout of which somebody else has locked a purchase is left for another time.
 fn fail_unpaid(limits: &Limits) -> Result<u64, Error> {
-    let params = [Param::Interval(limits.checkout_max_age), Param::Int(limits.batch)];
-    let mut found: Vec<(String, Uuid, Option<Uuid>)> =
-        UNPAID.execute_all(&params, |row| (row.get(0), row.get(1), row.optional(2)))?;
+    let params = params![limits.checkout_max_age, limits.batch];
+    let mut found: Vec<(String, Uuid, Option<Uuid>)> = UNPAID.execute_all(params, |row| row)?;
     found.sort_unstable_by_key(|&(_, purchase_id, checkout_id)| (checkout_id, purchase_id));
     found.dedup_by_key(|&mut (_, purchase_id, checkout_id)| checkout_id.unwrap_or(purchase_id));
     let (mut failed, mut claims) = (0, Claims::default());

@@ -289,7 +289,7 @@ pub fn text_datum(text: &str) -> pg_sys::Datum {
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
 
 /// Text of the database as a string.
-fn from_server(bytes: &[u8]) -> String {
+pub fn from_server(bytes: &[u8]) -> String {
     // SAFETY: the function reads so many bytes and returns them, or a C string of the converted text.
     let converted = unsafe { pg_sys::pg_server_to_any(bytes.as_ptr().cast(), bytes.len() as i32, UTF8) };
     let utf8 = if converted.cast_const().cast() == bytes.as_ptr() {

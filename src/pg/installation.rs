@@ -1,12 +1,16 @@
 //! Where the extension is installed in this database, found once per backend and again when that may have changed; and
 //! how often its catalog has changed, as far as this backend was told.
+//!
+//! Everything here comes from the caches of PostgreSQL's own catalogs, which show what is committed now, whatever snapshot the
+//! caller reads under: what was true for the caller's snapshot may be gone when a table is opened.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString, c_char};
 use std::rc::Rc;
 
-use pgrx::{FromDatum, pg_guard, pg_sys};
+use pgrx::{PgRelation, pg_guard, pg_sys};
 
+use super::tables::{self, CATALOG, TABLES};
 use crate::error::Error;
 
 /// The extension's schema in this database.
@@ -14,61 +18,28 @@ use crate::error::Error;
 pub struct Installation {
     /// The schema's name, quoted where it needs it.
     pub schema: String,
-    /// The oids of its tables, as many as the look-up asks for.
-    tables: Tables,
+    /// The oids of its tables, in the order of `TABLES`; invalid where there is no such table.
+    tables: [pg_sys::Oid; TABLES.len()],
     /// Whether Citus spreads its tables over several nodes.
     pub is_distributed: bool,
-    /// Whether triggers announce every change of the catalog. Tables that Citus spreads have none.
-    is_announced: bool,
     /// Counts the installations that this backend has seen, from 1.
     pub generation: u64,
 }
 
-/// The tables that the invalidation callback looks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Tables {
-    /// A member of every installation whose changes are not announced: only its end is.
-    lasting: pg_sys::Oid,
-    /// Those whose every change is announced by triggers: what catalog caches are made of.
-    catalog: [pg_sys::Oid; 4],
-}
-
-const NO_TABLES: Tables = Tables { lasting: pg_sys::InvalidOid, catalog: [pg_sys::InvalidOid; 4] };
+const NO_TABLES: [pg_sys::Oid; TABLES.len()] = [pg_sys::InvalidOid; TABLES.len()];
 
 thread_local! {
     static FOUND: RefCell<Option<Rc<Installation>>> = const { RefCell::new(None) };
     /// Set by invalidation callbacks, which must not look anything up themselves.
     static MAY_HAVE_CHANGED: Cell<bool> = const { Cell::new(true) };
     /// What to compare with in the callback, without touching FOUND.
-    static WATCHED: Cell<Tables> = const { Cell::new(NO_TABLES) };
+    static WATCHED: Cell<[pg_sys::Oid; TABLES.len()]> = const { Cell::new(NO_TABLES) };
+    /// How often a table of ours was changed in any way.
+    static TABLE_CHANGES: Cell<u64> = const { Cell::new(0) };
     static CATALOG_CHANGES: Cell<u64> = const { Cell::new(0) };
-    static CATALOG_IS_ANNOUNCED: Cell<bool> = const { Cell::new(false) };
+    /// Whether triggers announce every change of the catalog, and the table changes by which that was found.
+    static CATALOG_IS_ANNOUNCED: Cell<Option<(u64, bool)>> = const { Cell::new(None) };
 }
-
-/// Qualified by hand, because no installation is known yet.
-const LOOK_UP: &CStr = c"SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text), t.lasting, t.a, t.f, t.r, t.b,
-       (SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 4
-          FROM pg_catalog.pg_trigger g
-         WHERE g.tgrelid OPERATOR(pg_catalog.=) ANY (ARRAY[t.a, t.f, t.r, t.b])
-           AND g.tgname OPERATOR(pg_catalog.=) ANY ('{invalidate_add_ons_cache,invalidate_add_on_features_cache,\
-                                                     invalidate_pricing_rules_cache,invalidate_add_on_bundles_cache}'
-                                                    ::pg_catalog.name[])
-           AND g.tgenabled OPERATOR(pg_catalog.=) 'A'),
-       pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL
-  FROM pg_catalog.pg_extension e
-  JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
- CROSS JOIN LATERAL (
-         SELECT pg_catalog.max(c.oid) FILTER (WHERE c.relname OPERATOR(pg_catalog.=) 'promotional_codes'),
-                pg_catalog.max(c.oid) FILTER (WHERE c.relname OPERATOR(pg_catalog.=) 'add_ons'),
-                pg_catalog.max(c.oid) FILTER (WHERE c.relname OPERATOR(pg_catalog.=) 'add_on_features'),
-                pg_catalog.max(c.oid) FILTER (WHERE c.relname OPERATOR(pg_catalog.=) 'pricing_rules'),
-                pg_catalog.max(c.oid) FILTER (WHERE c.relname OPERATOR(pg_catalog.=) 'add_on_bundles')
-           FROM pg_catalog.pg_class c
-          WHERE c.relnamespace OPERATOR(pg_catalog.=) n.oid
-            AND c.relname OPERATOR(pg_catalog.=) ANY ('{promotional_codes,add_ons,add_on_features,pricing_rules,add_on_bundles}'
-                                                      ::pg_catalog.name[])
-       ) t (lasting, a, f, r, b)
- WHERE e.extname OPERATOR(pg_catalog.=) 'extensions'::pg_catalog.name";
 
 /// The installation in this database. An SPI connection must be open.
 pub fn current() -> Result<Rc<Installation>, Error> {
@@ -76,12 +47,14 @@ pub fn current() -> Result<Rc<Installation>, Error> {
         // Before looking, so that a change that is noticed while looking counts.
         MAY_HAVE_CHANGED.set(false);
         let found = look_up();
+        // A table that is not there is not announced when it comes.
+        let is_whole = found.as_ref().is_some_and(|found| !found.tables.contains(&pg_sys::InvalidOid));
+        if !is_whole {
+            MAY_HAVE_CHANGED.set(true);
+        }
         FOUND.with_borrow_mut(|known| remember(known, found));
     }
-    FOUND.with_borrow(Clone::clone).ok_or_else(|| {
-        MAY_HAVE_CHANGED.set(true);
-        Error::NotInstalled
-    })
+    FOUND.with_borrow(Clone::clone).ok_or(Error::NotInstalled)
 }
 
 /// The quoted schema, for commands that are put together by hand.
@@ -94,9 +67,9 @@ pub fn is_distributed() -> Result<bool, Error> {
     pgrx::Spi::connect(|_| current()).map(|installation| installation.is_distributed)
 }
 
-/// Whether every change of the catalog is announced, in the installation that was last looked up.
-pub fn catalog_is_announced() -> bool {
-    CATALOG_IS_ANNOUNCED.get()
+/// How often a table of the extension was changed in any way: what was found out about its columns may no longer be so.
+pub fn table_changes() -> u64 {
+    TABLE_CHANGES.get()
 }
 
 /// How many changes of the catalog this backend has been told of, its own uncommitted ones and their undoing included.
@@ -105,8 +78,79 @@ pub fn catalog_changes() -> u64 {
 }
 
 /// The tables of the catalog, in the installation that was last looked up.
-pub fn catalog_tables() -> [pg_sys::Oid; 4] {
-    WATCHED.get().catalog
+pub fn catalog_tables() -> [pg_sys::Oid; CATALOG.len()] {
+    let watched = WATCHED.get();
+    CATALOG.map(|name| TABLES.iter().position(|table| *table == name).map_or(pg_sys::InvalidOid, |at| watched[at]))
+}
+
+/// Whether triggers announce every change of the catalog. Tables that Citus spreads have none.
+pub fn catalog_is_announced() -> bool {
+    if let Some((changes, is_announced)) = CATALOG_IS_ANNOUNCED.get()
+        && changes == TABLE_CHANGES.get()
+    {
+        return is_announced;
+    }
+    let changes = TABLE_CHANGES.get();
+    let is_announced = CATALOG.iter().zip(catalog_tables()).all(|(name, table)| announces(name, table));
+    CATALOG_IS_ANNOUNCED.set(Some((changes, is_announced)));
+    is_announced
+}
+
+fn announces(name: &str, table: pg_sys::Oid) -> bool {
+    let trigger = CString::new(format!("invalidate_{name}_cache")).unwrap_or_default();
+    with_relation(table, |relation| {
+        // SAFETY: the relation is open; its triggers are as many as their description says.
+        unsafe {
+            let Some(triggers) = (*relation).trigdesc.as_ref() else { return false };
+            let triggers = std::slice::from_raw_parts(triggers.triggers, triggers.numtriggers as usize);
+            let is_meant = |one: &pg_sys::Trigger| CStr::from_ptr(one.tgname) == &*trigger;
+            triggers.iter().any(|one| is_meant(one) && one.tgenabled == pg_sys::TRIGGER_FIRES_ALWAYS as c_char)
+        }
+    })
+    .unwrap_or(false)
+}
+
+/// Looks at a relation without a lock, as long as no invalidation is taken in; `None` when it is gone.
+fn with_relation<T>(relation: pg_sys::Oid, look: impl FnOnce(pg_sys::Relation) -> T) -> Option<T> {
+    if relation == pg_sys::InvalidOid {
+        return None;
+    }
+    // SAFETY: the relation's entry is pinned while it is looked at, so it is not rebuilt in place.
+    unsafe {
+        let entry = pg_sys::RelationIdGetRelation(relation);
+        if entry.is_null() {
+            return None;
+        }
+        let seen = look(entry);
+        pg_sys::RelationClose(entry);
+        Some(seen)
+    }
+}
+
+impl Installation {
+    /// Refuses where one of the tables that are meant is not as the functions expect it.
+    pub fn check_columns(&self, is_meant: impl Fn(&str) -> bool) -> Result<(), Error> {
+        let meant = TABLES.iter().zip(self.tables).filter(|(table, _)| is_meant(table));
+        match meant.flat_map(|(table, oid)| differences(table, oid)).next() {
+            Some(difference) => Err(difference),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything about the columns of the tables that is not as the functions expect it.
+    pub fn column_differences(&self) -> Vec<Error> {
+        TABLES.iter().zip(self.tables).flat_map(|(table, oid)| differences(table, oid)).collect()
+    }
+
+    fn is_like(&self, other: &Installation) -> bool {
+        (&self.schema, self.tables, self.is_distributed) == (&other.schema, other.tables, other.is_distributed)
+    }
+}
+
+fn differences(table: &str, relation: pg_sys::Oid) -> Vec<Error> {
+    // SAFETY: the relation is open.
+    let found = with_relation(relation, |relation| unsafe { tables::column_differences(table, relation) });
+    found.unwrap_or_else(|| vec![Error::TableMissing { table: table.to_owned() }])
 }
 
 fn remember(known: &mut Option<Rc<Installation>>, found: Option<Installation>) {
@@ -120,67 +164,76 @@ fn remember(known: &mut Option<Rc<Installation>>, found: Option<Installation>) {
             count_catalog_change();
         }
         GENERATION.set(GENERATION.get() + 1);
+        TABLE_CHANGES.set(TABLE_CHANGES.get() + 1);
         WATCHED.set(found.tables);
-        CATALOG_IS_ANNOUNCED.set(found.is_announced);
         found.generation = GENERATION.get();
         *known = Some(Rc::new(found));
     }
 }
 
-impl Installation {
-    fn is_like(&self, other: &Installation) -> bool {
-        (&self.schema, self.tables, self.is_distributed, self.is_announced)
-            == (&other.schema, other.tables, other.is_distributed, other.is_announced)
-    }
-}
-
-/// Once per installation and backend, so a query string is in place.
 fn look_up() -> Option<Installation> {
-    // SAFETY: a connection is open; the columns are a text, oids and booleans.
+    // SAFETY: a transaction is in progress; names are C strings.
     unsafe {
-        pg_sys::SPI_execute(LOOK_UP.as_ptr(), true, 1);
-        let table = pg_sys::SPI_tuptable.as_ref()?;
-        if pg_sys::SPI_processed == 0 {
+        let schema = extension_schema()?;
+        let name = pg_sys::get_namespace_name(schema);
+        if name.is_null() {
             return None;
         }
-        let oid = |column| {
-            let mut is_null = false;
-            let datum = pg_sys::SPI_getbinval(*table.vals, table.tupdesc, column, &mut is_null);
-            pg_sys::Oid::from_datum(datum, is_null)
-        };
-        let mut is_null = false;
-        let schema = crate::pg::datum::string_of(pg_sys::SPI_getbinval(*table.vals, table.tupdesc, 1, &mut is_null));
-        let tables = Tables { lasting: oid(2)?, catalog: [oid(3)?, oid(4)?, oid(5)?, oid(6)?] };
-        let is_announced = flag(table, 7);
-        let is_distributed = flag(table, 8) && is_spread(tables.lasting);
-        Some(Installation { schema, tables, is_distributed, is_announced, generation: 0 })
+        let quoted = CStr::from_ptr(pg_sys::quote_identifier(name));
+        let schema_name = super::datum::from_server(quoted.to_bytes());
+        let tables = TABLES.map(|table| table_of(table, schema));
+        let is_distributed = is_spread(tables[TABLES.len() - 1]);
+        Some(Installation { schema: schema_name, tables, is_distributed, generation: 0 })
     }
 }
 
-/// A boolean of the only row.
-///
-/// # Safety
-/// The column must be a boolean.
-unsafe fn flag(table: &pg_sys::SPITupleTable, column: i32) -> bool {
-    let mut is_null = false;
-    // SAFETY: the caller says so.
+/// The schema of the extension, if it is installed. Not every version of PostgreSQL that we support exports its own look-up.
+unsafe fn extension_schema() -> Option<pg_sys::Oid> {
+    // SAFETY: the scan is of a system catalog, by an index of it, under a snapshot of now; the tuple is read before it ends.
     unsafe {
-        let datum = pg_sys::SPI_getbinval(*table.vals, table.tupdesc, column, &mut is_null);
-        bool::from_datum(datum, is_null) == Some(true)
+        let catalog = PgRelation::with_lock(pg_sys::ExtensionRelationId, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        let mut key = pg_sys::ScanKeyData::default();
+        let name = c"extensions".as_ptr();
+        let column = pg_sys::Anum_pg_extension_extname as pg_sys::AttrNumber;
+        let equal = pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber;
+        pg_sys::ScanKeyInit(&mut key, column, equal, pg_sys::F_NAMEEQ.into(), name.into());
+        let index = pg_sys::Oid::from(pg_sys::ExtensionNameIndexId);
+        let scan = pg_sys::systable_beginscan(catalog.as_ptr(), index, true, std::ptr::null_mut(), 1, &mut key);
+        let tuple = pg_sys::systable_getnext(scan);
+        let schema = (!tuple.is_null())
+            .then(|| (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_extension>()).extnamespace);
+        pg_sys::systable_endscan(scan);
+        schema
     }
 }
 
-/// Whether Citus, which is there, has spread a table over the nodes.
+/// The table of a name, plain or partitioned; nothing else that may stand under it.
+unsafe fn table_of(name: &str, schema: pg_sys::Oid) -> pg_sys::Oid {
+    let name = CString::new(name).unwrap_or_default();
+    // SAFETY: these look at catalogs.
+    unsafe {
+        let relation = pg_sys::get_relname_relid(name.as_ptr(), schema);
+        let kind = pg_sys::get_rel_relkind(relation) as u8;
+        let is_table = kind == pg_sys::RELKIND_RELATION || kind == pg_sys::RELKIND_PARTITIONED_TABLE;
+        if is_table { relation } else { pg_sys::InvalidOid }
+    }
+}
+
+/// Whether Citus is there and has spread a table over the nodes.
 ///
 /// # Safety
 /// An SPI connection must be open.
 unsafe fn is_spread(table: pg_sys::Oid) -> bool {
-    let query = format!(
-        "SELECT FROM pg_catalog.pg_dist_partition p WHERE p.logicalrelid OPERATOR(pg_catalog.=) {}::pg_catalog.oid\0",
-        table.to_u32()
-    );
     // SAFETY: the caller says so, and the text ends with a zero.
     unsafe {
+        let catalog = pg_sys::Oid::from(pg_sys::PG_CATALOG_NAMESPACE);
+        if pg_sys::get_relname_relid(c"pg_dist_partition".as_ptr(), catalog) == pg_sys::InvalidOid {
+            return false;
+        }
+        let query = format!(
+            "SELECT FROM pg_catalog.pg_dist_partition p WHERE p.logicalrelid OPERATOR(pg_catalog.=) {}::pg_catalog.oid\0",
+            table.to_u32()
+        );
         pg_sys::SPI_execute(query.as_ptr().cast(), true, 1);
         pg_sys::SPI_processed > 0
     }
@@ -215,15 +268,14 @@ unsafe extern "C-unwind" fn schema_changed(_arg: pg_sys::Datum, _cache: i32, _ha
 
 #[pg_guard]
 unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_sys::Oid) {
-    let watched = WATCHED.get();
     let is_anything = relation == pg_sys::InvalidOid;
-    if is_anything || relation == watched.lasting {
+    if is_anything || WATCHED.get().contains(&relation) {
         MAY_HAVE_CHANGED.set(true);
+        TABLE_CHANGES.set(TABLE_CHANGES.get() + 1);
     }
-    if is_anything || watched.catalog.contains(&relation) {
+    // What was done to a table of the catalog may have been to take its triggers away.
+    if is_anything || catalog_tables().contains(&relation) {
         count_catalog_change();
-        // What was done may have been to take the triggers away.
-        MAY_HAVE_CHANGED.set(true);
     }
 }
 

@@ -13,7 +13,8 @@
 use pgrx::pg_sys;
 
 use crate::error::Error;
-use crate::pg::statement::{Param, Statement};
+use crate::params;
+use crate::pg::statement::Statement;
 
 // The first key of our advisory locks is "exts" in ASCII, the second a hash of the user.
 
@@ -29,7 +30,7 @@ static LOCK: Statement = Statement::new_or_distributed(
 /// Waits until nobody else holds the user, and holds the user until the transaction ends. What is read afterwards must be
 /// read under a [`FreshSnapshot`].
 pub fn lock_user(user_id: &str) -> Result<(), Error> {
-    LOCK.perform(&[Param::Text(user_id)]).map(|_| ())
+    LOCK.perform(params![user_id]).map(|_| ())
 }
 
 /// A snapshot of now in place of that of the calling query, which may be older than the lock that was waited for. It sees

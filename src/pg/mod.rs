@@ -3,8 +3,13 @@
 pub mod datum;
 pub mod installation;
 pub mod locks;
+pub mod parameter;
 pub mod planner;
+pub mod qualified;
+pub mod row;
 pub mod settings;
 pub mod snapshot;
 pub mod statement;
+pub mod tables;
+pub mod trigger;
 pub mod tuplestore;

@@ -1,111 +1,99 @@
 //! Statements that are parsed and planned once per backend and then only executed.
-//!
-//! A [`Statement`] names the extension's tables as `@extschema@.table`, as extension scripts do, and calls functions as
-//! `pg_catalog.function`. Its operators stand between spaces and are qualified before it is parsed, so that nothing in
-//! it depends on the caller's search_path; all operators then bind equally, so expressions need their parentheses. The
-//! `=` of an assignment is no operator and stands without spaces. What hides an operator, as IN and IS DISTINCT FROM do, has
-//! no place in it. Only `unnest` of several arrays stands bare: the parser knows it by that.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CString;
+use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::ptr;
+use std::rc::Rc;
 
-use pgrx::datum::Interval;
-use pgrx::{FromDatum, IntoDatum, pg_guard, pg_sys};
-use uuid::Uuid;
+use pgrx::{pg_guard, pg_sys};
 
+use super::installation;
+use super::parameter::Params;
+use super::qualified;
+use super::row::{Columns, RawRow, misfit};
 use crate::error::Error;
-use crate::pg::datum::{Id, Json, Text, Timestamp, raw_bytes_of, text_datum};
-use crate::pg::installation;
-use engine::time::Instant;
 
-/// A statement and the plan that this backend keeps for it.
-pub struct Statement {
+/// A statement whose rows have the columns `R`, and the plan that this backend keeps for it.
+pub struct Statement<R = ()> {
     sql: Cow<'static, str>,
     /// The text for tables that Citus spreads over nodes, where it is another.
     distributed: Option<&'static str>,
-    plan: Cell<pg_sys::SPIPlanPtr>,
-    /// The installation that the plan was made for.
-    generation: Cell<u64>,
+    plan: RefCell<Option<Rc<Plan>>>,
+    columns: PhantomData<fn() -> R>,
 }
 
 // SAFETY: a backend has one thread.
-unsafe impl Sync for Statement {}
+unsafe impl<R> Sync for Statement<R> {}
 
-/// A value for a parameter of a statement.
-#[derive(Clone, Copy, Debug)]
-pub enum Param<'a> {
-    Text(&'a str),
-    OptionalText(Option<&'a str>),
-    Id(Uuid),
-    Ids(&'a [Uuid]),
-    Role(pg_sys::Oid),
-    Bools(&'a [bool]),
-    Bool(bool),
-    Int(i32),
-    Ints(&'a [i32]),
-    OptionalInt(Option<i32>),
-    BigInt(i64),
-    BigInts(&'a [i64]),
-    Texts(&'a [String]),
-    OptionalTexts(&'a [Option<&'a str>]),
-    OptionalAts(&'a [Option<Instant>]),
-    Json(&'a str),
-    At(Instant),
-    OptionalAt(Option<Instant>),
-    Interval(Interval),
+/// A plan, kept as long as it is the statement's or is being executed: what a statement calls can change the installation.
+struct Plan {
+    kept: pg_sys::SPIPlanPtr,
+    /// The installation that it was made for.
+    generation: u64,
+    /// The changes of tables by which their columns were looked at.
+    checked: Cell<u64>,
 }
 
-/// A row of a result.
-pub struct Row<'a> {
-    values: &'a [pg_sys::Datum],
-    nulls: &'a [bool],
+thread_local! {
+    /// Plans that went out of use while an error unwound, where nothing of PostgreSQL's is called.
+    static LEFT_BEHIND: RefCell<Vec<pg_sys::SPIPlanPtr>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A type that a column can be read as.
-pub trait Column: Sized {
-    /// # Safety
-    /// The datum must be of the SQL type that this Rust type stands for, and not NULL.
-    unsafe fn read(datum: pg_sys::Datum) -> Self;
+impl Drop for Plan {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            LEFT_BEHIND.with_borrow_mut(|left| left.push(self.kept));
+        } else {
+            // SAFETY: the plan was kept by prepare, and nobody else holds it.
+            unsafe { pg_sys::SPI_freeplan(self.kept) };
+        }
+    }
 }
 
-impl Statement {
+impl<R> Statement<R> {
     /// A statement that is prepared when it is first executed.
-    pub const fn new(sql: &'static str) -> Statement {
+    pub const fn new(sql: &'static str) -> Statement<R> {
+        qualified::check(sql);
         Statement::with(Cow::Borrowed(sql), None)
     }
 
     /// A statement that stands in other words where Citus spreads the tables over nodes, for what it cannot route.
-    pub const fn new_or_distributed(sql: &'static str, distributed: &'static str) -> Statement {
+    pub const fn new_or_distributed(sql: &'static str, distributed: &'static str) -> Statement<R> {
+        qualified::check(sql);
+        qualified::check(distributed);
         Statement::with(Cow::Borrowed(sql), Some(distributed))
     }
 
     /// A statement put together once per backend.
-    pub const fn built(sql: String) -> Statement {
+    pub fn built(sql: String) -> Statement<R> {
+        qualified::check(&sql);
         Statement::with(Cow::Owned(sql), None)
     }
 
-    const fn with(sql: Cow<'static, str>, distributed: Option<&'static str>) -> Statement {
-        Statement { sql, distributed, plan: Cell::new(ptr::null_mut()), generation: Cell::new(0) }
+    const fn with(sql: Cow<'static, str>, distributed: Option<&'static str>) -> Statement<R> {
+        Statement { sql, distributed, plan: RefCell::new(None), columns: PhantomData }
     }
 
     /// Its text, with the schema filled in and operators qualified.
     pub fn sql_in(&self, schema: &str) -> String {
-        qualified(&self.sql, schema)
+        qualified::in_schema(&self.sql, schema)
     }
+}
 
+impl<R: Columns + 'static> Statement<R> {
     /// Reads rows under the snapshot of the calling query. No transaction id is taken, so it works on a standby and in a
     /// parallel worker.
-    pub fn read(&self, params: &[Param], mut each: impl FnMut(&Row) -> Result<(), Error>) -> Result<(), Error> {
-        self.run(params, true, |row| each(row).map(ControlFlow::Continue)).map(|_| ())
+    pub fn read(&self, params: &Params, mut each: impl FnMut(R::Row<'_>) -> Result<(), Error>) -> Result<(), Error> {
+        self.run(params, true, &mut |row| each(row).map(ControlFlow::Continue)).map(|_| ())
     }
 
     /// Whether some row is what is looked for; reads no further than that.
-    pub fn any(&self, params: &[Param], is_it: impl Fn(&Row) -> bool) -> Result<bool, Error> {
+    pub fn any(&self, params: &Params, is_it: impl Fn(R::Row<'_>) -> bool) -> Result<bool, Error> {
         let mut found = false;
-        self.run(params, true, |row| {
+        self.run(params, true, &mut |row| {
             found = is_it(row);
             Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
@@ -113,7 +101,7 @@ impl Statement {
     }
 
     /// Reads all rows.
-    pub fn read_all<T>(&self, params: &[Param], read: impl Fn(&Row) -> T) -> Result<Vec<T>, Error> {
+    pub fn read_all<T>(&self, params: &Params, read: impl Fn(R::Row<'_>) -> T) -> Result<Vec<T>, Error> {
         let mut found = Vec::new();
         self.read(params, |row| {
             found.push(read(row));
@@ -123,7 +111,7 @@ impl Statement {
     }
 
     /// Reads at most one row.
-    pub fn read_one<T>(&self, params: &[Param], read: impl Fn(&Row) -> T) -> Result<Option<T>, Error> {
+    pub fn read_one<T>(&self, params: &Params, read: impl Fn(R::Row<'_>) -> T) -> Result<Option<T>, Error> {
         let mut found = None;
         self.read(params, |row| {
             found = Some(read(row));
@@ -134,17 +122,21 @@ impl Statement {
 
     /// Writes, or reads what this very function has written: under a new snapshot that sees everything before it. Says
     /// how many rows were written or read.
-    pub fn execute(&self, params: &[Param], mut each: impl FnMut(&Row) -> Result<(), Error>) -> Result<u64, Error> {
-        self.run(params, false, |row| each(row).map(ControlFlow::Continue))
+    pub fn execute(
+        &self,
+        params: &Params,
+        mut each: impl FnMut(R::Row<'_>) -> Result<(), Error>,
+    ) -> Result<u64, Error> {
+        self.run(params, false, &mut |row| each(row).map(ControlFlow::Continue))
     }
 
     /// Executes a statement for what it does, whatever rows it returns. Says how many were written or read.
-    pub fn perform(&self, params: &[Param]) -> Result<u64, Error> {
+    pub fn perform(&self, params: &Params) -> Result<u64, Error> {
         self.execute(params, |_| Ok(()))
     }
 
     /// Executes a statement and reads all rows that it returns.
-    pub fn execute_all<T>(&self, params: &[Param], read: impl Fn(&Row) -> T) -> Result<Vec<T>, Error> {
+    pub fn execute_all<T>(&self, params: &Params, read: impl Fn(R::Row<'_>) -> T) -> Result<Vec<T>, Error> {
         let mut found = Vec::new();
         self.execute(params, |row| {
             found.push(read(row));
@@ -154,7 +146,7 @@ impl Statement {
     }
 
     /// Executes a statement that writes or reads at most one row.
-    pub fn execute_one<T>(&self, params: &[Param], read: impl Fn(&Row) -> T) -> Result<Option<T>, Error> {
+    pub fn execute_one<T>(&self, params: &Params, read: impl Fn(R::Row<'_>) -> T) -> Result<Option<T>, Error> {
         let mut found = None;
         self.execute(params, |row| {
             found = Some(read(row));
@@ -165,43 +157,55 @@ impl Statement {
 
     fn run(
         &self,
-        params: &[Param],
+        params: &Params,
         read_only: bool,
-        mut each: impl FnMut(&Row) -> Result<ControlFlow<()>, Error>,
+        each: &mut dyn FnMut(R::Row<'_>) -> Result<ControlFlow<()>, Error>,
     ) -> Result<u64, Error> {
         let _connection = Connection::open();
         let plan = self.plan(params)?;
-        let mut receiver = Receiver::new(&mut each);
+        let mut each = |row: &RawRow| {
+            // SAFETY: the receiver takes no rows whose columns are of other types.
+            each(unsafe { R::read(row) }?)
+        };
+        let mut receiver = Receiver::new(R::TYPES, &mut each);
         let options = pg_sys::SPIExecuteOptions {
             params: param_list(params),
             read_only,
             dest: ptr::from_mut(&mut receiver).cast(),
             ..Default::default()
         };
-        // SAFETY: the plan was prepared for parameters of these types, and the connection is open. The receiver begins
-        // with the struct that it is passed as, and outlives the call.
+        // SAFETY: the plan was prepared for parameters of these types, the connection is open, and the plan is held until the
+        // end. The receiver begins with the struct that it is passed as, and outlives the call.
         unsafe {
-            pg_sys::SPI_execute_plan_extended(plan, &options);
+            pg_sys::SPI_execute_plan_extended(plan.kept, &options);
             receiver.outcome.map(|_| pg_sys::SPI_processed)
         }
     }
 
-    fn plan(&self, params: &[Param]) -> Result<pg_sys::SPIPlanPtr, Error> {
+    /// The plan for the installation as it is now.
+    fn plan(&self, params: &Params) -> Result<Rc<Plan>, Error> {
         let installation = installation::current()?;
-        if self.generation.get() != installation.generation {
-            let stale = self.plan.replace(ptr::null_mut());
-            if !stale.is_null() {
-                // SAFETY: the plan was kept by prepare and nobody else holds it.
-                unsafe { pg_sys::SPI_freeplan(stale) };
-            }
-            self.plan.set(match (installation.is_distributed, self.distributed) {
-                (false, _) => prepare(&self.sql_in(&installation.schema), ONE_PLAN, params),
-                (true, None) => prepare(&self.sql_in(&installation.schema), A_PLAN_EACH, params),
-                (true, Some(sql)) => prepare(&qualified(sql, &installation.schema), A_PLAN_EACH, params),
-            });
-            self.generation.set(installation.generation);
+        let known =
+            self.plan.borrow().as_ref().filter(|plan| plan.generation == installation.generation).map(Rc::clone);
+        let changes = installation::table_changes();
+        if let Some(plan) = known.as_ref().filter(|plan| plan.checked.get() == changes) {
+            return Ok(Rc::clone(plan));
         }
-        Ok(self.plan.get())
+        let (sql, options) = match (installation.is_distributed, self.distributed) {
+            (false, _) => (&*self.sql, ONE_PLAN),
+            (true, None) => (&*self.sql, A_PLAN_EACH),
+            (true, Some(sql)) => (sql, A_PLAN_EACH),
+        };
+        installation.check_columns(|table| qualified::names(sql, table))?;
+        if let Some(plan) = known {
+            plan.checked.set(changes);
+            return Ok(plan);
+        }
+        let kept = prepare(&qualified::in_schema(sql, &installation.schema), options, params);
+        let plan = Rc::new(Plan { kept, generation: installation.generation, checked: Cell::new(changes) });
+        // What was there is dropped here, unless somebody further out is executing it.
+        self.plan.replace(Some(Rc::clone(&plan)));
+        Ok(plan)
     }
 }
 
@@ -211,18 +215,11 @@ const ONE_PLAN: u32 = pg_sys::CURSOR_OPT_GENERIC_PLAN;
 /// A plan for each call: Citus has to know the user to find the node.
 const A_PLAN_EACH: u32 = pg_sys::CURSOR_OPT_CUSTOM_PLAN;
 
-/// The text of a statement, with the schema filled in and operators qualified.
-fn qualified(sql: &str, schema: &str) -> String {
-    const OPERATORS: [&str; 18] =
-        ["=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "||", "?", "@>", "<@", "&&", "@@", "->", "->>"];
-    let word = |word: &str| match OPERATORS.contains(&word) {
-        true => format!("OPERATOR(pg_catalog.{word})"),
-        false => word.replace("@extschema@", schema),
-    };
-    sql.split_whitespace().map(word).collect::<Vec<String>>().join(" ")
-}
-
-fn prepare(sql: &str, options: u32, params: &[Param]) -> pg_sys::SPIPlanPtr {
+fn prepare(sql: &str, options: u32, params: &Params) -> pg_sys::SPIPlanPtr {
+    for left_behind in LEFT_BEHIND.take() {
+        // SAFETY: nobody else holds it.
+        unsafe { pg_sys::SPI_freeplan(left_behind) };
+    }
     let sql = CString::new(sql).unwrap_or_default();
     let mut types: Vec<pg_sys::Oid> = params.iter().map(|param| param.type_oid()).collect();
     // SAFETY: a connection is open. Errors are raised, so a plan comes back.
@@ -254,7 +251,7 @@ fn run_once(sql: &str, read_only: bool) -> u64 {
 }
 
 /// The parameters as the executor takes them. Citus takes no empty list.
-fn param_list(params: &[Param]) -> pg_sys::ParamListInfo {
+fn param_list(params: &Params) -> pg_sys::ParamListInfo {
     if params.is_empty() {
         return ptr::null_mut();
     }
@@ -280,12 +277,16 @@ fn param_list(params: &[Param]) -> pg_sys::ParamListInfo {
 struct Receiver<'a> {
     /// What the executor knows of it; it must come first.
     base: pg_sys::DestReceiver,
-    each: &'a mut dyn FnMut(&Row) -> Result<ControlFlow<()>, Error>,
+    types: &'a [&'a [pg_sys::Oid]],
+    each: &'a mut dyn FnMut(&RawRow) -> Result<ControlFlow<()>, Error>,
     outcome: Result<ControlFlow<()>, Error>,
 }
 
 impl<'a> Receiver<'a> {
-    fn new(each: &'a mut dyn FnMut(&Row) -> Result<ControlFlow<()>, Error>) -> Receiver<'a> {
+    fn new(
+        types: &'a [&'a [pg_sys::Oid]],
+        each: &'a mut dyn FnMut(&RawRow) -> Result<ControlFlow<()>, Error>,
+    ) -> Receiver<'a> {
         let base = pg_sys::DestReceiver {
             receiveSlot: Some(receive),
             rStartup: Some(start_up),
@@ -294,7 +295,7 @@ impl<'a> Receiver<'a> {
             // SPI expects a tuple table of DestSPI, and nothing of this one.
             mydest: pg_sys::CommandDest::DestTransientRel,
         };
-        Receiver { base, each, outcome: Ok(ControlFlow::Continue(())) }
+        Receiver { base, types, each, outcome: Ok(ControlFlow::Continue(())) }
     }
 }
 
@@ -304,21 +305,29 @@ unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, receiver:
     // it has.
     unsafe {
         let receiver = &mut *receiver.cast::<Receiver>();
+        if receiver.outcome.is_err() {
+            return false;
+        }
         pg_sys::slot_getallattrs(slot);
-        let columns = (*(*slot).tts_tupleDescriptor).natts as usize;
+        let description = (*slot).tts_tupleDescriptor;
+        let columns = (*description).natts as usize;
         let values = std::slice::from_raw_parts((*slot).tts_values, columns);
         let nulls = std::slice::from_raw_parts((*slot).tts_isnull, columns);
-        receiver.outcome = (receiver.each)(&Row { values, nulls });
+        receiver.outcome = (receiver.each)(&RawRow { values, nulls, description });
         matches!(receiver.outcome, Ok(ControlFlow::Continue(())))
     }
 }
 
+/// Looks at the columns before any row comes: PostgreSQL plans a statement anew when its tables have changed.
 #[pg_guard]
-unsafe extern "C-unwind" fn start_up(
-    _receiver: *mut pg_sys::DestReceiver,
-    _operation: i32,
-    _columns: pg_sys::TupleDesc,
-) {
+unsafe extern "C-unwind" fn start_up(receiver: *mut pg_sys::DestReceiver, _operation: i32, columns: pg_sys::TupleDesc) {
+    // SAFETY: the executor passes the receiver that run gave it, and the description of the rows to come.
+    unsafe {
+        let receiver = &mut *receiver.cast::<Receiver>();
+        if let Some(misfit) = misfit(columns, receiver.types) {
+            receiver.outcome = Err(misfit);
+        }
+    }
 }
 
 #[pg_guard]
@@ -341,137 +350,5 @@ impl Drop for Connection {
             // SAFETY: this closes the connection that open made.
             unsafe { pg_sys::SPI_finish() };
         }
-    }
-}
-
-/// An element of a text array, which is copied when PostgreSQL's text is made of it and not before.
-struct Borrowed<'a>(&'a str);
-
-impl IntoDatum for Borrowed<'_> {
-    fn into_datum(self) -> Option<pg_sys::Datum> {
-        Some(text_datum(self.0))
-    }
-
-    fn type_oid() -> pg_sys::Oid {
-        pg_sys::TEXTOID
-    }
-}
-
-impl Param<'_> {
-    fn type_oid(&self) -> pg_sys::Oid {
-        match self {
-            Param::Text(_) | Param::OptionalText(_) => pg_sys::TEXTOID,
-            Param::Id(_) => pg_sys::UUIDOID,
-            Param::Ids(_) => pg_sys::UUIDARRAYOID,
-            Param::Role(_) => pg_sys::OIDOID,
-            Param::Bool(_) => pg_sys::BOOLOID,
-            Param::Bools(_) => pg_sys::BOOLARRAYOID,
-            Param::Int(_) | Param::OptionalInt(_) => pg_sys::INT4OID,
-            Param::Ints(_) => pg_sys::INT4ARRAYOID,
-            Param::BigInt(_) => pg_sys::INT8OID,
-            Param::BigInts(_) => pg_sys::INT8ARRAYOID,
-            Param::Texts(_) | Param::OptionalTexts(_) => pg_sys::TEXTARRAYOID,
-            Param::OptionalAts(_) => pg_sys::TIMESTAMPTZARRAYOID,
-            Param::Json(_) => pg_sys::JSONBOID,
-            Param::At(_) | Param::OptionalAt(_) => pg_sys::TIMESTAMPTZOID,
-            Param::Interval(_) => pg_sys::INTERVALOID,
-        }
-    }
-
-    fn datum(&self) -> Option<pg_sys::Datum> {
-        match *self {
-            Param::Text(text) => Some(text_datum(text)),
-            Param::OptionalText(text) => text.map(text_datum),
-            Param::Id(id) => Id(id).into_datum(),
-            Param::Ids(ids) => ids.iter().copied().map(Id).collect::<Vec<Id>>().into_datum(),
-            Param::Role(role) => Some(role.into()),
-            Param::Bool(on) => on.into_datum(),
-            Param::Bools(on) => on.to_vec().into_datum(),
-            Param::Int(number) => number.into_datum(),
-            Param::Ints(numbers) => numbers.to_vec().into_datum(),
-            Param::BigInt(number) => number.into_datum(),
-            Param::BigInts(numbers) => numbers.to_vec().into_datum(),
-            Param::Texts(texts) => texts.iter().map(|text| Borrowed(text)).collect::<Vec<Borrowed>>().into_datum(),
-            Param::OptionalTexts(texts) => {
-                texts.iter().map(|text| text.map(Borrowed)).collect::<Vec<Option<Borrowed>>>().into_datum()
-            }
-            Param::OptionalAts(times) => {
-                times.iter().map(|time| time.map(Timestamp)).collect::<Vec<Option<Timestamp>>>().into_datum()
-            }
-            Param::Json(text) => Json(text.to_owned()).into_datum(),
-            Param::OptionalInt(number) => number.into_datum(),
-            Param::At(at) => Timestamp(at).into_datum(),
-            Param::OptionalAt(at) => at.map(Timestamp).into_datum(),
-            Param::Interval(interval) => interval.into_datum(),
-        }
-    }
-}
-
-impl Row<'_> {
-    /// A column that is never NULL, counted from 0.
-    pub fn get<T: Column>(&self, column: usize) -> T {
-        self.optional(column).unwrap_or_else(|| panic!("column {column} is NULL"))
-    }
-
-    /// A column that may be NULL, counted from 0.
-    pub fn optional<T: Column>(&self, column: usize) -> Option<T> {
-        // SAFETY: each statement is read next to its text, by the types that its columns have.
-        (!self.nulls[column]).then(|| unsafe { T::read(self.values[column]) })
-    }
-
-    /// A text as the database spells it, in its own encoding; empty when NULL.
-    pub fn raw_text(&self, column: usize) -> &[u8] {
-        if self.nulls[column] {
-            return &[];
-        }
-        // SAFETY: as above, the column is a text, which lives as long as the row.
-        unsafe { raw_bytes_of(self.values[column]) }
-    }
-}
-
-macro_rules! column {
-    ($type:ty, $datum:ident => $read:expr) => {
-        impl Column for $type {
-            unsafe fn read($datum: pg_sys::Datum) -> Self {
-                // SAFETY: the caller says that the datum is of this type.
-                unsafe { $read }
-            }
-        }
-    };
-}
-
-column!(bool, datum => bool::from_datum(datum, false).unwrap_unchecked());
-column!(i32, datum => i32::from_datum(datum, false).unwrap_unchecked());
-column!(i64, datum => i64::from_datum(datum, false).unwrap_unchecked());
-column!(f32, datum => f32::from_datum(datum, false).unwrap_unchecked());
-column!(String, datum => Text::from_datum(datum, false).unwrap_unchecked().0);
-column!(Json, datum => Json::from_datum(datum, false).unwrap_unchecked());
-column!(Uuid, datum => Id::from_datum(datum, false).unwrap_unchecked().0);
-column!(Instant, datum => Timestamp::from_datum(datum, false).unwrap_unchecked().0);
-column!(Vec<Uuid>, datum => ids(datum));
-
-/// The elements of a uuid[] that are not NULL.
-///
-/// # Safety
-/// The datum must be a uuid[].
-unsafe fn ids(datum: pg_sys::Datum) -> Vec<Uuid> {
-    // SAFETY: the caller says so.
-    let elements = unsafe { Vec::<Option<pgrx::Uuid>>::from_datum(datum, false) }.unwrap_or_default();
-    elements.into_iter().flatten().map(|id| Uuid::from_bytes(*id.as_bytes())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Statement;
-
-    #[test]
-    fn operators_and_tables_are_qualified() {
-        let statement =
-            Statement::new("SELECT c.id FROM @extschema@.cart_items c\n  WHERE c.user_id = $1 AND c.quantity >= 2");
-        assert_eq!(
-            statement.sql_in("\"my shop\""),
-            "SELECT c.id FROM \"my shop\".cart_items c WHERE c.user_id OPERATOR(pg_catalog.=) $1 \
-             AND c.quantity OPERATOR(pg_catalog.>=) 2"
-        );
     }
 }

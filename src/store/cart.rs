@@ -3,14 +3,15 @@
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::params;
 use crate::pg::installation;
-use crate::pg::statement::{Param, Row, Statement};
+use crate::pg::statement::Statement;
 use crate::store::catalog::billing_type;
 use engine::billing::BillingType;
 use engine::cart::{Cart, Line};
 use engine::catalog::Catalog;
 
-static LINES: Statement = Statement::new(
+static LINES: Statement<LineColumns> = Statement::new(
     "SELECT c.add_on_id, c.quantity, c.billing_type
        FROM @extschema@.cart_items c
       WHERE c.user_id = $1
@@ -18,7 +19,7 @@ static LINES: Statement = Statement::new(
 );
 
 /// Locked, so that nobody changes what is about to be sold.
-static LOCKED_LINES: Statement = Statement::new(
+static LOCKED_LINES: Statement<LineColumns> = Statement::new(
     "SELECT c.add_on_id, c.quantity, c.billing_type
        FROM @extschema@.cart_items c
       WHERE c.user_id = $1
@@ -31,7 +32,7 @@ static REMOVE_SOLD: Statement =
 
 /// Adds to what is there unless that would be too much: then no row comes back. Over Citus, which takes no parameters in the end of
 /// an INSERT ... SELECT, `FOR_SALE` is asked first.
-static ADD: Statement = Statement::new_or_distributed(
+static ADD: Statement<(Uuid, Uuid, i32)> = Statement::new_or_distributed(
     "INSERT INTO @extschema@.cart_items AS c (user_id, add_on_id, quantity)
      SELECT $1, a.id, $3
        FROM @extschema@.add_ons a
@@ -51,7 +52,7 @@ static ADD: Statement = Statement::new_or_distributed(
 static FOR_SALE: Statement =
     Statement::new("SELECT FROM @extschema@.add_ons a WHERE a.id = $1 AND a.is_active AND $2 <= $3");
 
-static SET: Statement = Statement::new(
+static SET: Statement<(Uuid, Uuid, i32)> = Statement::new(
     "INSERT INTO @extschema@.cart_items AS c (user_id, add_on_id, quantity)
      SELECT $1, a.id, $3
        FROM @extschema@.add_ons a
@@ -62,7 +63,7 @@ static SET: Statement = Statement::new(
 );
 
 /// Why an item could not be put into a cart.
-static OBSTACLE: Statement = Statement::new(
+static OBSTACLE: Statement<(String, bool, Option<i32>)> = Statement::new(
     "SELECT a.name, a.is_active,
             (SELECT c.quantity FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = a.id)
        FROM @extschema@.add_ons a
@@ -73,6 +74,9 @@ static REMOVE: Statement =
     Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = $2");
 
 static CLEAR: Statement = Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1");
+
+/// Add-on, quantity, and the row's own way of billing.
+type LineColumns = (Uuid, i32, Option<String>);
 
 /// A row of `cart_items`, as far as prices depend on it.
 #[derive(Clone, Copy, Debug)]
@@ -96,28 +100,24 @@ pub struct CartItem {
 
 /// The user's cart, in the order in which its lines were added.
 pub fn lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
-    LINES.read_all(&[Param::Text(user_id)], |row| StoredLine::read(row, 0))
+    LINES.read_all(params![user_id], StoredLine::of)
 }
 
 /// The user's cart as it is now, locked until the transaction ends.
 pub fn locked_lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
-    LOCKED_LINES.execute_all(&[Param::Text(user_id)], |row| StoredLine::read(row, 0))
+    LOCKED_LINES.execute_all(params![user_id], StoredLine::of)
 }
 
 impl StoredLine {
-    /// Reads add-on, quantity and billing type, in three columns.
-    pub fn read(row: &Row, column: usize) -> StoredLine {
-        StoredLine {
-            add_on_id: row.get(column),
-            quantity: row.get::<i32>(column + 1) as u32,
-            billing_type: row.optional(column + 2).map(billing_type),
-        }
+    /// The line of these columns.
+    pub fn of((add_on_id, quantity, charged): LineColumns) -> StoredLine {
+        StoredLine { add_on_id, quantity: quantity as u32, billing_type: charged.map(billing_type) }
     }
 }
 
 /// Takes what was sold out of the cart.
 pub fn remove_sold(user_id: &str, add_on_ids: &[Uuid]) -> Result<(), Error> {
-    REMOVE_SOLD.perform(&[Param::Text(user_id), Param::Ids(add_on_ids)]).map(|_| ())
+    REMOVE_SOLD.perform(params![user_id, add_on_ids]).map(|_| ())
 }
 
 /// The cart of these lines; what is no longer sold is set apart.
@@ -145,24 +145,24 @@ pub fn set(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32) -> Result<
 }
 
 fn put(
-    statement: &Statement,
+    statement: &Statement<(Uuid, Uuid, i32)>,
     user_id: &str,
     add_on_id: Uuid,
     quantity: i32,
     limit: i32,
 ) -> Result<Option<CartItem>, Error> {
-    let [add_on, units, most] = [Param::Id(add_on_id), Param::Int(quantity), Param::Int(limit)];
+    let [add_on, units, most] = params![add_on_id, quantity, limit];
     if installation::is_distributed()? && FOR_SALE.perform(&[add_on, units, most])? == 0 {
         return Ok(None);
     }
-    let params = [Param::Text(user_id), add_on, units, most];
-    statement.execute_one(&params, |row: &Row| CartItem { id: row.get(0), add_on_id: row.get(1), quantity: row.get(2) })
+    let params = params![user_id, add_on, units, most];
+    statement.execute_one(params, |(id, add_on_id, quantity)| CartItem { id, add_on_id, quantity })
 }
 
 /// Why no row came back from ADD or SET.
 fn obstacle(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32, is_added: bool) -> Error {
-    let params = [Param::Text(user_id), Param::Id(add_on_id)];
-    let found = OBSTACLE.execute_one(&params, |row| (row.get(0), row.get(1), row.optional::<i32>(2).unwrap_or(0)));
+    let params = params![user_id, add_on_id];
+    let found = OBSTACLE.execute_one(params, |(name, is_active, in_cart)| (name, is_active, in_cart.unwrap_or(0)));
     match found {
         Err(error) => error,
         Ok(None) => Error::AddOnNotFound { add_on_id },
@@ -176,10 +176,10 @@ fn obstacle(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32, is_added:
 
 /// Takes an add-on out of the cart. Says whether it was there.
 pub fn remove(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
-    Ok(REMOVE.perform(&[Param::Text(user_id), Param::Id(add_on_id)])? > 0)
+    Ok(REMOVE.perform(params![user_id, add_on_id])? > 0)
 }
 
 /// Empties the cart. Says how many lines it had.
 pub fn clear(user_id: &str) -> Result<u64, Error> {
-    CLEAR.perform(&[Param::Text(user_id)])
+    CLEAR.perform(params![user_id])
 }

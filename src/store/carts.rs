@@ -2,9 +2,13 @@
 
 use crate::error::Error;
 use crate::pg::statement::Statement;
+use uuid::Uuid;
+
+use crate::pg::datum::from_server;
+use crate::pg::row::RawText;
 use crate::store::cart::StoredLine;
 
-static ALL_LINES: Statement = Statement::new(
+static ALL_LINES: Statement<(RawText, Uuid, i32, Option<String>)> = Statement::new(
     "SELECT c.user_id, c.add_on_id, c.quantity, c.billing_type
        FROM @extschema@.cart_items c
       ORDER BY c.user_id, c.added_at, c.add_on_id",
@@ -58,19 +62,19 @@ pub fn each_batch(
     let mut batch = Batch::default();
     // The user as the database spells it, so that a text is converted once per user and not once per line.
     let mut raw_user_id: Option<Vec<u8>> = None;
-    ALL_LINES.read(&[], |row| {
-        if raw_user_id.as_deref() != Some(row.raw_text(0)) {
+    ALL_LINES.read(&[], |(user_id, add_on_id, quantity, charged)| {
+        if raw_user_id.as_deref() != Some(user_id) {
             batch.end_cart(&is_wanted);
             if batch.ends.len() == BATCH {
                 each(&batch)?;
                 batch.clear();
             }
-            batch.user_ids.push(row.get(0));
+            batch.user_ids.push(from_server(user_id));
             let raw = raw_user_id.get_or_insert_default();
             raw.clear();
-            raw.extend_from_slice(row.raw_text(0));
+            raw.extend_from_slice(user_id);
         }
-        batch.lines.push(StoredLine::read(row, 1));
+        batch.lines.push(StoredLine::of((add_on_id, quantity, charged)));
         Ok(())
     })?;
     batch.end_cart(&is_wanted);

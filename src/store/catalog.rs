@@ -6,14 +6,15 @@ use std::rc::Rc;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::params;
 use crate::pg::datum::Json;
-use crate::pg::statement::{Param, Row, Statement};
+use crate::pg::statement::Statement;
 use crate::store::catalog_cache;
 use engine::billing::BillingType;
 use engine::catalog::{AddOn, Bundle, Catalog, Offer, PricingRule};
 use engine::conditions::Conditions;
 use engine::money::{Discount, Money, Percent};
-use engine::time::Window;
+use engine::time::{Instant, Window};
 
 macro_rules! select_add_ons {
     ($condition:literal) => {
@@ -47,15 +48,24 @@ macro_rules! select_bundles {
     };
 }
 
-static ADD_ONS: Statement = select_add_ons!("WHERE a.id = ANY ($1)");
-static RULES: Statement = select_rules!("WHERE r.add_on_id = ANY ($1) AND r.is_active");
-static BUNDLES: Statement = select_bundles!("WHERE b.add_on_ids && $1 AND b.is_active");
+/// Id, name, price in cents, billing type, and whether it is for sale.
+type AddOnColumns = (Uuid, String, i64, String, bool);
 
-static ALL_ADD_ONS: Statement = select_add_ons!("");
-static ALL_RULES: Statement = select_rules!("");
-static ALL_BUNDLES: Statement = select_bundles!("");
+/// Id, add-on, tier, discount, conditions, priority, switch and window.
+type RuleColumns = (Uuid, Uuid, Option<String>, i64, i64, Json, i32, bool, Option<Instant>, Option<Instant>);
 
-static BUNDLE_USES_LEFT: Statement = Statement::new(
+/// Id, name, add-ons, discount, switch, window, and the uses left where they are limited.
+type BundleColumns = (Uuid, String, Vec<Uuid>, i64, i64, bool, Option<Instant>, Option<Instant>, Option<i32>);
+
+static ADD_ONS: Statement<AddOnColumns> = select_add_ons!("WHERE a.id = ANY ($1)");
+static RULES: Statement<RuleColumns> = select_rules!("WHERE r.add_on_id = ANY ($1) AND r.is_active");
+static BUNDLES: Statement<BundleColumns> = select_bundles!("WHERE b.add_on_ids && $1 AND b.is_active");
+
+static ALL_ADD_ONS: Statement<AddOnColumns> = select_add_ons!("");
+static ALL_RULES: Statement<RuleColumns> = select_rules!("");
+static ALL_BUNDLES: Statement<BundleColumns> = select_bundles!("");
+
+static BUNDLE_USES_LEFT: Statement<(Uuid, i32)> = Statement::new(
     "SELECT b.id, b.max_uses - b.current_uses
        FROM @extschema@.add_on_bundles b
       WHERE b.id = ANY ($1) AND b.max_uses IS NOT NULL",
@@ -88,8 +98,8 @@ fn limited_bundles(offers: &[Rc<Offer>]) -> Vec<Uuid> {
 fn uses_left(bundle_ids: &[Uuid]) -> Result<HashMap<Uuid, u32>, Error> {
     let mut uses_left = HashMap::new();
     if !bundle_ids.is_empty() {
-        BUNDLE_USES_LEFT.read(&[Param::Ids(bundle_ids)], |row| {
-            uses_left.insert(row.get(0), row.get::<i32>(1).max(0) as u32);
+        BUNDLE_USES_LEFT.read(params![bundle_ids], |(bundle_id, left)| {
+            uses_left.insert(bundle_id, left.max(0) as u32);
             Ok(())
         })?;
     }
@@ -99,20 +109,20 @@ fn uses_left(bundle_ids: &[Uuid]) -> Result<HashMap<Uuid, u32>, Error> {
 /// Reads the offers of these add-ons, without those that do not exist. Rules and bundles that are switched off are left
 /// out: they have no part in any price.
 pub fn load_offers(add_on_ids: &[Uuid]) -> Result<Vec<Rc<Offer>>, Error> {
-    let ids = [Param::Ids(add_on_ids)];
+    let ids = params![add_on_ids];
     let mut loaded = Rows::default();
-    ADD_ONS.read(&ids, |row| loaded.add_on(row))?;
-    RULES.read(&ids, |row| loaded.rule(row))?;
-    BUNDLES.read(&ids, |row| loaded.bundle(row))?;
+    ADD_ONS.read(ids, |row| loaded.add_on(row))?;
+    RULES.read(ids, |row| loaded.rule(row))?;
+    BUNDLES.read(ids, |row| loaded.bundle(row))?;
     Ok(Catalog::new(loaded.add_ons, loaded.rules, loaded.bundles).into_offers())
 }
 
 /// Loads the whole catalog: also what is no longer sold or switched off.
 pub fn everything() -> Result<Rows, Error> {
     let mut loaded = Rows::default();
-    ALL_ADD_ONS.read(&[], |row| loaded.add_on(row))?;
-    ALL_RULES.read(&[], |row| loaded.rule(row))?;
-    ALL_BUNDLES.read(&[], |row| loaded.bundle(row))?;
+    ALL_ADD_ONS.read(params![], |row| loaded.add_on(row))?;
+    ALL_RULES.read(params![], |row| loaded.rule(row))?;
+    ALL_BUNDLES.read(params![], |row| loaded.bundle(row))?;
     Ok(loaded)
 }
 
@@ -126,19 +136,20 @@ pub struct Rows {
 }
 
 impl Rows {
-    fn add_on(&mut self, row: &Row) -> Result<(), Error> {
+    fn add_on(&mut self, row: AddOnColumns) -> Result<(), Error> {
         self.add_ons.push(read_add_on(row));
         Ok(())
     }
 
-    fn rule(&mut self, row: &Row) -> Result<(), Error> {
+    fn rule(&mut self, row: RuleColumns) -> Result<(), Error> {
         self.rules.push(read_rule(row));
         Ok(())
     }
 
-    fn bundle(&mut self, row: &Row) -> Result<(), Error> {
+    fn bundle(&mut self, row: BundleColumns) -> Result<(), Error> {
+        let uses_left = row.8;
         let bundle = read_bundle(row);
-        if let Some(left) = row.optional::<i32>(8) {
+        if let Some(left) = uses_left {
             self.bundle_uses_left.insert(bundle.id, left.max(0) as u32);
         }
         self.bundles.push(bundle);
@@ -152,14 +163,8 @@ impl Rows {
     }
 }
 
-fn read_add_on(row: &Row) -> AddOn {
-    AddOn {
-        id: row.get(0),
-        name: row.get(1),
-        base_price: Money::from_cents(row.get(2)),
-        billing_type: billing_type(row.get(3)),
-        is_active: row.get(4),
-    }
+fn read_add_on((id, name, cents, charged, is_active): AddOnColumns) -> AddOn {
+    AddOn { id, name, base_price: Money::from_cents(cents), billing_type: billing_type(charged), is_active }
 }
 
 /// A billing type as a constraint of its table guarantees it.
@@ -167,43 +172,35 @@ pub fn billing_type(name: String) -> BillingType {
     BillingType::from_name(&name).unwrap_or(BillingType::OneTime)
 }
 
-fn read_rule(row: &Row) -> PricingRule {
+fn read_rule(columns: RuleColumns) -> PricingRule {
+    let (id, add_on_id, tier_code, percent, amount, conditions, priority, is_active, from, until) = columns;
     PricingRule {
-        id: row.get(0),
-        add_on_id: row.get(1),
-        tier_code: row.optional(2),
-        discount: read_discount(row, 3),
-        conditions: row.get::<Json>(5).parse().and_then(|conditions| Conditions::parse(&conditions)),
-        priority: row.get(6),
-        is_active: row.get(7),
-        window: read_window(row, 8),
+        id,
+        add_on_id,
+        tier_code,
+        discount: discount(percent, amount),
+        conditions: conditions.parse().and_then(|conditions| Conditions::parse(&conditions)),
+        priority,
+        is_active,
+        window: Window { from, until },
     }
 }
 
-fn read_bundle(row: &Row) -> Bundle {
-    Bundle {
-        id: row.get(0),
-        name: row.get(1),
-        add_on_ids: read_add_on_ids(row),
-        discount: read_discount(row, 3),
-        is_active: row.get(5),
-        window: read_window(row, 6),
-        is_limited: row.optional::<i32>(8).is_some(),
-    }
-}
-
-fn read_add_on_ids(row: &Row) -> Vec<Uuid> {
-    let mut add_on_ids: Vec<Uuid> = row.get(2);
+fn read_bundle(columns: BundleColumns) -> Bundle {
+    let (id, name, mut add_on_ids, percent, amount, is_active, from, until, uses_left) = columns;
     add_on_ids.sort_unstable();
-    add_on_ids
+    Bundle {
+        id,
+        name,
+        add_on_ids,
+        discount: discount(percent, amount),
+        is_active,
+        window: Window { from, until },
+        is_limited: uses_left.is_some(),
+    }
 }
 
-/// A percentage in hundredths and an amount in cents, in two columns.
-fn read_discount(row: &Row, column: usize) -> Discount {
-    Discount { percent: Percent::from_hundredths(row.get(column)), amount: Money::from_cents(row.get(column + 1)) }
-}
-
-/// The bounds of a window, in two columns.
-fn read_window(row: &Row, column: usize) -> Window {
-    Window { from: row.optional(column), until: row.optional(column + 1) }
+/// A percentage in hundredths and an amount in cents.
+fn discount(percent: i64, cents: i64) -> Discount {
+    Discount { percent: Percent::from_hundredths(percent), amount: Money::from_cents(cents) }
 }

@@ -3,12 +3,13 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::pg::statement::{Param, Row, Statement};
+use crate::params;
+use crate::pg::statement::Statement;
 use engine::promotions::PromoRequest;
 use engine::questions::Questions;
 use engine::time::Instant;
 
-static OWNED: Statement = Statement::new_or_distributed(
+static OWNED: Statement<(i64,)> = Statement::new_or_distributed(
     "SELECT n.place
        FROM unnest($1, $2) WITH ORDINALITY n (user_id, add_on_id, place)
        JOIN @extschema@.user_add_ons u ON u.user_id = n.user_id AND u.add_on_id = n.add_on_id
@@ -23,7 +24,7 @@ static OWNED: Statement = Statement::new_or_distributed(
 // Over Citus the users are named once more, so that only their nodes are asked.
 
 /// One probe of an index for each user, which ends at the first purchase.
-static HAVE_PURCHASED: Statement = Statement::new_or_distributed(
+static HAVE_PURCHASED: Statement<(i64,)> = Statement::new_or_distributed(
     "SELECT n.place
        FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
       CROSS JOIN LATERAL (
@@ -37,7 +38,7 @@ static HAVE_PURCHASED: Statement = Statement::new_or_distributed(
 );
 
 /// A checkout lives while any of its rows does; a row without a checkout stands for itself.
-static REDEMPTIONS: Statement = Statement::new_or_distributed(
+static REDEMPTIONS: Statement<(i64, i64)> = Statement::new_or_distributed(
     "SELECT n.place, pg_catalog.count(DISTINCT COALESCE(r.checkout_id, r.id))
        FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
        JOIN @extschema@.add_on_purchases r ON r.user_id = n.user_id
@@ -67,15 +68,15 @@ pub fn load(users: &[(&str, Questions)], at: Instant, promo: Option<&PromoReques
     load_owned(users, at, &mut histories)?;
     let (places, ids) = who(users, |questions| questions.has_purchased);
     if !ids.is_empty() {
-        HAVE_PURCHASED.read(&[Param::OptionalTexts(&ids)], |row| {
-            histories[places[position(row)]].has_purchased = true;
+        HAVE_PURCHASED.read(params![&ids], |(place,)| {
+            histories[places[position(place)]].has_purchased = true;
             Ok(())
         })?;
     }
     let (places, ids) = who(users, |questions| questions.promo_uses);
     if let (Some(promo), false) = (promo, ids.is_empty()) {
-        REDEMPTIONS.read(&[Param::OptionalTexts(&ids), Param::Text(&promo.code)], |row| {
-            histories[places[position(row)]].promo_uses = u32::try_from(row.get::<i64>(1)).unwrap_or(u32::MAX);
+        REDEMPTIONS.read(params![&ids, &promo.code], |(place, uses)| {
+            histories[places[position(place)]].promo_uses = u32::try_from(uses).unwrap_or(u32::MAX);
             Ok(())
         })?;
     }
@@ -94,8 +95,8 @@ fn load_owned(users: &[(&str, Questions)], at: Instant, histories: &mut [History
     if places.is_empty() {
         return Ok(());
     }
-    OWNED.read(&[Param::OptionalTexts(&user_ids), Param::Ids(&add_on_ids), Param::At(at)], |row| {
-        let position = position(row);
+    OWNED.read(params![&user_ids, &add_on_ids, at], |(place,)| {
+        let position = position(place);
         histories[places[position]].owned.push(add_on_ids[position]);
         Ok(())
     })?;
@@ -110,6 +111,6 @@ fn who<'a>(users: &[(&'a str, Questions)], is_asked: fn(&Questions) -> bool) -> 
 }
 
 /// Which element of the arrays a row is about.
-fn position(row: &Row) -> usize {
-    row.get::<i64>(0) as usize - 1
+fn position(place: i64) -> usize {
+    place as usize - 1
 }

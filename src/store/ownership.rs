@@ -4,16 +4,18 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::params;
 use crate::pg::datum::now;
 use crate::pg::locks::lock_user;
 use crate::pg::settings;
-use crate::pg::statement::{Param, Statement};
+use crate::pg::statement::Statement;
 use crate::store::purchases::{self, Renewal};
 use crate::store::subscriptions::{self, Owned};
 use engine::money::Money;
 use engine::time::Instant;
 
-static ADD_ON_EXISTS: Statement = Statement::new("SELECT EXISTS (SELECT FROM @extschema@.add_ons a WHERE a.id = $1)");
+static ADD_ON_EXISTS: Statement<(bool,)> =
+    Statement::new("SELECT EXISTS (SELECT FROM @extschema@.add_ons a WHERE a.id = $1)");
 
 /// A payment for another period; nothing of it may be known.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ impl RenewalPayment {
 /// Grants an add-on, whether it is for sale or not, until an instant or without end. Returns the end.
 pub fn grant(user_id: &str, add_on_id: Uuid, expires_at: Option<Instant>) -> Result<Option<Instant>, Error> {
     lock_user(user_id)?;
-    if ADD_ON_EXISTS.execute_one(&[Param::Id(add_on_id)], |row| row.get(0))? != Some(true) {
+    if ADD_ON_EXISTS.execute_one(params![add_on_id], |(exists,)| exists)? != Some(true) {
         return Err(Error::AddOnNotFound { add_on_id });
     }
     subscriptions::grant_until(user_id, add_on_id, expires_at)

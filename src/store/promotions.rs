@@ -1,13 +1,16 @@
 //! Looking up promotional codes.
 
 use crate::error::Error;
+use crate::params;
 use crate::pg::datum::Json;
-use crate::pg::statement::{Param, Row, Statement};
+use crate::pg::statement::Statement;
 use engine::money::{Money, Percent};
 use engine::promotions::{PromoCode, PromoDiscount, PromoRequest, Restrictions};
+use engine::time::Instant;
+use uuid::Uuid;
 
 /// One row whether the code exists or not: its normalised form comes first.
-static CODE: Statement = Statement::new(
+static CODE: Statement<CodeColumns> = Statement::new(
     "SELECT typed.code, p.discount_type, (p.discount_value * 100)::bigint, p.max_uses, p.current_uses,
             p.applicable_to, (p.min_purchase_amount * 100)::bigint, p.user_restrictions, p.expires_at, p.is_active,
             p.id
@@ -17,30 +20,47 @@ static CODE: Statement = Statement::new(
 
 /// What is known of a code that somebody typed.
 pub fn request(typed: &str) -> Result<PromoRequest, Error> {
-    let found = CODE.read_one(&[Param::Text(typed)], |row| (row.get(0), read_code(row)))?;
-    let (code, terms) = found.unwrap_or((String::new(), None));
-    Ok(PromoRequest { code, terms })
+    let found = CODE.read_one(params![typed], read_code)?;
+    Ok(found.unwrap_or(PromoRequest { code: String::new(), terms: None }))
 }
 
-fn read_code(row: &Row) -> Option<PromoCode> {
-    let discount_type: String = row.optional(1)?;
-    let hundredths: i64 = row.get(2);
-    let applicable_to = row.optional(5).map(|mut add_on_ids: Vec<uuid::Uuid>| {
-        add_on_ids.sort_unstable();
-        add_on_ids
-    });
-    Some(PromoCode {
-        id: row.get(10),
-        discount: match discount_type.as_str() {
-            "percentage" => PromoDiscount::Percentage(Percent::from_hundredths(hundredths)),
-            _ => PromoDiscount::FixedAmount(Money::from_cents(hundredths)),
+/// The normalised form, and the row's type and value, uses, add-ons, least purchase, restrictions, end, switch and id.
+type CodeColumns = (
+    String,
+    Option<String>,
+    Option<i64>,
+    Option<i32>,
+    Option<i32>,
+    Option<Vec<Uuid>>,
+    Option<i64>,
+    Option<Json>,
+    Option<Instant>,
+    Option<bool>,
+    Option<Uuid>,
+);
+
+fn read_code(columns: CodeColumns) -> PromoRequest {
+    let (code, kind, value, max_uses, current_uses, applicable_to, least, restrictions, expires_at, is_active, id) =
+        columns;
+    let terms = id.map(|id| PromoCode {
+        id,
+        discount: match kind.as_deref() {
+            Some("percentage") => PromoDiscount::Percentage(Percent::from_hundredths(value.unwrap_or_default())),
+            _ => PromoDiscount::FixedAmount(Money::from_cents(value.unwrap_or_default())),
         },
-        max_uses: row.optional::<i32>(3).map(|uses| uses.max(0) as u32),
-        current_uses: row.get::<i32>(4).max(0) as u32,
-        applicable_to,
-        min_purchase_amount: Money::from_cents(row.get(6)),
-        restrictions: row.get::<Json>(7).parse().and_then(|restrictions| Restrictions::parse(&restrictions)),
-        expires_at: row.optional(8),
-        is_active: row.get(9),
-    })
+        max_uses: max_uses.map(|uses| uses.max(0) as u32),
+        current_uses: current_uses.unwrap_or_default().max(0) as u32,
+        applicable_to: applicable_to.map(|mut add_on_ids| {
+            add_on_ids.sort_unstable();
+            add_on_ids
+        }),
+        min_purchase_amount: Money::from_cents(least.unwrap_or_default()),
+        restrictions: restrictions.map_or_else(
+            || Ok(Restrictions::default()),
+            |json| json.parse().and_then(|json| Restrictions::parse(&json)),
+        ),
+        expires_at,
+        is_active: is_active == Some(true),
+    });
+    PromoRequest { code, terms }
 }

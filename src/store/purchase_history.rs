@@ -3,7 +3,8 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::pg::statement::{Param, Row, Statement};
+use crate::params;
+use crate::pg::statement::Statement;
 use engine::money::Money;
 use engine::time::Instant;
 
@@ -21,8 +22,11 @@ macro_rules! history {
     };
 }
 
-static ALL: Statement = history!();
-static WITH_STATUS: Statement = history!("AND p.status = $4");
+/// The columns of an entry, in its order, amounts in cents.
+type EntryColumns = (Uuid, Uuid, String, i32, i64, String, String, i64, Instant);
+
+static ALL: Statement<EntryColumns> = history!();
+static WITH_STATUS: Statement<EntryColumns> = history!("AND p.status = $4");
 
 /// A purchase in a history.
 #[derive(Debug)]
@@ -45,22 +49,14 @@ pub fn page(
     max_rows: Option<i32>,
     skip: Option<i32>,
 ) -> Result<Vec<Entry>, Error> {
-    let mut params = vec![Param::Text(user_id), Param::OptionalInt(max_rows), Param::OptionalInt(skip)];
-    params.extend(status.map(Param::Text));
-    let statement = if status.is_some() { &WITH_STATUS } else { &ALL };
-    statement.read_all(&params, read_entry)
+    match status {
+        Some(status) => WITH_STATUS.read_all(params![user_id, max_rows, skip, status], read_entry),
+        None => ALL.read_all(params![user_id, max_rows, skip], read_entry),
+    }
 }
 
-fn read_entry(row: &Row) -> Entry {
-    Entry {
-        purchase_id: row.get(0),
-        add_on_id: row.get(1),
-        name: row.get(2),
-        quantity: row.get(3),
-        amount: Money::from_cents(row.get(4)),
-        currency: row.get(5),
-        status: row.get(6),
-        refunded: Money::from_cents(row.get(7)),
-        purchased_at: row.get(8),
-    }
+fn read_entry(columns: EntryColumns) -> Entry {
+    let (purchase_id, add_on_id, name, quantity, cents, currency, status, refunded, purchased_at) = columns;
+    let (amount, refunded) = (Money::from_cents(cents), Money::from_cents(refunded));
+    Entry { purchase_id, add_on_id, name, quantity, amount, currency, status, refunded, purchased_at }
 }

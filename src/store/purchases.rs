@@ -23,14 +23,35 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::params;
 use crate::pg::datum::{Json, now, read_time};
-use crate::pg::statement::{Param, Row, Statement};
+use crate::pg::parameter::{JsonText, Params};
+use crate::pg::statement::Statement;
 use crate::store::catalog;
 use engine::billing::BillingType;
 use engine::money::Money;
 use engine::purchases::PurchaseStatus;
 use engine::subscription::SubscriptionState;
 use engine::time::Instant;
+
+/// What is read of a purchase, in the order of the statement.
+type PurchaseColumns = (
+    Uuid,
+    String,
+    Uuid,
+    i64,
+    String,
+    String,
+    i64,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<Instant>,
+    Option<String>,
+    Option<Uuid>,
+    Json,
+    Instant,
+);
 
 macro_rules! select_purchases {
     ($condition:literal, $locked:literal) => {
@@ -49,24 +70,26 @@ macro_rules! select_purchases {
     };
 }
 
-static OF_CHECKOUT: Statement = select_purchases!("p.user_id = $1 AND p.checkout_id = $2", "");
-static OF_CHECKOUT_UNLESS_LOCKED: Statement = select_purchases!("p.user_id = $1 AND p.checkout_id = $2", "SKIP LOCKED");
-static BY_ID: Statement = select_purchases!("p.user_id = $1 AND p.id = $2", "");
-static OF_STRIPE_PAYMENT: Statement = select_purchases!("p.user_id = $1 AND p.stripe_payment_id = $2", "");
-static OF_LAGO_INVOICE: Statement = select_purchases!("p.user_id = $1 AND p.lago_invoice_id = $2", "");
-static COUNT_OF_CHECKOUT: Statement = Statement::new(
+static OF_CHECKOUT: Statement<PurchaseColumns> = select_purchases!("p.user_id = $1 AND p.checkout_id = $2", "");
+static OF_CHECKOUT_UNLESS_LOCKED: Statement<PurchaseColumns> =
+    select_purchases!("p.user_id = $1 AND p.checkout_id = $2", "SKIP LOCKED");
+static BY_ID: Statement<PurchaseColumns> = select_purchases!("p.user_id = $1 AND p.id = $2", "");
+static OF_STRIPE_PAYMENT: Statement<PurchaseColumns> =
+    select_purchases!("p.user_id = $1 AND p.stripe_payment_id = $2", "");
+static OF_LAGO_INVOICE: Statement<PurchaseColumns> = select_purchases!("p.user_id = $1 AND p.lago_invoice_id = $2", "");
+static COUNT_OF_CHECKOUT: Statement<(i64,)> = Statement::new(
     "SELECT pg_catalog.count(*) FROM @extschema@.add_on_purchases p WHERE p.user_id = $1 AND p.checkout_id = $2",
 );
-static OF_STRIPE_SUBSCRIPTION: Statement =
+static OF_STRIPE_SUBSCRIPTION: Statement<PurchaseColumns> =
     select_purchases!("p.user_id = $1 AND (p.metadata ->> 'stripe_subscription_id') = $2", "");
 
-static OF_LAGO_SUBSCRIPTION: Statement =
+static OF_LAGO_SUBSCRIPTION: Statement<PurchaseColumns> =
     select_purchases!("p.user_id = $1 AND (p.metadata ->> 'lago_subscription_id') = $2", "");
 
-static OWNER_OF_CHECKOUT: Statement =
+static OWNER_OF_CHECKOUT: Statement<(String,)> =
     Statement::new("SELECT p.user_id FROM @extschema@.add_on_purchases p WHERE p.checkout_id = $1 LIMIT 1");
 
-static OWNER_OF_PURCHASE: Statement =
+static OWNER_OF_PURCHASE: Statement<(String, Option<Uuid>)> =
     Statement::new("SELECT p.user_id, p.checkout_id FROM @extschema@.add_on_purchases p WHERE p.id = $1");
 
 /// Metadata that has not changed is NULL here, and what is stored stays as it is.
@@ -88,7 +111,7 @@ static INSERT_RENEWAL: Statement = Statement::new(
 );
 
 /// How the add-on was charged when the user last bought it, or else how it is charged now.
-static BILLING_TYPE: Statement = Statement::new(
+static BILLING_TYPE: Statement<(String,)> = Statement::new(
     "SELECT COALESCE(
               (SELECT ((p.metadata -> 'quote_line') ->> 'billing_type')
                  FROM @extschema@.add_on_purchases p
@@ -102,7 +125,7 @@ static BILLING_TYPE: Statement = Statement::new(
 
 /// The end of access that the user's other paid purchases of an add-on give, leaving out renewals of a checkout: one row
 /// if there are any.
-static OTHERWISE_PAID_UNTIL: Statement = Statement::new(
+static OTHERWISE_PAID_UNTIL: Statement<(Option<Instant>,)> = Statement::new(
     "SELECT CASE WHEN pg_catalog.bool_or(p.subscription_ends_at IS NULL) THEN NULL
                  ELSE pg_catalog.max(p.subscription_ends_at) END
        FROM @extschema@.add_on_purchases p
@@ -275,19 +298,19 @@ pub fn save<'a>(purchases: impl IntoIterator<Item = &'a mut Purchase>) -> Result
     let documents: Vec<Option<String>> =
         documents.map(|metadata| metadata.has_changed.then(|| Json::of(&metadata.entries).0)).collect();
     let documents: Vec<Option<&str>> = documents.iter().map(Option::as_deref).collect();
-    let params = [
-        Param::Ids(&ids),
-        Param::OptionalTexts(&statuses),
-        Param::BigInts(&refunded),
-        Param::OptionalTexts(&payments),
-        Param::OptionalTexts(&invoices),
-        Param::OptionalTexts(&methods),
-        Param::OptionalAts(&ends),
-        Param::OptionalTexts(&documents),
-        Param::Text(&changed[0].user_id),
-        Param::At(now()),
+    let params = params![
+        &ids,
+        &statuses,
+        &refunded,
+        &payments,
+        &invoices,
+        &methods,
+        &ends,
+        &documents,
+        &changed[0].user_id,
+        now(),
     ];
-    SAVE.perform(&params)?;
+    SAVE.perform(params)?;
     for purchase in &mut changed {
         purchase.stored = purchase.columns();
         purchase.metadata.has_changed = false;
@@ -297,88 +320,105 @@ pub fn save<'a>(purchases: impl IntoIterator<Item = &'a mut Purchase>) -> Result
 
 /// The user who made a checkout.
 pub fn owner_of_checkout(checkout_id: Uuid) -> Result<Option<String>, Error> {
-    OWNER_OF_CHECKOUT.execute_one(&[Param::Id(checkout_id)], |row| row.get(0))
+    OWNER_OF_CHECKOUT.execute_one(params![checkout_id], |(user_id,)| user_id)
 }
 
 /// The user who made a purchase, and its checkout.
 pub fn owner_of_purchase(purchase_id: Uuid) -> Result<Option<(String, Option<Uuid>)>, Error> {
-    OWNER_OF_PURCHASE.execute_one(&[Param::Id(purchase_id)], |row| (row.get(0), row.optional(1)))
+    OWNER_OF_PURCHASE.execute_one(params![purchase_id], |row| row)
 }
 
 /// The purchases of the user's checkout, locked, in add-on id order.
 pub fn of_checkout(user_id: &str, checkout_id: Uuid) -> Result<Vec<Purchase>, Error> {
-    read(&OF_CHECKOUT, &[Param::Text(user_id), Param::Id(checkout_id)])
+    read(&OF_CHECKOUT, params![user_id, checkout_id])
 }
 
 /// The purchases of the user's checkout, locked; `None` when somebody else has locked one of them.
 pub fn of_checkout_unless_locked(user_id: &str, checkout_id: Uuid) -> Result<Option<Vec<Purchase>>, Error> {
-    let params = [Param::Text(user_id), Param::Id(checkout_id)];
-    let found = read(&OF_CHECKOUT_UNLESS_LOCKED, &params)?;
-    let count = COUNT_OF_CHECKOUT.execute_one(&params, |row| row.get::<i64>(0))?;
+    let params = params![user_id, checkout_id];
+    let found = read(&OF_CHECKOUT_UNLESS_LOCKED, params)?;
+    let count = COUNT_OF_CHECKOUT.execute_one(params, |(count,)| count)?;
     Ok((count == Some(found.len() as i64)).then_some(found))
 }
 
 /// The user's purchase by itself, locked.
 pub fn by_id(user_id: &str, purchase_id: Uuid) -> Result<Vec<Purchase>, Error> {
-    read(&BY_ID, &[Param::Text(user_id), Param::Id(purchase_id)])
+    read(&BY_ID, params![user_id, purchase_id])
 }
 
 /// The user's purchases with this payment, locked, in add-on id order.
 pub fn of_stripe_payment(user_id: &str, payment_id: &str) -> Result<Vec<Purchase>, Error> {
-    read(&OF_STRIPE_PAYMENT, &[Param::Text(user_id), Param::Text(payment_id)])
+    read(&OF_STRIPE_PAYMENT, params![user_id, payment_id])
 }
 
 /// The user's purchases with this invoice, locked, in add-on id order.
 pub fn of_lago_invoice(user_id: &str, invoice_id: &str) -> Result<Vec<Purchase>, Error> {
-    read(&OF_LAGO_INVOICE, &[Param::Text(user_id), Param::Text(invoice_id)])
+    read(&OF_LAGO_INVOICE, params![user_id, invoice_id])
 }
 
 /// The user's purchases under this subscription, first and renewals, locked, in add-on id order.
 pub fn of_stripe_subscription(user_id: &str, subscription_id: &str) -> Result<Vec<Purchase>, Error> {
-    read(&OF_STRIPE_SUBSCRIPTION, &[Param::Text(user_id), Param::Text(subscription_id)])
+    read(&OF_STRIPE_SUBSCRIPTION, params![user_id, subscription_id])
 }
 
 /// The user's purchases under this subscription of Lago, locked, in add-on id order.
 pub fn of_lago_subscription(user_id: &str, subscription_id: &str) -> Result<Vec<Purchase>, Error> {
-    read(&OF_LAGO_SUBSCRIPTION, &[Param::Text(user_id), Param::Text(subscription_id)])
+    read(&OF_LAGO_SUBSCRIPTION, params![user_id, subscription_id])
 }
 
-fn read(statement: &Statement, params: &[Param]) -> Result<Vec<Purchase>, Error> {
+fn read(statement: &Statement<PurchaseColumns>, params: &Params) -> Result<Vec<Purchase>, Error> {
     statement.execute_all(params, read_purchase)
 }
 
-fn read_purchase(row: &Row) -> Purchase {
-    let entries = match row.get::<Json>(13).parse() {
+fn read_purchase(columns: PurchaseColumns) -> Purchase {
+    let (
+        id,
+        user_id,
+        add_on_id,
+        cents,
+        currency,
+        status,
+        refunded,
+        stripe,
+        lago,
+        method,
+        ends,
+        promo,
+        checkout,
+        metadata,
+        at,
+    ) = columns;
+    let entries = match metadata.parse() {
         Ok(Value::Object(entries)) => entries,
         _ => Map::new(),
     };
     let columns = Columns {
         // A constraint lets nothing else in.
-        status: PurchaseStatus::from_name(&row.get::<String>(5)).unwrap_or(PurchaseStatus::Failed),
-        refunded: Money::from_cents(row.get(6)),
-        stripe_payment_id: row.optional(7),
-        lago_invoice_id: row.optional(8),
-        payment_method: row.optional(9),
-        subscription_ends_at: row.optional(10),
+        status: PurchaseStatus::from_name(&status).unwrap_or(PurchaseStatus::Failed),
+        refunded: Money::from_cents(refunded),
+        stripe_payment_id: stripe,
+        lago_invoice_id: lago,
+        payment_method: method,
+        subscription_ends_at: ends,
     };
     let stored = columns.clone();
     let Columns { status, refunded, stripe_payment_id, lago_invoice_id, payment_method, subscription_ends_at } =
         columns;
     Purchase {
-        id: row.get(0),
-        user_id: row.get(1),
-        add_on_id: row.get(2),
-        amount: Money::from_cents(row.get(3)),
-        currency: row.get(4),
+        id,
+        user_id,
+        add_on_id,
+        amount: Money::from_cents(cents),
+        currency,
         status,
         refunded,
         stripe_payment_id,
         lago_invoice_id,
         payment_method,
         subscription_ends_at,
-        promo_code: row.optional(11),
-        checkout_id: row.optional(12),
-        purchased_at: row.get(14),
+        promo_code: promo,
+        checkout_id: checkout,
+        purchased_at: at,
         metadata: Metadata { entries, has_changed: false },
         stored,
     }
@@ -386,7 +426,7 @@ fn read_purchase(row: &Row) -> Purchase {
 
 /// How the user pays for an add-on.
 pub fn billing_type_of(user_id: &str, add_on_id: Uuid) -> Result<BillingType, Error> {
-    let found = BILLING_TYPE.execute_one(&[Param::Text(user_id), Param::Id(add_on_id)], |row| row.get::<String>(0))?;
+    let found = BILLING_TYPE.execute_one(params![user_id, add_on_id], |(name,)| name)?;
     found.map(catalog::billing_type).ok_or(Error::AddOnNotFound { add_on_id })
 }
 
@@ -394,25 +434,15 @@ pub fn billing_type_of(user_id: &str, add_on_id: Uuid) -> Result<BillingType, Er
 /// the purchase's checkout count when they stand by themselves.
 pub fn otherwise_paid_until(purchase: &Purchase, renewals_stand: bool) -> Result<Option<Option<Instant>>, Error> {
     let without = purchase.checkout_id.filter(|_| !renewals_stand).map(|id| id.to_string());
-    let params = [
-        Param::Text(&purchase.user_id),
-        Param::Id(purchase.add_on_id),
-        Param::Id(purchase.id),
-        Param::OptionalText(without.as_deref()),
-    ];
-    OTHERWISE_PAID_UNTIL.execute_one(&params, |row| row.optional(0))
+    let params = params![&purchase.user_id, purchase.add_on_id, purchase.id, without.as_deref(),];
+    OTHERWISE_PAID_UNTIL.execute_one(params, |(until,)| until)
 }
 
 /// Lets no renewal of the purchase's checkout have paid for longer.
 pub fn shorten_renewals(purchase: &Purchase, end: Instant) -> Result<(), Error> {
     let checkout_id = purchase.checkout_id.map(|id| id.to_string());
-    let params = [
-        Param::Text(&purchase.user_id),
-        Param::Id(purchase.add_on_id),
-        Param::OptionalText(checkout_id.as_deref()),
-        Param::At(end),
-    ];
-    SHORTEN_RENEWALS.perform(&params).map(|_| ())
+    let params = params![&purchase.user_id, purchase.add_on_id, checkout_id.as_deref(), end,];
+    SHORTEN_RENEWALS.perform(params).map(|_| ())
 }
 
 /// A payment for another period, to be recorded.
@@ -431,15 +461,15 @@ pub struct Renewal<'a> {
 /// Records a payment for another period.
 pub fn insert_renewal(renewal: &Renewal) -> Result<(), Error> {
     let metadata = Json::of(&renewal.metadata);
-    let params = [
-        Param::Text(renewal.user_id),
-        Param::Id(renewal.add_on_id),
-        Param::BigInt(renewal.amount.cents()),
-        Param::Text(renewal.currency),
-        Param::OptionalText(renewal.stripe_payment_id),
-        Param::OptionalText(renewal.lago_invoice_id),
-        Param::OptionalAt(renewal.ends_at),
-        Param::Json(&metadata.0),
+    let params = params![
+        renewal.user_id,
+        renewal.add_on_id,
+        renewal.amount.cents(),
+        renewal.currency,
+        renewal.stripe_payment_id,
+        renewal.lago_invoice_id,
+        renewal.ends_at,
+        JsonText(&metadata.0),
     ];
-    INSERT_RENEWAL.perform(&params).map(|_| ())
+    INSERT_RENEWAL.perform(params).map(|_| ())
 }

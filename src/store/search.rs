@@ -5,8 +5,9 @@ use std::cell::OnceCell;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::params;
 use crate::pg::datum::Json;
-use crate::pg::statement::{Param, Row, Statement};
+use crate::pg::statement::Statement;
 use engine::money::Money;
 
 /// What to look for. Criteria that are not given are not tested.
@@ -43,7 +44,7 @@ pub struct FoundAddOn {
 }
 
 /// The words of a search text as the index knows them.
-static WORDS: Statement = Statement::new(
+static WORDS: Statement<(String,)> = Statement::new(
     "SELECT word.lexeme
        FROM pg_catalog.unnest(pg_catalog.to_tsvector('pg_catalog.simple'::pg_catalog.regconfig, $1)) word
       ORDER BY 1",
@@ -64,9 +65,12 @@ const GIVES_FEATURE: &str = "
             AND NOT EXISTS (SELECT FROM @extschema@.add_on_features f
                              WHERE f.add_on_id = l.id AND f.feature_key = $3)))";
 
+/// The columns of an add-on that was found, in its order, the price in cents.
+type FoundColumns = (Uuid, String, Option<String>, String, i64, String, Json, f32);
+
 thread_local! {
     /// One statement for each combination of criteria, so that the plan of each can use its indexes.
-    static SEARCHES: [OnceCell<Statement>; 8] = const { [const { OnceCell::new() }; 8] };
+    static SEARCHES: [OnceCell<Statement<FoundColumns>>; 8] = const { [const { OnceCell::new() }; 8] };
 }
 
 /// The add-ons on sale that meet all criteria, the best matches first.
@@ -78,21 +82,21 @@ pub fn search(criteria: &Criteria) -> Result<Vec<FoundAddOn>, Error> {
             None => return Ok(Vec::new()),
         },
     };
-    let params = [
-        Param::OptionalText(query.as_deref()),
-        Param::OptionalText(criteria.category.as_deref()),
-        Param::OptionalText(criteria.feature_key.as_deref()),
-        Param::OptionalText(criteria.min_price.as_deref()),
-        Param::OptionalText(criteria.max_price.as_deref()),
-        Param::OptionalInt(criteria.max_rows),
-        Param::OptionalInt(criteria.skip),
+    let params = params![
+        query.as_deref(),
+        criteria.category.as_deref(),
+        criteria.feature_key.as_deref(),
+        criteria.min_price.as_deref(),
+        criteria.max_price.as_deref(),
+        criteria.max_rows,
+        criteria.skip,
     ];
     SEARCHES.with(|searches| {
         let by_words = query.is_some();
         let (by_category, by_feature) = (criteria.category.is_some(), criteria.feature_key.is_some());
         let combination = usize::from(by_words) | usize::from(by_category) << 1 | usize::from(by_feature) << 2;
         let statement = searches[combination].get_or_init(|| Statement::built(sql(by_words, by_category, by_feature)));
-        statement.read_all(&params, read_add_on)
+        statement.read_all(params, read_add_on)
     })
 }
 
@@ -110,10 +114,8 @@ fn query_of(text: &str) -> Result<Option<String>, Error> {
 }
 
 fn all_words_of(text: &str) -> Result<Option<String>, Error> {
-    let words = WORDS.read_all(&[Param::Text(text)], |row| {
-        let word: String = row.get(0);
-        format!("'{}':*", word.replace('\\', "\\\\").replace('\'', "''"))
-    })?;
+    let words =
+        WORDS.read_all(params![text], |(word,)| format!("'{}':*", word.replace('\\', "\\\\").replace('\'', "''")))?;
     Ok((!words.is_empty()).then(|| words.join(" & ")))
 }
 
@@ -146,15 +148,7 @@ fn sql(by_words: bool, by_category: bool, by_feature: bool) -> String {
     )
 }
 
-fn read_add_on(row: &Row) -> FoundAddOn {
-    FoundAddOn {
-        id: row.get(0),
-        name: row.get(1),
-        description: row.optional(2),
-        category: row.get(3),
-        base_price: Money::from_cents(row.get(4)),
-        billing_type: row.get(5),
-        features: row.get(6),
-        rank: row.get(7),
-    }
+fn read_add_on(columns: FoundColumns) -> FoundAddOn {
+    let (id, name, description, category, cents, billing_type, features, rank) = columns;
+    FoundAddOn { id, name, description, category, base_price: Money::from_cents(cents), billing_type, features, rank }
 }

@@ -6,8 +6,10 @@
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::params;
 use crate::pg::datum::now;
-use crate::pg::statement::{Param, Statement};
+use crate::pg::parameter::Params;
+use crate::pg::statement::Statement;
 use engine::billing::BillingType;
 use engine::time::Instant;
 
@@ -47,7 +49,7 @@ macro_rules! is_held {
 }
 
 /// The ends of a month and of a year from now.
-static PERIOD_ENDS: Statement = Statement::new(concat!(
+static PERIOD_ENDS: Statement<(Instant, Instant)> = Statement::new(concat!(
     "SELECT ",
     period_end!("pg_catalog.now()", "'monthly'"),
     ", ",
@@ -55,7 +57,7 @@ static PERIOD_ENDS: Statement = Statement::new(concat!(
 ));
 
 /// An add-on that is held already keeps its beginning, and an end that is later.
-static GRANT: Statement = Statement::new(concat!(
+static GRANT: Statement<(Uuid, Option<Instant>)> = Statement::new(concat!(
     "INSERT INTO @extschema@.user_add_ons AS u
             (user_id, add_on_id, status, purchased_at, expires_at, auto_renew, lago_subscription_id)
      SELECT $1, w.add_on_id, 'active', pg_catalog.now(), w.ends, w.renews, w.lago
@@ -80,7 +82,7 @@ static GRANT: Statement = Statement::new(concat!(
      RETURNING u.add_on_id, u.expires_at"
 ));
 
-static FIND: Statement = Statement::new(
+static FIND: Statement<(String, Option<Instant>)> = Statement::new(
     "SELECT u.status, u.expires_at
        FROM @extschema@.user_add_ons u
       WHERE u.user_id = $1 AND u.add_on_id = $2
@@ -111,13 +113,13 @@ macro_rules! renew {
 }
 
 /// By a period, from the current end if that is still ahead, else from now. What has no end keeps none.
-static RENEW: Statement = renew!(
+static RENEW: Statement<(Option<Instant>,)> = renew!(
     renews if "$3 = ANY ('{monthly,annual}')",
     until "CASE WHEN u.expires_at IS NOT NULL THEN ", period_end!("GREATEST(u.expires_at, $4)", "$3"), " END"
 );
 
 /// To the end of a period that was paid for.
-static RENEW_UNTIL: Statement = renew!(
+static RENEW_UNTIL: Statement<(Option<Instant>,)> = renew!(
     renews if "true",
     until "CASE WHEN (u.status = 'suspended' OR ", is_held!("$4"), ")
                 THEN CASE WHEN u.expires_at IS NOT NULL THEN GREATEST(u.expires_at, $3) END ELSE $3 END"
@@ -178,7 +180,7 @@ static RELEASE: Statement = Statement::new(
 );
 
 /// Why access is withheld: a contested payment, or what a provider said of the subscription.
-static HOLDS: Statement = Statement::new(
+static HOLDS: Statement<(Uuid, String)> = Statement::new(
     "SELECT p.add_on_id,
             pg_catalog.min(('hold: ' || CASE WHEN p.status = 'disputed' THEN 'payment disputed' ELSE (p.metadata ->> 'hold') END))
        FROM @extschema@.add_on_purchases p
@@ -220,7 +222,7 @@ pub struct Owned {
 
 /// What the user has of an add-on, locked.
 pub fn find(user_id: &str, add_on_id: Uuid) -> Result<Option<Owned>, Error> {
-    FIND.execute_one(&keys(user_id, add_on_id), |row| Owned { status: row.get(0), expires_at: row.optional(1) })
+    FIND.execute_one(params![user_id, add_on_id], |(status, expires_at)| Owned { status, expires_at })
 }
 
 /// Something to grant: a month, a year, or access without end.
@@ -243,7 +245,7 @@ pub struct Granted {
 
 /// Grants what was bought: periods of different add-ons, in add-on id order.
 pub fn grant_periods(user_id: &str, periods: &[Period]) -> Result<Vec<Granted>, Error> {
-    let (month, year) = PERIOD_ENDS.execute_one(&[], |row| (row.get(0), row.get(1)))?.unzip();
+    let (month, year) = PERIOD_ENDS.execute_one(params![], |row| row)?.unzip();
     let end_of = |period: &Period| match period.billing_type {
         BillingType::Monthly => month,
         BillingType::Annual => year,
@@ -269,17 +271,10 @@ fn grant(
     renews: &[bool],
     lago: &[Option<&str>],
 ) -> Result<Vec<Granted>, Error> {
-    let params = [
-        Param::Text(user_id),
-        Param::Ids(add_on_ids),
-        Param::OptionalAts(ends),
-        Param::Bools(renews),
-        Param::OptionalTexts(lago),
-    ];
-    let granted = GRANT.execute_all(&params, |row| {
-        let add_on_id = row.get(0);
+    let params = params![user_id, add_on_ids, ends, renews, lago,];
+    let granted = GRANT.execute_all(params, |(add_on_id, access_until)| {
         let until = add_on_ids.iter().position(|&id| id == add_on_id).and_then(|position| ends[position]);
-        Granted { add_on_id, until, access_until: row.optional(1) }
+        Granted { add_on_id, until, access_until }
     })?;
     announce(user_id)?;
     Ok(granted)
@@ -287,107 +282,88 @@ fn grant(
 
 /// Extends by a period. Returns the new end, or `None` when the user does not have the add-on.
 pub fn renew(user_id: &str, add_on_id: Uuid, billing_type: BillingType) -> Result<Option<Option<Instant>>, Error> {
-    let params = [Param::Text(user_id), Param::Id(add_on_id), Param::Text(billing_type.name()), Param::At(now())];
-    let renewed = RENEW.execute_one(&params, |row| row.optional(0))?;
+    let params = params![user_id, add_on_id, billing_type.name(), now()];
+    let renewed = RENEW.execute_one(params, |(end,)| end)?;
     announce(user_id)?;
     Ok(renewed)
 }
 
 /// Extends to the end of a period that was paid for. Returns the new end, or `None` when the user does not have it.
 pub fn renew_until(user_id: &str, add_on_id: Uuid, end: Instant) -> Result<Option<Option<Instant>>, Error> {
-    let params = [Param::Text(user_id), Param::Id(add_on_id), Param::At(end), Param::At(now())];
-    let renewed = RENEW_UNTIL.execute_one(&params, |row| row.optional(0))?;
+    let params = params![user_id, add_on_id, end, now()];
+    let renewed = RENEW_UNTIL.execute_one(params, |(end,)| end)?;
     announce(user_id)?;
     Ok(renewed)
 }
 
 /// Extends to an end, if that is later than the present one.
 pub fn extend(user_id: &str, add_on_id: Uuid, end: Instant) -> Result<(), Error> {
-    change(&EXTEND, user_id, &[Param::Text(user_id), Param::Id(add_on_id), Param::At(end), Param::At(now())])
-        .map(|_| ())
+    change(&EXTEND, user_id, params![user_id, add_on_id, end, now()]).map(|_| ())
 }
 
 /// Shortens access to an end, if that is earlier than the present one.
 pub fn end_no_later(user_id: &str, add_on_id: Uuid, end: Instant) -> Result<bool, Error> {
-    change(&SHORTEN, user_id, &[Param::Text(user_id), Param::Id(add_on_id), Param::At(end), Param::At(now())])
+    change(&SHORTEN, user_id, params![user_id, add_on_id, end, now()])
 }
 
 /// Lets access run out at its end.
 pub fn cancel_at_end(user_id: &str, add_on_id: Uuid, reason: Option<&str>) -> Result<bool, Error> {
-    let params = [Param::Text(user_id), Param::Id(add_on_id), Param::OptionalText(reason), Param::At(now())];
-    change(&CANCEL_AT_END, user_id, &params)
+    let params = params![user_id, add_on_id, reason, now()];
+    change(&CANCEL_AT_END, user_id, params)
 }
 
 /// Ends access, now or at an instant that is past.
 pub fn end(user_id: &str, add_on_id: Uuid, reason: Option<&str>, at: Option<Instant>) -> Result<bool, Error> {
-    let params = [
-        Param::Text(user_id),
-        Param::Id(add_on_id),
-        Param::OptionalText(reason),
-        Param::OptionalAt(at),
-        Param::At(now()),
-    ];
-    change(&END, user_id, &params)
+    let params = params![user_id, add_on_id, reason, at, now(),];
+    change(&END, user_id, params)
 }
 
 /// Withholds access. Says whether anything changed.
 pub fn suspend(user_id: &str, add_on_id: Uuid, reason: Option<&str>) -> Result<bool, Error> {
-    let params = [Param::Text(user_id), Param::Id(add_on_id), Param::OptionalText(reason), Param::At(now())];
-    change(&SUSPEND, user_id, &params)
+    let params = params![user_id, add_on_id, reason, now()];
+    change(&SUSPEND, user_id, params)
 }
 
 /// Gives withheld access back. Says whether anything changed.
 pub fn resume(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
-    change(&RESUME, user_id, &keys_now(user_id, add_on_id))
+    change(&RESUME, user_id, params![user_id, add_on_id, now()])
 }
 
 /// Takes note of the subscription in Lago that pays for an add-on.
 pub fn link_to_lago(user_id: &str, add_on_id: Uuid, lago_subscription_id: &str) -> Result<(), Error> {
-    let params = [Param::Text(user_id), Param::Id(add_on_id), Param::Text(lago_subscription_id), Param::At(now())];
-    LINK_TO_LAGO.perform(&params).map(|_| ())
+    let params = params![user_id, add_on_id, lago_subscription_id, now()];
+    LINK_TO_LAGO.perform(params).map(|_| ())
 }
 
 /// Begins what was pending.
 pub fn activate(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
-    change(&ACTIVATE, user_id, &keys_now(user_id, add_on_id))
+    change(&ACTIVATE, user_id, params![user_id, add_on_id, now()])
 }
 
 /// Sets whether it will be renewed.
 pub fn set_renewal(user_id: &str, add_on_id: Uuid, auto_renew: bool) -> Result<bool, Error> {
-    change(
-        &SET_RENEWAL,
-        user_id,
-        &[Param::Text(user_id), Param::Id(add_on_id), Param::Bool(auto_renew), Param::At(now())],
-    )
+    change(&SET_RENEWAL, user_id, params![user_id, add_on_id, auto_renew, now()])
 }
 
 /// Withholds access or gives it back, as the purchases of the add-on say.
 pub fn apply_holds(user_id: &str, add_on_id: Uuid) -> Result<(), Error> {
     if !withhold(user_id, &[add_on_id])? {
-        change(&RELEASE, user_id, &keys_now(user_id, add_on_id))?;
+        change(&RELEASE, user_id, params![user_id, add_on_id, now()])?;
     }
     Ok(())
 }
 
 /// Withholds access to those of the add-ons that purchases hold. Says whether there were any.
 pub fn withhold(user_id: &str, add_on_ids: &[Uuid]) -> Result<bool, Error> {
-    let params = [Param::Text(user_id), Param::Ids(add_on_ids)];
-    let holds: Vec<(Uuid, String)> = HOLDS.execute_all(&params, |row| (row.get(0), row.get(1)))?;
+    let params = params![user_id, add_on_ids];
+    let holds: Vec<(Uuid, String)> = HOLDS.execute_all(params, |row| row)?;
     for (add_on_id, hold) in &holds {
         suspend(user_id, *add_on_id, Some(hold))?;
     }
     Ok(!holds.is_empty())
 }
 
-fn keys<'a>(user_id: &'a str, add_on_id: Uuid) -> [Param<'a>; 2] {
-    [Param::Text(user_id), Param::Id(add_on_id)]
-}
-
-fn keys_now<'a>(user_id: &'a str, add_on_id: Uuid) -> [Param<'a>; 3] {
-    [Param::Text(user_id), Param::Id(add_on_id), Param::At(now())]
-}
-
-fn change(statement: &Statement, user_id: &str, params: &[Param]) -> Result<bool, Error> {
+fn change(statement: &Statement, user_id: &str, params: &Params) -> Result<bool, Error> {
     let has_changed = statement.perform(params)? > 0;
     if has_changed {
         announce(user_id)?;
@@ -398,5 +374,5 @@ fn change(statement: &Statement, user_id: &str, params: &[Param]) -> Result<bool
 /// Tells listeners, once the transaction commits, that the user's entitlements have changed. PostgreSQL drops repetitions
 /// within a transaction.
 pub fn announce(user_id: &str) -> Result<(), Error> {
-    ANNOUNCE.perform(&[Param::Text(user_id)]).map(|_| ())
+    ANNOUNCE.perform(params![user_id]).map(|_| ())
 }

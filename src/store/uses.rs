@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::pg::statement::{Param, Statement};
+use crate::params;
+use crate::pg::statement::Statement;
 
 static CLAIM_CODE: Statement = Statement::new(
     "UPDATE @extschema@.promotional_codes c
@@ -36,13 +37,13 @@ static GIVE_BUNDLE_BACK: Statement = Statement::new(
 
 /// Claims one use of a code. Says whether there was one.
 pub fn claim_code(code: &str) -> Result<bool, Error> {
-    Ok(CLAIM_CODE.perform(&[Param::Text(code)])? > 0)
+    Ok(CLAIM_CODE.perform(params![code])? > 0)
 }
 
 /// Claims instances of a bundle. Says whether there were so many.
 pub fn claim_bundle(bundle_id: Uuid, instances: u32) -> Result<bool, Error> {
     let instances = i32::try_from(instances).unwrap_or(i32::MAX);
-    Ok(CLAIM_BUNDLE.perform(&[Param::Id(bundle_id), Param::Int(instances)])? > 0)
+    Ok(CLAIM_BUNDLE.perform(params![bundle_id, instances])? > 0)
 }
 
 /// Uses that were claimed and are no longer needed.
@@ -71,10 +72,10 @@ impl Claims {
     /// Gives everything back: bundles by id, then codes, as the lock order says.
     pub fn give_back(self) -> Result<(), Error> {
         for (bundle_id, instances) in self.bundles {
-            GIVE_BUNDLE_BACK.perform(&[Param::Id(bundle_id), Param::Int(instances)])?;
+            GIVE_BUNDLE_BACK.perform(params![bundle_id, instances])?;
         }
         for (code, uses) in self.codes {
-            GIVE_CODE_BACK.perform(&[Param::Text(&code), Param::Int(uses)])?;
+            GIVE_CODE_BACK.perform(params![&code, uses])?;
         }
         Ok(())
     }

@@ -13,8 +13,10 @@ use uuid::Uuid;
 use crate::admin::row_security;
 use crate::error::Error;
 use crate::operations::payments::Payment;
+use crate::params;
 use crate::pg::locks::lock_user;
-use crate::pg::statement::{Param, Statement};
+use crate::pg::parameter::Params;
+use crate::pg::statement::Statement;
 use crate::store::purchases::{self, Purchase};
 use engine::events::{Event, News, Reference};
 
@@ -66,23 +68,23 @@ impl Report {
     }
 }
 
-static OWNER_BY_PAYMENT: Statement =
+static OWNER_BY_PAYMENT: Statement<(String,)> =
     Statement::new("SELECT p.user_id FROM @extschema@.add_on_purchases p WHERE p.stripe_payment_id = ANY ($1) LIMIT 1");
 
-static OWNER_BY_INVOICE: Statement =
+static OWNER_BY_INVOICE: Statement<(String,)> =
     Statement::new("SELECT p.user_id FROM @extschema@.add_on_purchases p WHERE p.lago_invoice_id = $1 LIMIT 1");
 
-static OWNER_BY_STRIPE_SUBSCRIPTION: Statement = Statement::new(
+static OWNER_BY_STRIPE_SUBSCRIPTION: Statement<(String,)> = Statement::new(
     "SELECT p.user_id
        FROM @extschema@.add_on_purchases p
       WHERE (p.metadata ->> 'stripe_subscription_id') = ANY ($1) AND p.metadata ? 'stripe_subscription_id'
       LIMIT 1",
 );
 
-static OWNER_BY_LAGO_SUBSCRIPTION: Statement =
+static OWNER_BY_LAGO_SUBSCRIPTION: Statement<(String,)> =
     Statement::new("SELECT u.user_id FROM @extschema@.user_add_ons u WHERE u.lago_subscription_id = ANY ($1) LIMIT 1");
 
-static OF_LAGO_SUBSCRIPTION: Statement = Statement::new(
+static OF_LAGO_SUBSCRIPTION: Statement<(Uuid,)> = Statement::new(
     "SELECT u.add_on_id
        FROM @extschema@.user_add_ons u
       WHERE u.user_id = $1 AND u.lago_subscription_id = ANY ($2)
@@ -110,23 +112,23 @@ pub fn apply(provider: Provider, event: &Event) -> Result<Report, Error> {
 
 /// The user whom an event is about.
 fn owner(provider: Provider, reference: &Reference) -> Result<Option<String>, Error> {
-    let first = |statement: &Statement, params: &[Param]| statement.execute_one(params, |row| row.get::<String>(0));
+    let first = |statement: &Statement<(String,)>, params: &Params| statement.execute_one(params, |(user_id,)| user_id);
     let mut found = match reference.checkout_id {
         Some(checkout_id) => purchases::owner_of_checkout(checkout_id)?,
         None => None,
     };
     if found.is_none() && !reference.payment_ids.is_empty() {
-        found = first(&OWNER_BY_PAYMENT, &[Param::Texts(&reference.payment_ids)])?;
+        found = first(&OWNER_BY_PAYMENT, params![&reference.payment_ids])?;
     }
     if let (None, Provider::Lago, Some(invoice_id)) = (&found, provider, &reference.invoice_id) {
-        found = first(&OWNER_BY_INVOICE, &[Param::Text(invoice_id)])?;
+        found = first(&OWNER_BY_INVOICE, params![invoice_id])?;
     }
     if found.is_none() && !reference.subscription_ids.is_empty() {
         let by_subscription = match provider {
             Provider::Stripe => &OWNER_BY_STRIPE_SUBSCRIPTION,
             Provider::Lago => &OWNER_BY_LAGO_SUBSCRIPTION,
         };
-        found = first(by_subscription, &[Param::Texts(&reference.subscription_ids)])?;
+        found = first(by_subscription, params![&reference.subscription_ids])?;
     }
     Ok(found)
 }
@@ -146,8 +148,8 @@ impl Case<'_> {
         let mut case = Case { provider, event, user_id, payment: None, add_ons_of_lago: Vec::new() };
         case.payment = case.find_payment()?;
         if provider == Provider::Lago {
-            let params = [Param::Text(&case.user_id), Param::Texts(&event.reference.subscription_ids)];
-            let mut add_on_ids: Vec<Uuid> = OF_LAGO_SUBSCRIPTION.execute_all(&params, |row| row.get(0))?;
+            let params = params![&case.user_id, &event.reference.subscription_ids];
+            let mut add_on_ids: Vec<Uuid> = OF_LAGO_SUBSCRIPTION.execute_all(params, |(add_on_id,)| add_on_id)?;
             let purchases = case.payment.iter().flat_map(|payment| &payment.purchases);
             let bought: Vec<Uuid> = purchases.map(|purchase| purchase.add_on_id).collect();
             add_on_ids.retain(|id| !bought.contains(id));

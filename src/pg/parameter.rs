@@ -1,0 +1,105 @@
+//! Values for the parameters of statements: `params![user_id, add_on_id]`.
+
+use engine::time::Instant;
+use pgrx::datum::Interval;
+use pgrx::{IntoDatum, pg_sys};
+use uuid::Uuid;
+
+use super::datum::{Id, Json, Timestamp, text_datum};
+
+/// A value that a statement can be given.
+pub trait Parameter {
+    /// Its SQL type.
+    fn type_oid(&self) -> pg_sys::Oid;
+    /// The value; `None` for NULL.
+    fn datum(&self) -> Option<pg_sys::Datum>;
+}
+
+/// The parameters of a statement, in the order of `$1`, `$2`, and so on.
+pub type Params<'a> = [&'a dyn Parameter];
+
+/// A list of parameters.
+#[macro_export]
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { &[$(&$value as &dyn $crate::pg::parameter::Parameter),*] };
+}
+
+/// A document, which is passed as its text and read by PostgreSQL.
+#[derive(Clone, Copy, Debug)]
+pub struct JsonText<'a>(pub &'a str);
+
+macro_rules! parameter {
+    ($($type:ty, $oid:ident, $value:ident => $datum:expr;)+) => { $(
+        impl Parameter for $type {
+            fn type_oid(&self) -> pg_sys::Oid {
+                pg_sys::$oid
+            }
+
+            fn datum(&self) -> Option<pg_sys::Datum> {
+                let $value = self;
+                $datum
+            }
+        }
+    )+ };
+}
+
+parameter! {
+    str, TEXTOID, text => Some(text_datum(text));
+    String, TEXTOID, text => Some(text_datum(text));
+    Option<&str>, TEXTOID, text => text.map(text_datum);
+    Option<String>, TEXTOID, text => text.as_deref().map(text_datum);
+    Uuid, UUIDOID, id => Id(*id).into_datum();
+    Option<Uuid>, UUIDOID, id => id.and_then(|id| Id(id).into_datum());
+    [Uuid], UUIDARRAYOID, ids => ids.iter().copied().map(Id).collect::<Vec<Id>>().into_datum();
+    Vec<Uuid>, UUIDARRAYOID, ids => ids.as_slice().datum();
+    pg_sys::Oid, OIDOID, oid => Some((*oid).into());
+    [pg_sys::Oid], OIDARRAYOID, oids => oids.to_vec().into_datum();
+    bool, BOOLOID, on => on.into_datum();
+    [bool], BOOLARRAYOID, on => on.to_vec().into_datum();
+    Vec<bool>, BOOLARRAYOID, on => on.clone().into_datum();
+    i32, INT4OID, number => number.into_datum();
+    Option<i32>, INT4OID, number => number.into_datum();
+    [i32], INT4ARRAYOID, numbers => numbers.to_vec().into_datum();
+    Vec<i32>, INT4ARRAYOID, numbers => numbers.clone().into_datum();
+    i64, INT8OID, number => number.into_datum();
+    Option<i64>, INT8OID, number => number.into_datum();
+    [i64], INT8ARRAYOID, numbers => numbers.to_vec().into_datum();
+    Vec<i64>, INT8ARRAYOID, numbers => numbers.clone().into_datum();
+    [String], TEXTARRAYOID, texts => texts.iter().map(|text| Borrowed(text)).collect::<Vec<Borrowed>>().into_datum();
+    Vec<String>, TEXTARRAYOID, texts => texts.as_slice().datum();
+    Vec<&str>, TEXTARRAYOID, texts => texts.iter().map(|text| Borrowed(text)).collect::<Vec<Borrowed>>().into_datum();
+    [Option<&str>], TEXTARRAYOID, texts =>
+        texts.iter().map(|text| text.map(Borrowed)).collect::<Vec<Option<Borrowed>>>().into_datum();
+    Vec<Option<&str>>, TEXTARRAYOID, texts => texts.as_slice().datum();
+    [Option<Instant>], TIMESTAMPTZARRAYOID, times =>
+        times.iter().map(|time| time.map(Timestamp)).collect::<Vec<Option<Timestamp>>>().into_datum();
+    Vec<Option<Instant>>, TIMESTAMPTZARRAYOID, times => times.as_slice().datum();
+    Instant, TIMESTAMPTZOID, at => Timestamp(*at).into_datum();
+    Option<Instant>, TIMESTAMPTZOID, at => at.and_then(|at| Timestamp(at).into_datum());
+    Interval, INTERVALOID, interval => interval.into_datum();
+    JsonText<'_>, JSONBOID, text => Json(text.0.to_owned()).into_datum();
+    Json, JSONBOID, document => document.clone().into_datum();
+}
+
+impl<T: Parameter + ?Sized> Parameter for &T {
+    fn type_oid(&self) -> pg_sys::Oid {
+        (**self).type_oid()
+    }
+
+    fn datum(&self) -> Option<pg_sys::Datum> {
+        (**self).datum()
+    }
+}
+
+/// An element of a text array, which is copied when PostgreSQL's text is made of it and not before.
+struct Borrowed<'a>(&'a str);
+
+impl IntoDatum for Borrowed<'_> {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(text_datum(self.0))
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTOID
+    }
+}

@@ -1,0 +1,222 @@
+//! Rows of results, read by the types of their columns.
+//!
+//! A statement says which types its columns have. They are compared with those that the executor delivers each time before the
+//! first row comes, so that no value is ever taken for something that it is not, whatever became of the tables.
+
+use std::ffi::CStr;
+
+use engine::time::Instant;
+use pgrx::{FromDatum, pg_sys};
+use uuid::Uuid;
+
+use super::datum::{Id, Json, Text, Timestamp, raw_bytes_of};
+use crate::error::Error;
+
+/// A type that a column can be read as.
+pub trait Column {
+    /// What a value becomes.
+    type Value<'a>;
+    /// The SQL types that are stored alike, the usual one first.
+    const TYPES: &'static [pg_sys::Oid];
+    /// Whether NULL has a value.
+    const IS_NULLABLE: bool = false;
+
+    /// # Safety
+    /// The datum must be of one of the types, and live as long as the value; it may be NULL only if that has a value.
+    unsafe fn read<'a>(datum: pg_sys::Datum, is_null: bool) -> Self::Value<'a>;
+}
+
+/// The columns of a row: a tuple of column types. A statement of `()` returns rows that nobody reads.
+pub trait Columns {
+    /// The values of a row.
+    type Row<'a>;
+    /// The SQL types of each column.
+    const TYPES: &'static [&'static [pg_sys::Oid]];
+
+    /// Reads a row; fails where NULL stands and should not.
+    ///
+    /// # Safety
+    /// The row's columns must be of these types.
+    unsafe fn read<'a>(row: &RawRow<'a>) -> Result<Self::Row<'a>, Error>;
+}
+
+/// A row as the executor hands it over.
+pub struct RawRow<'a> {
+    pub values: &'a [pg_sys::Datum],
+    pub nulls: &'a [bool],
+    pub description: pg_sys::TupleDesc,
+}
+
+/// A text as the database spells it, in its own encoding.
+pub struct RawText;
+
+impl RawRow<'_> {
+    fn null_in(&self, column: usize) -> Error {
+        // SAFETY: the description has as many attributes as the row has columns.
+        Error::UnexpectedNull { column: unsafe { name_and_type(self.description, column) }.0 }
+    }
+}
+
+/// The first column that cannot be read as it should be, if any.
+///
+/// # Safety
+/// The description must be that of a result.
+pub unsafe fn misfit(description: pg_sys::TupleDesc, types: &[&[pg_sys::Oid]]) -> Option<Error> {
+    // SAFETY: the caller says so; columns are looked at only as far as there are any.
+    unsafe {
+        let count = (*description).natts as usize;
+        for (column, expected) in types.iter().enumerate() {
+            if column >= count {
+                return Some(Error::ResultChanged {
+                    column: column.to_string(),
+                    expected: name_of(expected[0]),
+                    found: "missing".into(),
+                });
+            }
+            let (name, found) = name_and_type(description, column);
+            if !is_stored_as(found, expected) {
+                return Some(Error::ResultChanged {
+                    column: name,
+                    expected: name_of(expected[0]),
+                    found: name_of(found),
+                });
+            }
+        }
+        None
+    }
+}
+
+/// Whether values of a type, or of what a domain is made of, are stored as those of one of these types.
+pub fn is_stored_as(found: pg_sys::Oid, expected: &[pg_sys::Oid]) -> bool {
+    // SAFETY: this looks at a catalog.
+    expected.contains(&found) || expected.contains(&unsafe { pg_sys::getBaseType(found) })
+}
+
+/// The name of a type, as it is written in SQL.
+pub fn name_of(type_oid: pg_sys::Oid) -> String {
+    // SAFETY: this looks at a catalog and returns a C string.
+    unsafe { CStr::from_ptr(pg_sys::format_type_be(type_oid)) }.to_string_lossy().into_owned()
+}
+
+unsafe fn name_and_type(description: pg_sys::TupleDesc, column: usize) -> (String, pg_sys::Oid) {
+    // SAFETY: the caller names a column that there is; names are C strings.
+    unsafe {
+        let attribute = &*attribute(description, column);
+        (CStr::from_ptr(attribute.attname.data.as_ptr()).to_string_lossy().into_owned(), attribute.atttypid)
+    }
+}
+
+/// A column of a description, counted from 0.
+///
+/// # Safety
+/// There must be so many columns.
+pub unsafe fn attribute(description: pg_sys::TupleDesc, column: usize) -> *const pg_sys::FormData_pg_attribute {
+    // SAFETY: the caller says so. From 18 on the attributes follow an array that is as long.
+    unsafe {
+        #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+        return (*description).attrs.as_ptr().add(column);
+        #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17")))]
+        return {
+            let attributes = (*description).compact_attrs.as_ptr().add((*description).natts as usize);
+            attributes.cast::<pg_sys::FormData_pg_attribute>().add(column)
+        };
+    }
+}
+
+macro_rules! column {
+    ($type:ty, [$($oid:ident),+], $datum:ident => $read:expr) => {
+        impl Column for $type {
+            type Value<'a> = $type;
+            const TYPES: &'static [pg_sys::Oid] = &[$(pg_sys::$oid),+];
+            unsafe fn read<'a>($datum: pg_sys::Datum, _: bool) -> Self::Value<'a> {
+                // SAFETY: the caller says that the datum is of this type, and not NULL.
+                unsafe { $read }
+            }
+        }
+    };
+}
+
+column!(bool, [BOOLOID], datum => bool::from_datum(datum, false).unwrap_unchecked());
+column!(i32, [INT4OID], datum => i32::from_datum(datum, false).unwrap_unchecked());
+column!(i64, [INT8OID], datum => i64::from_datum(datum, false).unwrap_unchecked());
+column!(f32, [FLOAT4OID], datum => f32::from_datum(datum, false).unwrap_unchecked());
+column!(pg_sys::Oid, [OIDOID], datum => pg_sys::Oid::from_datum(datum, false).unwrap_unchecked());
+column!(String, [TEXTOID, VARCHAROID], datum => Text::from_datum(datum, false).unwrap_unchecked().0);
+column!(Json, [JSONBOID], datum => Json::from_datum(datum, false).unwrap_unchecked());
+column!(Uuid, [UUIDOID], datum => Id::from_datum(datum, false).unwrap_unchecked().0);
+column!(Instant, [TIMESTAMPTZOID], datum => Timestamp::from_datum(datum, false).unwrap_unchecked().0);
+column!(Vec<Uuid>, [UUIDARRAYOID], datum => ids(datum));
+
+impl Column for RawText {
+    type Value<'a> = &'a [u8];
+    const TYPES: &'static [pg_sys::Oid] = <String as Column>::TYPES;
+    unsafe fn read<'a>(datum: pg_sys::Datum, _: bool) -> &'a [u8] {
+        // SAFETY: the caller says that the datum is a text.
+        unsafe { raw_bytes_of(datum) }
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    type Value<'a> = Option<T::Value<'a>>;
+    const TYPES: &'static [pg_sys::Oid] = T::TYPES;
+    const IS_NULLABLE: bool = true;
+    unsafe fn read<'a>(datum: pg_sys::Datum, is_null: bool) -> Option<T::Value<'a>> {
+        // SAFETY: the caller says so.
+        (!is_null).then(|| unsafe { T::read(datum, false) })
+    }
+}
+
+/// The elements of a uuid[] that are not NULL.
+///
+/// # Safety
+/// The datum must be a uuid[].
+unsafe fn ids(datum: pg_sys::Datum) -> Vec<Uuid> {
+    // SAFETY: the caller says so.
+    let elements = unsafe { Vec::<Option<pgrx::Uuid>>::from_datum(datum, false) }.unwrap_or_default();
+    elements.into_iter().flatten().map(|id| Uuid::from_bytes(*id.as_bytes())).collect()
+}
+
+impl Columns for () {
+    type Row<'a> = ();
+    const TYPES: &'static [&'static [pg_sys::Oid]] = &[];
+    unsafe fn read<'a>(_: &RawRow<'a>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+macro_rules! columns {
+    ($($type:ident $place:tt),+) => {
+        impl<$($type: Column),+> Columns for ($($type,)+) {
+            type Row<'a> = ($($type::Value<'a>,)+);
+            const TYPES: &'static [&'static [pg_sys::Oid]] = &[$($type::TYPES),+];
+            unsafe fn read<'a>(row: &RawRow<'a>) -> Result<Self::Row<'a>, Error> {
+                $(if row.nulls[$place] && !$type::IS_NULLABLE {
+                    return Err(row.null_in($place));
+                })+
+                // SAFETY: the caller says that the columns are of these types, and those that are NULL may be.
+                Ok(unsafe { ($($type::read(row.values[$place], row.nulls[$place]),)+) })
+            }
+        }
+    };
+}
+
+columns!(A 0);
+columns!(A 0, B 1);
+columns!(A 0, B 1, C 2);
+columns!(A 0, B 1, C 2, D 3);
+columns!(A 0, B 1, C 2, D 3, E 4);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14, P 15);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14, P 15, Q 16);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14, P 15, Q 16, R 17);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14, P 15, Q 16, R 17, S 18);
+columns!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14, P 15, Q 16, R 17, S 18, T 19);

@@ -1,0 +1,111 @@
+//! What a trigger is called with, read by the columns' types as they are.
+
+use std::ffi::CStr;
+
+use pgrx::{is_a, pg_sys};
+
+use super::datum::{self, Id};
+use super::row::{self, Column};
+use crate::error::Error;
+use pgrx::FromDatum;
+use uuid::Uuid;
+
+/// A call of a trigger function by its trigger.
+pub struct TriggerCall {
+    data: pg_sys::TriggerData,
+}
+
+/// One of the two rows that an UPDATE is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Version {
+    /// As it is stored.
+    Old,
+    /// As it is to be.
+    New,
+}
+
+impl TriggerCall {
+    /// The call, if a trigger makes it.
+    ///
+    /// # Safety
+    /// The call must be one that PostgreSQL makes.
+    pub unsafe fn of(call: pg_sys::FunctionCallInfo, function: &'static str) -> Result<TriggerCall, Error> {
+        // SAFETY: a call has a context or none, and the node says what it is.
+        unsafe {
+            let context = (*call).context;
+            if context.is_null() || !is_a(context, pg_sys::NodeTag::T_TriggerData) {
+                return Err(Error::CalledWithoutTrigger { function });
+            }
+            Ok(TriggerCall { data: *context.cast::<pg_sys::TriggerData>() })
+        }
+    }
+
+    /// The table.
+    pub fn relation(&self) -> pg_sys::Oid {
+        // SAFETY: the trigger's table is open as long as the call lasts.
+        unsafe { (*self.data.tg_relation).rd_id }
+    }
+
+    /// Whether it is about a row that changes.
+    pub fn is_update_of_row(&self) -> bool {
+        !self.data.tg_newtuple.is_null()
+    }
+
+    /// What the trigger function returns to let things go on: the row, or nothing where the trigger is one for statements.
+    pub fn unchanged(&self) -> pg_sys::Datum {
+        let row = if self.is_update_of_row() { self.data.tg_newtuple } else { self.data.tg_trigtuple };
+        pg_sys::Datum::from(row)
+    }
+
+    /// A text column of the row that changes; empty where it is NULL.
+    pub fn text(&self, version: Version, column: &'static CStr) -> Result<String, Error> {
+        let value = self.value::<String>(version, column, "character varying")?;
+        // SAFETY: the column is a text.
+        Ok(value.map(|value| unsafe { datum::string_of(value) }).unwrap_or_default())
+    }
+
+    /// A uuid column of the row that changes; nil where it is NULL.
+    pub fn id(&self, version: Version, column: &'static CStr) -> Result<Uuid, Error> {
+        let value = self.value::<Uuid>(version, column, "uuid")?;
+        // SAFETY: the column is a uuid.
+        Ok(value.and_then(|value| unsafe { Id::from_datum(value, false) }).map(|id| id.0).unwrap_or_default())
+    }
+
+    fn value<T: Column>(
+        &self,
+        version: Version,
+        column: &'static CStr,
+        expected: &str,
+    ) -> Result<Option<pg_sys::Datum>, Error> {
+        let row = match version {
+            Version::Old => self.data.tg_trigtuple,
+            Version::New => self.data.tg_newtuple,
+        };
+        // SAFETY: the row is one of the table's, whose description says which columns it has.
+        unsafe {
+            let description = (*self.data.tg_relation).rd_att;
+            let number = pg_sys::SPI_fnumber(description, column.as_ptr());
+            let found = match number {
+                1.. => (*row::attribute(description, number as usize - 1)).atttypid,
+                _ => pg_sys::InvalidOid,
+            };
+            if !row::is_stored_as(found, T::TYPES) {
+                return Err(self.changed(column, expected, found));
+            }
+            let mut is_null = false;
+            let value = pg_sys::SPI_getbinval(row, description, number, &mut is_null);
+            Ok((!is_null).then_some(value))
+        }
+    }
+
+    fn changed(&self, column: &CStr, expected: &str, found: pg_sys::Oid) -> Error {
+        // SAFETY: the table's name is a C string.
+        let table = unsafe { CStr::from_ptr((*(*self.data.tg_relation).rd_rel).relname.data.as_ptr()) };
+        Error::SchemaChanged {
+            table: table.to_string_lossy().into_owned(),
+            column: column.to_string_lossy().into_owned(),
+            expected: expected.to_owned(),
+            found: if found == pg_sys::InvalidOid { "missing".to_owned() } else { row::name_of(found) },
+        }
+    }
+}
