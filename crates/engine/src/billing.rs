@@ -1,7 +1,10 @@
 //! How add-ons are charged.
 
+use serde::{Deserialize, Serialize};
+
 /// How an add-on is charged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BillingType {
     /// Paid once, owned without end.
     OneTime,

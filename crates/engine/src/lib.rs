@@ -18,6 +18,7 @@ pub mod explain;
 pub mod items;
 pub mod json;
 pub mod money;
+pub mod payments;
 pub mod promotions;
 pub mod purchases;
 pub mod questions;

@@ -6,12 +6,14 @@ use std::ops::{Add, AddAssign, Sub, SubAssign};
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
 
 /// An amount of money in cents.
 ///
 /// Displayed with exactly two decimals. Sums are not checked: a line is at most [`Money::MAX`], and no cart holds the
 /// nine hundred million lines that would overflow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Money(i64);
 
 impl Money {

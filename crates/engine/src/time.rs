@@ -1,7 +1,10 @@
 //! Instants and half-open windows of time (semantics 1).
 
+use serde::{Deserialize, Serialize};
+
 /// A point in time: microseconds since 2000-01-01 00:00 UTC, as PostgreSQL counts a `timestamptz`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Instant(pub i64);
 
 impl Instant {

@@ -1,0 +1,75 @@
+//! What people say by calling functions: facts like any other.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::money::Money;
+use crate::time::Instant;
+
+/// A call by hand. Calls are numbered in the order in which they were made, as they see each other's effects.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ByHand {
+    /// It is paid.
+    Completed {
+        /// When that was said.
+        at: Instant,
+        /// The payment in Stripe.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stripe: Option<String>,
+        /// The invoice in Lago.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lago: Option<String>,
+        /// How it was paid.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        method: Option<String>,
+    },
+    /// It will not be paid.
+    Failed {
+        /// When that was said.
+        at: Instant,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// So much of a purchase was paid back.
+    Refunded {
+        /// When that was said.
+        at: Instant,
+        /// The purchase.
+        purchase: Uuid,
+        /// How much.
+        amount: Money,
+    },
+    /// A purchase is contested.
+    Disputed {
+        /// When that was said.
+        at: Instant,
+        /// The purchase.
+        purchase: Uuid,
+    },
+    /// Disputes about a purchase are decided.
+    Resolved {
+        /// When that was said.
+        at: Instant,
+        /// The purchase.
+        purchase: Uuid,
+        /// Whether the money stays with us.
+        won: bool,
+        /// The provider's disputes that were open.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        disputes: BTreeSet<String>,
+    },
+    /// A payment that was not applied has been dealt with.
+    Settled {
+        /// When that was said.
+        at: Instant,
+        /// The payment.
+        payment: String,
+        /// What was done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+}

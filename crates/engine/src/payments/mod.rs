@@ -1,0 +1,62 @@
+//! What is known of payments, and what follows from it (semantics 4.2).
+//!
+//! [`Facts`] are what providers told and people said about one checkout, each under the id of the thing that it is about.
+//! Facts are only ever merged, and merging is commutative, associative and idempotent, so that neither the order of
+//! deliveries nor their repetition can matter.
+
+pub mod attempt;
+pub mod by_hand;
+pub mod dispute;
+pub mod facts;
+pub mod refund;
+pub mod subscription;
+pub mod words;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::money::Money;
+
+pub use facts::{Fact, Facts, Object};
+
+/// Who takes money for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// Stripe.
+    Stripe,
+    /// Lago.
+    Lago,
+}
+
+impl Provider {
+    /// Its name as callers see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Provider::Stripe => "stripe",
+            Provider::Lago => "lago",
+        }
+    }
+}
+
+/// The smaller of two values, or the one that is known.
+fn merge_least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// The text that is known; of two the smaller, as nothing else could choose between them in any order.
+fn merge_text(one: Option<String>, other: Option<String>) -> Option<String> {
+    merge_least(one, other)
+}
+
+/// The larger amount of each currency.
+fn merge_most(amounts: &mut BTreeMap<String, Money>, others: BTreeMap<String, Money>) {
+    for (currency, amount) in others {
+        let most = amounts.entry(currency).or_insert(amount);
+        *most = amount.max(*most);
+    }
+}

@@ -1,0 +1,95 @@
+//! What a provider says of a subscription.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::attempt::Share;
+use super::merge_text;
+use super::words::{State, Words};
+use crate::time::Instant;
+
+/// A subscription, known by the provider's own id: Stripe's `sub_…`, Lago's `lago_id`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// What several subscriptions of one life have in common: Lago's external id, under which a plan change ends one and
+    /// begins another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life: Option<String>,
+    /// Where it stands.
+    #[serde(default, skip_serializing_if = "Words::is_empty")]
+    pub state: Words<SubscriptionState>,
+    /// Whether it goes on with another one, whose plan it has changed.
+    #[serde(default)]
+    pub continues: bool,
+    /// The ends of periods that were named.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ends: BTreeSet<PeriodEnd>,
+}
+
+/// Where a subscription stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriptionState {
+    /// It runs.
+    Running {
+        /// Whether it will be renewed, if that is said: not when it is to end with its period or at an instant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        renews: Option<bool>,
+        /// Whether the provider has given up on its payment, so that nothing that it paid for counts meanwhile.
+        #[serde(default)]
+        is_unpaid: bool,
+    },
+    /// It is over.
+    Ended {
+        /// Since when, if that is said.
+        at: Option<Instant>,
+    },
+    /// Another has taken its place.
+    Replaced,
+}
+
+impl State for SubscriptionState {
+    fn finality(&self) -> u8 {
+        match self {
+            SubscriptionState::Running { .. } => 0,
+            SubscriptionState::Ended { .. } => 1,
+            SubscriptionState::Replaced => 2,
+        }
+    }
+}
+
+/// The end of a period that a provider names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PeriodEnd {
+    /// Of which lines.
+    pub of: Share,
+    /// The end.
+    pub until: Instant,
+    /// When that was said.
+    pub said_at: Instant,
+    /// Whether the period is paid: not while the provider is still trying to collect the money for it (`past_due`), nor
+    /// while it collects nothing (`pause_collection`).
+    pub is_paid: bool,
+}
+
+impl Subscription {
+    /// Of several words on one end the later counts; of one second, that it is paid.
+    pub(super) fn merge(&mut self, other: Subscription) {
+        self.life = merge_text(self.life.take(), other.life);
+        self.state.merge(other.state);
+        self.continues |= other.continues;
+        self.ends.extend(other.ends);
+        let all: Vec<PeriodEnd> = self.ends.iter().copied().collect();
+        let is_latest = |end: &PeriodEnd| {
+            let is_later = |other: &PeriodEnd| (other.said_at, other.is_paid) > (end.said_at, end.is_paid);
+            !all.iter().any(|other| (other.of, other.until) == (end.of, end.until) && is_later(other))
+        };
+        self.ends.retain(is_latest);
+    }
+
+    /// The latest end up to which it is paid, for lines that something is said of.
+    pub fn paid_until(&self, of: impl Fn(&Share) -> bool) -> Option<Instant> {
+        self.ends.iter().filter(|end| end.is_paid && of(&end.of)).map(|end| end.until).max()
+    }
+}

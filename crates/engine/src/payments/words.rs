@@ -1,0 +1,124 @@
+//! What was said of one thing, in whatever order it was heard.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Instant;
+
+/// A state that a provider tells.
+pub trait State: Clone + Ord {
+    /// 0 for a state that another may follow; a final one is never left, and of final ones the higher decides.
+    fn finality(&self) -> u8 {
+        0
+    }
+}
+
+/// A state, and when the provider says that it began.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Word<T> {
+    /// The provider's date; [`Instant::NEG_INFINITY`] from one that dates nothing.
+    pub at: Instant,
+    /// The state.
+    pub now: T,
+    /// The state before, where the event names it (`previous_attributes`): of two words of one second it says which is the
+    /// later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<T>,
+}
+
+/// The words on one thing that can still matter: of final ones the earliest, else the latest. There are several only where
+/// the provider dates them alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent, bound(deserialize = "T: Ord + Deserialize<'de>"))]
+pub struct Words<T: Ord>(BTreeSet<Word<T>>);
+
+impl<T: Ord> Default for Words<T> {
+    fn default() -> Words<T> {
+        Words(BTreeSet::new())
+    }
+}
+
+impl<T: State> Words<T> {
+    /// One word.
+    pub fn said(at: Instant, now: T, before: Option<T>) -> Words<T> {
+        Words(BTreeSet::from([Word { at, now, before }]))
+    }
+
+    /// Takes in what else was said. Order and repetition do not matter.
+    pub fn merge(&mut self, other: Words<T>) {
+        self.0.extend(other.0);
+        let finality = self.0.iter().map(|word| word.now.finality()).max().unwrap_or(0);
+        self.0.retain(|word| word.now.finality() == finality);
+        let dates = self.0.iter().map(|word| word.at);
+        let Some(decisive) = (if finality > 0 { dates.min() } else { dates.max() }) else { return };
+        self.0.retain(|word| word.at == decisive);
+    }
+
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// When the decisive words were said.
+    pub fn at(&self) -> Option<Instant> {
+        self.0.first().map(|word| word.at)
+    }
+
+    /// The decisive words that none of the others says it came after; all, where each is said to be before another.
+    pub fn latest(&self) -> Vec<&T> {
+        let is_followed = |word: &Word<T>| {
+            self.0.iter().any(|other| other.now != word.now && other.before.as_ref() == Some(&word.now))
+        };
+        let latest: Vec<&T> = self.0.iter().filter(|word| !is_followed(word)).map(|word| &word.now).collect();
+        if latest.is_empty() { self.0.iter().map(|word| &word.now).collect() } else { latest }
+    }
+
+    /// The last word. Between words that nothing orders their content decides.
+    pub fn last(&self) -> Option<&T> {
+        self.latest().into_iter().max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    enum Light {
+        Red,
+        Green,
+        Broken,
+    }
+
+    impl State for Light {
+        fn finality(&self) -> u8 {
+            u8::from(*self == Light::Broken)
+        }
+    }
+
+    fn told(words: &[(i64, Light, Option<Light>)]) -> Words<Light> {
+        let mut all = Words::default();
+        for (at, now, before) in words.iter().cloned() {
+            all.merge(Words::said(Instant(at), now, before));
+        }
+        all
+    }
+
+    #[test]
+    fn the_later_word_counts_and_a_final_one_for_ever() {
+        assert_eq!(told(&[(2, Light::Red, None), (1, Light::Green, None)]).last(), Some(&Light::Red));
+        assert_eq!(told(&[(2, Light::Red, None), (1, Light::Broken, None)]).last(), Some(&Light::Broken));
+        assert_eq!(told(&[(3, Light::Broken, None), (1, Light::Broken, None)]).at(), Some(Instant(1)));
+        assert_eq!(told(&[]).last(), None);
+    }
+
+    #[test]
+    fn within_a_second_the_word_that_names_the_other_as_past_is_the_later() {
+        let (to_red, to_green) = ((1, Light::Red, Some(Light::Green)), (1, Light::Green, Some(Light::Red)));
+        assert_eq!(told(&[to_red.clone(), (1, Light::Green, None)]).last(), Some(&Light::Red));
+        assert_eq!(told(&[(1, Light::Red, None), to_green.clone()]).last(), Some(&Light::Green));
+        assert_eq!(told(&[(1, Light::Red, None), (1, Light::Green, None)]).last(), Some(&Light::Green));
+        assert_eq!(told(&[to_red, to_green]).last(), Some(&Light::Green)); // there and back: the content decides
+    }
+}
