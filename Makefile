@@ -38,6 +38,10 @@ docs: ## Make the pages of docs/ that come from the catalog and the sources: ref
 	@VERSIONS=18 scripts/setup.sh
 	@scripts/docs.sh
 
+upgrade-script: ## Make the upgrade script to this version from sql/upgrades and the functions as they are
+	@VERSIONS=18 scripts/setup.sh build servers
+	@scripts/upgrade-script.sh
+
 site: ## Build docs/ as a site into target/site with mdBook; SERVE=1 shows it on http://localhost:3000
 	@scripts/setup.sh site
 	@.cache/tools/bin/mdbook $(if $(SERVE),serve,build)
@@ -97,4 +101,4 @@ licenses: ## Collect the licences of the library's crates in THIRD-PARTY-LICENSE
 clean: ## Remove what was built and fetched
 	rm -rf target .cache dist
 
-.PHONY: help demo shop test test-quick test-citus fuzz docs site lint audit bench bench-check bench-plot all install uninstall installcheck package test-packages licenses clean
+.PHONY: help demo shop test test-quick test-citus fuzz docs upgrade-script site lint audit bench bench-check bench-plot all install uninstall installcheck package test-packages licenses clean

@@ -16,6 +16,14 @@ if find src -name '*.rs' -exec awk 'FNR == 1 { tests = 0 } /cfg\(feature = "pg_t
     !tests && /Spi::(get_one|get_two|get_three|run)/ { print FILENAME ":" FNR ": " $0 }' {} + | grep .; then
   die "use a Statement"
 fi
+say "comments on functions come after the functions"
+for file in src/api/*.rs; do
+  names=$(awk '/^#\[pg_(extern|trigger)/ { is_ours = 1 } is_ours && match($0, /^(unsafe )?fn [a-z_]+/) {
+    print substr($0, RSTART, RLENGTH); is_ours = 0 }' "$file" | sed 's/.* //')
+  for name in $names; do
+    grep -Pzo '(?s)requires = \[[^]]*\]' "$file" src/schema.rs | grep -aqw "$name" || die "no file of SQL with the comment requires $name of $file"
+  done
+done
 say "SQL and messages are ASCII, which every encoding of a database has"
 if grep -rnP '[^\x00-\x7F]' sql; then die "not ASCII"; fi
 # Test modules come last in their files.

@@ -1,21 +1,7 @@
--- From 1.0.0 to 1.1.0: CHANGELOG.md says what is new. The suite "upgrade" compares what this makes of 1.0.0 with a new installation.
+-- Made by `make upgrade-script` from sql/upgrades/1.0.0--1.1.0.sql and the sources of functions and comments: edit those.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-
-CREATE FUNCTION @extschema@.attach_tables() RETURNS VOID
-STRICT VOLATILE PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'attach_tables_wrapper';
-
-CREATE FUNCTION @extschema@.check_adoption(
-    source_schema pg_catalog.text,
-    time_zone pg_catalog.text
-) RETURNS VOID
-VOLATILE PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'check_adoption_wrapper';
+-- From 1.0.0 to 1.1.0: CHANGELOG.md says what is new.
 
 CREATE VIEW @extschema@.cart_conversion AS
 WITH steps AS (
@@ -35,108 +21,146 @@ SELECT day, sum(open_carts) AS open_carts, sum(checkouts) AS checkouts, count(*)
   FROM steps
  GROUP BY day;
 
-COMMENT ON VIEW @extschema@.cart_conversion IS
-'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, one that was not on the day
-of its latest addition.';
-COMMENT ON COLUMN @extschema@.cart_conversion.day IS 'The day, in UTC.';
-COMMENT ON COLUMN @extschema@.cart_conversion.open_carts IS 'Carts that nobody has checked out yet.';
-COMMENT ON COLUMN @extschema@.cart_conversion.checkouts IS 'Checkouts begun, whatever became of them.';
-COMMENT ON COLUMN @extschema@.cart_conversion.pending_checkouts IS 'Of these, how many wait for their payment.';
-COMMENT ON COLUMN @extschema@.cart_conversion.failed_checkouts IS 'How many failed or were given up.';
-COMMENT ON COLUMN @extschema@.cart_conversion.paid_checkouts IS 'How many were paid, also if paid back since.';
-COMMENT ON COLUMN @extschema@.cart_conversion.conversion_percent IS 'Paid checkouts in percent of carts, open or checked out.';
-
 ALTER VIEW @extschema@.subscriptions_expiring_soon SET (security_invoker = true);
 
-COMMENT ON VIEW @extschema@.subscriptions_expiring_soon IS
-'Active add-ons whose access ends within seven days. It shows users, so it is read with the rights of whoever reads it.';
-
-CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, value text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+CREATE FUNCTION @extschema@.add_on_ids(names jsonb, whose text) RETURNS jsonb
+LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    last_maintenance text;
-    -- By itself, because Citus does not take the function into a UNION with its tables.
-    catalog_cache CONSTANT text := (SELECT format('%s hits, %s loads, %s kB in this session', s.hits, s.loads, s.bytes / 1024)
-                                      FROM @extschema@.catalog_cache_stats() s);
+    wanted text;
+    found uuid;
+    ids jsonb := '[]';
 BEGIN
-    -- pg_cron keeps its records in the one database that it works from, and need not be there at all.
-    IF to_regclass('cron.job_run_details') IS NULL THEN
-        last_maintenance := 'unknown: pg_cron is not in this database';
-    ELSE
-        EXECUTE 'SELECT format(''%s (%s)'', r.end_time, r.status)
-                   FROM cron.job_run_details r JOIN cron.job j USING (jobid)
-                  WHERE j.jobname = ''extensions: run_maintenance'' AND j.database = current_database() AND r.end_time IS NOT NULL
-                  ORDER BY r.end_time DESC LIMIT 1' INTO last_maintenance;
+    IF jsonb_typeof(names) = 'null' THEN
+        RETURN names;
+    ELSIF jsonb_typeof(names) <> 'array' THEN
+        PERFORM @extschema@.refuse_catalog(format('%s: expected an array of names of add-ons, not %s', whose, names));
     END IF;
-    RETURN QUERY
-    SELECT 'version', e.extversion FROM pg_extension e WHERE e.extname = 'extensions'
-     UNION ALL
-    SELECT 'add_ons_on_sale', count(*)::text FROM @extschema@.add_ons a WHERE a.is_active
-     UNION ALL
-    SELECT 'active_subscriptions', count(*)::text
-      FROM @extschema@.user_add_ons u
-     WHERE u.status = 'active' AND u.purchased_at <= now() AND (u.expires_at IS NULL OR u.expires_at > now())
-     UNION ALL
-    SELECT 'subscriptions_expiring_soon', count(*)::text FROM @extschema@.subscriptions_expiring_soon
-     UNION ALL
-    SELECT 'carts', count(DISTINCT c.user_id)::text FROM @extschema@.cart_items c
-     UNION ALL
-    SELECT 'open_checkouts', count(DISTINCT coalesce(p.checkout_id, p.id))::text FROM @extschema@.add_on_purchases p WHERE p.status = 'pending'
-     UNION ALL
-    SELECT 'open_amount', coalesce(string_agg(format('%s %s', o.currency, o.amount), ', ' ORDER BY o.currency), '0')
-      FROM (SELECT p.currency, sum(p.amount) FROM @extschema@.add_on_purchases p WHERE p.status = 'pending' GROUP BY p.currency) o (currency, amount)
-     UNION ALL
-    SELECT 'revenue_today', coalesce(string_agg(format('%s %s', r.currency, r.net), ', ' ORDER BY r.currency), '0')
-      FROM (SELECT p.currency, sum(p.amount - p.refund_amount)
-              FROM @extschema@.add_on_purchases p
-             WHERE p.status IN ('completed', 'refunded', 'disputed') AND p.purchased_at >= date_trunc('day', now())
-             GROUP BY p.currency) r (currency, net)
-     UNION ALL
-    SELECT 'codes_nearly_used_up',
-           coalesce(string_agg(format('%s (%s of %s)', c.code, c.current_uses, c.max_uses), ', ' ORDER BY c.code), 'none')
-      FROM @extschema@.promotional_codes c
-     WHERE c.is_active AND (c.expires_at IS NULL OR c.expires_at > now()) AND c.current_uses >= 0.9 * c.max_uses
-     UNION ALL
-    SELECT 'catalog_cache', catalog_cache
-     UNION ALL
-    -- What run_maintenance() would clear away with its defaults, but for carts.
-    SELECT 'waiting_for_maintenance',
-           ((SELECT count(*) FROM @extschema@.add_on_purchases p WHERE p.status = 'pending' AND p.purchased_at < now() - interval '24 hours')
-            + (SELECT count(*) FROM @extschema@.promotional_codes c WHERE c.is_active AND c.expires_at <= now())
-            + (SELECT count(*) FROM @extschema@.user_add_ons u
-                WHERE u.status = 'active' AND u.expires_at <= now() AND NOT u.auto_renew))::text
-     UNION ALL
-    SELECT 'last_maintenance', coalesce(last_maintenance, 'never, as far as pg_cron knows')
-     UNION ALL
-    -- Citus takes no subqueries without columns out of a UNION.
-    SELECT 'protected', CASE WHEN EXISTS (SELECT 1 FROM pg_event_trigger t WHERE t.evtname = 'extensions_guard') THEN 'yes' ELSE 'no' END
-     UNION ALL
-    SELECT 'user_isolation', CASE WHEN EXISTS (SELECT 1 FROM pg_policy p WHERE p.polname = 'user_isolation'
-                                                  AND p.polrelid = '@extschema@.user_add_ons'::regclass) THEN 'yes' ELSE 'no' END;
+    FOR wanted IN SELECT jsonb_array_elements_text(names) LOOP
+        SELECT a.id INTO found FROM @extschema@.add_ons a WHERE a.name = wanted;
+        IF found IS NULL AND wanted ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN
+            -- Exported where no add-on had this id.
+            found := wanted::uuid;
+        ELSIF found IS NULL THEN
+            PERFORM @extschema@.refuse_catalog(format('%s: there is no add-on %s, neither here nor in the document', whose, quote_ident(wanted)));
+        END IF;
+        ids := ids || to_jsonb(found);
+    END LOOP;
+    RETURN ids;
 END
 $$;
+COMMENT ON FUNCTION @extschema@.add_on_ids(jsonb, text) IS
+'The ids of add-ons, in the order of their names. Only import_catalog() calls it.';
 
-CREATE OR REPLACE FUNCTION @extschema@.active_add_ons(user_id text, at timestamptz DEFAULT now())
-RETURNS TABLE (
-    add_on_id uuid, name text, category text, purchased_at timestamptz, expires_at timestamptz, auto_renew boolean
-)
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT u.add_on_id, a.name::text, a.category::text, u.purchased_at, u.expires_at, u.auto_renew
-      FROM @extschema@.user_add_ons u
-      JOIN @extschema@.add_ons a ON a.id = u.add_on_id
-     WHERE u.user_id = active_add_ons.user_id
-       AND u.status = 'active'
-       AND u.purchased_at <= at
-       AND (u.expires_at IS NULL OR u.expires_at > at)
-     ORDER BY u.purchased_at DESC, u.add_on_id;
-END;
+CREATE FUNCTION @extschema@.add_on_names(ids jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(jsonb_agg(coalesce(a.name, given.id) ORDER BY given.place), '[]')
+      FROM jsonb_array_elements_text(ids) WITH ORDINALITY given (id, place)
+      LEFT JOIN @extschema@.add_ons a ON a.id = given.id::uuid
+$$;
+COMMENT ON FUNCTION @extschema@.add_on_names(jsonb) IS
+'The names of add-ons, in the order of their ids. Only export_catalog() and import_catalog() call it.';
 
--- Each column of ours as an expression over the old table "s": converted where the type differs; its default where it is missing,
--- and where it is NULL but may not be.
+CREATE FUNCTION @extschema@.adopt_rows(old_table regclass, new_table regclass) RETURNS bigint
+LANGUAGE plpgsql COST 10000000 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    pages_at_once CONSTANT bigint := 4096;
+    pages CONSTANT bigint := pg_relation_size(old_table) / current_setting('block_size')::bigint;
+    columns text;
+    list text;
+    row_count bigint;
+    total bigint := 0;
+BEGIN
+    SELECT string_agg(format('%I', c.column_name), ', '), string_agg(c.expression, ', ') INTO columns, list
+      FROM @extschema@.adoption_columns(old_table, new_table) c;
+    FOR page IN 0 .. pages BY pages_at_once LOOP
+        EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM %s s WHERE s.ctid >= $1 AND s.ctid < $2', new_table, columns, list, old_table)
+          USING format('(%s,0)', page)::tid, format('(%s,0)', page + pages_at_once)::tid;
+        GET DIAGNOSTICS row_count = ROW_COUNT;
+        total := total + row_count;
+        IF page + pages_at_once < pages THEN
+            RAISE NOTICE '%: % rows, % %%', old_table, total, 100 * (page + pages_at_once) / pages;
+        END IF;
+    END LOOP;
+    RETURN total;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.adopt_rows(regclass, regclass) IS
+'Copies the rows of an old table into ours, and tells how far it is. Only adopt_tables() calls it.';
+
+CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false)
+RETURNS TABLE (object text, status text, detail text)
+LANGUAGE plpgsql COST 100000000 ROWS 10 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+    tables CONSTANT text[] := ARRAY['add_ons', 'add_on_features', 'add_on_bundles', 'pricing_rules', 'promotional_codes', 'user_add_ons',
+                                    'add_on_purchases', 'cart_items'];
+    old_table regclass;
+    new_table regclass;
+    is_free boolean;
+    is_clear boolean := true;
+    row_count bigint;
+BEGIN
+    PERFORM @extschema@.check_adoption(source_schema, time_zone);
+    -- Every conversion goes by it, and it ends with the function.
+    PERFORM set_config('timezone', time_zone, true);
+    -- Everything is looked at before anything is written, and nobody writes to the old tables meanwhile.
+    FOREACH object IN ARRAY tables LOOP
+        old_table := to_regclass(format('%I.%I', source_schema, object));
+        new_table := format('@extschema@.%I', object)::regclass;
+        EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', new_table) INTO is_free;
+        status := 'obstacle';
+        IF NOT is_free THEN
+            detail := format('%s holds rows already', new_table);
+            is_clear := false;
+            RETURN NEXT;
+        END IF;
+        IF old_table IS NULL THEN
+            status := 'absent';
+            detail := format('there is no table %I.%I', source_schema, object);
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        EXECUTE format('LOCK TABLE %s IN SHARE MODE', old_table);
+        RAISE NOTICE '%: checking', old_table;
+        FOR detail IN SELECT * FROM @extschema@.adoption_obstacles(old_table, new_table) LOOP
+            is_clear := false;
+            RETURN NEXT;
+        END LOOP;
+    END LOOP;
+    IF NOT is_clear THEN
+        RETURN;
+    END IF;
+    FOREACH object IN ARRAY tables LOOP
+        old_table := to_regclass(format('%I.%I', source_schema, object));
+        new_table := format('@extschema@.%I', object)::regclass;
+        CONTINUE WHEN old_table IS NULL;
+        IF dry_run THEN
+            status := 'can be adopted';
+            EXECUTE format('SELECT count(*) FROM %s', old_table) INTO row_count;
+        ELSE
+            status := 'adopted';
+            row_count := @extschema@.adopt_rows(old_table, new_table);
+            EXECUTE format('ANALYZE %s', new_table);
+        END IF;
+        detail := format('%s %s', row_count, CASE row_count WHEN 1 THEN 'row' ELSE 'rows' END);
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean) IS
+'Takes over the rows of a database that was made from the plain-SQL files which came before the extension: from tables of the same
+names in another schema, whatever of their columns they have. Ids are kept. It is one transaction, and the old tables are only read.
+Arguments: source_schema, where the old tables are; time_zone, whose local times their timestamps without time zone are;
+dry_run, to look for obstacles and write nothing.
+Everything is checked first: columns, values that do not fit, and every constraint. If anything is in the way, nothing is written.
+Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes are stored upper-cased. Notices
+tell how far it is.
+Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle; detail,
+the number of rows, or what is wrong with which of them.
+Errors: 22023 null_argument, invalid_source_schema; 22023, an unknown time zone; 42501, no right to read or write.';
+
 CREATE FUNCTION @extschema@.adoption_columns(old_table regclass, new_table regclass)
 RETURNS TABLE (column_name text, expression text, obstacle text, loss text)
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql COST 10000 ROWS 15 SET search_path = pg_catalog, pg_temp AS $$
     SELECT n.attname::text,
            CASE WHEN o.attname IS NULL THEN coalesce(n.preset, 'NULL::' || n.type)
                 WHEN n.attnotnull AND n.preset IS NOT NULL THEN format('coalesce(%s, %s)', c.expression, n.preset)
@@ -159,57 +183,11 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
                            ELSE format('s.%I::%s', n.attname, n.type) END) c (expression)
      ORDER BY n.attnum
 $$;
-
 COMMENT ON FUNCTION @extschema@.adoption_columns(regclass, regclass) IS
 'How adopt_tables() makes the columns of our tables from those of an old one, and what would get lost. Only adopt_tables() calls it.';
 
--- Which rows of an old table, seen through a SELECT list, a condition holds for, or raises an error for; NULL when none.
-CREATE FUNCTION @extschema@.adoption_rows(old_table regclass, list text, condition text) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    seen CONSTANT text := format('(SELECT s.ctid AS old_ctid, %s FROM %s s) s', list, old_table);
-    row_count bigint;
-    places tid[];
-    place tid;
-    holds boolean;
-    culprits text[] := '{}';
-BEGIN
-    EXECUTE format('SELECT count(*), (array_agg(s.old_ctid))[:10] FROM %s WHERE %s', seen, condition) INTO row_count, places;
-    IF row_count = 0 THEN
-        RETURN NULL;
-    END IF;
-    EXECUTE format('SELECT array_agg(coalesce(to_jsonb(o) ->> ''id'', o.ctid::text)) FROM %s o WHERE o.ctid = ANY ($1)', old_table)
-       INTO culprits USING places;
-    RETURN format('%s such as %s', CASE row_count WHEN 1 THEN '1 row,' ELSE format('%s rows,', row_count) END,
-                  array_to_string(culprits, ', '));
-EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation THEN
-    -- A row raises an error, as documents and values that cannot be cast do: so each is asked by itself.
-    FOR place IN EXECUTE format('SELECT o.ctid FROM %s o', old_table) LOOP
-        BEGIN
-            EXECUTE format('SELECT %s FROM %s WHERE s.old_ctid = $1', condition, seen) INTO holds USING place;
-            CONTINUE WHEN holds IS NOT TRUE;
-            EXECUTE format('SELECT $2 || coalesce(to_jsonb(o) ->> ''id'', o.ctid::text) FROM %s o WHERE o.ctid = $1', old_table)
-               INTO culprits USING place, culprits;
-        EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation THEN
-            EXECUTE format('SELECT $2 || format(''%%s (%%s)'', coalesce(to_jsonb(o) ->> ''id'', o.ctid::text), $3)
-                              FROM %s o WHERE o.ctid = $1', old_table)
-               INTO culprits USING place, culprits, SQLERRM;
-        END;
-        EXIT WHEN cardinality(culprits) = 10;
-    END LOOP;
-    RETURN CASE WHEN culprits <> '{}' THEN format('rows such as %s', array_to_string(culprits, ', ')) END;
-WHEN cannot_coerce THEN
-    RETURN format('all rows (%s)', SQLERRM);
-END
-$$;
-
-COMMENT ON FUNCTION @extschema@.adoption_rows(regclass, text, text) IS
-'The rows of an old table that are in the way of adopt_tables(). Only that calls it.';
-
--- Everything that keeps the rows of an old table from being rows of ours. What our constraints say is tested with their own
--- expressions, on the rows as they would be.
 CREATE FUNCTION @extschema@.adoption_obstacles(old_table regclass, new_table regclass) RETURNS TABLE (obstacle text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     problem record;
     rule record;
@@ -275,113 +253,265 @@ BEGIN
     END LOOP;
 END
 $$;
-
 COMMENT ON FUNCTION @extschema@.adoption_obstacles(regclass, regclass) IS
 'Everything that keeps the rows of an old table from being rows of ours. Only adopt_tables() calls it.';
 
--- The rows, some thousand pages at a time, so that a long copy tells how far it is. Returns how many rows there were.
-CREATE FUNCTION @extschema@.adopt_rows(old_table regclass, new_table regclass) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION @extschema@.adoption_rows(old_table regclass, list text, condition text) RETURNS text
+LANGUAGE plpgsql COST 1000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    pages_at_once CONSTANT bigint := 4096;
-    pages CONSTANT bigint := pg_relation_size(old_table) / current_setting('block_size')::bigint;
-    columns text;
-    list text;
+    seen CONSTANT text := format('(SELECT s.ctid AS old_ctid, %s FROM %s s) s', list, old_table);
     row_count bigint;
-    total bigint := 0;
+    places tid[];
+    place tid;
+    holds boolean;
+    culprits text[] := '{}';
 BEGIN
-    SELECT string_agg(format('%I', c.column_name), ', '), string_agg(c.expression, ', ') INTO columns, list
-      FROM @extschema@.adoption_columns(old_table, new_table) c;
-    FOR page IN 0 .. pages BY pages_at_once LOOP
-        EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM %s s WHERE s.ctid >= $1 AND s.ctid < $2', new_table, columns, list, old_table)
-          USING format('(%s,0)', page)::tid, format('(%s,0)', page + pages_at_once)::tid;
-        GET DIAGNOSTICS row_count = ROW_COUNT;
-        total := total + row_count;
-        IF page + pages_at_once < pages THEN
-            RAISE NOTICE '%: % rows, % %%', old_table, total, 100 * (page + pages_at_once) / pages;
-        END IF;
-    END LOOP;
-    RETURN total;
-END
-$$;
-
-COMMENT ON FUNCTION @extschema@.adopt_rows(regclass, regclass) IS
-'Copies the rows of an old table into ours, and tells how far it is. Only adopt_tables() calls it.';
-
-CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false)
-RETURNS TABLE (object text, status text, detail text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
-DECLARE
-    tables CONSTANT text[] := ARRAY['add_ons', 'add_on_features', 'add_on_bundles', 'pricing_rules', 'promotional_codes', 'user_add_ons',
-                                    'add_on_purchases', 'cart_items'];
-    old_table regclass;
-    new_table regclass;
-    is_free boolean;
-    is_clear boolean := true;
-    row_count bigint;
-BEGIN
-    PERFORM @extschema@.check_adoption(source_schema, time_zone);
-    -- Every conversion goes by it, and it ends with the function.
-    PERFORM set_config('timezone', time_zone, true);
-    -- Everything is looked at before anything is written, and nobody writes to the old tables meanwhile.
-    FOREACH object IN ARRAY tables LOOP
-        old_table := to_regclass(format('%I.%I', source_schema, object));
-        new_table := format('@extschema@.%I', object)::regclass;
-        EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', new_table) INTO is_free;
-        status := 'obstacle';
-        IF NOT is_free THEN
-            detail := format('%s holds rows already', new_table);
-            is_clear := false;
-            RETURN NEXT;
-        END IF;
-        IF old_table IS NULL THEN
-            status := 'absent';
-            detail := format('there is no table %I.%I', source_schema, object);
-            RETURN NEXT;
-            CONTINUE;
-        END IF;
-        EXECUTE format('LOCK TABLE %s IN SHARE MODE', old_table);
-        RAISE NOTICE '%: checking', old_table;
-        FOR detail IN SELECT * FROM @extschema@.adoption_obstacles(old_table, new_table) LOOP
-            is_clear := false;
-            RETURN NEXT;
-        END LOOP;
-    END LOOP;
-    IF NOT is_clear THEN
-        RETURN;
+    EXECUTE format('SELECT count(*), (array_agg(s.old_ctid))[:10] FROM %s WHERE %s', seen, condition) INTO row_count, places;
+    IF row_count = 0 THEN
+        RETURN NULL;
     END IF;
-    FOREACH object IN ARRAY tables LOOP
-        old_table := to_regclass(format('%I.%I', source_schema, object));
-        new_table := format('@extschema@.%I', object)::regclass;
-        CONTINUE WHEN old_table IS NULL;
-        IF dry_run THEN
-            status := 'can be adopted';
-            EXECUTE format('SELECT count(*) FROM %s', old_table) INTO row_count;
-        ELSE
-            status := 'adopted';
-            row_count := @extschema@.adopt_rows(old_table, new_table);
-            EXECUTE format('ANALYZE %s', new_table);
-        END IF;
-        detail := format('%s %s', row_count, CASE row_count WHEN 1 THEN 'row' ELSE 'rows' END);
-        RETURN NEXT;
+    EXECUTE format('SELECT array_agg(coalesce(to_jsonb(o) ->> ''id'', o.ctid::text)) FROM %s o WHERE o.ctid = ANY ($1)', old_table)
+       INTO culprits USING places;
+    RETURN format('%s such as %s', CASE row_count WHEN 1 THEN '1 row,' ELSE format('%s rows,', row_count) END,
+                  array_to_string(culprits, ', '));
+EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation THEN
+    -- A row raises an error, as documents and values that cannot be cast do: so each is asked by itself.
+    FOR place IN EXECUTE format('SELECT o.ctid FROM %s o', old_table) LOOP
+        BEGIN
+            EXECUTE format('SELECT %s FROM %s WHERE s.old_ctid = $1', condition, seen) INTO holds USING place;
+            CONTINUE WHEN holds IS NOT TRUE;
+            EXECUTE format('SELECT $2 || coalesce(to_jsonb(o) ->> ''id'', o.ctid::text) FROM %s o WHERE o.ctid = $1', old_table)
+               INTO culprits USING place, culprits;
+        EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation THEN
+            EXECUTE format('SELECT $2 || format(''%%s (%%s)'', coalesce(to_jsonb(o) ->> ''id'', o.ctid::text), $3)
+                              FROM %s o WHERE o.ctid = $1', old_table)
+               INTO culprits USING place, culprits, SQLERRM;
+        END;
+        EXIT WHEN cardinality(culprits) = 10;
     END LOOP;
+    RETURN CASE WHEN culprits <> '{}' THEN format('rows such as %s', array_to_string(culprits, ', ')) END;
+WHEN cannot_coerce THEN
+    RETURN format('all rows (%s)', SQLERRM);
 END
 $$;
+COMMENT ON FUNCTION @extschema@.adoption_rows(regclass, text, text) IS
+'The rows of an old table that are in the way of adopt_tables(). Only that calls it.';
 
-COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean) IS
-'Takes over the rows of a database that was made from the plain-SQL files which came before the extension: from tables of the same
-names in another schema, whatever of their columns they have. Ids are kept. It is one transaction, and the old tables are only read.
-Arguments: source_schema, where the old tables are; time_zone, whose local times their timestamps without time zone are;
-dry_run, to look for obstacles and write nothing.
-Everything is checked first: columns, values that do not fit, and every constraint. If anything is in the way, nothing is written.
-Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes are stored upper-cased. Notices
-tell how far it is.
-Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle; detail,
-the number of rows, or what is wrong with which of them.
-Errors: 22023 null_argument, invalid_source_schema; 22023, an unknown time zone; 42501, no right to read or write.';
+CREATE OR REPLACE FUNCTION @extschema@.apply_lago_event(
+    "event" pg_catalog.jsonb
+) RETURNS pg_catalog.jsonb
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'apply_lago_event_wrapper';
+COMMENT ON FUNCTION @extschema@.apply_lago_event(jsonb) IS
+'Applies the body of a Lago webhook whose signature was verified. Repeated, late and unordered deliveries leave the same state.
+Arguments: event, the body as Lago sends it. Our checkout is found by a checkout_id in the metadata of the invoice or as the external
+id of the subscription, else by the invoice or the subscription.
+Returns: as apply_stripe_event().
+Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden.';
+ALTER FUNCTION @extschema@.apply_lago_event(jsonb) COST 10000;
+
+CREATE OR REPLACE FUNCTION @extschema@.apply_stripe_event(
+    "event" pg_catalog.jsonb
+) RETURNS pg_catalog.jsonb
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'apply_stripe_event_wrapper';
+COMMENT ON FUNCTION @extschema@.apply_stripe_event(jsonb) IS
+'Applies the body of a Stripe webhook whose signature was verified. Repeated, late and unordered deliveries leave the same state.
+Arguments: event, the body as Stripe sends it, of any API version. Our checkout is found by metadata.checkout_id or
+client_reference_id, else by the payment or the subscription.
+Returns: {"handled": boolean, "action": text, ...}. handled is false for what does not concern us (ignored), what names nothing we
+know yet (not_found: answer with an error, and it will be delivered again), and what is refused because amount or currency differ
+from ours or the checkout has failed (refused, with reason, expected and received). Otherwise changed says whether this delivery
+changed anything; a refund or dispute that comes before its payment is applied with it (noted_until_paid).
+Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden.';
+ALTER FUNCTION @extschema@.apply_stripe_event(jsonb) COST 10000;
+
+CREATE FUNCTION @extschema@.attach_tables() RETURNS VOID
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'attach_tables_wrapper';
+COMMENT ON FUNCTION @extschema@.attach_tables() IS
+'Takes the eight tables back into the extension, if they still have every column, constraint and trigger that they had; adds the
+constraints that detach_tables() dropped, and has pg_dump dump the rows as those of an extension again.
+Arguments: none.
+Returns: nothing.
+Errors: 55000 tables_already_attached, tables_differ, with all that is missing in DETAIL; 23514, a row breaks one of the constraints;
+42501, the caller does not own the extension or a table.';
+ALTER FUNCTION @extschema@.attach_tables() COST 1000000;
+
+CREATE FUNCTION @extschema@.canonical_entry(kind text, entry jsonb) RETURNS jsonb
+LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    by_name CONSTANT text[] := '{add_on,add_ons,applicable_to,conditions}';
+    row_text jsonb;
+BEGIN
+    EXECUTE format('SELECT to_jsonb(jsonb_populate_record(NULL::@extschema@.%I, $1))', kind) INTO row_text USING entry - by_name;
+    IF kind = 'promotional_codes' THEN
+        row_text := row_text || jsonb_build_object('code', upper(btrim(row_text ->> 'code')));
+    END IF;
+    RETURN (SELECT jsonb_object_agg(e.key, CASE WHEN e.key = ANY (by_name) THEN e.value ELSE row_text -> e.key END) FROM jsonb_each(entry) e);
+EXCEPTION WHEN data_exception THEN
+    PERFORM @extschema@.refuse_catalog(format('%s: %s', @extschema@.catalog_object(kind, entry), SQLERRM));
+END
+$$;
+COMMENT ON FUNCTION @extschema@.canonical_entry(text, jsonb) IS
+'An entry of a catalog document as export_catalog() would write it. Only import_catalog() calls it.';
+
+CREATE OR REPLACE FUNCTION @extschema@.catalog_cache_stats() RETURNS TABLE (
+    "entries" bigint,
+    "bytes" bigint,
+    "loads" bigint,
+    "hits" bigint,
+    "invalidations" bigint
+)
+STRICT VOLATILE PARALLEL RESTRICTED
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'catalog_cache_stats_wrapper';
+COMMENT ON FUNCTION @extschema@.catalog_cache_stats() IS
+'How this session''s copy of the catalog is doing. It holds what the session has used of add-ons with their rules and bundles, and of
+features, up to extensions.catalog_cache_size, and is emptied when the catalog changes.
+Arguments: none.
+Returns: one row. entries and bytes, what is kept now; loads, how many were read from the tables; hits, how often one was found at hand;
+invalidations, how often it was emptied; the last three since the session began.
+Errors: none.';
+ALTER FUNCTION @extschema@.catalog_cache_stats() COST 10 ROWS 1;
+
+CREATE FUNCTION @extschema@.catalog_columns(kind text, entry jsonb) RETURNS jsonb
+LANGUAGE plpgsql COST 2000 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    object CONSTANT text := @extschema@.catalog_object(kind, entry);
+    columns jsonb := entry - '{add_on,add_ons}'::text[];
+    condition record;
+BEGIN
+    IF entry ? 'add_on' THEN
+        columns := columns || jsonb_build_object('add_on_id', @extschema@.add_on_ids(jsonb_build_array(entry -> 'add_on'), object) -> 0);
+    END IF;
+    IF entry ? 'add_ons' THEN
+        columns := columns || jsonb_build_object('add_on_ids', @extschema@.add_on_ids(entry -> 'add_ons', object));
+    END IF;
+    IF entry ? 'applicable_to' THEN
+        columns := columns || jsonb_build_object('applicable_to', @extschema@.add_on_ids(entry -> 'applicable_to', object));
+    END IF;
+    IF jsonb_typeof(entry -> 'conditions') = 'object' THEN
+        FOR condition IN SELECT * FROM jsonb_each(entry -> 'conditions') c WHERE c.key IN ('requires_addon', 'excludes_addon') LOOP
+            columns := jsonb_set(columns, ARRAY['conditions', condition.key], @extschema@.add_on_ids(condition.value, object));
+        END LOOP;
+    END IF;
+    RETURN columns;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.catalog_columns(text, jsonb) IS
+'An entry of a catalog document with the ids of this database. Only import_catalog() calls it.';
+
+CREATE FUNCTION @extschema@.catalog_key(kind text, entry jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 20 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE kind WHEN 'add_on_features' THEN jsonb_build_array(entry -> 'add_on', entry -> 'feature_key')
+                     WHEN 'pricing_rules' THEN jsonb_build_array(entry -> 'add_on', coalesce(entry -> 'tier_code', 'null'),
+                                                                 coalesce(entry -> 'priority', '0'))
+                     WHEN 'promotional_codes' THEN entry -> 'code'
+                     ELSE entry -> 'name' END
+$$;
+COMMENT ON FUNCTION @extschema@.catalog_key(text, jsonb) IS
+'What tells the rows of a table apart in a catalog document. Only export_catalog() and import_catalog() call it.';
+
+CREATE FUNCTION @extschema@.catalog_keys(kind text) RETURNS text[]
+LANGUAGE sql STABLE COST 1000 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT array_agg(CASE a.attname WHEN 'add_on_id' THEN 'add_on' WHEN 'add_on_ids' THEN 'add_ons' ELSE a.attname END ORDER BY a.attnum)
+      FROM pg_attribute a
+     WHERE a.attrelid = format('@extschema@.%I', kind)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+       AND a.attname <> ALL ('{id,created_at,updated_at,created_by,current_uses}')
+$$;
+COMMENT ON FUNCTION @extschema@.catalog_keys(text) IS
+'The keys that a row of a table may have in a catalog document. Only export_catalog() and import_catalog() call it.';
+
+CREATE FUNCTION @extschema@.catalog_matches(kind text, entries jsonb) RETURNS TABLE (entry jsonb, id uuid, here jsonb)
+LANGUAGE sql COST 200000 ROWS 200 SET search_path = pg_catalog, pg_temp AS $$
+    WITH given AS MATERIALIZED (
+        SELECT canonical.entry, row_number() OVER (PARTITION BY canonical.entry) AS copy, e.place
+          FROM jsonb_array_elements(entries) WITH ORDINALITY e (value, place)
+         CROSS JOIN LATERAL @extschema@.canonical_entry(kind, e.value) canonical (entry)
+    ), present AS MATERIALIZED (
+        SELECT r.id, r.entry, row_number() OVER (PARTITION BY r.entry ORDER BY r.id) AS copy
+          FROM @extschema@.catalog_rows() r
+         WHERE r.kind = catalog_matches.kind
+    ), same AS MATERIALIZED (
+        SELECT g.place, p.id FROM given g JOIN present p ON p.entry = g.entry AND p.copy = g.copy
+    ), other_given AS (
+        SELECT g.*, @extschema@.catalog_key(kind, g.entry) AS key,
+               row_number() OVER (PARTITION BY @extschema@.catalog_key(kind, g.entry) ORDER BY g.place) AS turn
+          FROM given g WHERE g.place NOT IN (SELECT s.place FROM same s)
+    ), other_present AS (
+        SELECT p.*, @extschema@.catalog_key(kind, p.entry) AS key,
+               row_number() OVER (PARTITION BY @extschema@.catalog_key(kind, p.entry) ORDER BY p.id) AS turn
+          FROM present p WHERE p.id NOT IN (SELECT s.id FROM same s)
+    )
+    SELECT g.entry, p.id, p.entry
+      FROM other_given g FULL JOIN other_present p ON p.key = g.key AND p.turn = g.turn
+     ORDER BY g.place, @extschema@.catalog_object(kind, p.entry), p.id
+$$;
+COMMENT ON FUNCTION @extschema@.catalog_matches(text, jsonb) IS
+'What a document says of a table and what is there, side by side, where they differ. Only import_catalog() calls it.';
+
+CREATE FUNCTION @extschema@.catalog_object(kind text, entry jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 20 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE kind WHEN 'add_ons' THEN 'add-on ' || (entry ->> 'name')
+                     WHEN 'add_on_features' THEN format('feature %s of %s', entry ->> 'feature_key', entry ->> 'add_on')
+                     WHEN 'add_on_bundles' THEN 'bundle ' || (entry ->> 'name')
+                     WHEN 'promotional_codes' THEN 'code ' || (entry ->> 'code')
+                     ELSE format('rule of %s for %s, priority %s', entry ->> 'add_on',
+                                 coalesce('tier ' || (entry ->> 'tier_code'), 'everybody'), coalesce(entry ->> 'priority', '0')) END
+$$;
+COMMENT ON FUNCTION @extschema@.catalog_object(text, jsonb) IS
+'A row of the catalog in words. Only export_catalog() and import_catalog() call it.';
+
+CREATE FUNCTION @extschema@.catalog_rows() RETURNS TABLE (kind text, id uuid, entry jsonb)
+LANGUAGE sql STABLE PARALLEL SAFE COST 100000 ROWS 200 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+    SELECT r.kind, r.id,
+           r.entry - '{id,created_at,updated_at,created_by,current_uses,add_on_id,add_on_ids}'::text[]
+           || coalesce((SELECT jsonb_build_object('add_on', a.name) FROM @extschema@.add_ons a
+                         WHERE a.id = (r.entry ->> 'add_on_id')::uuid), '{}')
+           || CASE WHEN r.kind = 'add_on_bundles' THEN jsonb_build_object('add_ons', @extschema@.add_on_names(r.entry -> 'add_on_ids'))
+                   WHEN r.kind = 'promotional_codes' AND r.entry -> 'applicable_to' <> 'null'
+                   THEN jsonb_build_object('applicable_to', @extschema@.add_on_names(r.entry -> 'applicable_to'))
+                   WHEN r.kind = 'pricing_rules'
+                   THEN jsonb_build_object('conditions', (r.entry -> 'conditions')
+                            || coalesce((SELECT jsonb_object_agg(c.key, @extschema@.add_on_names(c.value))
+                                           FROM jsonb_each(r.entry -> 'conditions') c
+                                          WHERE c.key IN ('requires_addon', 'excludes_addon')), '{}'))
+                   ELSE '{}' END
+      FROM (SELECT 'add_ons', t.id, to_jsonb(t) FROM @extschema@.add_ons t
+             UNION ALL
+            SELECT 'add_on_features', t.id, to_jsonb(t) FROM @extschema@.add_on_features t
+             UNION ALL
+            SELECT 'add_on_bundles', t.id, to_jsonb(t) FROM @extschema@.add_on_bundles t
+             UNION ALL
+            SELECT 'pricing_rules', t.id, to_jsonb(t) FROM @extschema@.pricing_rules t
+             UNION ALL
+            SELECT 'promotional_codes', t.id, to_jsonb(t) FROM @extschema@.promotional_codes t) r (kind, id, entry)
+$$;
+COMMENT ON FUNCTION @extschema@.catalog_rows() IS
+'The rows of the catalog as a document has them, with their ids. Only export_catalog() and import_catalog() call it.';
+
+CREATE FUNCTION @extschema@.check_adoption(
+    "source_schema" pg_catalog.text,
+    "time_zone" pg_catalog.text
+) RETURNS VOID
+VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'check_adoption_wrapper';
+COMMENT ON FUNCTION @extschema@.check_adoption(text, text) IS
+'Refuses schemas that adopt_tables() cannot take tables from. Only that calls it.
+Arguments: source_schema; time_zone.
+Returns: nothing.
+Errors: 22023 null_argument, invalid_source_schema.';
+ALTER FUNCTION @extschema@.check_adoption(text, text) COST 1000;
 
 CREATE OR REPLACE FUNCTION @extschema@.check_catalog() RETURNS TABLE (check_name text, detail text)
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
     WITH rules AS (
         SELECT r.*, 'the rule ' || r.id || ' of add-on "' || a.name || '"' AS label,
                -- Keys that always hold are no conditions.
@@ -501,9 +631,84 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
             UNION ALL
             SELECT c.label FROM codes c WHERE c.discount_type = 'percentage' AND c.discount_value = 100) free
 $$;
+COMMENT ON FUNCTION @extschema@.check_catalog() IS
+'Looks for what in the catalog cannot work, or works otherwise than was probably meant: active rules, bundles and codes that can never
+apply, features without rows, discounts of 100 %. check_marketplace() reports what it finds.
+Arguments: none.
+Returns: a row for each problem found: the check of check_marketplace() it belongs to, and a sentence with the id of the row.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.check_catalog_document(catalog jsonb) RETURNS void
+LANGUAGE plpgsql COST 100000 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
+    problem text;
+BEGIN
+    IF jsonb_typeof(catalog) IS DISTINCT FROM 'object' THEN
+        PERFORM @extschema@.refuse_catalog(CASE WHEN catalog IS NOT NULL THEN format('expected an object, not %s', jsonb_typeof(catalog)) END);
+    END IF;
+    SELECT CASE WHEN k.key <> ALL (kinds) THEN format('unknown key %s; the keys are %s', quote_ident(k.key), array_to_string(kinds, ', '))
+                WHEN jsonb_typeof(k.value) <> 'array' THEN format('%s: expected an array, not %s', k.key, jsonb_typeof(k.value)) END
+      INTO problem
+      FROM jsonb_each(catalog) k
+     WHERE k.key <> ALL (kinds) OR jsonb_typeof(k.value) <> 'array'
+     ORDER BY k.key LIMIT 1;
+    IF problem IS NOT NULL THEN
+        PERFORM @extschema@.refuse_catalog(problem);
+    END IF;
+    SELECT CASE WHEN jsonb_typeof(e.value) <> 'object' THEN format('%s[%s]: expected an object, not %s', k.key, e.place - 1, jsonb_typeof(e.value))
+                WHEN unknown.key IS NOT NULL
+                THEN format('%s[%s]: unknown key %s; the keys are %s', k.key, e.place - 1, quote_ident(unknown.key),
+                            array_to_string(@extschema@.catalog_keys(k.key), ', '))
+                ELSE format('%s[%s]: %s is missing', k.key, e.place - 1, required.key) END
+      INTO problem
+      FROM jsonb_each(catalog) k
+     CROSS JOIN LATERAL jsonb_array_elements(k.value) WITH ORDINALITY e (value, place)
+     CROSS JOIN LATERAL (SELECT CASE jsonb_typeof(e.value) WHEN 'object' THEN e.value ELSE '{}' END) entry (value)
+      LEFT JOIN LATERAL (SELECT o.key FROM jsonb_object_keys(entry.value) o (key)
+                          WHERE o.key <> ALL (@extschema@.catalog_keys(k.key)) ORDER BY o.key LIMIT 1) unknown ON true
+      LEFT JOIN LATERAL (SELECT r.key
+                           FROM unnest(CASE k.key WHEN 'add_on_features' THEN '{add_on,feature_key}' WHEN 'pricing_rules' THEN '{add_on}'
+                                                  WHEN 'promotional_codes' THEN '{code}' ELSE '{name}' END::text[]) r (key)
+                          WHERE coalesce(jsonb_typeof(entry.value -> r.key), '') <> 'string' LIMIT 1) required ON true
+     WHERE jsonb_typeof(e.value) <> 'object' OR unknown.key IS NOT NULL OR required.key IS NOT NULL
+     ORDER BY k.key, e.place LIMIT 1;
+    IF problem IS NOT NULL THEN
+        PERFORM @extschema@.refuse_catalog(problem);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.check_catalog_document(jsonb) IS
+'Refuses a document that import_catalog() cannot read, and says where. Only that calls it.';
+
+CREATE FUNCTION @extschema@.check_distribution(shard_count integer) RETURNS void
+LANGUAGE plpgsql COST 20000000 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    is_coordinator boolean;
+    obstacles text;
+BEGIN
+    IF shard_count IS NULL OR shard_count NOT BETWEEN 1 AND 64000 THEN
+        PERFORM @extschema@.refuse_distribution('invalid_shard_count', NULL, coalesce(shard_count::text, 'NULL'));
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
+        PERFORM @extschema@.refuse_distribution('citus_missing', NULL, NULL);
+    END IF;
+    EXECUTE 'SELECT citus_is_coordinator()' INTO is_coordinator;
+    IF NOT is_coordinator THEN
+        PERFORM @extschema@.refuse_distribution('not_coordinator', NULL, NULL);
+    END IF;
+    SELECT string_agg(format('%s: %s.', o.object, o.obstacle), ' ' ORDER BY o.object, o.obstacle) INTO obstacles
+      FROM @extschema@.distribution_obstacles() o;
+    IF obstacles IS NOT NULL THEN
+        PERFORM @extschema@.refuse_distribution('not_distributable', NULL, obstacles);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.check_distribution(integer) IS
+'Raises an error that names everything that is in the way. Only distribute_marketplace() calls it.';
 
 CREATE OR REPLACE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 20 SET search_path = pg_catalog, pg_temp AS $$
     WITH members AS (
         SELECT c.oid, c.relname::text AS name
           FROM pg_class c
@@ -610,395 +815,124 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
       LEFT JOIN problems ON problems.check_name = checks.name
      ORDER BY checks.position, problems.detail
 $$;
+COMMENT ON FUNCTION @extschema@.check_marketplace() IS
+'Looks for everything that should not be: missing or invalid objects, counters that differ from the rows behind them, checkouts that
+cost something else than they were quoted, bundles and codes that name unknown add-ons; and, in the catalog, active rules, bundles and
+codes that can never apply, features without rows, discounts of 100 %.
+Arguments: none.
+Returns: a row for each problem found (ok = false, detail names the row), and one for each check that found none (ok = true).
+Errors: none.';
 
 CREATE FUNCTION @extschema@.detach_tables() RETURNS VOID
 STRICT VOLATILE PARALLEL UNSAFE
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'detach_tables_wrapper';
+COMMENT ON FUNCTION @extschema@.detach_tables() IS
+'Takes the eight tables out of the extension. They keep their rows, their indexes and their triggers, and everything goes on working;
+but pg_dump dumps them like any other table, they can be given to tools that do not touch members of extensions, and DROP EXTENSION
+leaves them. The triggers go with the extension then. Constraints that call its functions are dropped now:
+add_on_bundles_add_on_ids_check, pricing_rules_conditions_check, promotional_codes_user_restrictions_check.
+Arguments: none.
+Returns: nothing.
+Errors: 55000 tables_already_detached; 42501, the caller does not own the extension.';
+ALTER FUNCTION @extschema@.detach_tables() COST 100000;
 
 CREATE FUNCTION @extschema@.disable_user_isolation() RETURNS VOID
 STRICT VOLATILE PARALLEL UNSAFE
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'disable_user_isolation_wrapper';
+COMMENT ON FUNCTION @extschema@.disable_user_isolation() IS
+'Ends what enable_user_isolation() began. Policies that somebody else made stay, and row-level security with them.
+Arguments: none.
+Returns: nothing.
+Errors: 42501, the caller does not own the tables.';
+ALTER FUNCTION @extschema@.disable_user_isolation() COST 100000;
 
-CREATE FUNCTION @extschema@.enable_user_isolation(
-    setting pg_catalog.text DEFAULT 'extensions.user_id'
-) RETURNS VOID
-VOLATILE PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'enable_user_isolation_wrapper';
-
-CREATE FUNCTION @extschema@.grant_marketplace_access(
-    role pg_catalog.regrole,
-    level pg_catalog.text
-) RETURNS VOID
-VOLATILE PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'grant_marketplace_access_wrapper';
-
-CREATE FUNCTION @extschema@.guard_marketplace() RETURNS event_trigger
-LANGUAGE c AS 'MODULE_PATHNAME', 'guard_marketplace_wrapper';
-
-CREATE FUNCTION @extschema@.protect_marketplace() RETURNS VOID
-STRICT VOLATILE PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'protect_marketplace_wrapper';
-
-CREATE FUNCTION @extschema@.refuse_catalog(
-    problem pg_catalog.text
-) RETURNS VOID
-VOLATILE PARALLEL UNSAFE
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'refuse_catalog_wrapper';
-
--- What a document may say of a row: its columns, but for those that belong to one environment, with names in place of ids.
-CREATE FUNCTION @extschema@.catalog_keys(kind text) RETURNS text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT array_agg(CASE a.attname WHEN 'add_on_id' THEN 'add_on' WHEN 'add_on_ids' THEN 'add_ons' ELSE a.attname END ORDER BY a.attnum)
-      FROM pg_attribute a
-     WHERE a.attrelid = format('@extschema@.%I', kind)::regclass AND a.attnum > 0 AND NOT a.attisdropped
-       AND a.attname <> ALL ('{id,created_at,updated_at,created_by,current_uses}')
-$$;
-
-COMMENT ON FUNCTION @extschema@.catalog_keys(text) IS
-'The keys that a row of a table may have in a catalog document. Only export_catalog() and import_catalog() call it.';
-
--- Which row a document means. A rule has no name of its own.
-CREATE FUNCTION @extschema@.catalog_key(kind text, entry jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE kind WHEN 'add_on_features' THEN jsonb_build_array(entry -> 'add_on', entry -> 'feature_key')
-                     WHEN 'pricing_rules' THEN jsonb_build_array(entry -> 'add_on', coalesce(entry -> 'tier_code', 'null'),
-                                                                 coalesce(entry -> 'priority', '0'))
-                     WHEN 'promotional_codes' THEN entry -> 'code'
-                     ELSE entry -> 'name' END
-$$;
-
-COMMENT ON FUNCTION @extschema@.catalog_key(text, jsonb) IS
-'What tells the rows of a table apart in a catalog document. Only export_catalog() and import_catalog() call it.';
-
-CREATE FUNCTION @extschema@.catalog_object(kind text, entry jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE kind WHEN 'add_ons' THEN 'add-on ' || (entry ->> 'name')
-                     WHEN 'add_on_features' THEN format('feature %s of %s', entry ->> 'feature_key', entry ->> 'add_on')
-                     WHEN 'add_on_bundles' THEN 'bundle ' || (entry ->> 'name')
-                     WHEN 'promotional_codes' THEN 'code ' || (entry ->> 'code')
-                     ELSE format('rule of %s for %s, priority %s', entry ->> 'add_on',
-                                 coalesce('tier ' || (entry ->> 'tier_code'), 'everybody'), coalesce(entry ->> 'priority', '0')) END
-$$;
-
-COMMENT ON FUNCTION @extschema@.catalog_object(text, jsonb) IS
-'A row of the catalog in words. Only export_catalog() and import_catalog() call it.';
-
--- Ids as names; one that no add-on has stays what it is.
-CREATE FUNCTION @extschema@.add_on_names(ids jsonb) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(jsonb_agg(coalesce(a.name, given.id) ORDER BY given.place), '[]')
-      FROM jsonb_array_elements_text(ids) WITH ORDINALITY given (id, place)
-      LEFT JOIN @extschema@.add_ons a ON a.id = given.id::uuid
-$$;
-
-COMMENT ON FUNCTION @extschema@.add_on_names(jsonb) IS
-'The names of add-ons, in the order of their ids. Only export_catalog() and import_catalog() call it.';
-
-CREATE FUNCTION @extschema@.catalog_rows() RETURNS TABLE (kind text, id uuid, entry jsonb)
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
-    SELECT r.kind, r.id,
-           r.entry - '{id,created_at,updated_at,created_by,current_uses,add_on_id,add_on_ids}'::text[]
-           || coalesce((SELECT jsonb_build_object('add_on', a.name) FROM @extschema@.add_ons a
-                         WHERE a.id = (r.entry ->> 'add_on_id')::uuid), '{}')
-           || CASE WHEN r.kind = 'add_on_bundles' THEN jsonb_build_object('add_ons', @extschema@.add_on_names(r.entry -> 'add_on_ids'))
-                   WHEN r.kind = 'promotional_codes' AND r.entry -> 'applicable_to' <> 'null'
-                   THEN jsonb_build_object('applicable_to', @extschema@.add_on_names(r.entry -> 'applicable_to'))
-                   WHEN r.kind = 'pricing_rules'
-                   THEN jsonb_build_object('conditions', (r.entry -> 'conditions')
-                            || coalesce((SELECT jsonb_object_agg(c.key, @extschema@.add_on_names(c.value))
-                                           FROM jsonb_each(r.entry -> 'conditions') c
-                                          WHERE c.key IN ('requires_addon', 'excludes_addon')), '{}'))
-                   ELSE '{}' END
-      FROM (SELECT 'add_ons', t.id, to_jsonb(t) FROM @extschema@.add_ons t
-             UNION ALL
-            SELECT 'add_on_features', t.id, to_jsonb(t) FROM @extschema@.add_on_features t
-             UNION ALL
-            SELECT 'add_on_bundles', t.id, to_jsonb(t) FROM @extschema@.add_on_bundles t
-             UNION ALL
-            SELECT 'pricing_rules', t.id, to_jsonb(t) FROM @extschema@.pricing_rules t
-             UNION ALL
-            SELECT 'promotional_codes', t.id, to_jsonb(t) FROM @extschema@.promotional_codes t) r (kind, id, entry)
-$$;
-
-COMMENT ON FUNCTION @extschema@.catalog_rows() IS
-'The rows of the catalog as a document has them, with their ids. Only export_catalog() and import_catalog() call it.';
-
-CREATE FUNCTION @extschema@.export_catalog() RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT jsonb_object_agg(kinds.kind, coalesce(entries.list, '[]'))
-      FROM unnest('{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}'::text[]) kinds (kind)
-      LEFT JOIN (SELECT r.kind, jsonb_agg(r.entry ORDER BY @extschema@.catalog_key(r.kind, r.entry), r.entry) AS list
-                   FROM @extschema@.catalog_rows() r
-                  GROUP BY r.kind) entries ON entries.kind = kinds.kind
-$$;
-
--- What a document says, in the words that the table would give it back in: numbers with their decimals, times in UTC.
-CREATE FUNCTION @extschema@.canonical_entry(kind text, entry jsonb) RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION @extschema@.distribute_marketplace(shard_count integer DEFAULT 32) RETURNS TABLE (object text, status text)
+LANGUAGE plpgsql COST 1000000000 ROWS 40 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    by_name CONSTANT text[] := '{add_on,add_ons,applicable_to,conditions}';
-    row_text jsonb;
+    item record;
 BEGIN
-    EXECUTE format('SELECT to_jsonb(jsonb_populate_record(NULL::@extschema@.%I, $1))', kind) INTO row_text USING entry - by_name;
-    IF kind = 'promotional_codes' THEN
-        row_text := row_text || jsonb_build_object('code', upper(btrim(row_text ->> 'code')));
-    END IF;
-    RETURN (SELECT jsonb_object_agg(e.key, CASE WHEN e.key = ANY (by_name) THEN e.value ELSE row_text -> e.key END) FROM jsonb_each(entry) e);
-EXCEPTION WHEN data_exception THEN
-    PERFORM @extschema@.refuse_catalog(format('%s: %s', @extschema@.catalog_object(kind, entry), SQLERRM));
-END
-$$;
+    PERFORM @extschema@.check_distribution(shard_count);
+    RETURN QUERY SELECT * FROM @extschema@.prepare_workers();
+    object := 'coordinator';
+    SELECT CASE p WHEN 0 THEN 'was prepared' ELSE format('prepared by %s changes', p) END INTO status
+      FROM @extschema@.prepare_distribution() p;
+    RETURN NEXT;
 
-COMMENT ON FUNCTION @extschema@.canonical_entry(text, jsonb) IS
-'An entry of a catalog document as export_catalog() would write it. Only import_catalog() calls it.';
-
-CREATE FUNCTION @extschema@.add_on_ids(names jsonb, whose text) RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    wanted text;
-    found uuid;
-    ids jsonb := '[]';
-BEGIN
-    IF jsonb_typeof(names) = 'null' THEN
-        RETURN names;
-    ELSIF jsonb_typeof(names) <> 'array' THEN
-        PERFORM @extschema@.refuse_catalog(format('%s: expected an array of names of add-ons, not %s', whose, names));
-    END IF;
-    FOR wanted IN SELECT jsonb_array_elements_text(names) LOOP
-        SELECT a.id INTO found FROM @extschema@.add_ons a WHERE a.name = wanted;
-        IF found IS NULL AND wanted ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN
-            -- Exported where no add-on had this id.
-            found := wanted::uuid;
-        ELSIF found IS NULL THEN
-            PERFORM @extschema@.refuse_catalog(format('%s: there is no add-on %s, neither here nor in the document', whose, quote_ident(wanted)));
+    -- Tables that refer to each other cannot be changed over many connections at once.
+    PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
+    FOR item IN SELECT * FROM @extschema@.marketplace_tables() m ORDER BY m.place LOOP
+        object := 'table ' || item.name;
+        status := @extschema@.distribute_table(item.relation, item.has_users, shard_count);
+        RETURN NEXT;
+    END LOOP;
+    FOR item IN SELECT * FROM @extschema@.distribution_foreign_keys() LOOP
+        object := 'constraint ' || item.name;
+        status := 'was there';
+        IF NOT item.is_there THEN
+            EXECUTE item.command;
+            status := 'added again';
         END IF;
-        ids := ids || to_jsonb(found);
+        RETURN NEXT;
     END LOOP;
-    RETURN ids;
+    FOR item IN SELECT f AS name FROM @extschema@.functions_of_users() f LOOP
+        EXECUTE 'SELECT create_distributed_function($1, ''user_id'', colocate_with => ''@extschema@.user_add_ons'')' USING item.name;
+        object := 'function ' || item.name;
+        status := 'runs on the node of its user';
+        RETURN NEXT;
+    END LOOP;
 END
 $$;
+COMMENT ON FUNCTION @extschema@.distribute_marketplace(integer) IS
+'Spreads the tables over the nodes of a Citus cluster: the catalog is copied to every node, the rows of users lie on the node that their
+user_id hashes to, and the functions whose first argument is user_id run there. Every node is prepared for it: the triggers of the tables
+are dropped, and the primary keys of the users'' tables become (id, user_id). Calling it again does what is left to do, as after adding a
+node or updating the extension. It takes locks that exclude everybody, and moves all rows.
+Arguments: shard_count, into how many parts the users'' rows are divided.
+Returns: a row for each node, table, foreign key and function: object; status, what was done, or that it was so before.
+Errors: 22023 invalid_shard_count; 55000 citus_missing, not_coordinator, node_not_prepared, not_distributable, which names all
+obstacles; 42501, the caller does not own the tables.';
 
-COMMENT ON FUNCTION @extschema@.add_on_ids(jsonb, text) IS
-'The ids of add-ons, in the order of their names. Only import_catalog() calls it.';
-
--- The columns that an entry says something of.
-CREATE FUNCTION @extschema@.catalog_columns(kind text, entry jsonb) RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION @extschema@.distribute_table(relation regclass, has_users boolean, shard_count integer) RETURNS text
+LANGUAGE plpgsql COST 100000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    object CONSTANT text := @extschema@.catalog_object(kind, entry);
-    columns jsonb := entry - '{add_on,add_ons}'::text[];
-    condition record;
+    done CONSTANT text := CASE WHEN has_users THEN 'spread by user_id' ELSE 'copied to every node' END;
 BEGIN
-    IF entry ? 'add_on' THEN
-        columns := columns || jsonb_build_object('add_on_id', @extschema@.add_on_ids(jsonb_build_array(entry -> 'add_on'), object) -> 0);
-    END IF;
-    IF entry ? 'add_ons' THEN
-        columns := columns || jsonb_build_object('add_on_ids', @extschema@.add_on_ids(entry -> 'add_ons', object));
-    END IF;
-    IF entry ? 'applicable_to' THEN
-        columns := columns || jsonb_build_object('applicable_to', @extschema@.add_on_ids(entry -> 'applicable_to', object));
-    END IF;
-    IF jsonb_typeof(entry -> 'conditions') = 'object' THEN
-        FOR condition IN SELECT * FROM jsonb_each(entry -> 'conditions') c WHERE c.key IN ('requires_addon', 'excludes_addon') LOOP
-            columns := jsonb_set(columns, ARRAY['conditions', condition.key], @extschema@.add_on_ids(condition.value, object));
-        END LOOP;
-    END IF;
-    RETURN columns;
-END
-$$;
-
-COMMENT ON FUNCTION @extschema@.catalog_columns(text, jsonb) IS
-'An entry of a catalog document with the ids of this database. Only import_catalog() calls it.';
-
--- Refuses what is no catalog before anything is written.
-CREATE FUNCTION @extschema@.check_catalog_document(catalog jsonb) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
-    problem text;
-BEGIN
-    IF jsonb_typeof(catalog) IS DISTINCT FROM 'object' THEN
-        PERFORM @extschema@.refuse_catalog(CASE WHEN catalog IS NOT NULL THEN format('expected an object, not %s', jsonb_typeof(catalog)) END);
-    END IF;
-    SELECT CASE WHEN k.key <> ALL (kinds) THEN format('unknown key %s; the keys are %s', quote_ident(k.key), array_to_string(kinds, ', '))
-                WHEN jsonb_typeof(k.value) <> 'array' THEN format('%s: expected an array, not %s', k.key, jsonb_typeof(k.value)) END
-      INTO problem
-      FROM jsonb_each(catalog) k
-     WHERE k.key <> ALL (kinds) OR jsonb_typeof(k.value) <> 'array'
-     ORDER BY k.key LIMIT 1;
-    IF problem IS NOT NULL THEN
-        PERFORM @extschema@.refuse_catalog(problem);
-    END IF;
-    SELECT CASE WHEN jsonb_typeof(e.value) <> 'object' THEN format('%s[%s]: expected an object, not %s', k.key, e.place - 1, jsonb_typeof(e.value))
-                WHEN unknown.key IS NOT NULL
-                THEN format('%s[%s]: unknown key %s; the keys are %s', k.key, e.place - 1, quote_ident(unknown.key),
-                            array_to_string(@extschema@.catalog_keys(k.key), ', '))
-                ELSE format('%s[%s]: %s is missing', k.key, e.place - 1, required.key) END
-      INTO problem
-      FROM jsonb_each(catalog) k
-     CROSS JOIN LATERAL jsonb_array_elements(k.value) WITH ORDINALITY e (value, place)
-     CROSS JOIN LATERAL (SELECT CASE jsonb_typeof(e.value) WHEN 'object' THEN e.value ELSE '{}' END) entry (value)
-      LEFT JOIN LATERAL (SELECT o.key FROM jsonb_object_keys(entry.value) o (key)
-                          WHERE o.key <> ALL (@extschema@.catalog_keys(k.key)) ORDER BY o.key LIMIT 1) unknown ON true
-      LEFT JOIN LATERAL (SELECT r.key
-                           FROM unnest(CASE k.key WHEN 'add_on_features' THEN '{add_on,feature_key}' WHEN 'pricing_rules' THEN '{add_on}'
-                                                  WHEN 'promotional_codes' THEN '{code}' ELSE '{name}' END::text[]) r (key)
-                          WHERE coalesce(jsonb_typeof(entry.value -> r.key), '') <> 'string' LIMIT 1) required ON true
-     WHERE jsonb_typeof(e.value) <> 'object' OR unknown.key IS NOT NULL OR required.key IS NOT NULL
-     ORDER BY k.key, e.place LIMIT 1;
-    IF problem IS NOT NULL THEN
-        PERFORM @extschema@.refuse_catalog(problem);
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION @extschema@.check_catalog_document(jsonb) IS
-'Refuses a document that import_catalog() cannot read, and says where. Only that calls it.';
-
--- Each entry of a document with the row that it means. Rows that agree in everything find each other first, because rules can have
--- the same key.
-CREATE FUNCTION @extschema@.catalog_matches(kind text, entries jsonb) RETURNS TABLE (entry jsonb, id uuid, here jsonb)
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    WITH given AS MATERIALIZED (
-        SELECT canonical.entry, row_number() OVER (PARTITION BY canonical.entry) AS copy, e.place
-          FROM jsonb_array_elements(entries) WITH ORDINALITY e (value, place)
-         CROSS JOIN LATERAL @extschema@.canonical_entry(kind, e.value) canonical (entry)
-    ), present AS MATERIALIZED (
-        SELECT r.id, r.entry, row_number() OVER (PARTITION BY r.entry ORDER BY r.id) AS copy
-          FROM @extschema@.catalog_rows() r
-         WHERE r.kind = catalog_matches.kind
-    ), same AS MATERIALIZED (
-        SELECT g.place, p.id FROM given g JOIN present p ON p.entry = g.entry AND p.copy = g.copy
-    ), other_given AS (
-        SELECT g.*, @extschema@.catalog_key(kind, g.entry) AS key,
-               row_number() OVER (PARTITION BY @extschema@.catalog_key(kind, g.entry) ORDER BY g.place) AS turn
-          FROM given g WHERE g.place NOT IN (SELECT s.place FROM same s)
-    ), other_present AS (
-        SELECT p.*, @extschema@.catalog_key(kind, p.entry) AS key,
-               row_number() OVER (PARTITION BY @extschema@.catalog_key(kind, p.entry) ORDER BY p.id) AS turn
-          FROM present p WHERE p.id NOT IN (SELECT s.id FROM same s)
-    )
-    SELECT g.entry, p.id, p.entry
-      FROM other_given g FULL JOIN other_present p ON p.key = g.key AND p.turn = g.turn
-     ORDER BY g.place, @extschema@.catalog_object(kind, p.entry), p.id
-$$;
-
-COMMENT ON FUNCTION @extschema@.catalog_matches(text, jsonb) IS
-'What a document says of a table and what is there, side by side, where they differ. Only import_catalog() calls it.';
-
--- Writes what an entry says, into the row with this id or a new one. Returns its id.
-CREATE FUNCTION @extschema@.write_catalog_entry(kind text, entry jsonb, id uuid) RETURNS uuid
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    columns CONSTANT jsonb := @extschema@.catalog_columns(kind, entry);
-    list CONSTANT text := (SELECT string_agg(quote_ident(c.key), ', ') FROM jsonb_object_keys(columns) c (key));
-    written uuid;
-BEGIN
-    IF id IS NULL THEN
-        EXECUTE format('INSERT INTO @extschema@.%1$I (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::@extschema@.%1$I, $1) RETURNING id',
-                       kind, list)
-           INTO written USING columns;
+    IF @extschema@.distribution_method(relation) IS NOT NULL THEN
+        RETURN 'was ' || done;
+    ELSIF NOT has_users THEN
+        EXECUTE 'SELECT create_reference_table($1)' USING relation;
+    ELSIF relation = '@extschema@.user_add_ons'::regclass THEN
+        EXECUTE 'SELECT create_distributed_table($1, ''user_id'', colocate_with => ''none'', shard_count => $2)'
+          USING relation, shard_count;
     ELSE
-        EXECUTE format('UPDATE @extschema@.%1$I SET (%2$s) = (SELECT %2$s FROM jsonb_populate_record(NULL::@extschema@.%1$I, $1)) WHERE id = $2
-                        RETURNING id', kind, list)
-           INTO written USING columns, id;
+        EXECUTE 'SELECT create_distributed_table($1, ''user_id'', colocate_with => ''@extschema@.user_add_ons'')' USING relation;
     END IF;
-    RETURN written;
-EXCEPTION WHEN data_exception THEN
-    PERFORM @extschema@.refuse_catalog(format('%s: %s', @extschema@.catalog_object(kind, entry), SQLERRM));
+    RETURN done;
 END
 $$;
+COMMENT ON FUNCTION @extschema@.distribute_table(regclass, boolean, integer) IS
+'Has Citus spread one table. Only distribute_marketplace() calls it.';
 
-COMMENT ON FUNCTION @extschema@.write_catalog_entry(text, jsonb, uuid) IS
-'Stores an entry of a catalog document. Only import_catalog() calls it.';
-
-CREATE FUNCTION @extschema@.import_catalog(catalog jsonb, dry_run boolean DEFAULT false) RETURNS TABLE (object text, action text, id uuid)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
-DECLARE
-    kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
-    kind text;
-    match record;
-    difference record;
-BEGIN
-    PERFORM @extschema@.check_catalog_document(catalog);
-    -- A rehearsal does everything, so that the tables have their say, and undoes it.
-    FOREACH kind IN ARRAY kinds LOOP
-        CONTINUE WHEN NOT catalog ? kind;
-        FOR match IN SELECT * FROM @extschema@.catalog_matches(kind, catalog -> kind) LOOP
-            object := @extschema@.catalog_object(kind, coalesce(match.here, match.entry));
-            id := match.id;
-            IF match.entry IS NULL THEN
-                action := 'keep';
-                RETURN NEXT;
-            ELSIF match.here IS NULL THEN
-                id := @extschema@.write_catalog_entry(kind, match.entry, NULL);
-                action := 'insert';
-                -- Nobody will find the row of a rehearsal.
-                id := CASE WHEN NOT dry_run THEN id END;
-                RETURN NEXT;
-            ELSIF match.here || match.entry <> match.here THEN
-                PERFORM @extschema@.write_catalog_entry(kind, match.entry, match.id);
-                FOR difference IN SELECT e.key, match.here -> e.key AS old, e.value AS new FROM jsonb_each(match.entry) e LOOP
-                    CONTINUE WHEN difference.old = difference.new;
-                    action := format('update %s: %s -> %s', difference.key, difference.old, difference.new);
-                    RETURN NEXT;
-                END LOOP;
-            END IF;
-        END LOOP;
-    END LOOP;
-    IF dry_run THEN
-        RAISE EXCEPTION 'rehearsed' USING ERRCODE = 'UE001';
-    END IF;
-EXCEPTION WHEN SQLSTATE 'UE001' THEN
-    -- Everything that this block has written is undone; the rows that it has returned stay.
-    NULL;
-END
+CREATE FUNCTION @extschema@.distribution_foreign_keys() RETURNS TABLE (name text, command text, is_there boolean)
+LANGUAGE sql COST 10000 ROWS 5 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT k.from_table || '_add_on_id_fkey',
+           format('ALTER TABLE @extschema@.%1$I ADD CONSTRAINT %2$I FOREIGN KEY (add_on_id) REFERENCES @extschema@.add_ons (id) ON DELETE %3$s',
+                  k.from_table, k.from_table || '_add_on_id_fkey', k.action),
+           EXISTS (SELECT FROM pg_constraint c
+                    WHERE c.conrelid = ('@extschema@.' || k.from_table)::regclass AND c.conname = k.from_table || '_add_on_id_fkey')
+      FROM (VALUES (1, 'add_on_features', 'CASCADE'), (2, 'pricing_rules', 'CASCADE'), (3, 'user_add_ons', 'RESTRICT'),
+                   (4, 'add_on_purchases', 'RESTRICT'), (5, 'cart_items', 'CASCADE')) k (place, from_table, action)
+     ORDER BY k.place
 $$;
+COMMENT ON FUNCTION @extschema@.distribution_foreign_keys() IS
+'The foreign keys between the tables, and whether they are there. Only distribute_marketplace() and distribution_status() call it.';
 
-CREATE FUNCTION @extschema@.refuse_distribution(
-    code pg_catalog.text,
-    node pg_catalog.text,
-    detail pg_catalog.text
-) RETURNS VOID
-VOLATILE PARALLEL UNSAFE
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'refuse_distribution_wrapper';
-
-CREATE FUNCTION @extschema@.marketplace_tables() RETURNS TABLE (place integer, name text, relation regclass, has_users boolean)
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t.place, t.name, to_regclass('@extschema@.' || t.name), t.has_users
-      FROM (VALUES (1, 'add_ons', false), (2, 'add_on_features', false), (3, 'add_on_bundles', false), (4, 'pricing_rules', false),
-                   (5, 'promotional_codes', false), (6, 'user_add_ons', true), (7, 'add_on_purchases', true), (8, 'cart_items', true))
-           t (place, name, has_users)
-$$;
-
-COMMENT ON FUNCTION @extschema@.marketplace_tables() IS
-'The eight tables, those that others refer to first, and whether their rows are a user''s. Only the functions below call it.';
-
-CREATE FUNCTION @extschema@.is_member(class regclass, object oid) RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    SELECT EXISTS (SELECT FROM pg_depend d
-                     JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND e.extname = 'extensions'
-                    WHERE d.classid = class AND d.objid = object AND d.deptype = 'e')
-$$;
-
-COMMENT ON FUNCTION @extschema@.is_member(regclass, oid) IS
-'Whether an object, a row of that catalog, belongs to the extension. Only the functions below call it.';
-
--- What this node knows of a table's distribution: r for a reference table, h for one spread by a hash, NULL for a local one.
 CREATE FUNCTION @extschema@.distribution_method(relation regclass) RETURNS "char"
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 200 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     method "char";
 BEGIN
@@ -1009,94 +943,12 @@ BEGIN
     RETURN method;
 END
 $$;
-
 COMMENT ON FUNCTION @extschema@.distribution_method(regclass) IS
 'How Citus spreads a table: r copied to every node, h by a hash of the user; NULL for a table that is only here.
 Only the functions below call it.';
 
--- Triggers and primary keys that Citus refuses, and functions that it cannot look into, as commands for this node.
-CREATE FUNCTION @extschema@.distribution_preparations() RETURNS SETOF text
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('DROP TRIGGER %I ON %s', t.tgname, m.relation)
-      FROM @extschema@.marketplace_tables() m
-      JOIN pg_trigger t ON t.tgrelid = m.relation AND NOT t.tgisinternal AND @extschema@.is_member('pg_proc', t.tgfoid)
-     UNION ALL
-    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', m.relation, c.conname)
-      FROM @extschema@.marketplace_tables() m
-      JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'f'
-     WHERE @extschema@.distribution_method(m.relation) IS NULL
-     UNION ALL
-    -- With the id first, for those who look for nothing else.
-    SELECT format('ALTER TABLE %1$s DROP CONSTRAINT %2$I, ADD CONSTRAINT %2$I PRIMARY KEY (id, user_id)', m.relation, c.conname)
-      FROM @extschema@.marketplace_tables() m
-      JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'p' AND cardinality(c.conkey) = 1
-     WHERE m.has_users
-     UNION ALL
-    -- Citus takes no parameters of functions in SQL, and does not see the tables of a function that becomes part of a query. So
-    -- the same query goes into PL/pgSQL; without the casts that keep Citus from knowing the user's column.
-    SELECT format('CREATE OR REPLACE FUNCTION %s(%s) RETURNS %s LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-                   AS $body$ #variable_conflict use_column BEGIN RETURN QUERY %s END $body$',
-                  p.oid::regproc, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
-                  regexp_replace(regexp_replace(pg_get_function_sqlbody(p.oid), '^BEGIN ATOMIC(.*)END$', '\1'),
-                                 '\(([a-z]+\.user_id)\)::text = ', '\1 = ', 'g'))
-      FROM pg_proc p
-      JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'sql'
-     WHERE p.pronamespace = '@extschema@'::regnamespace
-       AND p.proname IN ('active_add_ons', 'entitled_users')
-$$;
-
-COMMENT ON FUNCTION @extschema@.distribution_preparations() IS
-'What is left to do on this node before Citus can spread the tables, as commands. Only the functions below call it.';
-
--- Another node may wait for a lock that the asking transaction itself holds there, and nobody would find that deadlock.
-CREATE FUNCTION @extschema@.prepare_distribution() RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
-DECLARE
-    commands CONSTANT text[] := ARRAY(SELECT c FROM @extschema@.distribution_preparations() c);
-    command text;
-BEGIN
-    -- What is done here is done on each node by this same function.
-    PERFORM set_config('citus.enable_ddl_propagation', 'off', true);
-    FOREACH command IN ARRAY commands LOOP
-        EXECUTE command;
-    END LOOP;
-    PERFORM set_config('citus.enable_ddl_propagation', 'on', true);
-    RETURN cardinality(commands);
-END
-$$;
-
-COMMENT ON FUNCTION @extschema@.prepare_distribution() IS
-'Makes the tables of this node such that Citus can spread them. Only distribute_marketplace() calls it.';
-
-CREATE FUNCTION @extschema@.distribution_of_node() RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
-DECLARE
-    local_table text;
-    has_rows boolean;
-    filled text[] := '{}';
-BEGIN
-    FOR local_table IN
-        SELECT m.name FROM @extschema@.marketplace_tables() m
-         WHERE m.relation IS NOT NULL AND @extschema@.distribution_method(m.relation) IS NULL
-    LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM @extschema@.%I)', local_table) INTO has_rows;
-        IF has_rows THEN
-            filled := filled || local_table;
-        END IF;
-    END LOOP;
-    RETURN jsonb_build_object(
-        'tables_with_rows', to_jsonb(filled),
-        'preparations', (SELECT count(*) FROM @extschema@.distribution_preparations()),
-        'max_prepared_transactions', current_setting('max_prepared_transactions')::integer);
-END
-$$;
-
-COMMENT ON FUNCTION @extschema@.distribution_of_node() IS
-'What distribute_marketplace() and distribution_status() want to know of each node. Only distribution_nodes() calls it.';
-
--- Each node, its version of the extension and what its distribution_of_node() says; NULL where the extension is missing.
 CREATE FUNCTION @extschema@.distribution_nodes() RETURNS TABLE (node text, is_worker boolean, version text, report jsonb, failure text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 10000000 ROWS 3 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     worker record;
 BEGIN
@@ -1124,13 +976,11 @@ BEGIN
     END LOOP;
 END
 $$;
-
 COMMENT ON FUNCTION @extschema@.distribution_nodes() IS
 'Asks every node of the cluster for its distribution_of_node(). Only distribute_marketplace() and distribution_status() call it.';
 
--- Everything that keeps the tables from being spread, in words.
 CREATE FUNCTION @extschema@.distribution_obstacles() RETURNS TABLE (object text, obstacle text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 20000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
         SELECT 'table ' || m.name, 'it is missing or is no ordinary table'
@@ -1178,163 +1028,36 @@ BEGIN
                 WHERE (n.report -> 'max_prepared_transactions') = '0') o (obstacle);
 END
 $$;
-
 COMMENT ON FUNCTION @extschema@.distribution_obstacles() IS
 'What is in the way of distribute_marketplace(), object by object. Only that and distribution_status() call it.';
 
--- The functions whose first argument is the user: they run where the user's rows are.
-CREATE FUNCTION @extschema@.functions_of_users() RETURNS SETOF regprocedure
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    SELECT p.oid::regprocedure
-      FROM pg_proc p
-     WHERE p.pronargs > 0 AND p.proargnames[1] = 'user_id' AND @extschema@.is_member('pg_proc', p.oid)
-     ORDER BY p.proname
-$$;
-
-COMMENT ON FUNCTION @extschema@.functions_of_users() IS
-'The functions that Citus sends to the node of the user, whom their first argument names. Only distribute_marketplace() and
-distribution_status() call it.';
-
--- Refuses what cannot work, before anything is changed.
-CREATE FUNCTION @extschema@.check_distribution(shard_count integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION @extschema@.distribution_of_node() RETURNS jsonb
+LANGUAGE plpgsql COST 200000 SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 DECLARE
-    is_coordinator boolean;
-    obstacles text;
+    local_table text;
+    has_rows boolean;
+    filled text[] := '{}';
 BEGIN
-    IF shard_count IS NULL OR shard_count NOT BETWEEN 1 AND 64000 THEN
-        PERFORM @extschema@.refuse_distribution('invalid_shard_count', NULL, coalesce(shard_count::text, 'NULL'));
-    END IF;
-    IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
-        PERFORM @extschema@.refuse_distribution('citus_missing', NULL, NULL);
-    END IF;
-    EXECUTE 'SELECT citus_is_coordinator()' INTO is_coordinator;
-    IF NOT is_coordinator THEN
-        PERFORM @extschema@.refuse_distribution('not_coordinator', NULL, NULL);
-    END IF;
-    SELECT string_agg(format('%s: %s.', o.object, o.obstacle), ' ' ORDER BY o.object, o.obstacle) INTO obstacles
-      FROM @extschema@.distribution_obstacles() o;
-    IF obstacles IS NOT NULL THEN
-        PERFORM @extschema@.refuse_distribution('not_distributable', NULL, obstacles);
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION @extschema@.check_distribution(integer) IS
-'Raises an error that names everything that is in the way. Only distribute_marketplace() calls it.';
-
--- The foreign keys that prepare_distribution() has taken away, as Citus takes them.
-CREATE FUNCTION @extschema@.distribution_foreign_keys() RETURNS TABLE (name text, command text, is_there boolean)
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-    SELECT k.from_table || '_add_on_id_fkey',
-           format('ALTER TABLE @extschema@.%1$I ADD CONSTRAINT %2$I FOREIGN KEY (add_on_id) REFERENCES @extschema@.add_ons (id) ON DELETE %3$s',
-                  k.from_table, k.from_table || '_add_on_id_fkey', k.action),
-           EXISTS (SELECT FROM pg_constraint c
-                    WHERE c.conrelid = ('@extschema@.' || k.from_table)::regclass AND c.conname = k.from_table || '_add_on_id_fkey')
-      FROM (VALUES (1, 'add_on_features', 'CASCADE'), (2, 'pricing_rules', 'CASCADE'), (3, 'user_add_ons', 'RESTRICT'),
-                   (4, 'add_on_purchases', 'RESTRICT'), (5, 'cart_items', 'CASCADE')) k (place, from_table, action)
-     ORDER BY k.place
-$$;
-
-COMMENT ON FUNCTION @extschema@.distribution_foreign_keys() IS
-'The foreign keys between the tables, and whether they are there. Only distribute_marketplace() and distribution_status() call it.';
-
--- Has every worker have the extension and its tables as Citus takes them.
-CREATE FUNCTION @extschema@.prepare_workers() RETURNS TABLE (object text, status text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    command text;
-    worker record;
-BEGIN
-    FOREACH command IN ARRAY ARRAY[
-        -- Citus itself makes extensions on the workers that are made after it.
-        (SELECT format('DO $do$ BEGIN
-                            PERFORM set_config(''citus.enable_ddl_propagation'', ''off'', true), set_config(''lock_timeout'', ''10s'', true);
-                            CREATE SCHEMA IF NOT EXISTS %1$s;
-                            CREATE EXTENSION IF NOT EXISTS extensions SCHEMA %1$s VERSION %2$L;
-                        END $do$', e.extnamespace::regnamespace, e.extversion)
-           FROM pg_extension e WHERE e.extname = 'extensions'),
-        'SELECT @extschema@.prepare_distribution()']
+    FOR local_table IN
+        SELECT m.name FROM @extschema@.marketplace_tables() m
+         WHERE m.relation IS NOT NULL AND @extschema@.distribution_method(m.relation) IS NULL
     LOOP
-        FOR worker IN EXECUTE 'SELECT * FROM run_command_on_workers($1)' USING command LOOP
-            object := format('node %s:%s', worker.nodename, worker.nodeport);
-            IF NOT worker.success THEN
-                PERFORM @extschema@.refuse_distribution('node_not_prepared', object, worker.result);
-            END IF;
-            IF command LIKE 'SELECT%' THEN
-                status := CASE worker.result WHEN '0' THEN 'was prepared' ELSE format('prepared by %s changes', worker.result) END;
-                RETURN NEXT;
-            END IF;
-        END LOOP;
-    END LOOP;
-END
-$$;
-
-COMMENT ON FUNCTION @extschema@.prepare_workers() IS
-'Prepares the other nodes; what is done there is done, whatever becomes of the transaction. Only distribute_marketplace() calls it.';
-
--- Spreads a table that is only here. Says what was done, or was so before.
-CREATE FUNCTION @extschema@.distribute_table(relation regclass, has_users boolean, shard_count integer) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    done CONSTANT text := CASE WHEN has_users THEN 'spread by user_id' ELSE 'copied to every node' END;
-BEGIN
-    IF @extschema@.distribution_method(relation) IS NOT NULL THEN
-        RETURN 'was ' || done;
-    ELSIF NOT has_users THEN
-        EXECUTE 'SELECT create_reference_table($1)' USING relation;
-    ELSIF relation = '@extschema@.user_add_ons'::regclass THEN
-        EXECUTE 'SELECT create_distributed_table($1, ''user_id'', colocate_with => ''none'', shard_count => $2)'
-          USING relation, shard_count;
-    ELSE
-        EXECUTE 'SELECT create_distributed_table($1, ''user_id'', colocate_with => ''@extschema@.user_add_ons'')' USING relation;
-    END IF;
-    RETURN done;
-END
-$$;
-
-COMMENT ON FUNCTION @extschema@.distribute_table(regclass, boolean, integer) IS
-'Has Citus spread one table. Only distribute_marketplace() calls it.';
-
-CREATE FUNCTION @extschema@.distribute_marketplace(shard_count integer DEFAULT 32) RETURNS TABLE (object text, status text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    item record;
-BEGIN
-    PERFORM @extschema@.check_distribution(shard_count);
-    RETURN QUERY SELECT * FROM @extschema@.prepare_workers();
-    object := 'coordinator';
-    SELECT CASE p WHEN 0 THEN 'was prepared' ELSE format('prepared by %s changes', p) END INTO status
-      FROM @extschema@.prepare_distribution() p;
-    RETURN NEXT;
-
-    -- Tables that refer to each other cannot be changed over many connections at once.
-    PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
-    FOR item IN SELECT * FROM @extschema@.marketplace_tables() m ORDER BY m.place LOOP
-        object := 'table ' || item.name;
-        status := @extschema@.distribute_table(item.relation, item.has_users, shard_count);
-        RETURN NEXT;
-    END LOOP;
-    FOR item IN SELECT * FROM @extschema@.distribution_foreign_keys() LOOP
-        object := 'constraint ' || item.name;
-        status := 'was there';
-        IF NOT item.is_there THEN
-            EXECUTE item.command;
-            status := 'added again';
+        EXECUTE format('SELECT EXISTS (SELECT FROM @extschema@.%I)', local_table) INTO has_rows;
+        IF has_rows THEN
+            filled := filled || local_table;
         END IF;
-        RETURN NEXT;
     END LOOP;
-    FOR item IN SELECT f AS name FROM @extschema@.functions_of_users() f LOOP
-        EXECUTE 'SELECT create_distributed_function($1, ''user_id'', colocate_with => ''@extschema@.user_add_ons'')' USING item.name;
-        object := 'function ' || item.name;
-        status := 'runs on the node of its user';
-        RETURN NEXT;
-    END LOOP;
+    RETURN jsonb_build_object(
+        'tables_with_rows', to_jsonb(filled),
+        'preparations', (SELECT count(*) FROM @extschema@.distribution_preparations()),
+        'max_prepared_transactions', current_setting('max_prepared_transactions')::integer);
 END
 $$;
+COMMENT ON FUNCTION @extschema@.distribution_of_node() IS
+'What distribute_marketplace() and distribution_status() want to know of each node. Only distribution_nodes() calls it.';
 
 CREATE FUNCTION @extschema@.distribution_status() RETURNS TABLE (object text, ok boolean, detail text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 50000000 ROWS 40 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     citus_version CONSTANT text := (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'citus');
 BEGIN
@@ -1372,123 +1095,412 @@ BEGIN
     $query$;
 END
 $$;
-
-CREATE FUNCTION @extschema@.revoke_marketplace_access(
-    role pg_catalog.regrole,
-    level pg_catalog.text
-) RETURNS VOID
-VOLATILE PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'revoke_marketplace_access_wrapper';
-
-CREATE FUNCTION @extschema@.unprotect_marketplace() RETURNS void
-STRICT VOLATILE PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'unprotect_marketplace_wrapper';
-
-ALTER FUNCTION @extschema@.set_updated_at() SET search_path = pg_catalog, pg_temp;
-ALTER FUNCTION @extschema@.normalize_promo_code() SET search_path = pg_catalog, pg_temp;
-
-COMMENT ON FUNCTION @extschema@.apply_stripe_event(jsonb) IS
-'Applies the body of a Stripe webhook whose signature was verified. Repeated, late and unordered deliveries leave the same state.
-Arguments: event, the body as Stripe sends it, of any API version. Our checkout is found by metadata.checkout_id or
-client_reference_id, else by the payment or the subscription.
-Returns: {"handled": boolean, "action": text, ...}. handled is false for what does not concern us (ignored), what names nothing we
-know yet (not_found: answer with an error, and it will be delivered again), and what is refused because amount or currency differ
-from ours or the checkout has failed (refused, with reason, expected and received). Otherwise changed says whether this delivery
-changed anything; a refund or dispute that comes before its payment is applied with it (noted_until_paid).
-Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden.';
-
-COMMENT ON FUNCTION @extschema@.apply_lago_event(jsonb) IS
-'Applies the body of a Lago webhook whose signature was verified. Repeated, late and unordered deliveries leave the same state.
-Arguments: event, the body as Lago sends it. Our checkout is found by a checkout_id in the metadata of the invoice or as the external
-id of the subscription, else by the invoice or the subscription.
-Returns: as apply_stripe_event().
-Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden.';
-
--- Catalog and operations
-
-COMMENT ON FUNCTION @extschema@.catalog_cache_stats() IS
-'How this session''s copy of the catalog is doing. It holds what the session has used of add-ons with their rules and bundles, and of
-features, up to extensions.catalog_cache_size, and is emptied when the catalog changes.
-Arguments: none.
-Returns: one row. entries and bytes, what is kept now; loads, how many were read from the tables; hits, how often one was found at hand;
-invalidations, how often it was emptied; the last three since the session began.
-Errors: none.';
-
-COMMENT ON FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) IS
-'Clears away what nobody waits for: abandoned carts, checkouts that were never paid, whose uses are given back, subscriptions past
-their end, and codes past theirs. It never waits for a checkout, and can run twice at once.
-Arguments: cart_max_age, since anything in the cart was touched; checkout_max_age, since the checkout; batch, the most rows of each
-task; renewal_grace, how long subscriptions that renew by themselves may be late.
-Returns: a row for each task and how many rows it changed. A task that changed as many as batch may have more to do.
-Errors: 22023 null_argument, negative_interval, invalid_count; 42501 rows_hidden.';
-
--- Keeping the rows
-
-COMMENT ON FUNCTION @extschema@.protect_marketplace() IS
-'Has DROP EXTENSION, DROP SCHEMA ... CASCADE, DROP OWNED and whatever else would drop one of the tables refused while that table holds
-rows. It makes the event trigger extensions_guard, which only a superuser can. Calling it again changes nothing.
-Arguments: none.
-Returns: nothing.
-Errors: 42501, the caller is no superuser. Whoever drops a table then gets 55000 marketplace_protected.';
-
-COMMENT ON FUNCTION @extschema@.unprotect_marketplace() IS
-'Ends what protect_marketplace() began.
-Arguments: none.
-Returns: nothing.
-Errors: 42501, the caller does not own the event trigger.';
-
-COMMENT ON FUNCTION @extschema@.detach_tables() IS
-'Takes the eight tables out of the extension. They keep their rows, their indexes and their triggers, and everything goes on working;
-but pg_dump dumps them like any other table, they can be given to tools that do not touch members of extensions, and DROP EXTENSION
-leaves them. The triggers go with the extension then. Constraints that call its functions are dropped now:
-add_on_bundles_add_on_ids_check, pricing_rules_conditions_check, promotional_codes_user_restrictions_check.
-Arguments: none.
-Returns: nothing.
-Errors: 55000 tables_already_detached; 42501, the caller does not own the extension.';
-
-COMMENT ON FUNCTION @extschema@.attach_tables() IS
-'Takes the eight tables back into the extension, if they still have every column, constraint and trigger that they had; adds the
-constraints that detach_tables() dropped, and has pg_dump dump the rows as those of an extension again.
-Arguments: none.
-Returns: nothing.
-Errors: 55000 tables_already_attached, tables_differ, with all that is missing in DETAIL; 23514, a row breaks one of the constraints;
-42501, the caller does not own the extension or a table.';
-
-COMMENT ON FUNCTION @extschema@.refuse_distribution(text, text, text) IS
-'Raises one of the errors of distribute_marketplace(). Only that and what it calls call it.';
-
-COMMENT ON FUNCTION @extschema@.distribute_marketplace(integer) IS
-'Spreads the tables over the nodes of a Citus cluster: the catalog is copied to every node, the rows of users lie on the node that their
-user_id hashes to, and the functions whose first argument is user_id run there. Every node is prepared for it: the triggers of the tables
-are dropped, and the primary keys of the users'' tables become (id, user_id). Calling it again does what is left to do, as after adding a
-node or updating the extension. It takes locks that exclude everybody, and moves all rows.
-Arguments: shard_count, into how many parts the users'' rows are divided.
-Returns: a row for each node, table, foreign key and function: object; status, what was done, or that it was so before.
-Errors: 22023 invalid_shard_count; 55000 citus_missing, not_coordinator, node_not_prepared, not_distributable, which names all
-obstacles; 42501, the caller does not own the tables.';
-
 COMMENT ON FUNCTION @extschema@.distribution_status() IS
 'Whether the tables are spread over the nodes of a Citus cluster, and what is in the way or left to do.
 Arguments: none.
 Returns: a row for Citus, each obstacle, node, table, foreign key and function: object; ok; detail. Without Citus, the first alone.
 Errors: none.';
 
+CREATE FUNCTION @extschema@.enable_user_isolation(
+    "setting" pg_catalog.text DEFAULT 'extensions.user_id'
+) RETURNS VOID
+VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'enable_user_isolation_wrapper';
+COMMENT ON FUNCTION @extschema@.enable_user_isolation(text) IS
+'Row-level security: of user_add_ons, add_on_purchases and cart_items every session sees and writes only the rows of the user whose
+id is in a setting, through functions and directly; none while it is not set. The owner of the tables, superusers and roles with
+BYPASSRLS see everything: have payment events applied and maintenance done by one of these.
+The setting is as trustworthy as whoever can set it: let the backend set it (SET LOCAL extensions.user_id = ...), never the user.
+Arguments: setting, the name of the setting.
+Returns: nothing. Calling it again with another setting replaces the first.
+Errors: 22023 null_argument, invalid_setting; 42501, the caller does not own the tables.';
+ALTER FUNCTION @extschema@.enable_user_isolation(text) COST 100000;
+
+CREATE FUNCTION @extschema@.export_catalog() RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE COST 200000 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_object_agg(kinds.kind, coalesce(entries.list, '[]'))
+      FROM unnest('{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}'::text[]) kinds (kind)
+      LEFT JOIN (SELECT r.kind, jsonb_agg(r.entry ORDER BY @extschema@.catalog_key(r.kind, r.entry), r.entry) AS list
+                   FROM @extschema@.catalog_rows() r
+                  GROUP BY r.kind) entries ON entries.kind = kinds.kind
+$$;
+COMMENT ON FUNCTION @extschema@.export_catalog() IS
+'The catalog as a document, in which things have names instead of ids, to be kept in version control or imported elsewhere.
+Arguments: none.
+Returns: an object of arrays, one for each table: add_ons, add_on_features, add_on_bundles, pricing_rules, promotional_codes; each of
+flat objects with the columns as keys, so that jsonb_to_recordset() makes rows of them. add_on and add_ons hold names, as do
+applicable_to, requires_addon and excludes_addon. What belongs to one environment is left out: ids, created_at, updated_at,
+created_by, current_uses. Times are in UTC. The same catalog always gives the same document.
+Errors: 42501, no right to read the tables.';
+
+CREATE FUNCTION @extschema@.functions_of_users() RETURNS SETOF regprocedure
+LANGUAGE sql COST 100000 ROWS 25 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT p.oid::regprocedure
+      FROM pg_proc p
+     WHERE p.pronargs > 0 AND p.proargnames[1] = 'user_id' AND @extschema@.is_member('pg_proc', p.oid)
+     ORDER BY p.proname
+$$;
+COMMENT ON FUNCTION @extschema@.functions_of_users() IS
+'The functions that Citus sends to the node of the user, whom their first argument names. Only distribute_marketplace() and
+distribution_status() call it.';
+
+CREATE FUNCTION @extschema@.grant_marketplace_access(
+    "role" pg_catalog.regrole,
+    "level" pg_catalog.text
+) RETURNS VOID
+VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'grant_marketplace_access_wrapper';
+COMMENT ON FUNCTION @extschema@.grant_marketplace_access(regrole, text) IS
+'Gives a role the privileges of a level: EXECUTE on its functions, and what these need of the tables and the schema.
+Arguments: role; level: catalog (look at add-ons, price_add_on, quote without a user and a code), entitlements (has_feature and its
+like), shop (add-ons, carts, prices, codes, checkouts, purchase history), billing (payments, refunds, disputes, subscriptions, payment
+events), admin (all of these, and everything else). A role can have several levels.
+Returns: nothing.
+Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';
+ALTER FUNCTION @extschema@.grant_marketplace_access(regrole, text) COST 100000;
+
+CREATE FUNCTION @extschema@.guard_marketplace() RETURNS event_trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'guard_marketplace_wrapper';
 COMMENT ON FUNCTION @extschema@.guard_marketplace() IS
 'Does nothing but be called: the event trigger extensions_guard has the library loaded with it, which then guards the tables.
 Errors: 39P03 not_called_by_trigger.';
 
-COMMENT ON FUNCTION @extschema@.check_adoption(text, text) IS
-'Refuses schemas that adopt_tables() cannot take tables from. Only that calls it.
-Arguments: source_schema; time_zone.
-Returns: nothing.
-Errors: 22023 null_argument, invalid_source_schema.';
+CREATE FUNCTION @extschema@.import_catalog(catalog jsonb, dry_run boolean DEFAULT false) RETURNS TABLE (object text, action text, id uuid)
+LANGUAGE plpgsql COST 1000000 ROWS 200 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+    kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
+    kind text;
+    match record;
+    difference record;
+BEGIN
+    PERFORM @extschema@.check_catalog_document(catalog);
+    -- A rehearsal does everything, so that the tables have their say, and undoes it.
+    FOREACH kind IN ARRAY kinds LOOP
+        CONTINUE WHEN NOT catalog ? kind;
+        FOR match IN SELECT * FROM @extschema@.catalog_matches(kind, catalog -> kind) LOOP
+            object := @extschema@.catalog_object(kind, coalesce(match.here, match.entry));
+            id := match.id;
+            IF match.entry IS NULL THEN
+                action := 'keep';
+                RETURN NEXT;
+            ELSIF match.here IS NULL THEN
+                id := @extschema@.write_catalog_entry(kind, match.entry, NULL);
+                action := 'insert';
+                -- Nobody will find the row of a rehearsal.
+                id := CASE WHEN NOT dry_run THEN id END;
+                RETURN NEXT;
+            ELSIF match.here || match.entry <> match.here THEN
+                PERFORM @extschema@.write_catalog_entry(kind, match.entry, match.id);
+                FOR difference IN SELECT e.key, match.here -> e.key AS old, e.value AS new FROM jsonb_each(match.entry) e LOOP
+                    CONTINUE WHEN difference.old = difference.new;
+                    action := format('update %s: %s -> %s', difference.key, difference.old, difference.new);
+                    RETURN NEXT;
+                END LOOP;
+            END IF;
+        END LOOP;
+    END LOOP;
+    IF dry_run THEN
+        RAISE EXCEPTION 'rehearsed' USING ERRCODE = 'UE001';
+    END IF;
+EXCEPTION WHEN SQLSTATE 'UE001' THEN
+    -- Everything that this block has written is undone; the rows that it has returned stay.
+    NULL;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.import_catalog(jsonb, boolean) IS
+'Makes the catalog what a document says. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by code,
+rules by add-on, tier and priority. Keys that an entry lacks stay what they are, or get the defaults of the table. Nothing is
+deleted. Importing a document again changes nothing.
+Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to do everything, report it and undo it.
+Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
+a row that the document does not have; id, of the row, NULL for one that a rehearsal would insert. No rows when nothing differs.
+Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them.';
 
--- Who may do what
+CREATE FUNCTION @extschema@.is_member(class regclass, object oid) RETURNS boolean
+LANGUAGE sql COST 100 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM pg_depend d
+                     JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND e.extname = 'extensions'
+                    WHERE d.classid = class AND d.objid = object AND d.deptype = 'e')
+$$;
+COMMENT ON FUNCTION @extschema@.is_member(regclass, oid) IS
+'Whether an object, a row of that catalog, belongs to the extension. Only the functions below call it.';
 
+CREATE OR REPLACE FUNCTION @extschema@.link_reference_tables() RETURNS TABLE (reference text, status text, detail text)
+LANGUAGE plpgsql COST 1000000 ROWS 6 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    link record;
+    obstacles text;
+BEGIN
+    FOR link IN SELECT * FROM @extschema@.reference_links() LOOP
+        reference := link.reference;
+        IF link.to_table IS NULL THEN
+            status := 'no such table';
+            detail := format('there is no %s to point to', split_part(link.reference, ' -> ', 2));
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = link.from_table AND c.conname = link.constraint_name) THEN
+            BEGIN
+                EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES %s (%I) NOT VALID',
+                               link.from_table, link.constraint_name, link.from_column, link.to_table, link.to_column);
+            EXCEPTION WHEN invalid_foreign_key OR undefined_column OR datatype_mismatch OR wrong_object_type THEN
+                status := 'not linked';
+                detail := SQLERRM;
+                RETURN NEXT;
+                CONTINUE;
+            END;
+        END IF;
+        -- All values in the way, and not only the first, which is all that validating names.
+        SELECT string_agg(format('%s (%s rows)', unknown.value, unknown.row_count), ', ' ORDER BY unknown.value) INTO obstacles
+          FROM @extschema@.unknown_references() unknown
+         WHERE unknown.from_table = link.from_table AND unknown.from_column = link.from_column;
+        IF obstacles IS NULL THEN
+            EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', link.from_table, link.constraint_name);
+            status := 'linked';
+            detail := format('constraint %s holds for all rows', link.constraint_name);
+        ELSE
+            status := 'linked for new rows';
+            detail := format('unknown to %s: %s; correct these rows and call again', link.to_table, obstacles);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.link_reference_tables() IS
+'Adds foreign keys to the tables subscription_tiers(tier_code) and feature_definitions(feature_key) of the host application, where
+they exist, in this schema or in public. Calling it again validates what could not be validated before.
+Arguments: none.
+Returns: a row for each link: linked, linked for new rows (detail names the values in the way), not linked (detail says why), or no
+such table.
+Errors: none.';
+
+CREATE OR REPLACE FUNCTION @extschema@.load_sample_catalog() RETURNS TABLE (object text, inserted bigint)
+LANGUAGE plpgsql COST 100000 ROWS 4 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- By add-on: its feature keys and their configurations.
+    catalog_features CONSTANT jsonb := '{
+        "Unicorn Orator (TTS)": {
+            "text_to_speech": {"languages": 30, "characters_per_month": 500000},
+            "voice_library": {"voices": 120},
+            "voice_streaming": {"max_latency_ms": 300},
+            "audio_export": {"formats": ["mp3", "wav", "ogg"]},
+            "api_access": {"requests_per_minute": 60}
+        },
+        "Amanuensis (STT)": {
+            "speech_to_text": {"accuracy_percent": 95, "minutes_per_month": 1000},
+            "speaker_labels": {"speakers": 8},
+            "live_transcription": {"streams": 2},
+            "subtitle_export": {"formats": ["srt", "vtt"]},
+            "api_access": {"requests_per_minute": 60}
+        },
+        "Brigade": {
+            "agent_platform": {"agents": 10},
+            "agent_tools": {"tools_per_agent": 20},
+            "agent_memory": {"megabytes": 512},
+            "workflow_builder": {"workflows": 50},
+            "api_access": {"requests_per_minute": 300}
+        },
+        "Bolt": {
+            "code_completion": {"languages": 25},
+            "code_review": {"reviews_per_day": 50},
+            "cloud_workspaces": {"workspaces": 5},
+            "gpu_hours": {"hours": 10, "priority": false}
+        },
+        "Presenton": {
+            "presentation_builder": {"presentations_per_month": 50},
+            "template_library": {"templates": 100},
+            "brand_kit": {"brands": 3},
+            "slide_export": {"formats": ["pptx", "pdf"]}
+        },
+        "Center-Deep Pro": {
+            "semantic_search": {"documents": 100000},
+            "vector_database": {"vectors": 500000, "dedicated": false},
+            "search_analytics": {"retention_days": 90},
+            "document_connectors": {"connectors": 12},
+            "api_access": {"requests_per_minute": 120}
+        },
+        "Document Processing": {
+            "ocr": {"pages_per_month": 5000},
+            "table_extraction": {"tables_per_page": 10},
+            "form_recognition": {"forms": 40},
+            "batch_processing": {"jobs": 5},
+            "document_connectors": {"connectors": 4}
+        },
+        "Vector Search": {
+            "vector_database": {"vectors": 1000000, "dedicated": true},
+            "hybrid_search": {"max_latency_ms": 10},
+            "vector_snapshots": {"snapshots": 7},
+            "api_access": {"requests_per_minute": 600}
+        },
+        "GPU Compute": {
+            "gpu_hours": {"hours": 50, "priority": true},
+            "gpu_models": {"models": ["A100", "H100"]},
+            "container_images": {"images": 20},
+            "job_scheduler": {"jobs": 10},
+            "api_access": {"requests_per_minute": 120}
+        }
+    }';
+BEGIN
+    INSERT INTO @extschema@.add_ons
+        (id, name, description, category, base_price, billing_type, is_featured, sort_order, version, icon_url, features)
+    SELECT a.id::uuid, a.name, a.description, a.category, a.base_price, a.billing_type, a.is_featured, a.sort_order, a.version,
+           a.icon_url, (SELECT jsonb_agg(key ORDER BY key) FROM jsonb_object_keys(catalog_features -> a.name) key)
+      FROM (VALUES
+        ('a0000000-0000-4000-8000-000000000001', 'Unicorn Orator (TTS)',
+         'Text to speech in 30 languages, with natural voices and streaming.',
+         'ai-services', 9.99, 'monthly', true, 10, '2.1', '/icons/orator.svg'),
+        ('a0000000-0000-4000-8000-000000000002', 'Amanuensis (STT)',
+         'Speech to text with 95% accuracy, speaker labels and time stamps.',
+         'ai-services', 9.99, 'monthly', false, 20, '1.8', '/icons/amanuensis.svg'),
+        ('a0000000-0000-4000-8000-000000000003', 'Brigade',
+         'Agent platform: run up to 10 agents that share tools and memory.',
+         'ai-services', 19.99, 'monthly', true, 30, '3.0', '/icons/brigade.svg'),
+        ('a0000000-0000-4000-8000-000000000004', 'Bolt',
+         'AI development environment with completion, review and GPU hours.',
+         'development', 14.99, 'monthly', false, 40, '1.4', '/icons/bolt.svg'),
+        ('a0000000-0000-4000-8000-000000000005', 'Presenton',
+         'Presentation builder with 100 templates and brand kits.',
+         'productivity', 9.99, 'monthly', false, 50, '1.2', '/icons/presenton.svg'),
+        ('a0000000-0000-4000-8000-000000000006', 'Center-Deep Pro',
+         'Semantic search over your documents, with a vector database behind it.',
+         'analytics', 19.99, 'monthly', true, 60, '2.0', '/icons/center-deep.svg'),
+        ('a0000000-0000-4000-8000-000000000007', 'Document Processing',
+         'OCR, tables and forms for 5 000 pages a month.',
+         'productivity', 12.99, 'monthly', false, 70, '1.5', '/icons/documents.svg'),
+        ('a0000000-0000-4000-8000-000000000008', 'Vector Search',
+         'Similarity search over 1 M vectors that answers in under 10 ms.',
+         'infrastructure', 14.99, 'monthly', false, 80, '1.1', '/icons/vectors.svg'),
+        ('a0000000-0000-4000-8000-000000000009', 'GPU Compute',
+         'A100 and H100 by the hour: 50 GPU hours a month.',
+         'infrastructure', 49.99, 'monthly', false, 90, '1.0', '/icons/gpu.svg')
+      ) a (id, name, description, category, base_price, billing_type, is_featured, sort_order, version, icon_url)
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS inserted = ROW_COUNT;
+    object := 'add_ons';
+    RETURN NEXT;
+
+    INSERT INTO @extschema@.add_on_features (add_on_id, feature_key, configuration)
+    SELECT a.id, f.key, f.value
+      FROM jsonb_each(catalog_features) of_add_on
+      JOIN @extschema@.add_ons a ON a.name = of_add_on.key
+     CROSS JOIN jsonb_each(of_add_on.value) f
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS inserted = ROW_COUNT;
+    object := 'add_on_features';
+    RETURN NEXT;
+
+    INSERT INTO @extschema@.add_on_bundles (id, name, description, add_on_ids, discount_percent)
+    SELECT b.id::uuid, b.name, b.description, array_agg(a.id ORDER BY a.sort_order, a.id), b.discount_percent
+      FROM (VALUES
+        ('b0000000-0000-4000-8000-000000000001', 'AI Productivity', 'Speak, listen and present.', 15,
+         ARRAY['Unicorn Orator (TTS)', 'Amanuensis (STT)', 'Presenton']),
+        ('b0000000-0000-4000-8000-000000000002', 'Developer Pro', 'Agents, a place to build them and vectors to search.', 20,
+         ARRAY['Brigade', 'Bolt', 'Vector Search']),
+        ('b0000000-0000-4000-8000-000000000003', 'Enterprise Suite', 'Everything.', 25,
+         ARRAY['Unicorn Orator (TTS)', 'Amanuensis (STT)', 'Brigade', 'Bolt', 'Presenton', 'Center-Deep Pro',
+               'Document Processing', 'Vector Search', 'GPU Compute']),
+        ('b0000000-0000-4000-8000-000000000004', 'Knowledge Base', 'Read documents and find what they say.', 10,
+         ARRAY['Center-Deep Pro', 'Document Processing'])
+      ) b (id, name, description, discount_percent, add_on_names)
+      JOIN @extschema@.add_ons a ON a.name = ANY (b.add_on_names)
+     GROUP BY b.id, b.name, b.description, b.discount_percent, b.add_on_names
+    HAVING count(*) = cardinality(b.add_on_names)
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS inserted = ROW_COUNT;
+    object := 'add_on_bundles';
+    RETURN NEXT;
+
+    INSERT INTO @extschema@.promotional_codes
+        (id, code, description, discount_type, discount_value, max_uses, expires_at, user_restrictions)
+    VALUES
+        ('c0000000-0000-4000-8000-000000000001', 'LAUNCH2025', 'Launch offer', 'percentage', 20, 100,
+         now() + interval '30 days', '{}'),
+        ('c0000000-0000-4000-8000-000000000002', 'FIRSTBUY', 'For the first purchase', 'percentage', 15, NULL,
+         now() + interval '90 days', '{"first_purchase_only": true}'),
+        ('c0000000-0000-4000-8000-000000000003', 'FRIEND50', 'From a friend', 'fixed_amount', 5, 1000,
+         now() + interval '60 days', '{}'),
+        ('c0000000-0000-4000-8000-000000000004', 'VIP2025', 'For founders', 'percentage', 30, 50,
+         now() + interval '365 days', '{"tier": "vip_founder"}')
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS inserted = ROW_COUNT;
+    object := 'promotional_codes';
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.load_sample_catalog() IS
+'Inserts nine add-ons with their features, four bundles and four promotional codes, to try things with. What is there is left alone.
+Arguments: none.
+Returns: for each table, how many rows were inserted: none when run again.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, value text)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+    last_maintenance text;
+    -- By itself, because Citus does not take the function into a UNION with its tables.
+    catalog_cache CONSTANT text := (SELECT format('%s hits, %s loads, %s kB in this session', s.hits, s.loads, s.bytes / 1024)
+                                      FROM @extschema@.catalog_cache_stats() s);
+BEGIN
+    -- pg_cron keeps its records in the one database that it works from, and need not be there at all.
+    IF to_regclass('cron.job_run_details') IS NULL THEN
+        last_maintenance := 'unknown: pg_cron is not in this database';
+    ELSE
+        EXECUTE 'SELECT format(''%s (%s)'', r.end_time, r.status)
+                   FROM cron.job_run_details r JOIN cron.job j USING (jobid)
+                  WHERE j.jobname = ''extensions: run_maintenance'' AND j.database = current_database() AND r.end_time IS NOT NULL
+                  ORDER BY r.end_time DESC LIMIT 1' INTO last_maintenance;
+    END IF;
+    RETURN QUERY
+    SELECT 'version', e.extversion FROM pg_extension e WHERE e.extname = 'extensions'
+     UNION ALL
+    SELECT 'add_ons_on_sale', count(*)::text FROM @extschema@.add_ons a WHERE a.is_active
+     UNION ALL
+    SELECT 'active_subscriptions', count(*)::text
+      FROM @extschema@.user_add_ons u
+     WHERE u.status = 'active' AND u.purchased_at <= now() AND (u.expires_at IS NULL OR u.expires_at > now())
+     UNION ALL
+    SELECT 'subscriptions_expiring_soon', count(*)::text FROM @extschema@.subscriptions_expiring_soon
+     UNION ALL
+    SELECT 'carts', count(DISTINCT c.user_id)::text FROM @extschema@.cart_items c
+     UNION ALL
+    SELECT 'open_checkouts', count(DISTINCT coalesce(p.checkout_id, p.id))::text FROM @extschema@.add_on_purchases p WHERE p.status = 'pending'
+     UNION ALL
+    SELECT 'open_amount', coalesce(string_agg(format('%s %s', o.currency, o.amount), ', ' ORDER BY o.currency), '0')
+      FROM (SELECT p.currency, sum(p.amount) FROM @extschema@.add_on_purchases p WHERE p.status = 'pending' GROUP BY p.currency) o (currency, amount)
+     UNION ALL
+    SELECT 'revenue_today', coalesce(string_agg(format('%s %s', r.currency, r.net), ', ' ORDER BY r.currency), '0')
+      FROM (SELECT p.currency, sum(p.amount - p.refund_amount)
+              FROM @extschema@.add_on_purchases p
+             WHERE p.status IN ('completed', 'refunded', 'disputed') AND p.purchased_at >= date_trunc('day', now())
+             GROUP BY p.currency) r (currency, net)
+     UNION ALL
+    SELECT 'codes_nearly_used_up',
+           coalesce(string_agg(format('%s (%s of %s)', c.code, c.current_uses, c.max_uses), ', ' ORDER BY c.code), 'none')
+      FROM @extschema@.promotional_codes c
+     WHERE c.is_active AND (c.expires_at IS NULL OR c.expires_at > now()) AND c.current_uses >= 0.9 * c.max_uses
+     UNION ALL
+    SELECT 'catalog_cache', catalog_cache
+     UNION ALL
+    -- What run_maintenance() would clear away with its defaults, but for carts.
+    SELECT 'waiting_for_maintenance',
+           ((SELECT count(*) FROM @extschema@.add_on_purchases p WHERE p.status = 'pending' AND p.purchased_at < now() - interval '24 hours')
+            + (SELECT count(*) FROM @extschema@.promotional_codes c WHERE c.is_active AND c.expires_at <= now())
+            + (SELECT count(*) FROM @extschema@.user_add_ons u
+                WHERE u.status = 'active' AND u.expires_at <= now() AND NOT u.auto_renew))::text
+     UNION ALL
+    SELECT 'last_maintenance', coalesce(last_maintenance, 'never, as far as pg_cron knows')
+     UNION ALL
+    -- Citus takes no subqueries without columns out of a UNION.
+    SELECT 'protected', CASE WHEN EXISTS (SELECT 1 FROM pg_event_trigger t WHERE t.evtname = 'extensions_guard') THEN 'yes' ELSE 'no' END
+     UNION ALL
+    SELECT 'user_isolation', CASE WHEN EXISTS (SELECT 1 FROM pg_policy p WHERE p.polname = 'user_isolation'
+                                                  AND p.polrelid = '@extschema@.user_add_ons'::regclass) THEN 'yes' ELSE 'no' END;
+END
+$$;
 COMMENT ON FUNCTION @extschema@.marketplace_status() IS
 'The state of the marketplace at one look.
 Arguments: none.
@@ -1499,128 +1511,387 @@ waiting_for_maintenance, rows that run_maintenance() would clear away; last_main
 user_isolation.
 Errors: 42501, no right to read the tables.';
 
-COMMENT ON FUNCTION @extschema@.export_catalog() IS
-'The catalog as a document, in which things have names instead of ids, to be kept in version control or imported elsewhere.
+CREATE FUNCTION @extschema@.marketplace_tables() RETURNS TABLE (place integer, name text, relation regclass, has_users boolean)
+LANGUAGE sql COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t.place, t.name, to_regclass('@extschema@.' || t.name), t.has_users
+      FROM (VALUES (1, 'add_ons', false), (2, 'add_on_features', false), (3, 'add_on_bundles', false), (4, 'pricing_rules', false),
+                   (5, 'promotional_codes', false), (6, 'user_add_ons', true), (7, 'add_on_purchases', true), (8, 'cart_items', true))
+           t (place, name, has_users)
+$$;
+COMMENT ON FUNCTION @extschema@.marketplace_tables() IS
+'The eight tables, those that others refer to first, and whether their rows are a user''s. Only the functions below call it.';
+
+CREATE OR REPLACE FUNCTION @extschema@.normalize_promo_code() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.code := pg_catalog.upper(pg_catalog.btrim(NEW.code));
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.normalize_promo_code() IS
+'Stores a code as upper(btrim(code)), whoever writes it. A trigger of promotional_codes calls it.';
+
+CREATE FUNCTION @extschema@.prepare_distribution() RETURNS bigint
+LANGUAGE plpgsql COST 10000000 SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
+DECLARE
+    commands CONSTANT text[] := ARRAY(SELECT c FROM @extschema@.distribution_preparations() c);
+    command text;
+BEGIN
+    -- What is done here is done on each node by this same function.
+    PERFORM set_config('citus.enable_ddl_propagation', 'off', true);
+    FOREACH command IN ARRAY commands LOOP
+        EXECUTE command;
+    END LOOP;
+    PERFORM set_config('citus.enable_ddl_propagation', 'on', true);
+    RETURN cardinality(commands);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.prepare_distribution() IS
+'Makes the tables of this node such that Citus can spread them. Only distribute_marketplace() calls it.';
+
+CREATE FUNCTION @extschema@.prepare_workers() RETURNS TABLE (object text, status text)
+LANGUAGE plpgsql COST 100000000 ROWS 3 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    command text;
+    worker record;
+BEGIN
+    FOREACH command IN ARRAY ARRAY[
+        -- Citus itself makes extensions on the workers that are made after it.
+        (SELECT format('DO $do$ BEGIN
+                            PERFORM set_config(''citus.enable_ddl_propagation'', ''off'', true), set_config(''lock_timeout'', ''10s'', true);
+                            CREATE SCHEMA IF NOT EXISTS %1$s;
+                            CREATE EXTENSION IF NOT EXISTS extensions SCHEMA %1$s VERSION %2$L;
+                        END $do$', e.extnamespace::regnamespace, e.extversion)
+           FROM pg_extension e WHERE e.extname = 'extensions'),
+        'SELECT @extschema@.prepare_distribution()']
+    LOOP
+        FOR worker IN EXECUTE 'SELECT * FROM run_command_on_workers($1)' USING command LOOP
+            object := format('node %s:%s', worker.nodename, worker.nodeport);
+            IF NOT worker.success THEN
+                PERFORM @extschema@.refuse_distribution('node_not_prepared', object, worker.result);
+            END IF;
+            IF command LIKE 'SELECT%' THEN
+                status := CASE worker.result WHEN '0' THEN 'was prepared' ELSE format('prepared by %s changes', worker.result) END;
+                RETURN NEXT;
+            END IF;
+        END LOOP;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.prepare_workers() IS
+'Prepares the other nodes; what is done there is done, whatever becomes of the transaction. Only distribute_marketplace() calls it.';
+
+CREATE FUNCTION @extschema@.protect_marketplace() RETURNS VOID
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'protect_marketplace_wrapper';
+COMMENT ON FUNCTION @extschema@.protect_marketplace() IS
+'Has DROP EXTENSION, DROP SCHEMA ... CASCADE, DROP OWNED and whatever else would drop one of the tables refused while that table holds
+rows. It makes the event trigger extensions_guard, which only a superuser can. Calling it again changes nothing.
 Arguments: none.
-Returns: an object of arrays, one for each table: add_ons, add_on_features, add_on_bundles, pricing_rules, promotional_codes; each of
-flat objects with the columns as keys, so that jsonb_to_recordset() makes rows of them. add_on and add_ons hold names, as do
-applicable_to, requires_addon and excludes_addon. What belongs to one environment is left out: ids, created_at, updated_at,
-created_by, current_uses. Times are in UTC. The same catalog always gives the same document.
-Errors: 42501, no right to read the tables.';
+Returns: nothing.
+Errors: 42501, the caller is no superuser. Whoever drops a table then gets 55000 marketplace_protected.';
+ALTER FUNCTION @extschema@.protect_marketplace() COST 10000;
 
-COMMENT ON FUNCTION @extschema@.import_catalog(jsonb, boolean) IS
-'Makes the catalog what a document says. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by code,
-rules by add-on, tier and priority. Keys that an entry lacks stay what they are, or get the defaults of the table. Nothing is
-deleted. Importing a document again changes nothing.
-Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to do everything, report it and undo it.
-Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
-a row that the document does not have; id, of the row, NULL for one that a rehearsal would insert. No rows when nothing differs.
-Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them.';
+CREATE OR REPLACE FUNCTION @extschema@.reference_links()
+RETURNS TABLE (reference text, from_table regclass, from_column text, constraint_name text, to_column text, to_table regclass)
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 6 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT l.from_table || '.' || l.from_column || ' -> ' || l.to_table || '.' || l.to_column,
+           ('@extschema@.' || l.from_table)::regclass, l.from_column, l.from_table || '_' || l.from_column || '_fkey', l.to_column,
+           coalesce(to_regclass('@extschema@.' || l.to_table), to_regclass('public.' || l.to_table))
+      FROM (VALUES ('pricing_rules', 'tier_code', 'subscription_tiers', 'tier_code'),
+                   ('add_on_features', 'feature_key', 'feature_definitions', 'feature_key'))
+           l (from_table, from_column, to_table, to_column)
+$$;
+COMMENT ON FUNCTION @extschema@.reference_links() IS
+'The links that link_reference_tables() makes and unlink_reference_tables() drops, and the tables they would point to.';
 
+CREATE FUNCTION @extschema@.refuse_catalog(
+    "problem" pg_catalog.text
+) RETURNS VOID
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'refuse_catalog_wrapper';
 COMMENT ON FUNCTION @extschema@.refuse_catalog(text) IS
 'Raises the error for a document that is no catalog. Only import_catalog() calls it.';
+ALTER FUNCTION @extschema@.refuse_catalog(text) COST 10;
 
-COMMENT ON FUNCTION @extschema@.grant_marketplace_access(regrole, text) IS
-'Gives a role the privileges of a level: EXECUTE on its functions, and what these need of the tables and the schema.
-Arguments: role; level: catalog (look at add-ons, price_add_on, quote without a user and a code), entitlements (has_feature and its
-like), shop (add-ons, carts, prices, codes, checkouts, purchase history), billing (payments, refunds, disputes, subscriptions, payment
-events), admin (all of these, and everything else). A role can have several levels.
-Returns: nothing.
-Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';
+CREATE FUNCTION @extschema@.refuse_distribution(
+    "code" pg_catalog.text,
+    "node" pg_catalog.text,
+    "detail" pg_catalog.text
+) RETURNS VOID
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'refuse_distribution_wrapper';
+COMMENT ON FUNCTION @extschema@.refuse_distribution(text, text, text) IS
+'Raises one of the errors of distribute_marketplace(). Only that and what it calls call it.';
+ALTER FUNCTION @extschema@.refuse_distribution(text, text, text) COST 10;
 
+CREATE FUNCTION @extschema@.revoke_marketplace_access(
+    "role" pg_catalog.regrole,
+    "level" pg_catalog.text
+) RETURNS VOID
+VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'revoke_marketplace_access_wrapper';
 COMMENT ON FUNCTION @extschema@.revoke_marketplace_access(regrole, text) IS
 'Takes the privileges of a level from a role, but for those that another of its levels needs. admin takes them all.
 Arguments: as for grant_marketplace_access().
 Returns: nothing.
 Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';
+ALTER FUNCTION @extschema@.revoke_marketplace_access(regrole, text) COST 100000;
 
-COMMENT ON FUNCTION @extschema@.enable_user_isolation(text) IS
-'Row-level security: of user_add_ons, add_on_purchases and cart_items every session sees and writes only the rows of the user whose
-id is in a setting, through functions and directly; none while it is not set. The owner of the tables, superusers and roles with
-BYPASSRLS see everything: have payment events applied and maintenance done by one of these.
-The setting is as trustworthy as whoever can set it: let the backend set it (SET LOCAL extensions.user_id = ...), never the user.
-Arguments: setting, the name of the setting.
-Returns: nothing. Calling it again with another setting replaces the first.
-Errors: 22023 null_argument, invalid_setting; 42501, the caller does not own the tables.';
+CREATE OR REPLACE FUNCTION @extschema@.run_maintenance(
+    "cart_max_age" interval DEFAULT '30 days',
+    "checkout_max_age" interval DEFAULT '24 hours',
+    "batch" INT DEFAULT 10000,
+    "renewal_grace" interval DEFAULT '3 days'
+) RETURNS TABLE (
+    "task" pg_catalog.text,
+    "affected" bigint
+)
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'run_maintenance_wrapper';
+COMMENT ON FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) IS
+'Clears away what nobody waits for: abandoned carts, checkouts that were never paid, whose uses are given back, subscriptions past
+their end, and codes past theirs. It never waits for a checkout, and can run twice at once.
+Arguments: cart_max_age, since anything in the cart was touched; checkout_max_age, since the checkout; batch, the most rows of each
+task; renewal_grace, how long subscriptions that renew by themselves may be late.
+Returns: a row for each task and how many rows it changed. A task that changed as many as batch may have more to do.
+Errors: 22023 null_argument, negative_interval, invalid_count; 42501 rows_hidden.';
+ALTER FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) COST 1000000 ROWS 4;
 
-COMMENT ON FUNCTION @extschema@.disable_user_isolation() IS
-'Ends what enable_user_isolation() began. Policies that somebody else made stay, and row-level security with them.
+CREATE OR REPLACE FUNCTION @extschema@.set_updated_at() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.updated_at := pg_catalog.now();
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.set_updated_at() IS 'Keeps updated_at. Triggers of the tables call it.';
+
+CREATE OR REPLACE FUNCTION @extschema@.unknown_references()
+RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    link record;
+BEGIN
+    FOR link IN
+        SELECT l.*
+          FROM @extschema@.reference_links() l
+          JOIN pg_attribute a ON a.attrelid = l.to_table AND a.attname = l.to_column AND NOT a.attisdropped
+         WHERE has_column_privilege(l.to_table, l.to_column, 'SELECT')
+    LOOP
+        RETURN QUERY EXECUTE format(
+            'SELECT $1, $2, $3, f.%1$I::text, count(*)
+               FROM %2$s f
+              WHERE f.%1$I IS NOT NULL AND NOT EXISTS (SELECT FROM %3$s t WHERE t.%4$I = f.%1$I)
+              GROUP BY f.%1$I',
+            link.from_column, link.from_table, link.to_table, link.to_column)
+        USING link.from_table, link.from_column, link.to_table;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.unknown_references() IS
+'Tiers of pricing rules and features of add-ons that the application''s tables, where they exist, do not know.
+Arguments: none.
+Returns: a row for each unknown value: where it stands, the table that should know it, and how many rows have it.
+Errors: none.';
+
+CREATE OR REPLACE FUNCTION @extschema@.unlink_reference_tables() RETURNS TABLE (reference text, status text, detail text)
+LANGUAGE plpgsql COST 10000 ROWS 6 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    link record;
+BEGIN
+    FOR link IN SELECT * FROM @extschema@.reference_links() LOOP
+        reference := link.reference;
+        IF EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = link.from_table AND c.conname = link.constraint_name) THEN
+            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', link.from_table, link.constraint_name);
+            status := 'unlinked';
+            detail := format('constraint %s is dropped', link.constraint_name);
+        ELSE
+            status := 'was not linked';
+            detail := format('there is no constraint %s', link.constraint_name);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.unlink_reference_tables() IS
+'Drops the foreign keys that link_reference_tables() has added.
+Arguments: none.
+Returns: a row for each link: unlinked, or was not linked.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.unprotect_marketplace() RETURNS void
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'unprotect_marketplace_wrapper';
+COMMENT ON FUNCTION @extschema@.unprotect_marketplace() IS
+'Ends what protect_marketplace() began.
 Arguments: none.
 Returns: nothing.
-Errors: 42501, the caller does not own the tables.';
-
-ALTER FUNCTION @extschema@.active_add_ons(text, timestamptz) COST 1000 ROWS 10;
-ALTER FUNCTION @extschema@.protect_marketplace() COST 10000;
+Errors: 42501, the caller does not own the event trigger.';
 ALTER FUNCTION @extschema@.unprotect_marketplace() COST 10000;
-ALTER FUNCTION @extschema@.detach_tables() COST 100000;
-ALTER FUNCTION @extschema@.attach_tables() COST 1000000;
-ALTER FUNCTION @extschema@.refuse_distribution(text, text, text) COST 10;
-ALTER FUNCTION @extschema@.marketplace_tables() COST 1000 ROWS 8;
-ALTER FUNCTION @extschema@.is_member(regclass, oid) COST 100;
-ALTER FUNCTION @extschema@.distribution_method(regclass) COST 200;
-ALTER FUNCTION @extschema@.distribution_preparations() COST 100000 ROWS 30;
-ALTER FUNCTION @extschema@.prepare_distribution() COST 10000000;
-ALTER FUNCTION @extschema@.distribution_of_node() COST 200000;
-ALTER FUNCTION @extschema@.distribution_nodes() COST 10000000 ROWS 3;
-ALTER FUNCTION @extschema@.distribution_obstacles() COST 20000000 ROWS 10;
-ALTER FUNCTION @extschema@.functions_of_users() COST 100000 ROWS 25;
-ALTER FUNCTION @extschema@.check_distribution(integer) COST 20000000;
-ALTER FUNCTION @extschema@.distribution_foreign_keys() COST 10000 ROWS 5;
-ALTER FUNCTION @extschema@.prepare_workers() COST 100000000 ROWS 3;
-ALTER FUNCTION @extschema@.distribute_table(regclass, boolean, integer) COST 100000000;
-ALTER FUNCTION @extschema@.distribute_marketplace(integer) COST 1000000000 ROWS 40;
-ALTER FUNCTION @extschema@.distribution_status() COST 50000000 ROWS 40;
-ALTER FUNCTION @extschema@.check_adoption(text, text) COST 1000;
-ALTER FUNCTION @extschema@.adoption_columns(regclass, regclass) COST 10000 ROWS 15;
-ALTER FUNCTION @extschema@.adoption_rows(regclass, text, text) COST 1000000;
-ALTER FUNCTION @extschema@.adoption_obstacles(regclass, regclass) COST 10000000 ROWS 10;
-ALTER FUNCTION @extschema@.adopt_rows(regclass, regclass) COST 10000000;
-ALTER FUNCTION @extschema@.adopt_tables(name, text, boolean) COST 100000000 ROWS 10;
-ALTER FUNCTION @extschema@.grant_marketplace_access(regrole, text) COST 100000;
-ALTER FUNCTION @extschema@.revoke_marketplace_access(regrole, text) COST 100000;
-ALTER FUNCTION @extschema@.enable_user_isolation(text) COST 100000;
-ALTER FUNCTION @extschema@.disable_user_isolation() COST 100000;
-ALTER FUNCTION @extschema@.marketplace_status() COST 1000000 ROWS 14;
-ALTER FUNCTION @extschema@.catalog_keys(text) COST 1000;
-ALTER FUNCTION @extschema@.catalog_key(text, jsonb) COST 20;
-ALTER FUNCTION @extschema@.catalog_object(text, jsonb) COST 20;
-ALTER FUNCTION @extschema@.add_on_names(jsonb) COST 1000;
-ALTER FUNCTION @extschema@.catalog_rows() COST 100000 ROWS 200;
-ALTER FUNCTION @extschema@.export_catalog() COST 200000;
-ALTER FUNCTION @extschema@.canonical_entry(text, jsonb) COST 1000;
-ALTER FUNCTION @extschema@.add_on_ids(jsonb, text) COST 1000;
-ALTER FUNCTION @extschema@.catalog_columns(text, jsonb) COST 2000;
-ALTER FUNCTION @extschema@.check_catalog_document(jsonb) COST 100000;
-ALTER FUNCTION @extschema@.catalog_matches(text, jsonb) COST 200000 ROWS 200;
-ALTER FUNCTION @extschema@.write_catalog_entry(text, jsonb, uuid) COST 5000;
-ALTER FUNCTION @extschema@.import_catalog(jsonb, boolean) COST 1000000 ROWS 200;
-ALTER FUNCTION @extschema@.refuse_catalog(text) COST 10;
-ALTER FUNCTION @extschema@.check_catalog() COST 1000000 ROWS 10;
-ALTER FUNCTION @extschema@.check_marketplace() COST 10000000 ROWS 20;
 
--- PUBLIC may no longer call anything, except what constraints call in the name of whoever writes. What is new belongs to the owner
--- of the tables, whoever runs the update; but not the function of an event trigger, which runs in everybody's name.
+CREATE FUNCTION @extschema@.write_catalog_entry(kind text, entry jsonb, id uuid) RETURNS uuid
+LANGUAGE plpgsql COST 5000 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    columns CONSTANT jsonb := @extschema@.catalog_columns(kind, entry);
+    list CONSTANT text := (SELECT string_agg(quote_ident(c.key), ', ') FROM jsonb_object_keys(columns) c (key));
+    written uuid;
+BEGIN
+    IF id IS NULL THEN
+        EXECUTE format('INSERT INTO @extschema@.%1$I (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::@extschema@.%1$I, $1) RETURNING id',
+                       kind, list)
+           INTO written USING columns;
+    ELSE
+        EXECUTE format('UPDATE @extschema@.%1$I SET (%2$s) = (SELECT %2$s FROM jsonb_populate_record(NULL::@extschema@.%1$I, $1)) WHERE id = $2
+                        RETURNING id', kind, list)
+           INTO written USING columns, id;
+    END IF;
+    RETURN written;
+EXCEPTION WHEN data_exception THEN
+    PERFORM @extschema@.refuse_catalog(format('%s: %s', @extschema@.catalog_object(kind, entry), SQLERRM));
+END
+$$;
+COMMENT ON FUNCTION @extschema@.write_catalog_entry(text, jsonb, uuid) IS
+'Stores an entry of a catalog document. Only import_catalog() calls it.';
+
+CREATE OR REPLACE FUNCTION @extschema@.active_add_ons(user_id text, at timestamptz DEFAULT now())
+RETURNS TABLE (
+    add_on_id uuid, name text, category text, purchased_at timestamptz, expires_at timestamptz, auto_renew boolean
+)
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 10
+BEGIN ATOMIC
+    SELECT u.add_on_id, a.name::text, a.category::text, u.purchased_at, u.expires_at, u.auto_renew
+      FROM @extschema@.user_add_ons u
+      JOIN @extschema@.add_ons a ON a.id = u.add_on_id
+     WHERE u.user_id = active_add_ons.user_id
+       AND u.status = 'active'
+       AND u.purchased_at <= at
+       AND (u.expires_at IS NULL OR u.expires_at > at)
+     ORDER BY u.purchased_at DESC, u.add_on_id;
+END;
+COMMENT ON FUNCTION @extschema@.active_add_ons(text, timestamptz) IS
+'The add-ons that the user owns, the most recently purchased first (semantics 5).
+Arguments: user_id; at.
+Returns: a row for each add-on, also for those no longer sold.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.distribution_preparations() RETURNS SETOF text
+LANGUAGE sql COST 100000 ROWS 30 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('DROP TRIGGER %I ON %s', t.tgname, m.relation)
+      FROM @extschema@.marketplace_tables() m
+      JOIN pg_trigger t ON t.tgrelid = m.relation AND NOT t.tgisinternal AND @extschema@.is_member('pg_proc', t.tgfoid)
+     UNION ALL
+    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', m.relation, c.conname)
+      FROM @extschema@.marketplace_tables() m
+      JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'f'
+     WHERE @extschema@.distribution_method(m.relation) IS NULL
+     UNION ALL
+    -- With the id first, for those who look for nothing else.
+    SELECT format('ALTER TABLE %1$s DROP CONSTRAINT %2$I, ADD CONSTRAINT %2$I PRIMARY KEY (id, user_id)', m.relation, c.conname)
+      FROM @extschema@.marketplace_tables() m
+      JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'p' AND cardinality(c.conkey) = 1
+     WHERE m.has_users
+     UNION ALL
+    -- Citus takes no parameters of functions in SQL, and does not see the tables of a function that becomes part of a query. So
+    -- the same query goes into PL/pgSQL; without the casts that keep Citus from knowing the user's column.
+    SELECT format('CREATE OR REPLACE FUNCTION %s(%s) RETURNS %s LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+                   AS $body$ #variable_conflict use_column BEGIN RETURN QUERY %s END $body$',
+                  p.oid::regproc, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
+                  regexp_replace(regexp_replace(pg_get_function_sqlbody(p.oid), '^BEGIN ATOMIC(.*)END$', '\1'),
+                                 '\(([a-z]+\.user_id)\)::text = ', '\1 = ', 'g'))
+      FROM pg_proc p
+      JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'sql'
+     WHERE p.pronamespace = '@extschema@'::regnamespace
+       AND p.proname IN ('active_add_ons', 'entitled_users')
+$$;
+COMMENT ON FUNCTION @extschema@.distribution_preparations() IS
+'What is left to do on this node before Citus can spread the tables, as commands. Only the functions below call it.';
+
+CREATE OR REPLACE FUNCTION @extschema@.entitled_users(feature_key text, at timestamptz DEFAULT now())
+RETURNS SETOF text
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10000
+BEGIN ATOMIC
+    SELECT DISTINCT u.user_id::text
+      FROM @extschema@.user_add_ons u
+     WHERE u.status = 'active'
+       AND u.purchased_at <= at
+       AND (u.expires_at IS NULL OR u.expires_at > at)
+       AND u.add_on_id IN (
+               SELECT f.add_on_id
+                 FROM @extschema@.add_on_features f
+                WHERE f.feature_key = entitled_users.feature_key AND f.enabled
+            UNION ALL
+               SELECT a.id
+                 FROM @extschema@.add_ons a
+                WHERE a.features ? entitled_users.feature_key
+                  AND NOT EXISTS (SELECT FROM @extschema@.add_on_features f
+                                   WHERE f.add_on_id = a.id AND f.feature_key = entitled_users.feature_key));
+END;
+COMMENT ON FUNCTION @extschema@.entitled_users(text, timestamptz) IS
+'Every user who has the feature: the fast way to ask has_feature() of everybody (semantics 5).
+Arguments: feature_key; at.
+Returns: each user once, in no particular order.
+Errors: none.';
+
+
+COMMENT ON COLUMN @extschema@.cart_conversion.checkouts IS 'Checkouts begun, whatever became of them.';
+COMMENT ON COLUMN @extschema@.cart_conversion.conversion_percent IS 'Paid checkouts in percent of carts, open or checked out.';
+COMMENT ON COLUMN @extschema@.cart_conversion.day IS 'The day, in UTC.';
+COMMENT ON COLUMN @extschema@.cart_conversion.failed_checkouts IS 'How many failed or were given up.';
+COMMENT ON COLUMN @extschema@.cart_conversion.open_carts IS 'Carts that nobody has checked out yet.';
+COMMENT ON COLUMN @extschema@.cart_conversion.paid_checkouts IS 'How many were paid, also if paid back since.';
+COMMENT ON COLUMN @extschema@.cart_conversion.pending_checkouts IS 'Of these, how many wait for their payment.';
+COMMENT ON VIEW @extschema@.cart_conversion IS
+'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, one that was not on the day
+of its latest addition.';
+COMMENT ON VIEW @extschema@.subscriptions_expiring_soon IS
+'Active add-ons whose access ends within seven days. It shows users, so it is read with the rights of whoever reads it.';
+-- The end of every installation and every update. Nobody may call anything before grant_marketplace_access(), except what
+-- constraints call in the name of whoever writes. Everything belongs to the owner of the tables, at first whoever makes the extension,
+-- who need not be a superuser; but not the function of an event trigger, which runs in everybody's name.
+--
+-- Only what is not so already is changed: a change locks a table, and in an update PostgreSQL takes the privileges that a function
+-- has then for its initial ones, which pg_dump leaves out.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 DO $$
 DECLARE
     owner CONSTANT regrole := (SELECT c.relowner FROM pg_class c WHERE c.oid = '@extschema@.add_ons'::regclass);
     member record;
 BEGIN
     FOR member IN
-        SELECT p.oid::regprocedure AS function, p.prorettype = 'event_trigger'::regtype AS is_for_all,
-               p.proname IN ('has_no_duplicates', 'check_pricing_conditions', 'check_user_restrictions') AS is_called_by_writers
+        SELECT p.oid::regprocedure AS function,
+               p.proowner <> owner AND p.prorettype <> 'event_trigger'::regtype AS is_not_owned,
+               p.proname NOT IN ('has_no_duplicates', 'check_pricing_conditions', 'check_user_restrictions')
+               AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0) AS is_public
           FROM pg_proc p
           JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
           JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
          WHERE e.extname = 'extensions'
     LOOP
-        IF NOT member.is_for_all THEN
+        IF member.is_not_owned THEN
             EXECUTE format('ALTER FUNCTION %s OWNER TO %s', member.function, owner);
         END IF;
-        IF NOT member.is_called_by_writers THEN
+        IF member.is_public THEN
             EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', member.function);
         END IF;
     END LOOP;
-    EXECUTE format('ALTER VIEW @extschema@.cart_conversion OWNER TO %s', owner);
+    FOR member IN
+        SELECT c.oid::regclass AS relation, CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind
+          FROM pg_class c
+          JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+          JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+         WHERE e.extname = 'extensions' AND c.relkind IN ('r', 'v') AND c.relowner <> owner
+    LOOP
+        EXECUTE format('ALTER %s %s OWNER TO %s', member.kind, member.relation, owner);
+    END LOOP;
 END
 $$;
 

@@ -1,5 +1,13 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+COMMENT ON FUNCTION @extschema@.enforce_purchase_transition() IS
+'Refuses changes of a purchase''s status that its life does not allow (semantics 4). A trigger of add_on_purchases calls it.
+Errors: 23514 illegal_transition.';
+
+COMMENT ON FUNCTION @extschema@.invalidate_catalog_cache() IS
+'Tells the catalog caches of all sessions that a table has changed. Triggers of the tables of the catalog call it.
+Errors: none.';
+
 CREATE FUNCTION @extschema@.set_updated_at() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.updated_at := pg_catalog.now();

@@ -1,4 +1,5 @@
-//! The order of the SQL files in the install script.
+//! The order of the SQL files in the install script. What is told about functions of Rust stands in files that `api` names beside
+//! the functions.
 
 use pgrx::prelude::*;
 
@@ -39,7 +40,12 @@ extension_sql_file!(
     requires = ["tables", enforce_purchase_transition, invalidate_catalog_cache]
 );
 extension_sql_file!("../sql/indexes.sql", name = "indexes", requires = ["tables"]);
-extension_sql_file!("../sql/functions/entitlements.sql", name = "entitlements", requires = ["tables"]);
+extension_sql_file!(
+    "../sql/functions/entitlements.sql",
+    name = "entitlements",
+    requires =
+        ["tables", has_feature, has_add_on, plan_entitlement_check, has_features, feature_configuration, user_features]
+);
 extension_sql_file!("../sql/functions/reference_tables.sql", name = "reference_tables", requires = ["tables"]);
 extension_sql_file!(
     "../sql/functions/check_catalog.sql",
@@ -70,4 +76,6 @@ extension_sql_file!(
 extension_sql_file!("../sql/functions/load_sample_catalog.sql", name = "load_sample_catalog", requires = ["tables"]);
 extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables"]);
 
-extension_sql_file!("../sql/functions/properties.sql", name = "properties", finalize);
+// In the privileges' file everything gets the owner of this table.
+extension_sql!("ALTER TABLE @extschema@.add_ons OWNER TO @extowner@;", name = "owner", requires = ["add_ons"]);
+extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);

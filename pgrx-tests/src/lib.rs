@@ -21,6 +21,8 @@ pub mod paths;
 pub mod python;
 pub mod reads;
 pub mod server;
+pub mod sql;
+pub mod upgrade_script;
 pub mod writes;
 
 pub use server::Server;

@@ -1,4 +1,4 @@
-"""Takes the comments of functions apart. Their form is told at the top of sql/functions/properties.sql."""
+"""Takes the comments of functions apart. CONTRIBUTING.md tells their form."""
 
 import re
 from dataclasses import dataclass

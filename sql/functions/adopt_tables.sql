@@ -1,11 +1,18 @@
 -- Taking over the tables of a database that was made from plain SQL files. Dynamic throughout, because their columns are not known.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+COMMENT ON FUNCTION @extschema@.check_adoption(text, text) IS
+'Refuses schemas that adopt_tables() cannot take tables from. Only that calls it.
+Arguments: source_schema; time_zone.
+Returns: nothing.
+Errors: 22023 null_argument, invalid_source_schema.';
+ALTER FUNCTION @extschema@.check_adoption(text, text) COST 1000;
+
 -- Each column of ours as an expression over the old table "s": converted where the type differs; its default where it is missing,
 -- and where it is NULL but may not be.
 CREATE FUNCTION @extschema@.adoption_columns(old_table regclass, new_table regclass)
 RETURNS TABLE (column_name text, expression text, obstacle text, loss text)
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql COST 10000 ROWS 15 SET search_path = pg_catalog, pg_temp AS $$
     SELECT n.attname::text,
            CASE WHEN o.attname IS NULL THEN coalesce(n.preset, 'NULL::' || n.type)
                 WHEN n.attnotnull AND n.preset IS NOT NULL THEN format('coalesce(%s, %s)', c.expression, n.preset)
@@ -33,7 +40,7 @@ COMMENT ON FUNCTION @extschema@.adoption_columns(regclass, regclass) IS
 
 -- Which rows of an old table, seen through a SELECT list, a condition holds for, or raises an error for; NULL when none.
 CREATE FUNCTION @extschema@.adoption_rows(old_table regclass, list text, condition text) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 1000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     seen CONSTANT text := format('(SELECT s.ctid AS old_ctid, %s FROM %s s) s', list, old_table);
     row_count bigint;
@@ -76,7 +83,7 @@ COMMENT ON FUNCTION @extschema@.adoption_rows(regclass, text, text) IS
 -- Everything that keeps the rows of an old table from being rows of ours. What our constraints say is tested with their own
 -- expressions, on the rows as they would be.
 CREATE FUNCTION @extschema@.adoption_obstacles(old_table regclass, new_table regclass) RETURNS TABLE (obstacle text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     problem record;
     rule record;
@@ -147,7 +154,7 @@ COMMENT ON FUNCTION @extschema@.adoption_obstacles(regclass, regclass) IS
 
 -- The rows, some thousand pages at a time, so that a long copy tells how far it is. Returns how many rows there were.
 CREATE FUNCTION @extschema@.adopt_rows(old_table regclass, new_table regclass) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 10000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     pages_at_once CONSTANT bigint := 4096;
     pages CONSTANT bigint := pg_relation_size(old_table) / current_setting('block_size')::bigint;
@@ -175,7 +182,7 @@ COMMENT ON FUNCTION @extschema@.adopt_rows(regclass, regclass) IS
 
 CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false)
 RETURNS TABLE (object text, status text, detail text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql COST 100000000 ROWS 10 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     tables CONSTANT text[] := ARRAY['add_ons', 'add_on_features', 'add_on_bundles', 'pricing_rules', 'promotional_codes', 'user_add_ons',
                                     'add_on_purchases', 'cart_items'];

@@ -1,9 +1,13 @@
 -- Moving a catalog between environments as a document that names things instead of numbering them.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+COMMENT ON FUNCTION @extschema@.refuse_catalog(text) IS
+'Raises the error for a document that is no catalog. Only import_catalog() calls it.';
+ALTER FUNCTION @extschema@.refuse_catalog(text) COST 10;
+
 -- What a document may say of a row: its columns, but for those that belong to one environment, with names in place of ids.
 CREATE FUNCTION @extschema@.catalog_keys(kind text) RETURNS text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE COST 1000 SET search_path = pg_catalog, pg_temp AS $$
     SELECT array_agg(CASE a.attname WHEN 'add_on_id' THEN 'add_on' WHEN 'add_on_ids' THEN 'add_ons' ELSE a.attname END ORDER BY a.attnum)
       FROM pg_attribute a
      WHERE a.attrelid = format('@extschema@.%I', kind)::regclass AND a.attnum > 0 AND NOT a.attisdropped
@@ -14,7 +18,7 @@ COMMENT ON FUNCTION @extschema@.catalog_keys(text) IS
 
 -- Which row a document means. A rule has no name of its own.
 CREATE FUNCTION @extschema@.catalog_key(kind text, entry jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 20 SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE kind WHEN 'add_on_features' THEN jsonb_build_array(entry -> 'add_on', entry -> 'feature_key')
                      WHEN 'pricing_rules' THEN jsonb_build_array(entry -> 'add_on', coalesce(entry -> 'tier_code', 'null'),
                                                                  coalesce(entry -> 'priority', '0'))
@@ -25,7 +29,7 @@ COMMENT ON FUNCTION @extschema@.catalog_key(text, jsonb) IS
 'What tells the rows of a table apart in a catalog document. Only export_catalog() and import_catalog() call it.';
 
 CREATE FUNCTION @extschema@.catalog_object(kind text, entry jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 20 SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE kind WHEN 'add_ons' THEN 'add-on ' || (entry ->> 'name')
                      WHEN 'add_on_features' THEN format('feature %s of %s', entry ->> 'feature_key', entry ->> 'add_on')
                      WHEN 'add_on_bundles' THEN 'bundle ' || (entry ->> 'name')
@@ -38,7 +42,7 @@ COMMENT ON FUNCTION @extschema@.catalog_object(text, jsonb) IS
 
 -- Ids as names; one that no add-on has stays what it is.
 CREATE FUNCTION @extschema@.add_on_names(ids jsonb) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000 SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(jsonb_agg(coalesce(a.name, given.id) ORDER BY given.place), '[]')
       FROM jsonb_array_elements_text(ids) WITH ORDINALITY given (id, place)
       LEFT JOIN @extschema@.add_ons a ON a.id = given.id::uuid
@@ -47,7 +51,7 @@ COMMENT ON FUNCTION @extschema@.add_on_names(jsonb) IS
 'The names of add-ons, in the order of their ids. Only export_catalog() and import_catalog() call it.';
 
 CREATE FUNCTION @extschema@.catalog_rows() RETURNS TABLE (kind text, id uuid, entry jsonb)
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE sql STABLE PARALLEL SAFE COST 100000 ROWS 200 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
     SELECT r.kind, r.id,
            r.entry - '{id,created_at,updated_at,created_by,current_uses,add_on_id,add_on_ids}'::text[]
            || coalesce((SELECT jsonb_build_object('add_on', a.name) FROM @extschema@.add_ons a
@@ -75,7 +79,7 @@ COMMENT ON FUNCTION @extschema@.catalog_rows() IS
 'The rows of the catalog as a document has them, with their ids. Only export_catalog() and import_catalog() call it.';
 
 CREATE FUNCTION @extschema@.export_catalog() RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE COST 200000 SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_object_agg(kinds.kind, coalesce(entries.list, '[]'))
       FROM unnest('{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}'::text[]) kinds (kind)
       LEFT JOIN (SELECT r.kind, jsonb_agg(r.entry ORDER BY @extschema@.catalog_key(r.kind, r.entry), r.entry) AS list
@@ -83,9 +87,18 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
                   GROUP BY r.kind) entries ON entries.kind = kinds.kind
 $$;
 
+COMMENT ON FUNCTION @extschema@.export_catalog() IS
+'The catalog as a document, in which things have names instead of ids, to be kept in version control or imported elsewhere.
+Arguments: none.
+Returns: an object of arrays, one for each table: add_ons, add_on_features, add_on_bundles, pricing_rules, promotional_codes; each of
+flat objects with the columns as keys, so that jsonb_to_recordset() makes rows of them. add_on and add_ons hold names, as do
+applicable_to, requires_addon and excludes_addon. What belongs to one environment is left out: ids, created_at, updated_at,
+created_by, current_uses. Times are in UTC. The same catalog always gives the same document.
+Errors: 42501, no right to read the tables.';
+
 -- What a document says, in the words that the table would give it back in: numbers with their decimals, times in UTC.
 CREATE FUNCTION @extschema@.canonical_entry(kind text, entry jsonb) RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     by_name CONSTANT text[] := '{add_on,add_ons,applicable_to,conditions}';
     row_text jsonb;
@@ -103,7 +116,7 @@ COMMENT ON FUNCTION @extschema@.canonical_entry(text, jsonb) IS
 'An entry of a catalog document as export_catalog() would write it. Only import_catalog() calls it.';
 
 CREATE FUNCTION @extschema@.add_on_ids(names jsonb, whose text) RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     wanted text;
     found uuid;
@@ -132,7 +145,7 @@ COMMENT ON FUNCTION @extschema@.add_on_ids(jsonb, text) IS
 
 -- The columns that an entry says something of.
 CREATE FUNCTION @extschema@.catalog_columns(kind text, entry jsonb) RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 2000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     object CONSTANT text := @extschema@.catalog_object(kind, entry);
     columns jsonb := entry - '{add_on,add_ons}'::text[];
@@ -160,7 +173,7 @@ COMMENT ON FUNCTION @extschema@.catalog_columns(text, jsonb) IS
 
 -- Refuses what is no catalog before anything is written.
 CREATE FUNCTION @extschema@.check_catalog_document(catalog jsonb) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 100000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
     problem text;
@@ -205,7 +218,7 @@ COMMENT ON FUNCTION @extschema@.check_catalog_document(jsonb) IS
 -- Each entry of a document with the row that it means. Rows that agree in everything find each other first, because rules can have
 -- the same key.
 CREATE FUNCTION @extschema@.catalog_matches(kind text, entries jsonb) RETURNS TABLE (entry jsonb, id uuid, here jsonb)
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql COST 200000 ROWS 200 SET search_path = pg_catalog, pg_temp AS $$
     WITH given AS MATERIALIZED (
         SELECT canonical.entry, row_number() OVER (PARTITION BY canonical.entry) AS copy, e.place
           FROM jsonb_array_elements(entries) WITH ORDINALITY e (value, place)
@@ -234,7 +247,7 @@ COMMENT ON FUNCTION @extschema@.catalog_matches(text, jsonb) IS
 
 -- Writes what an entry says, into the row with this id or a new one. Returns its id.
 CREATE FUNCTION @extschema@.write_catalog_entry(kind text, entry jsonb, id uuid) RETURNS uuid
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 5000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     columns CONSTANT jsonb := @extschema@.catalog_columns(kind, entry);
     list CONSTANT text := (SELECT string_agg(quote_ident(c.key), ', ') FROM jsonb_object_keys(columns) c (key));
@@ -258,7 +271,7 @@ COMMENT ON FUNCTION @extschema@.write_catalog_entry(text, jsonb, uuid) IS
 'Stores an entry of a catalog document. Only import_catalog() calls it.';
 
 CREATE FUNCTION @extschema@.import_catalog(catalog jsonb, dry_run boolean DEFAULT false) RETURNS TABLE (object text, action text, id uuid)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql COST 1000000 ROWS 200 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
     kind text;
@@ -299,5 +312,14 @@ EXCEPTION WHEN SQLSTATE 'UE001' THEN
     NULL;
 END
 $$;
+
+COMMENT ON FUNCTION @extschema@.import_catalog(jsonb, boolean) IS
+'Makes the catalog what a document says. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by code,
+rules by add-on, tier and priority. Keys that an entry lacks stay what they are, or get the defaults of the table. Nothing is
+deleted. Importing a document again changes nothing.
+Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to do everything, report it and undo it.
+Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
+a row that the document does not have; id, of the row, NULL for one that a rehearsal would insert. No rows when nothing differs.
+Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -3,7 +3,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE FUNCTION @extschema@.check_catalog() RETURNS TABLE (check_name text, detail text)
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
     WITH rules AS (
         SELECT r.*, 'the rule ' || r.id || ' of add-on "' || a.name || '"' AS label,
                -- Keys that always hold are no conditions.

@@ -1,7 +1,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text)
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 20 SET search_path = pg_catalog, pg_temp AS $$
     WITH members AS (
         SELECT c.oid, c.relname::text AS name
           FROM pg_class c
@@ -108,5 +108,13 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
       LEFT JOIN problems ON problems.check_name = checks.name
      ORDER BY checks.position, problems.detail
 $$;
+
+COMMENT ON FUNCTION @extschema@.check_marketplace() IS
+'Looks for everything that should not be: missing or invalid objects, counters that differ from the rows behind them, checkouts that
+cost something else than they were quoted, bundles and codes that name unknown add-ons; and, in the catalog, active rules, bundles and
+codes that can never apply, features without rows, discounts of 100 %.
+Arguments: none.
+Returns: a row for each problem found (ok = false, detail names the row), and one for each check that found none (ok = true).
+Errors: none.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

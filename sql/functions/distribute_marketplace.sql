@@ -5,8 +5,12 @@
 -- such tables alone, so each node is prepared by itself, by the same function.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+COMMENT ON FUNCTION @extschema@.refuse_distribution(text, text, text) IS
+'Raises one of the errors of distribute_marketplace(). Only that and what it calls call it.';
+ALTER FUNCTION @extschema@.refuse_distribution(text, text, text) COST 10;
+
 CREATE FUNCTION @extschema@.marketplace_tables() RETURNS TABLE (place integer, name text, relation regclass, has_users boolean)
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.place, t.name, to_regclass('@extschema@.' || t.name), t.has_users
       FROM (VALUES (1, 'add_ons', false), (2, 'add_on_features', false), (3, 'add_on_bundles', false), (4, 'pricing_rules', false),
                    (5, 'promotional_codes', false), (6, 'user_add_ons', true), (7, 'add_on_purchases', true), (8, 'cart_items', true))
@@ -16,7 +20,7 @@ COMMENT ON FUNCTION @extschema@.marketplace_tables() IS
 'The eight tables, those that others refer to first, and whether their rows are a user''s. Only the functions below call it.';
 
 CREATE FUNCTION @extschema@.is_member(class regclass, object oid) RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql COST 100 SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pg_depend d
                      JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND e.extname = 'extensions'
                     WHERE d.classid = class AND d.objid = object AND d.deptype = 'e')
@@ -26,7 +30,7 @@ COMMENT ON FUNCTION @extschema@.is_member(regclass, oid) IS
 
 -- What this node knows of a table's distribution: r for a reference table, h for one spread by a hash, NULL for a local one.
 CREATE FUNCTION @extschema@.distribution_method(relation regclass) RETURNS "char"
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 200 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     method "char";
 BEGIN
@@ -43,7 +47,7 @@ Only the functions below call it.';
 
 -- Triggers and primary keys that Citus refuses, and functions that it cannot look into, as commands for this node.
 CREATE FUNCTION @extschema@.distribution_preparations() RETURNS SETOF text
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql COST 100000 ROWS 30 SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('DROP TRIGGER %I ON %s', t.tgname, m.relation)
       FROM @extschema@.marketplace_tables() m
       JOIN pg_trigger t ON t.tgrelid = m.relation AND NOT t.tgisinternal AND @extschema@.is_member('pg_proc', t.tgfoid)
@@ -76,7 +80,7 @@ COMMENT ON FUNCTION @extschema@.distribution_preparations() IS
 
 -- Another node may wait for a lock that the asking transaction itself holds there, and nobody would find that deadlock.
 CREATE FUNCTION @extschema@.prepare_distribution() RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
+LANGUAGE plpgsql COST 10000000 SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 DECLARE
     commands CONSTANT text[] := ARRAY(SELECT c FROM @extschema@.distribution_preparations() c);
     command text;
@@ -94,7 +98,7 @@ COMMENT ON FUNCTION @extschema@.prepare_distribution() IS
 'Makes the tables of this node such that Citus can spread them. Only distribute_marketplace() calls it.';
 
 CREATE FUNCTION @extschema@.distribution_of_node() RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
+LANGUAGE plpgsql COST 200000 SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 DECLARE
     local_table text;
     has_rows boolean;
@@ -120,7 +124,7 @@ COMMENT ON FUNCTION @extschema@.distribution_of_node() IS
 
 -- Each node, its version of the extension and what its distribution_of_node() says; NULL where the extension is missing.
 CREATE FUNCTION @extschema@.distribution_nodes() RETURNS TABLE (node text, is_worker boolean, version text, report jsonb, failure text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 10000000 ROWS 3 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     worker record;
 BEGIN
@@ -153,7 +157,7 @@ COMMENT ON FUNCTION @extschema@.distribution_nodes() IS
 
 -- Everything that keeps the tables from being spread, in words.
 CREATE FUNCTION @extschema@.distribution_obstacles() RETURNS TABLE (object text, obstacle text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 20000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
         SELECT 'table ' || m.name, 'it is missing or is no ordinary table'
@@ -206,7 +210,7 @@ COMMENT ON FUNCTION @extschema@.distribution_obstacles() IS
 
 -- The functions whose first argument is the user: they run where the user's rows are.
 CREATE FUNCTION @extschema@.functions_of_users() RETURNS SETOF regprocedure
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql COST 100000 ROWS 25 SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.oid::regprocedure
       FROM pg_proc p
      WHERE p.pronargs > 0 AND p.proargnames[1] = 'user_id' AND @extschema@.is_member('pg_proc', p.oid)
@@ -218,7 +222,7 @@ distribution_status() call it.';
 
 -- Refuses what cannot work, before anything is changed.
 CREATE FUNCTION @extschema@.check_distribution(shard_count integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 20000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     is_coordinator boolean;
     obstacles text;
@@ -245,7 +249,7 @@ COMMENT ON FUNCTION @extschema@.check_distribution(integer) IS
 
 -- The foreign keys that prepare_distribution() has taken away, as Citus takes them.
 CREATE FUNCTION @extschema@.distribution_foreign_keys() RETURNS TABLE (name text, command text, is_there boolean)
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql COST 10000 ROWS 5 SET search_path = pg_catalog, pg_temp AS $$
     SELECT k.from_table || '_add_on_id_fkey',
            format('ALTER TABLE @extschema@.%1$I ADD CONSTRAINT %2$I FOREIGN KEY (add_on_id) REFERENCES @extschema@.add_ons (id) ON DELETE %3$s',
                   k.from_table, k.from_table || '_add_on_id_fkey', k.action),
@@ -260,7 +264,7 @@ COMMENT ON FUNCTION @extschema@.distribution_foreign_keys() IS
 
 -- Has every worker have the extension and its tables as Citus takes them.
 CREATE FUNCTION @extschema@.prepare_workers() RETURNS TABLE (object text, status text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 100000000 ROWS 3 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     command text;
     worker record;
@@ -293,7 +297,7 @@ COMMENT ON FUNCTION @extschema@.prepare_workers() IS
 
 -- Spreads a table that is only here. Says what was done, or was so before.
 CREATE FUNCTION @extschema@.distribute_table(relation regclass, has_users boolean, shard_count integer) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 100000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     done CONSTANT text := CASE WHEN has_users THEN 'spread by user_id' ELSE 'copied to every node' END;
 BEGIN
@@ -314,7 +318,7 @@ COMMENT ON FUNCTION @extschema@.distribute_table(regclass, boolean, integer) IS
 'Has Citus spread one table. Only distribute_marketplace() calls it.';
 
 CREATE FUNCTION @extschema@.distribute_marketplace(shard_count integer DEFAULT 32) RETURNS TABLE (object text, status text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 1000000000 ROWS 40 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     item record;
 BEGIN
@@ -350,8 +354,18 @@ BEGIN
 END
 $$;
 
+COMMENT ON FUNCTION @extschema@.distribute_marketplace(integer) IS
+'Spreads the tables over the nodes of a Citus cluster: the catalog is copied to every node, the rows of users lie on the node that their
+user_id hashes to, and the functions whose first argument is user_id run there. Every node is prepared for it: the triggers of the tables
+are dropped, and the primary keys of the users'' tables become (id, user_id). Calling it again does what is left to do, as after adding a
+node or updating the extension. It takes locks that exclude everybody, and moves all rows.
+Arguments: shard_count, into how many parts the users'' rows are divided.
+Returns: a row for each node, table, foreign key and function: object; status, what was done, or that it was so before.
+Errors: 22023 invalid_shard_count; 55000 citus_missing, not_coordinator, node_not_prepared, not_distributable, which names all
+obstacles; 42501, the caller does not own the tables.';
+
 CREATE FUNCTION @extschema@.distribution_status() RETURNS TABLE (object text, ok boolean, detail text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 50000000 ROWS 40 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     citus_version CONSTANT text := (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'citus');
 BEGIN
@@ -389,5 +403,11 @@ BEGIN
     $query$;
 END
 $$;
+
+COMMENT ON FUNCTION @extschema@.distribution_status() IS
+'Whether the tables are spread over the nodes of a Citus cluster, and what is in the way or left to do.
+Arguments: none.
+Returns: a row for Citus, each obstacle, node, table, foreign key and function: object; ok; detail. Without Citus, the first alone.
+Errors: none.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

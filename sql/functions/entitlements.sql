@@ -2,11 +2,55 @@
 -- because distribute_marketplace() turns them into PL/pgSQL.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+COMMENT ON FUNCTION @extschema@.has_feature(text, text, timestamptz) IS
+'Whether the user has the feature through some add-on they own (semantics 5).
+Arguments: user_id; feature_key; at, the instant of the decision.
+Returns: true or false, never NULL; false for a NULL argument.
+Asked of a column, as in WHERE has_feature(t.user_id, ''x''), it is planned as a semi-join is: all users are looked up at once, where
+that is cheaper. entitled_users() is the shorter way to all of them.
+Errors: none.';
+ALTER FUNCTION @extschema@.has_feature(text, text, timestamptz) COST 100;
+
+COMMENT ON FUNCTION @extschema@.has_add_on(text, uuid, timestamptz) IS
+'Whether the user owns the add-on (semantics 5).
+Arguments: user_id; add_on_id; at, the instant of the decision.
+Returns: true or false, never NULL; false for a NULL argument or an unknown add-on.
+Asked of a column, it is planned as has_feature() is.
+Errors: none.';
+ALTER FUNCTION @extschema@.has_add_on(text, uuid, timestamptz) COST 100;
+
+COMMENT ON FUNCTION @extschema@.plan_entitlement_check(internal) IS
+'Planner support of has_feature() and has_add_on(): asked of a column, they are planned as EXISTS over user_add_ons. Not called by
+anybody but PostgreSQL.';
+
+COMMENT ON FUNCTION @extschema@.has_features(text, text[], timestamptz) IS
+'has_feature() for several features at once.
+Arguments: user_id; feature_keys; at, the instant of the decision.
+Returns: a row for each given key, in the given order; entitled is never NULL.
+Errors: none.';
+ALTER FUNCTION @extschema@.has_features(text, text[], timestamptz) COST 1500 ROWS 5;
+
+COMMENT ON FUNCTION @extschema@.feature_configuration(text, text, timestamptz) IS
+'The limits and options of a feature, merged over all add-ons that give it to the user: key by key, numbers by the larger,
+booleans by OR, anything else from the most recently purchased add-on (semantics 5).
+Arguments: user_id; feature_key; at.
+Returns: the configuration; NULL when the user does not have the feature.
+Errors: none.';
+ALTER FUNCTION @extschema@.feature_configuration(text, text, timestamptz) COST 1500;
+
+COMMENT ON FUNCTION @extschema@.user_features(text, timestamptz) IS
+'Every feature that the user has (semantics 5).
+Arguments: user_id; at.
+Returns: a row for each feature, in key order: feature_key; configuration, merged as by feature_configuration(); add_on_ids, the
+add-ons that give it; expires_at, when the last of them ends, NULL for no end.
+Errors: none.';
+ALTER FUNCTION @extschema@.user_features(text, timestamptz) COST 1500 ROWS 20;
+
 CREATE FUNCTION @extschema@.active_add_ons(user_id text, at timestamptz DEFAULT now())
 RETURNS TABLE (
     add_on_id uuid, name text, category text, purchased_at timestamptz, expires_at timestamptz, auto_renew boolean
 )
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 10
 BEGIN ATOMIC
     SELECT u.add_on_id, a.name::text, a.category::text, u.purchased_at, u.expires_at, u.auto_renew
       FROM @extschema@.user_add_ons u
@@ -18,9 +62,15 @@ BEGIN ATOMIC
      ORDER BY u.purchased_at DESC, u.add_on_id;
 END;
 
+COMMENT ON FUNCTION @extschema@.active_add_ons(text, timestamptz) IS
+'The add-ons that the user owns, the most recently purchased first (semantics 5).
+Arguments: user_id; at.
+Returns: a row for each add-on, also for those no longer sold.
+Errors: none.';
+
 CREATE FUNCTION @extschema@.entitled_users(feature_key text, at timestamptz DEFAULT now())
 RETURNS SETOF text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10000
 BEGIN ATOMIC
     SELECT DISTINCT u.user_id::text
       FROM @extschema@.user_add_ons u
@@ -38,5 +88,11 @@ BEGIN ATOMIC
                   AND NOT EXISTS (SELECT FROM @extschema@.add_on_features f
                                    WHERE f.add_on_id = a.id AND f.feature_key = entitled_users.feature_key));
 END;
+
+COMMENT ON FUNCTION @extschema@.entitled_users(text, timestamptz) IS
+'Every user who has the feature: the fast way to ask has_feature() of everybody (semantics 5).
+Arguments: feature_key; at.
+Returns: each user once, in no particular order.
+Errors: none.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -1,7 +1,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, value text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     last_maintenance text;
     -- By itself, because Citus does not take the function into a UNION with its tables.
@@ -64,5 +64,15 @@ BEGIN
                                                   AND p.polrelid = '@extschema@.user_add_ons'::regclass) THEN 'yes' ELSE 'no' END;
 END
 $$;
+
+COMMENT ON FUNCTION @extschema@.marketplace_status() IS
+'The state of the marketplace at one look.
+Arguments: none.
+Returns: rows of metric and value, in this order: version; add_ons_on_sale; active_subscriptions; subscriptions_expiring_soon; carts;
+open_checkouts, which wait for their payment; open_amount, of these, by currency; revenue_today, since midnight in UTC, less what
+was paid back of it, by currency; codes_nearly_used_up, active codes of which nine tenths are used; catalog_cache, of this session;
+waiting_for_maintenance, rows that run_maintenance() would clear away; last_maintenance, if pg_cron runs it; protected;
+user_isolation.
+Errors: 42501, no right to read the tables.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

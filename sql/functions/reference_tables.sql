@@ -4,7 +4,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 -- One row for each possible link: the names of both sides, and the table it could point to.
 CREATE FUNCTION @extschema@.reference_links()
 RETURNS TABLE (reference text, from_table regclass, from_column text, constraint_name text, to_column text, to_table regclass)
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 6 SET search_path = pg_catalog, pg_temp AS $$
     SELECT l.from_table || '.' || l.from_column || ' -> ' || l.to_table || '.' || l.to_column,
            ('@extschema@.' || l.from_table)::regclass, l.from_column, l.from_table || '_' || l.from_column || '_fkey', l.to_column,
            coalesce(to_regclass('@extschema@.' || l.to_table), to_regclass('public.' || l.to_table))
@@ -18,7 +18,7 @@ COMMENT ON FUNCTION @extschema@.reference_links() IS
 -- Dynamic, because the tables need not exist. What the caller may not read is passed over.
 CREATE FUNCTION @extschema@.unknown_references()
 RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     link record;
 BEGIN
@@ -45,7 +45,7 @@ Returns: a row for each unknown value: where it stands, the table that should kn
 Errors: none.';
 
 CREATE FUNCTION @extschema@.link_reference_tables() RETURNS TABLE (reference text, status text, detail text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 1000000 ROWS 6 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     link record;
     obstacles text;
@@ -86,8 +86,16 @@ BEGIN
 END
 $$;
 
+COMMENT ON FUNCTION @extschema@.link_reference_tables() IS
+'Adds foreign keys to the tables subscription_tiers(tier_code) and feature_definitions(feature_key) of the host application, where
+they exist, in this schema or in public. Calling it again validates what could not be validated before.
+Arguments: none.
+Returns: a row for each link: linked, linked for new rows (detail names the values in the way), not linked (detail says why), or no
+such table.
+Errors: none.';
+
 CREATE FUNCTION @extschema@.unlink_reference_tables() RETURNS TABLE (reference text, status text, detail text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql COST 10000 ROWS 6 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     link record;
 BEGIN
@@ -105,5 +113,11 @@ BEGIN
     END LOOP;
 END
 $$;
+
+COMMENT ON FUNCTION @extschema@.unlink_reference_tables() IS
+'Drops the foreign keys that link_reference_tables() has added.
+Arguments: none.
+Returns: a row for each link: unlinked, or was not linked.
+Errors: none.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

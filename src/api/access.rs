@@ -33,3 +33,9 @@ fn enable_user_isolation(setting: default!(Option<Text>, "'extensions.user_id'")
 fn disable_user_isolation() -> Answer<()> {
     Ok(row_security::disable()?)
 }
+
+extension_sql_file!(
+    "../../sql/functions/access.sql",
+    name = "access_functions",
+    requires = [grant_marketplace_access, revoke_marketplace_access, enable_user_isolation, disable_user_isolation]
+);

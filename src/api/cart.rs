@@ -56,3 +56,9 @@ fn clear_cart(user_id: Option<Text>) -> Answer<i32> {
 fn row(item: CartItem) -> (Id, Id, i32) {
     (Id(item.id), Id(item.add_on_id), item.quantity)
 }
+
+extension_sql_file!(
+    "../../sql/functions/cart.sql",
+    name = "cart_functions",
+    requires = [add_to_cart, set_cart_quantity, remove_from_cart, clear_cart]
+);

@@ -76,3 +76,9 @@ fn fail_checkout(checkout_id: Option<Id>, reason: default!(Option<Text>, "NULL")
     let Id(checkout_id) = required(checkout_id, "checkout_id")?;
     Ok(checkout::fail(checkout_id, reason.as_deref())?)
 }
+
+extension_sql_file!(
+    "../../sql/functions/checkout.sql",
+    name = "checkout_functions",
+    requires = [checkout, complete_checkout, fail_checkout]
+);

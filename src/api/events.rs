@@ -34,3 +34,9 @@ fn apply(
     let event = read(&body).map_err(malformed)?;
     Ok(Json::of(&events::apply(provider, &event)?.to_json()))
 }
+
+extension_sql_file!(
+    "../../sql/functions/events.sql",
+    name = "events_functions",
+    requires = [apply_stripe_event, apply_lago_event]
+);

@@ -84,3 +84,9 @@ fn heading(priced: &Priced) -> String {
     };
     format!("Cart of {user}{tier}, at {at}: {total} {}{greedy}", settings::currency())
 }
+
+extension_sql_file!(
+    "../../sql/functions/explain.sql",
+    name = "explain_functions",
+    requires = [explain_cart, explain_cart_text]
+);

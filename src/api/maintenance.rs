@@ -52,3 +52,9 @@ fn schedule_maintenance(schedule: default!(Option<Text>, "'17 3 * * *'")) -> Ans
     let Text(schedule) = required(schedule, "schedule")?;
     Ok(schedule::schedule_maintenance(&schedule)?)
 }
+
+extension_sql_file!(
+    "../../sql/functions/maintenance.sql",
+    name = "maintenance_functions",
+    requires = [catalog_cache_stats, run_maintenance, schedule_maintenance]
+);

@@ -125,6 +125,12 @@ pub(super) fn request(
     })
 }
 
+extension_sql_file!(
+    "../../sql/functions/pricing.sql",
+    name = "pricing_functions",
+    requires = [price_add_on, quote_items, price_cart, cart_total, price_carts]
+);
+
 #[cfg(feature = "pg_test")]
 #[pg_schema]
 mod tests {

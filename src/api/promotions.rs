@@ -83,3 +83,9 @@ fn verdict(refusals: &[Refusal], request: Option<&PromoRequest>) -> (bool, Vec<T
         terms.map(|code| Amount(code.discount.value())),
     )
 }
+
+extension_sql_file!(
+    "../../sql/functions/promotions.sql",
+    name = "promotions_functions",
+    requires = [validate_promo_code]
+);

@@ -43,3 +43,9 @@ fn detach_tables() -> Answer<()> {
 fn attach_tables() -> Answer<()> {
     Ok(extension_tables::attach()?)
 }
+
+extension_sql_file!(
+    "../../sql/functions/protection.sql",
+    name = "protection_functions",
+    requires = [protect_marketplace, unprotect_marketplace, detach_tables, attach_tables, guard_marketplace]
+);

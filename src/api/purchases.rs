@@ -98,3 +98,9 @@ fn known_status(Text(given): Text) -> Result<&'static str, Error> {
         None => Err(Error::UnknownWord { argument: "status", known: known(), given }),
     }
 }
+
+extension_sql_file!(
+    "../../sql/functions/purchases.sql",
+    name = "purchases_functions",
+    requires = [refund_purchase, dispute_purchase, resolve_dispute, purchase_history]
+);

@@ -55,3 +55,5 @@ fn search_add_ons(
     });
     Ok(TableIterator::new(rows))
 }
+
+extension_sql_file!("../../sql/functions/search.sql", name = "search_functions", requires = [search_add_ons]);

@@ -89,3 +89,9 @@ fn push(changes: &mut Tuplestore, change: Change) {
         [Some(text_datum(change.user_id)), Amount(change.before).into_datum(), Amount(change.after).into_datum()]
     });
 }
+
+extension_sql_file!(
+    "../../sql/functions/simulations.sql",
+    name = "simulations_functions",
+    requires = [simulate_pricing_rule, simulate_bundle, simulate_promo_code]
+);

@@ -75,3 +75,9 @@ fn resume_add_on(user_id: Option<Text>, add_on_id: Option<Id>) -> Answer<bool> {
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     Ok(ownership::resume(&user_id, add_on_id)?)
 }
+
+extension_sql_file!(
+    "../../sql/functions/subscriptions.sql",
+    name = "subscriptions_functions",
+    requires = [grant_add_on, renew_add_on, cancel_add_on, suspend_add_on, resume_add_on]
+);

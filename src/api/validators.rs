@@ -21,3 +21,9 @@ fn check_user_restrictions(user_restrictions: Json) -> Answer<bool> {
     let refused = |malformed| Error::MalformedColumn { column: "promotional_codes.user_restrictions", malformed };
     Ok(result.map(|_| true).map_err(refused)?)
 }
+
+extension_sql_file!(
+    "../../sql/functions/validators.sql",
+    name = "validators_functions",
+    requires = [check_pricing_conditions, check_user_restrictions]
+);

@@ -1,0 +1,116 @@
+//! Upgrade scripts, made of what was written by hand about tables, and of functions and comments as the install script has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::{paths, sql};
+
+/// Where the functions go in a file of sql/upgrades.
+const MARK: &str = "-- Here the functions are made.\n";
+
+/// The upgrade scripts that lead to a version whose install script stands in a folder, with their names.
+pub fn all(folder: &Path, version: &str) -> Vec<(String, String)> {
+    let sql = paths::root().join("sql");
+    let read =
+        |path: &Path| std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let new = read(&folder.join(format!("extensions--{version}.sql")));
+    let mut scripts = Vec::new();
+    for entry in std::fs::read_dir(sql.join("upgrades")).expect("the folder is there") {
+        let path = entry.expect("it can be listed").path();
+        let name = path.file_name().expect("it is a file").to_string_lossy().into_owned();
+        if let Some(old_version) = name.strip_suffix(&format!("--{version}.sql")) {
+            let old = read(&sql.join(format!("released/extensions--{old_version}.sql")));
+            scripts.push((format!("extensions--{name}"), script(&name, &read(&path), &old, &new)));
+        }
+    }
+    assert!(!scripts.is_empty(), "nothing in sql/upgrades leads to {version}");
+    scripts
+}
+
+fn script(name: &str, by_hand: &str, old: &str, new: &str) -> String {
+    let (before, after) =
+        by_hand.split_once(MARK).unwrap_or_else(|| panic!("sql/upgrades/{name} does not say: {}", MARK.trim()));
+    let (old, new) = (Definitions::read(old), Definitions::read(new));
+    let privileges = std::fs::read_to_string(paths::root().join("sql/privileges.sql")).expect("it is there");
+    format!(
+        "-- Made by `make upgrade-script` from sql/upgrades/{name} and the sources of functions and comments: edit those.\n\
+         SET LOCAL search_path = pg_catalog, pg_temp;\n\n{before}{}{after}\n{}{privileges}",
+        new.functions_since(&old),
+        new.comments_since(&old),
+    )
+}
+
+/// What a script says of functions, by name, and its comments on anything else. Both in an order of their own, as pgrx's changes
+/// with what else there is.
+struct Definitions {
+    /// More than a statement for each: the functions of the name, what they cost, their comments.
+    functions: BTreeMap<String, Vec<String>>,
+    comments: BTreeSet<String>,
+}
+
+impl Definitions {
+    fn read(script: &str) -> Definitions {
+        let mut functions: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut comments = BTreeSet::new();
+        for statement in sql::statements(script) {
+            if let Some(name) = made_function(&statement) {
+                functions.entry(name.to_owned()).or_default().push(with_names_qualified(&statement));
+            } else if let Some(name) = described_function(&statement) {
+                let made = functions.get_mut(name).unwrap_or_else(|| panic!("it comes before {name}: {statement}"));
+                made.push(statement);
+            } else if statement.starts_with("COMMENT ON ") {
+                comments.insert(statement);
+            }
+        }
+        Definitions { functions, comments }
+    }
+
+    /// Functions that are new or have changed. One that is made again forgets what it costs.
+    fn functions_since(&self, old: &Definitions) -> String {
+        let mut changed: Vec<_> =
+            self.functions.iter().filter(|(name, made)| old.functions.get(*name) != Some(made)).collect();
+        changed.sort_by_key(|(_, made)| made.iter().map(|statement| place(statement)).max());
+        let mut script = String::new();
+        for (name, made) in changed {
+            let create =
+                if old.functions.contains_key(name) { "CREATE OR REPLACE FUNCTION" } else { "CREATE FUNCTION" };
+            made.iter().for_each(|statement| {
+                script += &format!("{};\n", statement.replacen("CREATE FUNCTION", create, 1));
+            });
+            script.push('\n');
+        }
+        script
+    }
+
+    fn comments_since(&self, old: &Definitions) -> String {
+        self.comments.difference(&old.comments).map(|comment| format!("{comment};\n")).collect()
+    }
+}
+
+/// PostgreSQL looks at once for what supports a function, and for what a body in SQL's own syntax calls.
+fn place(statement: &str) -> u8 {
+    if statement.contains("BEGIN ATOMIC") { 2 } else { u8::from(statement.contains(" SUPPORT ")) }
+}
+
+fn made_function(statement: &str) -> Option<&str> {
+    let rest = statement.strip_prefix("CREATE ")?.trim_start().strip_prefix("FUNCTION ")?;
+    Some(name_of(rest))
+}
+
+fn described_function(statement: &str) -> Option<&str> {
+    let rest = statement.strip_prefix("COMMENT ON FUNCTION ").or_else(|| statement.strip_prefix("ALTER FUNCTION "))?;
+    Some(name_of(rest))
+}
+
+fn name_of(signature: &str) -> &str {
+    let (name, _) = signature.split_once('(').expect("it has arguments");
+    name.trim_start_matches("@extschema@.").trim_matches('"')
+}
+
+/// pgrx leaves names to the search path, under which an upgrade does not make its objects.
+fn with_names_qualified(statement: &str) -> String {
+    let name = statement.strip_prefix("CREATE  FUNCTION \"").and_then(|rest| rest.split_once('"'));
+    let Some((name, rest)) = name else { return statement.to_owned() };
+    let statement = format!("CREATE FUNCTION @extschema@.{name}{rest}").replace('\t', "    ");
+    statement.replace(" SUPPORT \"", " SUPPORT @extschema@.\"")
+}

@@ -1,0 +1,31 @@
+-- What people and the planner are told about the functions of src/api/checkout.rs.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+COMMENT ON FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) IS
+'Sells the user''s cart: prices it at one instant, claims the uses of its code and bundles, makes a pending purchase of each line, and
+empties the cart (semantics 6). One transaction: a refusal leaves nothing behind. A total of 0.00 is completed at once. Add-ons that
+are no longer sold stay in the cart.
+Arguments: user_id, 1 to 255 characters; tier_code; promo_code; expected_total, what the shopper was shown; idempotency_key, up to 255
+characters: the same key with the same arguments returns the same purchases; allow_mixed_billing, sells lines that cannot be paid
+in one session.
+Returns: a row for each purchase, in the order of the cart, all with one checkout_id.
+Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long, idempotency_key_reused; 55000 empty_cart, price_changed;
+23514 promo_refused, mixed_billing; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) COST 10000 ROWS 3;
+
+COMMENT ON FUNCTION @extschema@.complete_checkout(uuid, text, text, text) IS
+'Completes a checkout that was paid, and grants its add-ons: a month, a year, or access without end (semantics 4, 5). Repeating it
+changes nothing and returns the same.
+Arguments: checkout_id; stripe_payment_id, lago_invoice_id, up to 255 characters; payment_method, up to 50.
+Returns: a row for each purchase, in the order of the cart: when the access that it pays for ends, NULL for no end.
+Errors: 22023 null_argument, text_too_long; P0002 checkout_not_found; 55000 checkout_state, payment_mismatch.';
+ALTER FUNCTION @extschema@.complete_checkout(uuid, text, text, text) COST 10000 ROWS 3;
+
+COMMENT ON FUNCTION @extschema@.fail_checkout(uuid, text) IS
+'Gives up a checkout that will not be paid, and gives the uses of its code and bundles back (semantics 4).
+Arguments: checkout_id; reason, kept in metadata.
+Returns: whether anything changed.
+Errors: 22023 null_argument; P0002 checkout_not_found; 55000 checkout_state.';
+ALTER FUNCTION @extschema@.fail_checkout(uuid, text) COST 10000;
+
+SET LOCAL search_path = @extschema@, pg_temp;

@@ -1,0 +1,29 @@
+-- What people and the planner are told about the functions of src/api/maintenance.rs.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+COMMENT ON FUNCTION @extschema@.catalog_cache_stats() IS
+'How this session''s copy of the catalog is doing. It holds what the session has used of add-ons with their rules and bundles, and of
+features, up to extensions.catalog_cache_size, and is emptied when the catalog changes.
+Arguments: none.
+Returns: one row. entries and bytes, what is kept now; loads, how many were read from the tables; hits, how often one was found at hand;
+invalidations, how often it was emptied; the last three since the session began.
+Errors: none.';
+ALTER FUNCTION @extschema@.catalog_cache_stats() COST 10 ROWS 1;
+
+COMMENT ON FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) IS
+'Clears away what nobody waits for: abandoned carts, checkouts that were never paid, whose uses are given back, subscriptions past
+their end, and codes past theirs. It never waits for a checkout, and can run twice at once.
+Arguments: cart_max_age, since anything in the cart was touched; checkout_max_age, since the checkout; batch, the most rows of each
+task; renewal_grace, how long subscriptions that renew by themselves may be late.
+Returns: a row for each task and how many rows it changed. A task that changed as many as batch may have more to do.
+Errors: 22023 null_argument, negative_interval, invalid_count; 42501 rows_hidden.';
+ALTER FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) COST 1000000 ROWS 4;
+
+COMMENT ON FUNCTION @extschema@.schedule_maintenance(text) IS
+'Has pg_cron call run_maintenance() regularly, in place of a schedule set before.
+Arguments: schedule, in the notation of cron.
+Returns: the id of the job in pg_cron.
+Errors: 22023 null_argument; 55000 scheduler_missing.';
+ALTER FUNCTION @extschema@.schedule_maintenance(text) COST 10000;
+
+SET LOCAL search_path = @extschema@, pg_temp;

@@ -1,0 +1,35 @@
+-- What people and the planner are told about the functions of src/api/simulations.rs.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+COMMENT ON FUNCTION @extschema@.simulate_pricing_rule(jsonb, uuid, text, timestamptz) IS
+'The stored carts whose total would change if a pricing rule were added, or took the place of another. Nothing is written.
+Arguments: rule, an object with the columns of pricing_rules as keys, of which add_on_id is required and the others have the
+defaults of the table; replaces, the id of the rule whose place it takes, NULL to add it; tier_code, as though every user had it; at.
+A rule without an id has the id of the one it replaces, or else comes last among equals.
+Returns: a row for each cart whose total would change, in no particular order: user_id; total_before; total_after.
+Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 23514 draft_refused, what a constraint of the table
+refuses; P0002 add_on_not_found, replaced_not_found; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.simulate_pricing_rule(jsonb, uuid, text, timestamptz) COST 10000000 ROWS 1000;
+
+COMMENT ON FUNCTION @extschema@.simulate_bundle(jsonb, uuid, text, timestamptz) IS
+'The stored carts whose total would change if a bundle were added, or took the place of another. Nothing is written.
+Arguments: bundle, an object with the columns of add_on_bundles as keys, of which add_on_ids is required and the others have the
+defaults of the table; replaces, the id of the bundle whose place it takes, NULL to add it; tier_code, as though every user had it; at.
+Each cart is priced by itself: the uses left are there for every one of them.
+Returns: a row for each cart whose total would change, in no particular order: user_id; total_before; total_after.
+Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 23514 draft_refused, what a constraint of the table
+refuses; P0002 replaced_not_found; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.simulate_bundle(jsonb, uuid, text, timestamptz) COST 10000000 ROWS 1000;
+
+COMMENT ON FUNCTION @extschema@.simulate_promo_code(jsonb, text, timestamptz) IS
+'The stored carts whose total would change if every cart used a promotional code. Nothing is written.
+Arguments: code, an object with the columns of promotional_codes as keys, of which discount_type and discount_value are required and
+the others have the defaults of the table; redemptions of an existing code count for max_uses_per_user when its code is given;
+tier_code, as though every user had it; at.
+Each cart is priced by itself: the uses left are there for every one of them.
+Returns: a row for each cart whose total would change, in no particular order: user_id; total_before, without any code; total_after.
+Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 23514 draft_refused, what a constraint of the table
+refuses; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.simulate_promo_code(jsonb, text, timestamptz) COST 20000000 ROWS 100000;
+
+SET LOCAL search_path = @extschema@, pg_temp;

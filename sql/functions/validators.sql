@@ -1,0 +1,18 @@
+-- What people and the planner are told about the functions of src/api/validators.rs.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+COMMENT ON FUNCTION @extschema@.check_pricing_conditions(jsonb) IS
+'Whether a document is one that pricing_rules.conditions may hold. A CHECK constraint calls it.
+Arguments: conditions.
+Returns: true, or an error that names the key.
+Errors: 23514 malformed_column.';
+ALTER FUNCTION @extschema@.check_pricing_conditions(jsonb) COST 50;
+
+COMMENT ON FUNCTION @extschema@.check_user_restrictions(jsonb) IS
+'Whether a document is one that promotional_codes.user_restrictions may hold. A CHECK constraint calls it.
+Arguments: user_restrictions.
+Returns: true, or an error that names the key.
+Errors: 23514 malformed_column.';
+ALTER FUNCTION @extschema@.check_user_restrictions(jsonb) COST 50;
+
+SET LOCAL search_path = @extschema@, pg_temp;

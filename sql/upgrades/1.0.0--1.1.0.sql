@@ -1,0 +1,23 @@
+-- From 1.0.0 to 1.1.0: CHANGELOG.md says what is new.
+
+CREATE VIEW @extschema@.cart_conversion AS
+WITH steps AS (
+    SELECT timezone('UTC', max(added_at))::date AS day, 1 AS open_carts, 0 AS checkouts, NULL AS status
+      FROM @extschema@.cart_items
+     GROUP BY user_id
+     UNION ALL
+    SELECT timezone('UTC', min(purchased_at))::date, 0, 1,
+           CASE WHEN bool_or(status = 'pending') THEN 'pending' WHEN bool_or(status <> 'failed') THEN 'paid' ELSE 'failed' END
+      FROM @extschema@.add_on_purchases
+     WHERE checkout_id IS NOT NULL
+     GROUP BY checkout_id
+)
+SELECT day, sum(open_carts) AS open_carts, sum(checkouts) AS checkouts, count(*) FILTER (WHERE status = 'pending') AS pending_checkouts,
+       count(*) FILTER (WHERE status = 'failed') AS failed_checkouts, count(*) FILTER (WHERE status = 'paid') AS paid_checkouts,
+       round(100.0 * count(*) FILTER (WHERE status = 'paid') / count(*), 2) AS conversion_percent
+  FROM steps
+ GROUP BY day;
+
+ALTER VIEW @extschema@.subscriptions_expiring_soon SET (security_invoker = true);
+
+-- Here the functions are made.
