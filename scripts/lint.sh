@@ -20,8 +20,9 @@ say "comments on functions come after the functions"
 for file in src/api/*.rs; do
   names=$(awk '/^#\[pg_(extern|trigger)/ { is_ours = 1 } is_ours && match($0, /^(unsafe )?fn [a-z_]+/) {
     print substr($0, RSTART, RLENGTH); is_ours = 0 }' "$file" | sed 's/.* //')
+  required=$(grep -Pzo '(?s)requires =\s*\[[^]]*\]' "$file" src/schema.rs | tr '\0' '\n')
   for name in $names; do
-    grep -Pzo '(?s)requires = \[[^]]*\]' "$file" src/schema.rs | grep -aqw "$name" || die "no file of SQL with the comment requires $name of $file"
+    grep -qw "$name" <<<"$required" || die "no file of SQL with the comment requires $name of $file"
   done
 done
 say "SQL and messages are ASCII, which every encoding of a database has"

@@ -1118,6 +1118,12 @@ Returns: nothing. Calling it again with another setting replaces the first.
 Errors: 22023 null_argument, invalid_setting; 42501, the caller does not own the tables.';
 ALTER FUNCTION @extschema@.enable_user_isolation(text) COST 100000;
 
+CREATE OR REPLACE FUNCTION @extschema@.enforce_purchase_transition() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'enforce_purchase_transition_wrapper';
+COMMENT ON FUNCTION @extschema@.enforce_purchase_transition() IS
+'Refuses changes of a purchase''s status that its life does not allow (semantics 4). A trigger of add_on_purchases calls it.
+Errors: 23514 illegal_transition.';
+
 CREATE FUNCTION @extschema@.export_catalog() RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE COST 200000 SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_object_agg(kinds.kind, coalesce(entries.list, '[]'))
@@ -1219,6 +1225,12 @@ Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to
 Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
 a row that the document does not have; id, of the row, NULL for one that a rehearsal would insert. No rows when nothing differs.
 Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them.';
+
+CREATE OR REPLACE FUNCTION @extschema@.invalidate_catalog_cache() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'invalidate_catalog_cache_wrapper';
+COMMENT ON FUNCTION @extschema@.invalidate_catalog_cache() IS
+'Tells the catalog caches of all sessions that a table has changed. Triggers of the tables of the catalog call it.
+Errors: none.';
 
 CREATE FUNCTION @extschema@.is_member(class regclass, object oid) RETURNS boolean
 LANGUAGE sql COST 100 SET search_path = pg_catalog, pg_temp AS $$
