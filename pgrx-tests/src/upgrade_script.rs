@@ -109,8 +109,8 @@ fn name_of(signature: &str) -> &str {
 
 /// pgrx leaves names to the search path, under which an upgrade does not make its objects.
 fn with_names_qualified(statement: &str) -> String {
-    let name = statement.strip_prefix("CREATE  FUNCTION \"").and_then(|rest| rest.split_once('"'));
-    let Some((name, rest)) = name else { return statement.to_owned() };
+    let quoted = statement.strip_prefix("CREATE ").and_then(|rest| rest.trim_start().strip_prefix("FUNCTION \""));
+    let Some((name, rest)) = quoted.and_then(|rest| rest.split_once('"')) else { return statement.to_owned() };
     let statement = format!("CREATE FUNCTION @extschema@.{name}{rest}").replace('\t', "    ");
     statement.replace(" SUPPORT \"", " SUPPORT @extschema@.\"")
 }

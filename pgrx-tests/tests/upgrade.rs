@@ -297,7 +297,7 @@ fn replacing_as_creating(script: &str) -> String {
     let mut shown = parts.next().unwrap().to_owned();
     for part in parts {
         let name = &part[..part.find('(').unwrap()];
-        let ways = [format!("CREATE FUNCTION @extschema@.{name}("), format!("CREATE  FUNCTION \"{name}\"(")];
+        let ways = [format!("CREATE FUNCTION @extschema@.{name}("), format!("FUNCTION \"{name}\"(")];
         assert!(released.iter().any(|old| ways.iter().any(|way| old.contains(way))), "{name} is new");
         shown += &format!("CREATE FUNCTION @extschema@.{part}");
     }
