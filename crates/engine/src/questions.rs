@@ -29,9 +29,10 @@ impl Questions {
             let list_cart = ListCart::of(catalog, &cart.lines);
             let facts = list_cart.facts(terms);
             for line in cart.lines.iter().filter(has_conditions) {
+                (terms.check_interrupts)();
                 let rules = catalog.offer(line.add_on).rules();
                 rules::undecided(rules, line, &facts, terms, |conditions| {
-                    questions.add(conditions, |id| !facts.in_cart.contains(&id));
+                    questions.add(conditions, |id| facts.in_cart.binary_search(&id).is_err());
                 });
             }
         }
@@ -43,6 +44,7 @@ impl Questions {
         let mut questions = Questions::about_promo(terms);
         if terms.user_id.is_some() {
             for rule in cart.lines.iter().flat_map(|line| catalog.offer(line.add_on).rules()) {
+                (terms.check_interrupts)();
                 rule.conditions.iter().for_each(|conditions| questions.add(conditions, |_| true));
             }
         }

@@ -149,13 +149,16 @@ pub fn price_alone(offer: &Offer, quantity: u32, tier_code: Option<&str>, at: In
 fn apply_rules(catalog: &Catalog, lines: &[Line], places: &[usize], terms: &Terms) -> Vec<PricedLine> {
     let list_cart = ListCart::of(catalog, lines);
     let facts = list_cart.facts(terms);
-    let price_line = |(&line, &place): (&Line, &usize)| PricedLine {
-        rules: rules::discounts(catalog.offer(line.add_on).rules(), &line, &facts, terms),
-        line,
-        place,
-        bundles: Vec::new(),
-        bundle_discount: Money::ZERO,
-        promo_discount: Money::ZERO,
+    let price_line = |(&line, &place): (&Line, &usize)| {
+        (terms.check_interrupts)();
+        PricedLine {
+            rules: rules::discounts(catalog.offer(line.add_on).rules(), &line, &facts, terms),
+            line,
+            place,
+            bundles: Vec::new(),
+            bundle_discount: Money::ZERO,
+            promo_discount: Money::ZERO,
+        }
     };
     lines.iter().zip(places).map(price_line).collect()
 }

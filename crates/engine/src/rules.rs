@@ -1,6 +1,7 @@
 //! Pricing rules: which apply to a line and what they take off (semantics 2.2).
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
@@ -9,6 +10,9 @@ use super::catalog::PricingRule;
 use super::conditions::{Conditions, Facts, Unmet};
 use super::json::Malformed;
 use super::money::Money;
+
+/// Conditions that name more add-ons than this take a while to test.
+const MANY_ADD_ONS: usize = 100;
 
 /// A rule that took something off a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +114,8 @@ pub fn judge<'r>(
         judged.push(JudgedRule { rule, verdict: Verdict::Applied { base, discount } });
     }
     if let Some(winner) = winner(candidates.iter().copied(), line) {
-        candidates.retain(|rule| judged.iter().all(|applied| applied.rule.id != rule.id));
+        let applied: BTreeSet<Uuid> = judged.iter().map(|applied| applied.rule.id).collect();
+        candidates.retain(|rule| !applied.contains(&rule.id));
         candidates.sort_by_key(|rule| precedence(rule, line));
         let lost = |rule| JudgedRule { rule, verdict: Verdict::Lost { to: winner, because: loss(rule, winner, line) } };
         judged.extend(candidates.into_iter().map(lost));
@@ -167,6 +172,9 @@ fn obstacles<'r>(
     }
     match &rule.conditions {
         Ok(conditions) => {
+            if conditions.add_ons().count() > MANY_ADD_ONS {
+                (terms.check_interrupts)();
+            }
             conditions.unmet(line.quantity, line.billing_type, facts, |unmet| tell(Ineligible::Unmet(unmet)));
         }
         Err(malformed) => tell(Ineligible::Malformed(malformed)),

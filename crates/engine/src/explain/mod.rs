@@ -2,7 +2,7 @@
 //!
 //! [`explain`] prices the cart as [`quote::price`] does, and then asks each rule, bundle and condition of the code again,
 //! with the functions that decided about them. What it finds are [`Step`]s: one for each candidate, and one for each
-//! line that a discount is split over. [`tree`] lays them out for reading.
+//! line that a discount is split over. There can be many, so they are told one by one. [`tree`] lays them out for reading.
 
 mod steps;
 pub mod tree;
@@ -16,7 +16,6 @@ use super::catalog::Catalog;
 use super::money::Money;
 use super::promotions::{self, CartAmounts, Check};
 use super::quote::{self, PricedLine, Quote};
-use super::rules::{self, JudgedRule};
 
 /// What a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,8 +82,8 @@ pub struct Explanation<'a> {
     terms: &'a Terms<'a>,
     /// The quote that is explained.
     pub quote: Quote,
-    /// The rules of each line, in the order of the quote's lines.
-    rules: Vec<Vec<JudgedRule<'a>>>,
+    /// What the rules' conditions look at.
+    list_cart: ListCart,
     bundles: Vec<JudgedBundle<'a>>,
     checks: Vec<Check>,
     /// What the code looks at.
@@ -100,14 +99,9 @@ pub fn explain<'a>(catalog: &'a Catalog, cart: &'a Cart, terms: &'a Terms<'a>) -
     let stock: Vec<bundles::Stock> = by_id.iter().map(|priced| priced.stock()).collect();
 
     let list_cart = ListCart::of(catalog, &lines);
-    let facts = list_cart.facts(terms);
-    let judge_line = |priced: &PricedLine| {
-        rules::judge(catalog.offer(priced.line.add_on).rules(), &priced.line, &facts, terms).collect()
-    };
-    let rules = quote.lines.iter().map(judge_line).collect();
     let bundles = bundles::judge(catalog, &lines, &stock, &quote.bundles, terms);
     let amounts = quote.amounts_before_promo();
     let code = terms.promo.and_then(|request| request.terms.as_ref());
     let checks = code.map(|code| promotions::checks(code, &terms.redeemer(), &amounts)).unwrap_or_default();
-    Explanation { catalog, cart, terms, rules, bundles, checks, amounts, quote }
+    Explanation { catalog, cart, terms, list_cart, bundles, checks, amounts, quote }
 }

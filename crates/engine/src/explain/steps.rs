@@ -6,23 +6,27 @@ use super::super::bundles::{AppliedBundle, JudgedBundle, Verdict as BundleVerdic
 use super::super::catalog::Bundle;
 use super::super::promotions::PromoRequest;
 use super::super::quote::{PricedLine, PromoOutcome};
-use super::super::rules::{JudgedRule, Verdict as RuleVerdict};
+use super::super::rules::{self, JudgedRule, Verdict as RuleVerdict};
 use super::words::{self, Names};
 use super::{Explanation, Stage, Step};
 
 impl Explanation<'_> {
     /// The steps, in the order of the semantics: lines with their rules, bundles, the code, totals.
-    pub fn steps(&self) -> Vec<Step> {
-        let lines = self.quote.lines.iter().zip(&self.rules);
-        let lines = lines.flat_map(|(priced, rules)| {
-            let rules = rules.iter().map(|judged| self.rule(priced, judged));
+    pub fn steps(&self) -> impl Iterator<Item = Step> {
+        let facts = self.list_cart.facts(self.terms);
+        let lines = self.quote.lines.iter().flat_map(move |priced| {
+            (self.terms.check_interrupts)();
+            let offer = self.catalog.offer(priced.line.add_on);
+            let rules = rules::judge(offer.rules(), &priced.line, &facts, self.terms);
+            let rules = rules.map(|judged| self.rule(priced, &judged));
             std::iter::once(self.line(priced)).chain(rules).collect::<Vec<Step>>()
         });
         let withdrawn = self.cart.withdrawn.iter().map(|&add_on_id| self.withdrawn(add_on_id));
         let bundles = self.bundles.iter().flat_map(|judged| self.bundle(judged));
         let promo = self.terms.promo.into_iter().flat_map(|request| self.promo(request));
         let totals = self.quote.lines.iter().map(|priced| self.line_total(priced));
-        lines.chain(withdrawn).chain(bundles).chain(promo).chain(totals).chain([self.total()]).collect()
+        let total = std::iter::once_with(|| self.total());
+        lines.chain(withdrawn).chain(bundles).chain(promo).chain(totals).chain(total)
     }
 
     fn names(&self) -> Names<'_> {
@@ -85,6 +89,7 @@ impl Explanation<'_> {
     }
 
     fn bundle(&self, judged: &JudgedBundle) -> Vec<Step> {
+        (self.terms.check_interrupts)();
         let JudgedBundle { bundle, verdict } = judged;
         let (outcome, base, detail) = match verdict {
             BundleVerdict::Applied(AppliedBundle { instances, base, .. }) => {

@@ -1,18 +1,18 @@
 //! An explanation as an indented tree, in the manner of EXPLAIN.
 
-use uuid::Uuid;
+use std::collections::HashMap;
 
 use super::{Stage, Step};
 
 /// Lays the steps out under a heading, one line each.
-pub fn tree(heading: &str, steps: &[Step]) -> String {
-    let name_of = |add_on_id: Option<Uuid>| {
-        let line = steps.iter().find(|step| step.stage == Stage::Line && step.add_on_id == add_on_id);
-        line.map_or("", |line| line.source.as_str())
-    };
+pub fn tree(heading: &str, steps: impl Iterator<Item = Step>) -> String {
+    let (mut names, mut conditions) = (HashMap::new(), Vec::new());
     let mut text = heading.to_owned();
     let mut last_top = None;
     for step in steps {
+        if step.stage == Stage::Line {
+            names.insert(step.add_on_id, step.source.clone());
+        }
         if step.stage == Stage::Total && last_top != Some(Stage::Total) {
             text.push_str("\n  ->  To pay");
         }
@@ -21,12 +21,13 @@ pub fn tree(heading: &str, steps: &[Step]) -> String {
         }
         // The conditions of a code stand under it, but before it among the steps.
         if step.stage == Stage::PromoCondition {
+            conditions.push(step);
             continue;
         }
-        push(&mut text, depth(step.stage), &words(step, name_of(step.add_on_id)));
+        let name = names.get(&step.add_on_id).map_or("", String::as_str);
+        push(&mut text, depth(step.stage), &words(&step, name));
         if step.stage == Stage::Promo {
-            let conditions = steps.iter().filter(|step| step.stage == Stage::PromoCondition);
-            conditions.for_each(|condition| push(&mut text, 1, &words(condition, "")));
+            conditions.drain(..).for_each(|condition| push(&mut text, 1, &words(&condition, "")));
         }
     }
     text

@@ -28,14 +28,24 @@ impl Names<'_> {
         let (mut unknown, mut withdrawn, mut absent) = (Vec::new(), Vec::new(), Vec::new());
         for &id in ids {
             match self.catalog.find(id) {
-                None => unknown.push(self.add_on(id)),
-                Some(_) if self.cart.withdrawn.contains(&id) => withdrawn.push(self.add_on(id)),
-                Some(_) => absent.push(self.add_on(id)),
+                None => unknown.push(id),
+                Some(_) if self.cart.withdrawn.contains(&id) => withdrawn.push(id),
+                Some(_) => absent.push(id),
             }
         }
         let reasons = [("not in the cart", absent), ("no longer sold", withdrawn), ("not in the catalog", unknown)];
         let reasons = reasons.into_iter().filter(|(_, add_ons)| !add_ons.is_empty());
-        reasons.map(|(reason, add_ons)| format!("{reason}: {}", add_ons.join(", "))).collect::<Vec<String>>().join("; ")
+        reasons.map(|(reason, add_ons)| format!("{reason}: {}", self.list(&add_ons))).collect::<Vec<String>>().join("; ")
+    }
+
+    /// The names of add-ons, as many as anybody would read.
+    fn list(&self, ids: &[Uuid]) -> String {
+        const MOST: usize = 50;
+        let mut names: Vec<String> = ids.iter().take(MOST).map(|&id| self.add_on(id)).collect();
+        if ids.len() > MOST {
+            names.push(format!("and {} more", ids.len() - MOST));
+        }
+        names.join(", ")
     }
 }
 
@@ -134,8 +144,7 @@ pub(super) fn obstacles(obstacles: &[Obstacle], names: &Names) -> String {
 /// `1 instance of Brigade, Bolt, Vector Search: 20 % of 49.97`
 pub(super) fn applied_bundle(bundle: &Bundle, instances: u32, base: Money, names: &Names) -> String {
     let noun = if instances == 1 { "instance" } else { "instances" };
-    let add_ons: Vec<String> = bundle.add_on_ids.iter().map(|&id| names.add_on(id)).collect();
-    format!("{instances} {noun} of {}: {}", add_ons.join(", "), discount(bundle.discount, base, instances))
+    format!("{instances} {noun} of {}: {}", names.list(&bundle.add_on_ids), discount(bundle.discount, base, instances))
 }
 
 /// Why a candidate was not chosen.
@@ -172,8 +181,7 @@ pub(super) fn check(check: Check, code: &PromoCode, amounts: &CartAmounts, terms
             format!("the cart costs {} of at least {}", amounts.total, code.min_purchase_amount)
         }
         Refusal::NotApplicable => {
-            let add_ons = code.applicable_to.iter().flatten().map(|&id| names.add_on(id)).collect::<Vec<String>>();
-            format!("it is good for {}", in_brackets(&add_ons))
+            format!("it is good for [{}]", names.list(code.applicable_to.as_deref().unwrap_or_default()))
         }
         Refusal::TierNotAllowed => {
             format!("the tier is one of {}: {}", allowed(&restrictions.tier), given(terms.tier_code))

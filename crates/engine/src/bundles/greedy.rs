@@ -1,0 +1,349 @@
+//! The greedy search, for carts with too many selections: one instance at a time, the one that raises the total saving
+//! most, ties to the smaller id, until none raises it.
+//!
+//! What an instance is worth to the total, its gain, depends on the candidates of larger id that share a line with it:
+//! each of its units moves theirs along, and so their rounding. So every candidate's gain is kept, and after a step only
+//! those are worked out again that the step can have changed. What a unit less before it does to a chosen candidate is kept
+//! too, line by line, as all that come before it on that line ask for it.
+//!
+//! The work is limited. When it is spent, what is left is filled up in blocks.
+
+use super::effort::{CONSUMPTION, Effort};
+use super::{Candidate, Stock, consumption};
+use crate::money::Money;
+
+/// Adds instances one at a time, until none raises the total saving, or with so much work at most; then in blocks.
+pub(super) fn search(candidates: &[Candidate], stock: &[Stock], effort: u64, check_interrupts: fn()) -> Vec<u32> {
+    let mut search = GreedySearch::new(candidates, stock, Effort::new(effort, check_interrupts));
+    let mut gains = Gains::new((0..candidates.len()).map(|position| search.gain(position)).collect());
+    while let Some(best) = gains.best() {
+        if search.effort.is_spent() {
+            search.effort = Effort::new(effort, check_interrupts);
+            search.fill(gains);
+            break;
+        }
+        for position in search.add(best) {
+            gains.set(position, search.gain(position));
+        }
+    }
+    search.chosen
+}
+
+/// The gains of all candidates, with the best of them at hand.
+struct Gains {
+    gains: Vec<Money>,
+    /// A binary tree: the second half are the candidates, each other node is the better of nodes 2n and 2n + 1.
+    winners: Vec<usize>,
+}
+
+impl Gains {
+    fn new(gains: Vec<Money>) -> Gains {
+        let mut winners: Vec<usize> = std::iter::repeat_n(0, gains.len()).chain(0..gains.len()).collect();
+        for node in (1..gains.len()).rev() {
+            winners[node] = better(&gains, winners[2 * node], winners[2 * node + 1]);
+        }
+        Gains { gains, winners }
+    }
+
+    fn set(&mut self, position: usize, gain: Money) {
+        self.gains[position] = gain;
+        let mut node = (self.gains.len() + position) / 2;
+        while node > 0 {
+            self.winners[node] = better(&self.gains, self.winners[2 * node], self.winners[2 * node + 1]);
+            node /= 2;
+        }
+    }
+
+    /// The candidate that raises the total saving most, if any does.
+    fn best(&self) -> Option<usize> {
+        self.winners.get(1).copied().filter(|&best| self.gains[best] > Money::ZERO)
+    }
+
+    /// Those that raise it, the best first.
+    fn in_order(self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.gains.len()).filter(|&at| self.gains[at] > Money::ZERO).collect();
+        order.sort_by_key(|&position| std::cmp::Reverse(self.gains[position]));
+        order
+    }
+}
+
+/// The candidate with the larger gain; of equal ones that of the smaller id.
+fn better(gains: &[Money], one: usize, other: usize) -> usize {
+    match gains[one].cmp(&gains[other]) {
+        std::cmp::Ordering::Greater => one,
+        std::cmp::Ordering::Less => other,
+        std::cmp::Ordering::Equal => one.min(other),
+    }
+}
+
+/// A candidate that needs a line.
+#[derive(Clone, Copy)]
+struct User {
+    candidate: usize,
+    /// The line's place in `GreedySearch::shifted`.
+    slot: usize,
+}
+
+/// What a candidate has in common with the one that is looked at.
+#[derive(Clone, Copy, Default)]
+struct Common {
+    /// In which look this was noted.
+    look: u64,
+    lines: u32,
+    /// The place of the only line, if it is the only one.
+    slot: usize,
+}
+
+/// The selection so far.
+struct GreedySearch<'a, 'c> {
+    candidates: &'a [Candidate<'c>],
+    stock: &'a [Stock],
+    effort: Effort,
+    chosen: Vec<u32>,
+    /// The discount of each candidate's chosen instances.
+    discounts: Vec<Money>,
+    /// Their sum.
+    total: Money,
+    /// Where the lines of each candidate begin in `shifted`.
+    starts: Vec<usize>,
+    /// For each line of a chosen candidate its discount if a unit more of the line were taken before it.
+    shifted: Vec<Money>,
+    /// Units of each line that the chosen instances hold.
+    held: Vec<u32>,
+    /// For each line, the candidates that need it, in id order.
+    users: Vec<Vec<usize>>,
+    /// For each line, those of them that are chosen, in id order.
+    holders: Vec<Vec<User>>,
+    /// Numbers the looks, so that notes of earlier ones need not be wiped out.
+    look: u64,
+    common: Vec<Common>,
+    looked_at: Vec<u64>,
+}
+
+impl<'a, 'c> GreedySearch<'a, 'c> {
+    fn new(candidates: &'a [Candidate<'c>], stock: &'a [Stock], effort: Effort) -> Self {
+        let mut users = vec![Vec::new(); stock.len()];
+        let (mut starts, mut end) = (Vec::with_capacity(candidates.len()), 0);
+        for (position, candidate) in candidates.iter().enumerate() {
+            candidate.lines.iter().for_each(|&line| users[line].push(position));
+            starts.push(end);
+            end += candidate.lines.len();
+        }
+        let count = candidates.len();
+        GreedySearch {
+            candidates,
+            stock,
+            effort,
+            chosen: vec![0; count],
+            discounts: vec![Money::ZERO; count],
+            total: Money::ZERO,
+            starts,
+            shifted: vec![Money::ZERO; end],
+            held: vec![0; stock.len()],
+            users,
+            holders: vec![Vec::new(); stock.len()],
+            look: 0,
+            common: vec![Common::default(); count],
+            looked_at: vec![0; stock.len()],
+        }
+    }
+
+    /// What one more instance adds to the total saving; zero when there is no room for it, or when it or another chosen
+    /// bundle would save nothing then.
+    fn gain(&mut self, position: usize) -> Money {
+        if self.room(position) == 0 {
+            return Money::ZERO;
+        }
+        self.change(position).unwrap_or_default()
+    }
+
+    /// How many more instances the cart and the bundle's uses have room for.
+    fn room(&self, position: usize) -> u32 {
+        let candidate = &self.candidates[position];
+        let free = candidate.lines.iter().map(|&line| self.stock[line].quantity - self.held[line]);
+        free.min().unwrap_or(0).min(candidate.most - self.chosen[position])
+    }
+
+    /// How one more instance changes the total saving; `None` when that leaves a bundle that saves nothing, which is never
+    /// part of a selection.
+    fn change(&mut self, position: usize) -> Option<Money> {
+        let candidate = &self.candidates[position];
+        let instances = self.chosen[position] + 1;
+        let (mut behind, mut base, mut work) = (Vec::new(), Money::ZERO, 0);
+        self.look += 1;
+        for &line in &candidate.lines {
+            self.looked_at[line] = self.look;
+            let mut taken = 0;
+            for &User { candidate, slot } in &self.holders[line] {
+                if candidate < position {
+                    taken += self.chosen[candidate];
+                } else if candidate > position {
+                    let common = &mut self.common[candidate];
+                    if common.look != self.look {
+                        *common = Common { look: self.look, lines: 0, slot };
+                        behind.push(candidate);
+                    }
+                    common.lines += 1;
+                }
+            }
+            base += consumption(self.stock[line], taken, instances);
+            work += self.holders[line].len() as u64 + CONSUMPTION;
+        }
+        self.effort.spend(work + behind.len() as u64);
+        let own = candidate.bundle.discount.on(base, instances);
+        if own == Money::ZERO {
+            return None;
+        }
+        let mut change = own - self.discounts[position];
+        for other in behind {
+            let discount = self.discount_behind(other);
+            if discount == Money::ZERO {
+                return None;
+            }
+            change += discount - self.discounts[other];
+        }
+        Some(change)
+    }
+
+    /// The discount of a chosen candidate behind the one that is looked at, if that had one more instance.
+    fn discount_behind(&mut self, position: usize) -> Money {
+        let Common { lines, slot, .. } = self.common[position];
+        if lines == 1 {
+            return self.shifted[slot];
+        }
+        let candidate = &self.candidates[position];
+        let (instances, mut base, mut work) = (self.chosen[position], Money::ZERO, 0);
+        for &line in &candidate.lines {
+            let shift = u32::from(self.looked_at[line] == self.look);
+            base += consumption(self.stock[line], self.taken_before(line, position) + shift, instances);
+            work += self.holders[line].len() as u64 + CONSUMPTION;
+        }
+        self.effort.spend(work);
+        candidate.bundle.discount.on(base, instances)
+    }
+
+    /// Units of a line held by candidates before `position`.
+    fn taken_before(&self, line: usize, position: usize) -> u32 {
+        let before = self.holders[line].iter().take_while(|holder| holder.candidate < position);
+        before.map(|holder| self.chosen[holder.candidate]).sum()
+    }
+
+    /// Adds an instance, and returns the candidates whose gain that can have changed.
+    fn add(&mut self, position: usize) -> Vec<usize> {
+        let moved = self.place(position, 1);
+        self.users_around(&moved)
+    }
+
+    /// Adds instances, and returns the chosen candidates whose discounts that can have changed.
+    fn place(&mut self, position: usize, instances: u32) -> Vec<usize> {
+        for (place, &line) in self.candidates[position].lines.iter().enumerate() {
+            self.held[line] += instances;
+            if self.chosen[position] == 0 {
+                let holder = User { candidate: position, slot: self.starts[position] + place };
+                let at = self.holders[line].partition_point(|holder| holder.candidate < position);
+                self.holders[line].insert(at, holder);
+            }
+        }
+        self.chosen[position] += instances;
+        let moved = self.holders_from(position);
+        moved.iter().for_each(|&other| self.settle(other));
+        moved
+    }
+
+    /// Undoes what `place` did.
+    fn take_back(&mut self, position: usize, instances: u32, moved: &[usize]) {
+        self.chosen[position] -= instances;
+        for &line in &self.candidates[position].lines {
+            self.held[line] -= instances;
+            if self.chosen[position] == 0 {
+                self.holders[line].retain(|holder| holder.candidate != position);
+            }
+        }
+        moved.iter().for_each(|&other| self.settle(other));
+    }
+
+    /// A chosen candidate and those behind it on its lines.
+    fn holders_from(&mut self, position: usize) -> Vec<usize> {
+        self.look += 1;
+        let (mut found, mut work) = (Vec::new(), 0);
+        for &line in &self.candidates[position].lines {
+            let holders = &self.holders[line];
+            for holder in &holders[holders.partition_point(|holder| holder.candidate < position)..] {
+                let common = &mut self.common[holder.candidate];
+                if common.look != self.look {
+                    common.look = self.look;
+                    found.push(holder.candidate);
+                }
+                work += 1;
+            }
+        }
+        self.effort.spend(work);
+        found
+    }
+
+    /// Works out what a chosen candidate takes off, as it is and with a unit more taken before it on each of its lines.
+    fn settle(&mut self, position: usize) {
+        let candidate = &self.candidates[position];
+        let (instances, start) = (self.chosen[position], self.starts[position]);
+        let (mut base, mut work) = (Money::ZERO, 0);
+        // First the difference that a unit makes to each line, then, when the base is known, the discounts.
+        for (place, &line) in candidate.lines.iter().enumerate() {
+            let taken = self.taken_before(line, position);
+            let consumed = consumption(self.stock[line], taken, instances);
+            base += consumed;
+            self.shifted[start + place] = consumption(self.stock[line], taken + 1, instances) - consumed;
+            work += self.holders[line].len() as u64 + 2 * CONSUMPTION;
+        }
+        for difference in &mut self.shifted[start..start + candidate.lines.len()] {
+            *difference = candidate.bundle.discount.on(base + *difference, instances);
+        }
+        let discount = candidate.bundle.discount.on(base, instances);
+        let before = std::mem::replace(&mut self.discounts[position], discount);
+        self.total += discount - before;
+        self.effort.spend(work);
+    }
+
+    /// Everybody who needs a line of one of these.
+    fn users_around(&mut self, moved: &[usize]) -> Vec<usize> {
+        self.look += 1;
+        let (mut found, mut work) = (Vec::new(), 0);
+        for &line in moved.iter().flat_map(|&position| &self.candidates[position].lines) {
+            if std::mem::replace(&mut self.looked_at[line], self.look) == self.look {
+                continue;
+            }
+            work += self.users[line].len() as u64;
+            for &user in &self.users[line] {
+                let common = &mut self.common[user];
+                if common.look != self.look {
+                    common.look = self.look;
+                    found.push(user);
+                }
+            }
+        }
+        self.effort.spend(work);
+        found
+    }
+
+    /// Adds of each candidate that still raises the total, the best first, as many instances as there is room for.
+    fn fill(&mut self, gains: Gains) {
+        for position in gains.in_order() {
+            if self.effort.is_spent() {
+                break;
+            }
+            let instances = self.room(position);
+            if instances > 0 {
+                self.add_block(position, instances);
+            }
+        }
+    }
+
+    /// Adds so many instances, unless that lowers the total saving or leaves a bundle that saves nothing.
+    fn add_block(&mut self, position: usize, instances: u32) {
+        let total = self.total;
+        let moved = self.place(position, instances);
+        let is_idle = moved.iter().any(|&other| self.discounts[other] == Money::ZERO);
+        if is_idle || self.total <= total {
+            self.take_back(position, instances, &moved);
+        }
+    }
+}
