@@ -38,6 +38,7 @@ sql_states! {
     TriggerProtocolViolated "39P01" "a trigger's function is called by somebody else"
     EventTriggerProtocolViolated "39P03" "an event trigger's function is called by somebody else"
     InsufficientPrivilege "42501" "the caller may not do that"
+    ProgramLimitExceeded "54000" "it is more than the extension takes"
     ObjectNotInPrerequisiteState "55000" "the thing is in the wrong state"
     NoDataFound "P0002" "there is no such thing"
 }
@@ -305,6 +306,16 @@ errors! {
         message: "{argument} is malformed: {malformed}";
         detail: "The shape is {shape}.";
         hint: "Correct {argument} and call again.";
+    }
+
+    /// An explanation that nobody would read.
+    ExplanationTooLong {
+        /// How many bytes it may have.
+        longest: usize,
+    } => ProgramLimitExceeded "explanation_too_long" {
+        message: "the explanation of the cart has more than {longest} bytes";
+        detail: "As a text it has to be in memory as a whole.";
+        hint: "Call explain_cart(), which returns it row by row.";
     }
 
     /// A JSON column that does not have the shape it must have.

@@ -21,6 +21,13 @@ const CASES: &[(&str, &str)] = &[
     ("invalid_quantity", "SELECT price_add_on('a0000000-0000-4000-8000-000000000003', 0)"),
     ("invalid_count", "SELECT * FROM purchase_history('ada', max_rows => -1)"),
     ("malformed_argument", "SELECT quote('{}')"),
+    (
+        "explanation_too_long",
+        "WITH many AS (INSERT INTO add_ons (name, category, base_price, billing_type)
+                       SELECT repeat('x', 240) || n, 'analytics', 1, 'monthly' FROM generate_series(1, 15000) n RETURNING id)
+         INSERT INTO cart_items (user_id, add_on_id) SELECT 'dora', id FROM many;
+         SELECT explain_cart_text('dora')",
+    ),
     ("unknown_access_level", "SELECT grant_marketplace_access('errors_role', 'everything')"),
     (
         "not_owner",

@@ -1,55 +1,73 @@
 //! Why a cart costs what it costs.
 
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::Answer;
 use super::pricing::request;
 use crate::error::Error;
 use crate::operations::pricing::{self, Priced};
-use crate::pg::datum::{Amount, Id, Text, Timestamp, iso_8601, required};
+use crate::pg::datum::{Amount, Id, Text, Timestamp, iso_8601, required, text_datum};
 use crate::pg::settings;
+use crate::pg::tuplestore::Tuplestore;
 use engine::bundles::Search;
 use engine::explain::tree::tree;
 
-#[pg_extern(stable, parallel_safe)]
+/// The longest text of an explanation, in bytes.
+const LONGEST_TEXT: usize = 8 << 20;
+
+/// What a step adds to it at most, besides what it says.
+const STEP_LENGTH: usize = 200;
+
+// The result can be long, so it goes into a tuplestore. pgrx knows of no such result and takes the declaration as it stands
+// here.
+#[pg_extern(sql = r#"
+CREATE FUNCTION "explain_cart"(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "step" pg_catalog.int4,
+    "stage" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "source_id" pg_catalog.uuid,
+    "source" pg_catalog.text,
+    "outcome" pg_catalog.text,
+    "base" pg_catalog.numeric,
+    "discount" pg_catalog.numeric,
+    "detail" pg_catalog.text
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
 fn explain_cart(
     user_id: Option<Text>,
-    tier_code: default!(Option<Text>, "NULL"),
-    promo_code: default!(Option<Text>, "NULL"),
-    at: default!(Option<Timestamp>, "pg_catalog.now()"),
-) -> Result<
-    TableIterator<
-        'static,
-        (
-            name!(step, i32),
-            name!(stage, Text),
-            name!(add_on_id, Option<Id>),
-            name!(source_id, Option<Id>),
-            name!(source, Text),
-            name!(outcome, Text),
-            name!(base, Option<Amount>),
-            name!(discount, Option<Amount>),
-            name!(detail, Text),
-        ),
-    >,
-    ErrorReport,
-> {
-    let steps = priced(user_id, tier_code, promo_code, at)?.steps();
-    let rows = steps.into_iter().enumerate().map(|(number, step)| {
-        (
-            number as i32 + 1,
-            Text(step.stage.name().to_owned()),
-            step.add_on_id.map(Id),
-            step.source_id.map(Id),
-            Text(step.source),
-            Text(step.outcome.to_owned()),
-            step.base.map(Amount),
-            step.discount.map(Amount),
-            Text(step.detail),
-        )
+    tier_code: Option<Text>,
+    promo_code: Option<Text>,
+    at: Option<Timestamp>,
+    call: pg_sys::FunctionCallInfo,
+) -> Answer<()> {
+    let priced = priced(user_id, tier_code, promo_code, at)?;
+    // SAFETY: the function is declared as returning a table.
+    let mut rows = unsafe { Tuplestore::open(call) };
+    priced.with_steps(|steps| {
+        for (number, step) in (1_i32..).zip(steps) {
+            rows.push(|| {
+                [
+                    number.into_datum(),
+                    Some(text_datum(step.stage.name())),
+                    step.add_on_id.map(Id).into_datum(),
+                    step.source_id.map(Id).into_datum(),
+                    Some(text_datum(&step.source)),
+                    Some(text_datum(step.outcome)),
+                    step.base.map(Amount).into_datum(),
+                    step.discount.map(Amount).into_datum(),
+                    Some(text_datum(&step.detail)),
+                ]
+            });
+        }
     });
-    Ok(TableIterator::new(rows))
+    Ok(())
 }
 
 #[pg_extern(stable, parallel_safe)]
@@ -60,7 +78,18 @@ fn explain_cart_text(
     at: default!(Option<Timestamp>, "pg_catalog.now()"),
 ) -> Answer<Text> {
     let priced = priced(user_id, tier_code, promo_code, at)?;
-    Ok(Text(tree(&heading(&priced), &priced.steps())))
+    let mut length = 0;
+    let text = priced.with_steps(|steps| {
+        let that_fit = steps.take_while(|step| {
+            length += STEP_LENGTH + step.source.len() + step.detail.len();
+            length <= LONGEST_TEXT
+        });
+        tree(&heading(&priced), that_fit)
+    });
+    if length > LONGEST_TEXT {
+        return Err(Error::ExplanationTooLong { longest: LONGEST_TEXT }.into());
+    }
+    Ok(Text(text))
 }
 
 fn priced(

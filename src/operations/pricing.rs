@@ -102,10 +102,11 @@ impl Priced {
         }
     }
 
-    /// Why the cart costs what it costs.
-    pub fn steps(&self) -> Vec<Step> {
+    /// Hands the reasons why the cart costs what it costs to somebody, who takes them one by one.
+    pub fn with_steps<T>(&self, take: impl FnOnce(&mut dyn Iterator<Item = Step>) -> T) -> T {
         let terms = self.terms();
-        explain(&self.assortment.catalog, &self.cart, &terms).steps()
+        let explanation = explain(&self.assortment.catalog, &self.cart, &terms);
+        take(&mut explanation.steps())
     }
 
     /// The quote as callers see it.
@@ -145,6 +146,7 @@ impl Pricer {
         let nothing_known = History::default();
         let (mut carts, mut users) = (Vec::new(), Vec::new());
         for (user_id, lines) in batch.carts() {
+            check_interrupts();
             let cart = cart::to_cart(lines, catalog).map_err(|error| error.in_cart_of(user_id))?;
             users.push((user_id, Questions::that_decide(catalog, &cart, &self.terms(user_id, &nothing_known))));
             carts.push(cart);

@@ -1,6 +1,6 @@
 //! Loading what prices depend on: add-ons, pricing rules and bundles.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use uuid::Uuid;
@@ -89,10 +89,13 @@ pub fn assortment(add_on_ids: &[Uuid]) -> Result<Assortment, Error> {
 
 /// The bundles of limited use that these add-ons are enough for.
 fn limited_bundles(offers: &[Rc<Offer>]) -> Vec<Uuid> {
-    let is_offered = |id: &Uuid| offers.iter().any(|offer| offer.add_on.id == *id);
-    let bundles = offers.iter().flat_map(|offer| offer.bundles());
-    let limited = bundles.filter(|bundle| bundle.is_limited && bundle.add_on_ids.iter().all(is_offered));
-    limited.map(|bundle| bundle.id).collect()
+    let mut limited = offers.iter().flat_map(|offer| offer.bundles()).filter(|bundle| bundle.is_limited).peekable();
+    if limited.peek().is_none() {
+        return Vec::new();
+    }
+    let offered: HashSet<Uuid> = offers.iter().map(|offer| offer.add_on.id).collect();
+    let is_enough_for = |bundle: &&Rc<Bundle>| bundle.add_on_ids.iter().all(|id| offered.contains(id));
+    limited.filter(is_enough_for).map(|bundle| bundle.id).collect()
 }
 
 fn uses_left(bundle_ids: &[Uuid]) -> Result<HashMap<Uuid, u32>, Error> {

@@ -111,7 +111,9 @@ fn documents(criterion: &mut Criterion) {
         bencher
             .iter(|| serde_json::to_string(&QuoteDocument::new(black_box(&quote), &catalog, &cart, &terms, heading)));
     });
-    criterion.bench_function("explain", |bencher| bencher.iter(|| explain(&catalog, black_box(&cart), &terms).steps().count()));
+    criterion.bench_function("explain", |bencher| {
+        bencher.iter(|| explain(&catalog, black_box(&cart), &terms).steps().count())
+    });
 }
 
 fn splits(criterion: &mut Criterion) {

@@ -103,8 +103,8 @@ fn instances(candidates: &[Candidate], applied: &[AppliedBundle]) -> Vec<u32> {
 fn crowd() -> impl Strategy<Value = (Vec<Stock>, Vec<(Vec<usize>, Discount, u32)>)> {
     const LINES: usize = 6;
     let remaining = prop_oneof![0..40_i64, 0..20_000_i64];
-    let stock = (1..14_u32, remaining)
-        .prop_map(|(quantity, cents)| Stock { quantity, remaining: Money::from_cents(cents) });
+    let stock =
+        (1..14_u32, remaining).prop_map(|(quantity, cents)| Stock { quantity, remaining: Money::from_cents(cents) });
     let lines = prop::sample::subsequence((0..LINES).collect::<Vec<usize>>(), 2..=4);
     let discount = (prop_oneof![Just(0), 0..=3_000_i64], prop_oneof![3 => Just(0), 1 => 0..30_i64]);
     let discount = discount.prop_map(|(percent, cents)| Discount {

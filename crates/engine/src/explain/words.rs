@@ -35,7 +35,10 @@ impl Names<'_> {
         }
         let reasons = [("not in the cart", absent), ("no longer sold", withdrawn), ("not in the catalog", unknown)];
         let reasons = reasons.into_iter().filter(|(_, add_ons)| !add_ons.is_empty());
-        reasons.map(|(reason, add_ons)| format!("{reason}: {}", self.list(&add_ons))).collect::<Vec<String>>().join("; ")
+        reasons
+            .map(|(reason, add_ons)| format!("{reason}: {}", self.list(&add_ons)))
+            .collect::<Vec<String>>()
+            .join("; ")
     }
 
     /// The names of add-ons, as many as anybody would read.
