@@ -8,8 +8,9 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use engine::currency::Unusable;
 use engine::json::Malformed;
-use engine::money::Money;
+use engine::money::{Money, Unit};
 
 /// Makes [`SqlState`].
 macro_rules! sql_states {
@@ -411,6 +412,32 @@ errors! {
         hint: "Ask for fewer units.";
     }
 
+    /// A list price that nobody can charge in the currency of prices.
+    PriceNotChargeable {
+        /// The add-on's name.
+        name: String,
+        /// Its list price.
+        unit_price: Money,
+        /// The smallest amount that can be charged.
+        unit: Unit,
+    } => ObjectNotInPrerequisiteState "price_not_chargeable" {
+        message: "add-on \"{name}\" costs {unit_price}, which is no multiple of {smallest}", smallest = unit.amount();
+        detail: "That is the smallest amount in the currency of prices.";
+        hint: "Round add_ons.base_price, or correct extensions.currency.";
+    }
+
+    /// The setting names a currency that prices cannot have.
+    CurrencyUnusable {
+        /// The setting.
+        code: String,
+        /// Why not.
+        why: Unusable,
+    } => ObjectNotInPrerequisiteState "currency_unusable" {
+        message: "extensions.currency is \"{code}\", which prices cannot have: {why}";
+        detail: "It was set where nothing could refuse it.";
+        hint: "Set it for the database: ALTER DATABASE ... SET extensions.currency = 'EUR'.";
+    }
+
     /// A text that no column can hold.
     TextTooLong {
         /// The argument's name.
@@ -795,6 +822,9 @@ impl From<engine::error::Error> for Error {
             Engine::AddOnNotForSale { add_on_id, name } => Error::AddOnNotForSale { add_on_id, name },
             Engine::AmountOutOfRange { name, unit_price, quantity } => {
                 Error::AmountOutOfRange { name, unit_price, quantity, cart_of: None }
+            }
+            Engine::PriceNotChargeable { name, unit_price, unit } => {
+                Error::PriceNotChargeable { name, unit_price, unit }
             }
         }
     }

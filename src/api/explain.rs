@@ -7,7 +7,6 @@ use super::pricing::request;
 use crate::error::Error;
 use crate::operations::pricing::{self, Priced};
 use crate::pg::datum::{Amount, Id, Text, Timestamp, iso_8601, required, text_datum};
-use crate::pg::settings;
 use crate::pg::tuplestore::Tuplestore;
 use engine::bundles::Search;
 use engine::explain::tree::tree;
@@ -111,7 +110,7 @@ fn heading(priced: &Priced) -> String {
         Search::Exact => "",
         Search::Greedy => " (bundles found by greedy search)",
     };
-    format!("Cart of {user}{tier}, at {at}: {total} {}{greedy}", settings::currency())
+    format!("Cart of {user}{tier}, at {at}: {total} {}{greedy}", priced.currency)
 }
 
 extension_sql_file!(

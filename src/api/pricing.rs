@@ -6,6 +6,7 @@ use super::{Answer, at_least};
 use crate::error::Error;
 use crate::operations::pricing::{self, Priced, Request, Totals};
 use crate::pg::datum::{Amount, Id, Json, Text, Timestamp, required, text_datum};
+use crate::pg::settings;
 use crate::pg::tuplestore::Tuplestore;
 use crate::store::catalog_cache;
 use engine::items;
@@ -22,7 +23,8 @@ fn price_add_on(
     let quantity = at_least(1, required(quantity, "quantity")?)?;
     let Timestamp(at) = required(at, "at")?;
     let offer = catalog_cache::offer(add_on_id)?.ok_or(Error::AddOnNotFound { add_on_id })?;
-    let price = price_alone(&offer, quantity, tier_code.as_deref(), at).map_err(Error::from)?;
+    let price =
+        price_alone(&offer, quantity, tier_code.as_deref(), at, settings::currency()?.unit()).map_err(Error::from)?;
     Ok(Amount(price))
 }
 

@@ -11,7 +11,6 @@ use crate::operations::pricing::{self, Priced, Request};
 use crate::params;
 use crate::pg::datum::{Json, new_id};
 use crate::pg::locks::{FreshSnapshot, lock_user};
-use crate::pg::settings;
 use crate::pg::statement::Statement;
 use crate::store::cart::{self, StoredLine};
 use crate::store::purchases::{self, Purchase};
@@ -161,7 +160,7 @@ fn group_in_words(group: BillingType, priced: &Priced) -> String {
 
 /// Writes the purchases, each with its line of the quote, the first with the whole quote, and takes them out of the cart.
 fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<Sold>, Error> {
-    let currency = settings::currency();
+    let currency = priced.currency.to_string();
     let sold = |line: &PricedLine| Sold {
         checkout_id,
         purchase_id: Uuid::nil(),

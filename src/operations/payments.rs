@@ -13,7 +13,8 @@ use crate::pg::locks::lock_user;
 use crate::store::purchases::{self, Purchase};
 use crate::store::subscriptions::{self, Period};
 use crate::store::uses::Claims;
-use engine::money::Money;
+use engine::currency::unit_of;
+use engine::money::{Money, Unit};
 use engine::purchases::PurchaseStatus;
 use engine::refunds::{self, Refundable, Refunded};
 use engine::time::Instant;
@@ -154,8 +155,9 @@ impl Payment {
                 refunded: purchase.refunded,
             })
             .collect();
+        let unit = self.purchases.first().map_or(Unit::HUNDREDTH, |purchase| unit_of(&purchase.currency));
         let mut has_changed = false;
-        for (purchase, refunded) in self.purchases.iter_mut().zip(refunds::spread(&refundable, total)) {
+        for (purchase, refunded) in self.purchases.iter_mut().zip(refunds::spread(&refundable, total, unit)) {
             has_changed |= refunded.amount != purchase.refunded;
             refund_up_to(purchase, refunded)?;
         }

@@ -14,6 +14,7 @@ use crate::store::history::{self, History};
 use crate::store::promotions;
 use engine::cart::{Cart, Terms};
 use engine::catalog::Catalog;
+use engine::currency::Currency;
 use engine::explain::{Step, explain};
 use engine::items;
 use engine::money::Money;
@@ -36,6 +37,7 @@ pub struct Request {
 #[derive(Debug)]
 pub struct Priced {
     pub request: Request,
+    pub currency: Currency,
     pub assortment: Assortment,
     pub cart: Cart,
     pub promo: Option<PromoRequest>,
@@ -48,9 +50,10 @@ type Ask = fn(&Catalog, &Cart, &Terms) -> Questions;
 
 /// Prices add-ons by id.
 pub fn price_items(request: Request, quantities: &BTreeMap<Uuid, u32>) -> Result<Priced, Error> {
+    let currency = settings::currency()?;
     let assortment = catalog::assortment(&quantities.keys().copied().collect::<Vec<Uuid>>())?;
-    let cart = items::to_cart(&assortment.catalog, quantities)?;
-    price(request, assortment, cart, Questions::that_decide)
+    let cart = items::to_cart(&assortment.catalog, quantities, currency.unit())?;
+    price(request, currency, assortment, cart, Questions::that_decide)
 }
 
 /// Prices the user's stored cart.
@@ -61,23 +64,25 @@ pub fn price_stored_cart(request: Request) -> Result<Priced, Error> {
 
 /// Prices lines of a stored cart.
 pub fn price_lines(request: Request, lines: &[StoredLine]) -> Result<Priced, Error> {
+    let currency = settings::currency()?;
     let assortment = catalog::assortment(&lines.iter().map(|line| line.add_on_id).collect::<Vec<Uuid>>())?;
-    let cart = cart::to_cart(lines, &assortment.catalog)?;
-    price(request, assortment, cart, Questions::that_decide)
+    let cart = cart::to_cart(lines, &assortment.catalog, currency.unit())?;
+    price(request, currency, assortment, cart, Questions::that_decide)
 }
 
 /// Prices the user's stored cart from the whole catalog, so that whatever does not apply to it can be told too.
 pub fn price_stored_cart_from_everything(request: Request) -> Result<Priced, Error> {
+    let currency = settings::currency()?;
     let lines = cart::lines(request.user_id.as_deref().unwrap_or_default())?;
     let assortment = catalog::everything()?.arrange();
-    let cart = cart::to_cart(&lines, &assortment.catalog)?;
-    price(request, assortment, cart, Questions::that_explain)
+    let cart = cart::to_cart(&lines, &assortment.catalog, currency.unit())?;
+    price(request, currency, assortment, cart, Questions::that_explain)
 }
 
-fn price(request: Request, assortment: Assortment, cart: Cart, ask: Ask) -> Result<Priced, Error> {
+fn price(request: Request, currency: Currency, assortment: Assortment, cart: Cart, ask: Ask) -> Result<Priced, Error> {
     let promo = request.promo_code.as_deref().map(promotions::request).transpose()?;
     let (history, quote) = (History::default(), Quote::default());
-    let mut priced = Priced { request, assortment, cart, promo, history, quote };
+    let mut priced = Priced { request, currency, assortment, cart, promo, history, quote };
     let questions = ask(&priced.assortment.catalog, &priced.cart, &priced.terms());
     if let Some(user_id) = priced.request.user_id.as_deref() {
         let histories = history::load(&[(user_id, questions)], priced.request.at, priced.promo.as_ref())?;
@@ -97,6 +102,7 @@ impl Priced {
             has_purchased: self.history.has_purchased,
             bundle_uses_left: &self.assortment.bundle_uses_left,
             promo: self.promo.as_ref(),
+            unit: self.currency.unit(),
             promo_uses: self.history.promo_uses,
             check_interrupts,
         }
@@ -116,8 +122,8 @@ impl Priced {
 
     /// Hands the quote's document to somebody.
     pub fn with_document<T>(&self, take: impl FnOnce(&QuoteDocument) -> T) -> T {
-        let (currency, priced_at) = (settings::currency(), iso_8601(self.request.at));
-        let heading = Heading { currency: &currency, priced_at: &priced_at };
+        let priced_at = iso_8601(self.request.at);
+        let heading = Heading { currency: self.currency.code(), priced_at: &priced_at };
         take(&QuoteDocument::new(&self.quote, &self.assortment.catalog, &self.cart, &self.terms(), heading))
     }
 }
@@ -125,6 +131,7 @@ impl Priced {
 /// Prices carts of many users on the same terms, from a catalog that is loaded once.
 #[derive(Debug)]
 pub struct Pricer {
+    pub currency: Currency,
     pub assortment: Assortment,
     pub tier_code: Option<String>,
     pub promo: Option<PromoRequest>,
@@ -147,7 +154,7 @@ impl Pricer {
         let (mut carts, mut users) = (Vec::new(), Vec::new());
         for (user_id, lines) in batch.carts() {
             check_interrupts();
-            let cart = cart::to_cart(lines, catalog).map_err(|error| error.in_cart_of(user_id))?;
+            let cart = cart::to_cart(lines, catalog, self.currency.unit()).map_err(|error| error.in_cart_of(user_id))?;
             users.push((user_id, Questions::that_decide(catalog, &cart, &self.terms(user_id, &nothing_known))));
             carts.push(cart);
         }
@@ -171,6 +178,7 @@ impl Pricer {
             has_purchased: history.has_purchased,
             bundle_uses_left: &self.assortment.bundle_uses_left,
             promo: self.promo.as_ref(),
+            unit: self.currency.unit(),
             promo_uses: history.promo_uses,
             check_interrupts,
         }
@@ -180,6 +188,7 @@ impl Pricer {
 /// Prices every stored cart, whoever's it is, in the order of the users.
 pub fn price_every_cart(request: Request, mut each: impl FnMut(&str, Totals)) -> Result<(), Error> {
     let pricer = Pricer {
+        currency: settings::currency()?,
         assortment: catalog::everything()?.arrange(),
         promo: request.promo_code.as_deref().map(promotions::request).transpose()?,
         tier_code: request.tier_code,

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::operations::pricing::Pricer;
 use crate::pg::datum::{Json, read_time};
+use crate::pg::settings;
 use crate::store::cart::StoredLine;
 use crate::store::carts;
 use crate::store::catalog::{self, Rows};
@@ -117,7 +118,9 @@ fn compare(
     scope: Scope,
     mut each: impl FnMut(Change),
 ) -> Result<(), Error> {
+    let currency = settings::currency()?;
     let pricer = |rows: Rows, promo| Pricer {
+        currency,
         assortment: rows.arrange(),
         tier_code: scope.tier_code.clone(),
         promo,

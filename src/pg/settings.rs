@@ -1,9 +1,13 @@
 //! The settings of the extension (GUCs).
 
 use std::ffi::{CStr, CString, c_char, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::{pg_guard, pg_sys};
+
+use crate::error::Error;
+use engine::currency::Currency;
 
 static MAX_CART_QUANTITY: GucSetting<i32> = GucSetting::<i32>::new(100);
 static CATALOG_CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(8192);
@@ -20,9 +24,14 @@ pub fn catalog_cache_bytes() -> usize {
     CATALOG_CACHE_SIZE.get() as usize * 1024
 }
 
+/// Set once the settings are known, so that what was there before them can be told from what somebody sets now.
+static ARE_REGISTERED: AtomicBool = AtomicBool::new(false);
+
 /// The currency of all prices.
-pub fn currency() -> String {
-    CURRENCY.get().as_deref().map(CStr::to_string_lossy).unwrap_or_default().into_owned()
+pub fn currency() -> Result<Currency, Error> {
+    let setting = CURRENCY.get();
+    let code = setting.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
+    Currency::from_code(&code).map_err(|why| Error::CurrencyUnusable { code: code.into_owned(), why })
 }
 
 /// Makes the settings known to PostgreSQL.
@@ -69,23 +78,34 @@ pub fn register() {
             None,
         );
     }
+    ARE_REGISTERED.store(true, Ordering::Relaxed);
 }
 
-/// Lets three capital letters pass.
+/// Refuses what is no currency of prices where somebody sets it. What a session finds set for it when it begins, by whoever did
+/// not have the library loaded, passes: PostgreSQL would put the default in its place, and prices would be in another currency
+/// than the one meant. `currency` refuses it whenever something is to be priced.
 #[pg_guard]
 unsafe extern "C-unwind" fn check_currency(
     value: *mut *mut c_char,
     _extra: *mut *mut c_void,
-    _source: pg_sys::GucSource::Type,
+    source: pg_sys::GucSource::Type,
 ) -> bool {
-    // SAFETY: PostgreSQL passes a C string, and reads the detail before anything can change it.
-    unsafe {
-        let letters = CStr::from_ptr(*value).to_bytes();
-        let is_code = letters.len() == 3 && letters.iter().all(u8::is_ascii_uppercase);
-        if !is_code {
-            pg_sys::GUC_check_errdetail_string =
-                c"A currency is a code of three capital letters, such as USD.".as_ptr().cast_mut();
-        }
-        is_code
+    // SAFETY: PostgreSQL passes a C string.
+    let code = unsafe { CStr::from_ptr(*value) }.to_string_lossy();
+    let Err(why) = Currency::from_code(&code) else { return true };
+    if is_found(source) {
+        return true;
     }
+    let detail = CString::new(format!("\"{code}\" cannot be used: {why}.")).unwrap_or_default();
+    // SAFETY: PostgreSQL reads the detail, a copy of its own, before the memory context ends.
+    unsafe { pg_sys::GUC_check_errdetail_string = pg_sys::pstrdup(detail.as_ptr()) };
+    false
+}
+
+/// Whether a value was there before the session could object to it.
+fn is_found(source: pg_sys::GucSource::Type) -> bool {
+    use pg_sys::GucSource::*;
+    let is_of_session =
+        matches!(source, PGC_S_ARGV | PGC_S_GLOBAL | PGC_S_DATABASE | PGC_S_USER | PGC_S_DATABASE_USER | PGC_S_CLIENT);
+    is_of_session || !ARE_REGISTERED.load(Ordering::Relaxed)
 }

@@ -10,6 +10,7 @@ use crate::store::catalog::billing_type;
 use engine::billing::BillingType;
 use engine::cart::{Cart, Line};
 use engine::catalog::Catalog;
+use engine::money::Unit;
 
 static LINES: Statement<LineColumns> = Statement::new(
     "SELECT c.add_on_id, c.quantity, c.billing_type
@@ -121,11 +122,14 @@ pub fn remove_sold(user_id: &str, add_on_ids: &[Uuid]) -> Result<(), Error> {
 }
 
 /// The cart of these lines; what is no longer sold is set apart.
-pub fn to_cart(lines: &[StoredLine], catalog: &Catalog) -> Result<Cart, Error> {
+pub fn to_cart(lines: &[StoredLine], catalog: &Catalog, unit: Unit) -> Result<Cart, Error> {
     let mut cart = Cart::default();
     for line in lines {
         match catalog.find(line.add_on_id).filter(|&found| catalog.add_on(found).is_active) {
-            Some(found) => cart.lines.push(Line::new(catalog.add_on(found), found, line.quantity, line.billing_type)?),
+            Some(found) => {
+                let add_on = catalog.add_on(found);
+                cart.lines.push(Line::new(add_on, found, line.quantity, line.billing_type, unit)?);
+            }
             None => cart.withdrawn.push(line.add_on_id),
         }
     }

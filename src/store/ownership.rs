@@ -54,7 +54,7 @@ pub fn renew(user_id: &str, add_on_id: Uuid, payment: &RenewalPayment) -> Result
             user_id,
             add_on_id,
             amount: payment.amount.unwrap_or(Money::ZERO),
-            currency: &settings::currency(),
+            currency: settings::currency()?.code(),
             stripe_payment_id: payment.stripe_payment_id.as_deref(),
             lago_invoice_id: payment.lago_invoice_id.as_deref(),
             ends_at,

@@ -10,7 +10,7 @@ use engine::cart::{Cart, Line, Terms};
 use engine::catalog::{AddOn, Bundle, Catalog, PricingRule};
 use engine::conditions::Conditions;
 use engine::explain::explain;
-use engine::money::{Discount, Money, Percent};
+use engine::money::{Discount, Money, Percent, Unit};
 use engine::promotions::{PromoCode, PromoDiscount, PromoRequest};
 use engine::quote::price;
 use engine::quote_json::{Heading, QuoteDocument};
@@ -70,7 +70,7 @@ fn catalog(add_ons: u128) -> Catalog {
 fn cart(catalog: &Catalog, lines: u128, step: u128, quantity: u32) -> Cart {
     let line = |number: u128| {
         let add_on = catalog.find(id(number * step)).expect("it is in the catalog");
-        Line::new(catalog.add_on(add_on), add_on, quantity, None).expect("it is cheap")
+        Line::new(catalog.add_on(add_on), add_on, quantity, None, Unit::HUNDREDTH).expect("it is cheap")
     };
     Cart { lines: (0..lines).map(line).collect(), withdrawn: Vec::new() }
 }
@@ -120,7 +120,7 @@ fn splits(criterion: &mut Criterion) {
     let weights: Vec<Money> = (1..=100).map(|number| Money::from_cents(number * 37)).collect();
     for lines in [3, 100] {
         criterion.bench_function(&format!("split/{lines}"), |bencher| {
-            bencher.iter(|| split(black_box(Money::from_cents(101)), &weights[..lines]));
+            bencher.iter(|| split(black_box(Money::from_cents(101)), &weights[..lines], Unit::HUNDREDTH));
         });
     }
 }

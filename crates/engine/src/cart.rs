@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::billing::BillingType;
 use super::catalog::{AddOn, AddOnRef, Bundle, Catalog};
 use super::conditions::Facts;
-use super::money::Money;
+use super::money::{Money, Unit};
 use super::promotions::{PromoRequest, Redeemer};
 use super::time::Instant;
 use crate::error::Error;
@@ -32,7 +32,11 @@ impl Line {
         add_on: AddOnRef,
         quantity: u32,
         charged: Option<BillingType>,
+        unit: Unit,
     ) -> Result<Line, Error> {
+        if !unit.divides(*base_price) {
+            return Err(Error::PriceNotChargeable { name: name.clone(), unit_price: *base_price, unit });
+        }
         let list_amount = base_price.times(quantity).ok_or_else(|| Error::AmountOutOfRange {
             name: name.clone(),
             unit_price: *base_price,
@@ -95,6 +99,8 @@ pub struct Terms<'a> {
     pub bundle_uses_left: &'a HashMap<Uuid, u32>,
     /// The promotional code, if one was given.
     pub promo: Option<&'a PromoRequest>,
+    /// The smallest amount that can be charged.
+    pub unit: Unit,
     /// How often the user has redeemed the code and it is still live, if the code has a limit per user.
     pub promo_uses: u32,
     /// Called now and then during long searches; it may unwind to end them.
@@ -102,7 +108,7 @@ pub struct Terms<'a> {
 }
 
 impl<'a> Terms<'a> {
-    /// The terms for somebody unknown, at that instant.
+    /// The terms for somebody unknown, at that instant, in a currency with cents.
     pub fn of_nobody(at: Instant, bundle_uses_left: &'a HashMap<Uuid, u32>) -> Terms<'a> {
         Terms {
             at,
@@ -112,6 +118,7 @@ impl<'a> Terms<'a> {
             has_purchased: false,
             bundle_uses_left,
             promo: None,
+            unit: Unit::HUNDREDTH,
             promo_uses: 0,
             check_interrupts: || {},
         }

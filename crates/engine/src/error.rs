@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::money::Money;
+use crate::money::{Money, Unit};
 
 /// A refusal. Its `Display` is the message: what was wrong with which value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +21,17 @@ pub enum Error {
         add_on_id: Uuid,
         /// Its name.
         name: String,
+    },
+
+    /// A list price in the currency of which nobody can charge it.
+    #[error("add-on \"{name}\" costs {unit_price}, which is no multiple of {}", .unit.amount())]
+    PriceNotChargeable {
+        /// The add-on's name.
+        name: String,
+        /// Its list price.
+        unit_price: Money,
+        /// The smallest amount that can be charged.
+        unit: Unit,
     },
 
     /// A line costs more than can be charged.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::cart::{Cart, Line};
 use super::catalog::Catalog;
 use super::json::{Malformed, entries, shown, unknown_key};
+use super::money::Unit;
 use crate::error::Error;
 
 /// The shape that `items` must have.
@@ -47,10 +48,10 @@ fn parse_item(item: &Value) -> Result<(Uuid, u32), Malformed> {
 }
 
 /// The cart of these quantities, in add-on id order. Unlike a stored cart it names nothing that is not sold.
-pub fn to_cart(catalog: &Catalog, quantities: &BTreeMap<Uuid, u32>) -> Result<Cart, Error> {
+pub fn to_cart(catalog: &Catalog, quantities: &BTreeMap<Uuid, u32>, unit: Unit) -> Result<Cart, Error> {
     let line = |(&add_on_id, &quantity): (&Uuid, &u32)| {
         let found = catalog.find(add_on_id).ok_or(Error::AddOnNotFound { add_on_id })?;
-        Line::new(catalog.offer(found).for_sale()?, found, quantity, None)
+        Line::new(catalog.offer(found).for_sale()?, found, quantity, None, unit)
     };
     Ok(Cart { lines: quantities.iter().map(line).collect::<Result<_, _>>()?, withdrawn: Vec::new() })
 }

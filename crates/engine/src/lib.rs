@@ -10,6 +10,7 @@ pub mod cart;
 pub mod catalog;
 pub mod checkout;
 pub mod conditions;
+pub mod currency;
 pub mod drafts;
 pub mod entitlements;
 pub mod error;

@@ -1,4 +1,5 @@
-//! Amounts of money and percentages: whole cents and hundredths of a percent, never floating point.
+//! Amounts of money and percentages: whole cents and hundredths of a percent, never floating point. What is rounded is
+//! rounded to the unit of a currency.
 
 use std::fmt;
 use std::iter::Sum;
@@ -44,23 +45,29 @@ impl Money {
         (cents <= Money::MAX.0).then_some(Money(cents))
     }
 
-    /// `count` times this amount, but at most `cap`.
-    pub fn times_up_to(self, count: u32, cap: Money) -> Money {
+    /// `count` times this amount, rounded to the unit, but at most `cap`.
+    pub fn times_up_to(self, count: u32, cap: Money, unit: Unit) -> Money {
         match self.0.checked_mul(i64::from(count)) {
-            Some(cents) => Money(cents).min(cap),
+            Some(cents) => Money(cents).rounded(unit).min(cap),
             None => cap,
         }
     }
 
-    /// This percentage of the amount, rounded half away from zero to the cent.
-    pub fn percent(self, percent: Percent) -> Money {
-        self.share(u64::from(percent.0), u64::from(Percent::WHOLE.0))
+    /// The amount, rounded half away from zero to the unit. It must not be negative.
+    pub fn rounded(self, unit: Unit) -> Money {
+        if unit.divides(self) { self } else { self.share(1, 1, unit) }
     }
 
-    /// `part / whole` of the amount, rounded half away from zero to the cent. The amount must not be negative.
-    pub fn share(self, part: u64, whole: u64) -> Money {
+    /// This percentage of the amount, rounded half away from zero to the unit.
+    pub fn percent(self, percent: Percent, unit: Unit) -> Money {
+        self.share(u64::from(percent.0), u64::from(Percent::WHOLE.0), unit)
+    }
+
+    /// `part / whole` of the amount, rounded half away from zero to the unit. The amount must not be negative.
+    pub fn share(self, part: u64, whole: u64, unit: Unit) -> Money {
         debug_assert!(self.0 >= 0 && whole > 0);
-        let amount = self.0 as u64;
+        let (amount, unit) = (self.0 as u64, unit.0 as u64);
+        let whole = whole * unit;
         // A 64-bit division is several times as fast as a 128-bit one, and nearly every amount fits. An odd whole has no
         // exact halves, so rounding its half down changes nothing.
         let cents = match amount.checked_mul(part).and_then(|product| product.checked_add(whole / 2)) {
@@ -70,7 +77,38 @@ impl Money {
                 (shifted / u128::from(whole)) as u64
             }
         };
-        Money(cents as i64)
+        Money((cents * unit) as i64)
+    }
+}
+
+/// The smallest amount that can be charged in a currency: every price is a multiple of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unit(i64);
+
+impl Unit {
+    /// A cent.
+    pub const HUNDREDTH: Unit = Unit(1);
+    /// One whole: a yen, a won.
+    pub const ONE: Unit = Unit(100);
+
+    /// The amount.
+    pub const fn amount(self) -> Money {
+        Money(self.0)
+    }
+
+    /// Whether an amount is a multiple of it.
+    pub const fn divides(self, amount: Money) -> bool {
+        amount.0 % self.0 == 0
+    }
+
+    /// How many of it make an amount, of which a part that is smaller than one is left out.
+    pub const fn count_in(self, amount: Money) -> i64 {
+        amount.0 / self.0
+    }
+
+    /// So many of it.
+    pub const fn times(self, count: i64) -> Money {
+        Money(self.0 * count)
     }
 }
 
@@ -156,10 +194,10 @@ pub struct Discount {
 }
 
 impl Discount {
-    /// `round(base × percent / 100) + amount × count`, at most `base` (semantics 2.2 and 2.3).
-    pub fn on(self, base: Money, count: u32) -> Money {
-        let percentage = base.percent(self.percent);
-        percentage + self.amount.times_up_to(count, base - percentage)
+    /// `round(base × percent / 100) + round(amount × count)`, at most `base` (semantics 2.2 and 2.3).
+    pub fn on(self, base: Money, count: u32, unit: Unit) -> Money {
+        let percentage = base.percent(self.percent, unit);
+        percentage + self.amount.times_up_to(count, base - percentage, unit)
     }
 }
 
@@ -167,32 +205,54 @@ impl Discount {
 mod tests {
     use super::*;
 
+    const CENT: Unit = Unit::HUNDREDTH;
+
     fn cents(cents: i64) -> Money {
         Money::from_cents(cents)
     }
 
     #[test]
     fn percentages_round_half_away_from_zero() {
-        assert_eq!(cents(1999).percent(Percent::from_hundredths(25_00)), cents(500)); // 4.9975
-        assert_eq!(cents(15).percent(Percent::from_hundredths(10_00)), cents(2)); // 0.015
-        assert_eq!(cents(90).percent(Percent::from_hundredths(35_00)), cents(32)); // 0.315
-        assert_eq!(cents(14).percent(Percent::from_hundredths(10_00)), cents(1)); // 0.014
+        assert_eq!(cents(1999).percent(Percent::from_hundredths(25_00), CENT), cents(500)); // 4.9975
+        assert_eq!(cents(15).percent(Percent::from_hundredths(10_00), CENT), cents(2)); // 0.015
+        assert_eq!(cents(90).percent(Percent::from_hundredths(35_00), CENT), cents(32)); // 0.315
+        assert_eq!(cents(14).percent(Percent::from_hundredths(10_00), CENT), cents(1)); // 0.014
     }
 
     #[test]
     fn shares_round_halves_up_for_odd_and_even_wholes() {
-        assert_eq!(cents(1).share(1, 2), cents(1));
-        assert_eq!(cents(1).share(1, 3), cents(0));
-        assert_eq!(cents(5).share(1, 3), cents(2)); // 1.67
-        assert_eq!(cents(10).share(3, 20), cents(2)); // 1.5
-        assert_eq!(cents(100).share(1, 7), cents(14)); // 14.29
+        assert_eq!(cents(1).share(1, 2, CENT), cents(1));
+        assert_eq!(cents(1).share(1, 3, CENT), cents(0));
+        assert_eq!(cents(5).share(1, 3, CENT), cents(2)); // 1.67
+        assert_eq!(cents(10).share(3, 20, CENT), cents(2)); // 1.5
+        assert_eq!(cents(100).share(1, 7, CENT), cents(14)); // 14.29
     }
 
     #[test]
     fn shares_of_the_largest_amounts_are_exact() {
         let amount = cents(i64::from(u32::MAX) * 1_000_000_007);
-        assert_eq!(amount.share(u64::from(u32::MAX), u64::from(u32::MAX)), amount);
-        assert_eq!(Money::MAX.share(2_147_483_646, 2_147_483_647), cents(9_999_999_994)); // 9999999994.34
+        assert_eq!(amount.share(u64::from(u32::MAX), u64::from(u32::MAX), CENT), amount);
+        assert_eq!(Money::MAX.share(2_147_483_646, 2_147_483_647, CENT), cents(9_999_999_994)); // 9999999994.34
+    }
+
+    #[test]
+    fn yen_are_rounded_to_whole_ones() {
+        let percent = Percent::from_hundredths;
+        assert_eq!(cents(999_00).percent(percent(10_00), Unit::ONE), cents(100_00)); // 99.9
+        assert_eq!(cents(15_00).percent(percent(10_00), Unit::ONE), cents(2_00)); // 1.5
+        assert_eq!(cents(14_00).percent(percent(10_00), Unit::ONE), cents(1_00)); // 1.4
+        assert_eq!(cents(10_00).share(1, 3, Unit::ONE), cents(3_00)); // 3.33
+        assert_eq!(cents(10_00).share(2, 3, Unit::ONE), cents(7_00)); // 6.67
+        assert_eq!(Money::MAX.share(1, 1, Unit::ONE), cents(100_000_000_00)); // 99999999.99
+        assert_eq!(cents(1_50).rounded(Unit::ONE), cents(2_00));
+        assert_eq!(cents(1_49).rounded(Unit::ONE), cents(1_00));
+    }
+
+    #[test]
+    fn an_amount_for_each_unit_is_rounded_once_for_all() {
+        let discount = Discount { percent: Percent::ZERO, amount: cents(50) };
+        assert_eq!(discount.on(cents(100_00), 3, Unit::ONE), cents(2_00)); // 1.50
+        assert_eq!(discount.on(cents(1_00), 3, Unit::ONE), cents(1_00));
     }
 
     #[test]
@@ -206,9 +266,9 @@ mod tests {
     #[test]
     fn a_discount_never_exceeds_its_base() {
         let discount = Discount { percent: Percent::from_hundredths(50_00), amount: Money::MAX };
-        assert_eq!(discount.on(cents(101), u32::MAX), cents(101));
+        assert_eq!(discount.on(cents(101), u32::MAX, CENT), cents(101));
         let discount = Discount { percent: Percent::from_hundredths(10_00), amount: cents(7) };
-        assert_eq!(discount.on(cents(1000), 3), cents(121));
+        assert_eq!(discount.on(cents(1000), 3, CENT), cents(121));
     }
 
     #[test]

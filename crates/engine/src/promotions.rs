@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::json::{Malformed, entries, unknown_key};
-use super::money::{Money, Percent};
+use super::money::{Money, Percent, Unit};
 use super::time::{Instant, Window};
 
 /// What a code takes off.
@@ -34,10 +34,10 @@ impl PromoDiscount {
     }
 
     /// What comes off this eligible amount.
-    pub fn on(self, eligible: Money) -> Money {
+    pub fn on(self, eligible: Money, unit: Unit) -> Money {
         match self {
-            PromoDiscount::Percentage(percent) => eligible.percent(percent),
-            PromoDiscount::FixedAmount(amount) => amount.min(eligible),
+            PromoDiscount::Percentage(percent) => eligible.percent(percent, unit),
+            PromoDiscount::FixedAmount(amount) => amount.rounded(unit).min(eligible),
         }
     }
 }
@@ -383,7 +383,7 @@ mod tests {
     #[test]
     fn a_fixed_amount_takes_at_most_what_is_eligible() {
         let five = PromoDiscount::FixedAmount(Money::from_cents(5_00));
-        assert_eq!(five.on(Money::from_cents(3_00)), Money::from_cents(3_00));
-        assert_eq!(five.on(Money::from_cents(8_00)), Money::from_cents(5_00));
+        assert_eq!(five.on(Money::from_cents(3_00), Unit::HUNDREDTH), Money::from_cents(3_00));
+        assert_eq!(five.on(Money::from_cents(8_00), Unit::HUNDREDTH), Money::from_cents(5_00));
     }
 }

@@ -8,7 +8,7 @@ use super::bundles::{self, AppliedBundle, Search, Stock};
 use super::cart::{Cart, Line, ListCart, Terms};
 use super::catalog::{AddOnRef, Catalog, Offer};
 use super::conditions::Facts;
-use super::money::Money;
+use super::money::{Money, Unit};
 use super::promotions::{self, CartAmounts, PromoRequest, Refusal};
 use super::rules::{self, RuleDiscount};
 use super::split::split;
@@ -136,12 +136,18 @@ pub fn price(catalog: &Catalog, cart: &Cart, terms: &Terms) -> Quote {
 }
 
 /// What a line costs on its own, for nobody in particular: list price less pricing rules (semantics 2.1 and 2.2).
-pub fn price_alone(offer: &Offer, quantity: u32, tier_code: Option<&str>, at: Instant) -> Result<Money, Error> {
-    let line = Line::new(offer.for_sale()?, AddOnRef::FIRST, quantity, None)?;
+pub fn price_alone(
+    offer: &Offer,
+    quantity: u32,
+    tier_code: Option<&str>,
+    at: Instant,
+    unit: Unit,
+) -> Result<Money, Error> {
+    let line = Line::new(offer.for_sale()?, AddOnRef::FIRST, quantity, None, unit)?;
     let in_cart = [offer.add_on.id];
     let facts = Facts { subtotal: line.list_amount, in_cart: &in_cart, owned: &[], is_first_purchase: false };
     let none_limited = HashMap::new();
-    let terms = Terms { tier_code, ..Terms::of_nobody(at, &none_limited) };
+    let terms = Terms { tier_code, unit, ..Terms::of_nobody(at, &none_limited) };
     let applied = rules::discounts(offer.rules(), &line, &facts, &terms);
     Ok(line.list_amount - applied.iter().map(|rule| rule.discount).sum())
 }
@@ -198,10 +204,10 @@ fn apply_promo(catalog: &Catalog, priced: &mut [PricedLine], request: &PromoRequ
     };
     let refusals = promotions::refusals(request.terms.as_ref(), &terms.redeemer(), Some(&amounts));
     let discount = match &request.terms {
-        Some(code) if refusals.is_empty() => code.discount.on(eligible_amount),
+        Some(code) if refusals.is_empty() => code.discount.on(eligible_amount, terms.unit),
         _ => Money::ZERO,
     };
-    for (&line, part) in eligible.iter().zip(split(discount, &weights)) {
+    for (&line, part) in eligible.iter().zip(split(discount, &weights, terms.unit)) {
         priced[line].promo_discount = part;
     }
     PromoOutcome { refusals, eligible: amounts.eligible, discount }

@@ -1,6 +1,6 @@
 //! Spreading refunds over the purchases of one payment (semantics 4).
 
-use super::money::Money;
+use super::money::{Money, Unit};
 use super::split::split;
 
 /// A purchase that was paid together with others.
@@ -38,13 +38,13 @@ impl Refunded {
 /// refund never shrinks.
 ///
 /// What cost nothing ends with the payment: when the provider has paid back all that was not refunded by name.
-pub fn spread(purchases: &[Refundable], total: Money) -> Vec<Refunded> {
+pub fn spread(purchases: &[Refundable], total: Money, unit: Unit) -> Vec<Refunded> {
     let left: Vec<Money> = purchases.iter().map(|purchase| purchase.amount - purchase.directly).collect();
     let by_name: Money = purchases.iter().map(|purchase| purchase.directly).sum();
     let all_left: Money = left.iter().copied().sum();
     let unexplained = (total - by_name).clamp(Money::ZERO, all_left);
     let is_all = unexplained > Money::ZERO && unexplained == all_left;
-    let parts = split(unexplained, &left);
+    let parts = split(unexplained, &left, unit);
     let refunded = |(purchase, part): (&Refundable, Money)| {
         let amount = (purchase.directly + part).max(purchase.refunded);
         let refunded = Refunded::of(purchase.amount, amount);
@@ -63,7 +63,7 @@ mod tests {
     }
 
     fn parts_of(purchases: &[Refundable], total: i64) -> Vec<Money> {
-        spread(purchases, cents(total)).iter().map(|refunded| refunded.amount).collect()
+        spread(purchases, cents(total), Unit::HUNDREDTH).iter().map(|refunded| refunded.amount).collect()
     }
 
     fn purchases(amounts: &[i64], directly: &[i64]) -> Vec<Refundable> {
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn what_was_free_ends_with_the_payment_and_not_before() {
         let ends = |directly: &[i64], total| -> Vec<bool> {
-            let spread = spread(&purchases(&[0, 1000, 2000], directly), cents(total));
+            let spread = spread(&purchases(&[0, 1000, 2000], directly), cents(total), Unit::HUNDREDTH);
             spread.iter().map(|refunded| refunded.is_whole).collect()
         };
         assert_eq!(ends(&[0, 0, 0], 0), [false, false, false]);

@@ -9,7 +9,7 @@ use super::cart::{Line, Terms};
 use super::catalog::PricingRule;
 use super::conditions::{Conditions, Facts, Unmet};
 use super::json::Malformed;
-use super::money::Money;
+use super::money::{Money, Unit};
 
 /// Conditions that name more add-ons than this take a while to test.
 const MANY_ADD_ONS: usize = 100;
@@ -90,7 +90,7 @@ pub enum Loss {
 /// offer has them.
 pub fn discounts(rules: &[PricingRule], line: &Line, facts: &Facts, terms: &Terms) -> Vec<RuleDiscount> {
     let candidates = rules.iter().filter(|rule| is_candidate(rule, line, facts, terms));
-    let applied = takings(candidates, line).filter(|(_, _, discount)| *discount > Money::ZERO);
+    let applied = takings(candidates, line, terms.unit).filter(|(_, _, discount)| *discount > Money::ZERO);
     applied.map(|(rule, _, discount)| RuleDiscount { rule_id: rule.id, discount }).collect()
 }
 
@@ -110,21 +110,24 @@ pub fn judge<'r>(
             false => ineligible.push(JudgedRule { rule, verdict: Verdict::Ineligible(found) }),
         }
     }
-    for (rule, base, discount) in takings(candidates.iter().copied(), line) {
+    for (rule, base, discount) in takings(candidates.iter().copied(), line, terms.unit) {
         judged.push(JudgedRule { rule, verdict: Verdict::Applied { base, discount } });
     }
-    if let Some(winner) = winner(candidates.iter().copied(), line) {
+    if let Some(winner) = winner(candidates.iter().copied(), line, terms.unit) {
         let applied: BTreeSet<Uuid> = judged.iter().map(|applied| applied.rule.id).collect();
         candidates.retain(|rule| !applied.contains(&rule.id));
-        candidates.sort_by_key(|rule| precedence(rule, line));
-        let lost = |rule| JudgedRule { rule, verdict: Verdict::Lost { to: winner, because: loss(rule, winner, line) } };
+        candidates.sort_by_key(|rule| precedence(rule, line, terms.unit));
+        let lost = |rule| {
+            let because = loss(rule, winner, line, terms.unit);
+            JudgedRule { rule, verdict: Verdict::Lost { to: winner, because } }
+        };
         judged.extend(candidates.into_iter().map(lost));
     }
     judged.into_iter().chain(ineligible)
 }
 
-fn loss(rule: &PricingRule, winner: &PricingRule, line: &Line) -> Loss {
-    let (own, winners) = (on_list(rule, line), on_list(winner, line));
+fn loss(rule: &PricingRule, winner: &PricingRule, line: &Line, unit: Unit) -> Loss {
+    let (own, winners) = (on_list(rule, line, unit), on_list(winner, line, unit));
     match () {
         () if rule.priority < winner.priority => Loss::Priority,
         () if own < winners => Loss::Discount { own, winners },
@@ -136,15 +139,16 @@ fn loss(rule: &PricingRule, winner: &PricingRule, line: &Line) -> Loss {
 fn takings<'r>(
     candidates: impl Iterator<Item = &'r PricingRule> + Clone,
     line: &Line,
+    unit: Unit,
 ) -> impl Iterator<Item = (&'r PricingRule, Money, Money)> {
     let (mut remaining, quantity) = (line.list_amount, line.quantity);
-    let winner = winner(candidates.clone(), line);
+    let winner = winner(candidates.clone(), line, unit);
     let followers = match winner {
-        Some(winner) if winner.is_stackable() => followers(winner, candidates, line),
+        Some(winner) if winner.is_stackable() => followers(winner, candidates, line, unit),
         _ => Vec::new(),
     };
     winner.into_iter().chain(followers).map(move |rule| {
-        let (base, discount) = (remaining, rule.discount.on(remaining, quantity));
+        let (base, discount) = (remaining, rule.discount.on(remaining, quantity, unit));
         remaining -= discount;
         (rule, base, discount)
     })
@@ -220,10 +224,14 @@ fn is_candidate(rule: &PricingRule, line: &Line, facts: &Facts, terms: &Terms) -
 
 /// The candidate of the highest priority; among equals the one with the largest discount, then the smallest id.
 /// Candidates come by falling priority, then by id, so only the first few have to be looked at.
-fn winner<'r>(mut candidates: impl Iterator<Item = &'r PricingRule>, line: &Line) -> Option<&'r PricingRule> {
+fn winner<'r>(
+    mut candidates: impl Iterator<Item = &'r PricingRule>,
+    line: &Line,
+    unit: Unit,
+) -> Option<&'r PricingRule> {
     let mut best = candidates.next()?;
     for rule in candidates.take_while(|rule| rule.priority == best.priority) {
-        if on_list(rule, line) > on_list(best, line) {
+        if on_list(rule, line, unit) > on_list(best, line, unit) {
             best = rule;
         }
     }
@@ -235,19 +243,20 @@ fn followers<'r>(
     winner: &PricingRule,
     candidates: impl Iterator<Item = &'r PricingRule>,
     line: &Line,
+    unit: Unit,
 ) -> Vec<&'r PricingRule> {
     let mut followers: Vec<&PricingRule> =
         candidates.filter(|rule| rule.is_stackable() && rule.id != winner.id).collect();
-    followers.sort_by_key(|rule| precedence(rule, line));
+    followers.sort_by_key(|rule| precedence(rule, line, unit));
     followers
 }
 
 /// What a rule takes off the list amount of a line.
-fn on_list(rule: &PricingRule, line: &Line) -> Money {
-    rule.discount.on(line.list_amount, line.quantity)
+fn on_list(rule: &PricingRule, line: &Line, unit: Unit) -> Money {
+    rule.discount.on(line.list_amount, line.quantity, unit)
 }
 
 /// Orders rules by falling priority, then falling discount on the line's list amount, then id.
-fn precedence(rule: &PricingRule, line: &Line) -> (Reverse<i32>, Reverse<Money>, Uuid) {
-    (Reverse(rule.priority), Reverse(on_list(rule, line)), rule.id)
+fn precedence(rule: &PricingRule, line: &Line, unit: Unit) -> (Reverse<i32>, Reverse<Money>, Uuid) {
+    (Reverse(rule.priority), Reverse(on_list(rule, line, unit)), rule.id)
 }

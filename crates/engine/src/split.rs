@@ -1,38 +1,40 @@
-//! Splitting a discount over lines without losing or inventing a cent (semantics 3).
+//! Splitting a discount over lines without losing or inventing anything (semantics 3).
 
 use std::cmp::Reverse;
 
-use super::money::Money;
+use super::money::{Money, Unit};
 
-/// Splits `total` in proportion to `weights`: each part gets its share rounded down, and the cents left go one each to
-/// the largest remainders, ties to the earlier part. Callers pass the lines in add-on id order, so that ties go to the
-/// smaller add-on id.
+/// Splits `total` in proportion to `weights`: each part gets its share rounded down to the unit, and the units left go one
+/// each to the largest remainders, ties to the earlier part. Callers pass the lines in add-on id order, so that ties go to
+/// the smaller add-on id.
 ///
 /// The parts add up to `total`. When `total` is at most the sum of the weights, no part exceeds its weight: a part is
-/// raised by a cent only when its exact share was not whole. Nothing can be split over weights that are all zero, and
-/// then every part is zero.
-pub fn split(total: Money, weights: &[Money]) -> Vec<Money> {
+/// raised by a unit only when its exact share was not whole. Nothing can be split over weights that are all zero, and
+/// then every part is zero. Amounts that are no multiples of the unit, which a host can write, are split in cents.
+pub fn split(total: Money, weights: &[Money], unit: Unit) -> Vec<Money> {
     let whole: Money = weights.iter().copied().sum();
     if whole == Money::ZERO || total == Money::ZERO {
         return vec![Money::ZERO; weights.len()];
     }
+    let is_whole = unit.divides(total) && weights.iter().all(|&weight| unit.divides(weight));
+    let unit = if is_whole { unit } else { Unit::HUNDREDTH };
     let (mut parts, mut remainders) = (Vec::with_capacity(weights.len()), Vec::with_capacity(weights.len()));
     for (part, &weight) in weights.iter().enumerate() {
-        let (share, remainder) = floor_share(total, weight, whole);
+        let (share, remainder) = floor_share(total, weight, whole, unit);
         parts.push(share);
         remainders.push((Reverse(remainder), part));
     }
     let left = total - parts.iter().copied().sum();
     remainders.sort_unstable();
-    for &(_, part) in remainders.iter().take(left.cents() as usize) {
-        parts[part] += Money::from_cents(1);
+    for &(_, part) in remainders.iter().take(unit.count_in(left) as usize) {
+        parts[part] += unit.amount();
     }
     parts
 }
 
-/// `total × weight / whole` rounded down, and the remainder of that division.
-fn floor_share(total: Money, weight: Money, whole: Money) -> (Money, u64) {
-    let (total, weight, whole) = (total.cents() as u64, weight.cents() as u64, whole.cents() as u64);
+/// `total × weight / whole` rounded down to the unit, and the remainder of that division. All are multiples of the unit.
+fn floor_share(total: Money, weight: Money, whole: Money, unit: Unit) -> (Money, u64) {
+    let [total, weight, whole] = [total, weight, whole].map(|amount| unit.count_in(amount) as u64);
     let (share, remainder) = match total.checked_mul(weight) {
         Some(product) => (product / whole, product % whole),
         None => {
@@ -40,7 +42,7 @@ fn floor_share(total: Money, weight: Money, whole: Money) -> (Money, u64) {
             ((product / u128::from(whole)) as u64, (product % u128::from(whole)) as u64)
         }
     };
-    (Money::from_cents(share as i64), remainder)
+    (unit.times(share as i64), remainder)
 }
 
 #[cfg(test)]
@@ -54,29 +56,46 @@ mod tests {
 
     #[test]
     fn leftover_cents_go_to_the_largest_remainders_then_to_the_first() {
-        assert_eq!(split(Money::from_cents(1000), &amounts(&[5000, 5000, 5000])), amounts(&[334, 333, 333]));
-        assert_eq!(split(Money::from_cents(1), &amounts(&[1, 100])), amounts(&[0, 1]));
+        assert_eq!(
+            split(Money::from_cents(1000), &amounts(&[5000, 5000, 5000]), Unit::HUNDREDTH),
+            amounts(&[334, 333, 333])
+        );
+        assert_eq!(split(Money::from_cents(1), &amounts(&[1, 100]), Unit::HUNDREDTH), amounts(&[0, 1]));
     }
 
     #[test]
     fn nothing_is_split_over_nothing() {
-        assert_eq!(split(Money::ZERO, &[]), vec![]);
-        assert_eq!(split(Money::ZERO, &amounts(&[0, 0])), amounts(&[0, 0]));
+        assert_eq!(split(Money::ZERO, &[], Unit::ONE), vec![]);
+        assert_eq!(split(Money::ZERO, &amounts(&[0, 0]), Unit::ONE), amounts(&[0, 0]));
+    }
+
+    #[test]
+    fn yen_are_split_into_whole_ones() {
+        let yen = |yen: &[i64]| yen.iter().map(|&yen| Unit::ONE.times(yen)).collect::<Vec<Money>>();
+        assert_eq!(split(Unit::ONE.times(5), &yen(&[10, 10, 10]), Unit::ONE), yen(&[2, 2, 1]));
+        assert_eq!(split(Unit::ONE.times(100), &yen(&[999, 1, 1]), Unit::ONE), yen(&[100, 0, 0]));
+    }
+
+    #[test]
+    fn what_is_no_multiple_of_the_unit_is_split_in_cents() {
+        assert_eq!(split(Money::from_cents(101), &amounts(&[100, 100]), Unit::ONE), amounts(&[51, 50]));
+        assert_eq!(split(Money::from_cents(100), &amounts(&[100, 101]), Unit::ONE), amounts(&[50, 50]));
     }
 
     proptest! {
         #[test]
         fn parts_add_up_and_stay_within_their_weights(
-            weights in prop::collection::vec(prop_oneof![0..5_i64, 0..=Money::MAX.cents()], 1..40),
+            weights in prop::collection::vec(prop_oneof![0..5_i64, 0..=999_999_99_i64], 1..40),
             fraction in 0..=1_000_000_u64,
+            unit in prop::sample::select(vec![Unit::HUNDREDTH, Unit::ONE]),
         ) {
-            let weights = amounts(&weights);
+            let weights: Vec<Money> = weights.iter().map(|&count| unit.times(count)).collect();
             let whole: Money = weights.iter().copied().sum();
-            let total = whole.share(fraction, 1_000_000);
-            let parts = split(total, &weights);
+            let total = whole.share(fraction, 1_000_000, unit);
+            let parts = split(total, &weights, unit);
             prop_assert_eq!(parts.iter().copied().sum::<Money>(), total);
             for (part, weight) in parts.iter().zip(&weights) {
-                prop_assert!(*part >= Money::ZERO && part <= weight);
+                prop_assert!(*part >= Money::ZERO && part <= weight && unit.divides(*part));
             }
         }
 
@@ -84,7 +103,7 @@ mod tests {
         fn a_heavier_line_never_gets_less(
             weights in prop::collection::vec(0..100_000_i64, 2..10), total in 0..100_000_i64,
         ) {
-            let parts = split(Money::from_cents(total), &amounts(&weights));
+            let parts = split(Money::from_cents(total), &amounts(&weights), Unit::HUNDREDTH);
             for (i, j) in (0..weights.len()).flat_map(|i| (0..weights.len()).map(move |j| (i, j))) {
                 prop_assert!(weights[i] <= weights[j] || parts[i] >= parts[j]);
             }

@@ -15,12 +15,16 @@ use engine::billing::BillingType;
 use engine::bundles::{self, AppliedBundle, Candidate, GREEDY_EFFORT, Search, Stock};
 use engine::cart::{Cart, Line, Terms};
 use engine::catalog::{AddOn, Bundle, Catalog};
-use engine::money::{Discount, Money, Percent};
+use engine::money::{Discount, Money, Percent, Unit};
 use engine::quote::{Quote, price};
 use engine::time::{Instant, Window};
 
 /// The saving of a selection, worked out from the text of the semantics and not with the engine's own functions.
 fn saving(candidates: &[Candidate], stock: &[Stock], selection: &[u32]) -> Option<Vec<i128>> {
+    // Half away from zero to the unit: a quotient of cents.
+    let unit = candidates.first().map_or(1, |candidate| i128::from(candidate.unit.amount().cents()));
+    let rounded =
+        |numerator: i128, denominator: i128| (2 * numerator + denominator * unit) / (2 * denominator * unit) * unit;
     let mut taken = vec![0_i128; stock.len()];
     let mut savings = Vec::new();
     for (candidate, &instances) in candidates.iter().zip(selection) {
@@ -28,8 +32,7 @@ fn saving(candidates: &[Candidate], stock: &[Stock], selection: &[u32]) -> Optio
         let mut base = 0;
         for &line in &candidate.lines {
             let (q, r) = (i128::from(stock[line].quantity), i128::from(stock[line].remaining.cents()));
-            let rounded = |units: i128| (2 * r * units + q) / (2 * q);
-            base += rounded(taken[line] + k) - rounded(taken[line]);
+            base += rounded(r * (taken[line] + k), q) - rounded(r * taken[line], q);
             taken[line] += k;
             if taken[line] > q {
                 return None;
@@ -37,7 +40,8 @@ fn saving(candidates: &[Candidate], stock: &[Stock], selection: &[u32]) -> Optio
         }
         let Discount { percent, amount } = candidate.bundle.discount;
         let basis_points: i128 = (percent.to_string().parse::<f64>().unwrap() * 100.0).round() as i128;
-        let discount = ((base * basis_points + 5_000) / 10_000 + i128::from(amount.cents()) * k).min(base);
+        let amount = rounded(i128::from(amount.cents()) * k, 1);
+        let discount = (rounded(base * basis_points, 10_000) + amount).min(base);
         if k > 0 && discount == 0 {
             return None;
         }
@@ -126,10 +130,11 @@ fn candidates_of<'c>(
     crowd: &[(Vec<usize>, Discount, u32)],
     bundles: &'c [Rc<Bundle>],
     stock: &[Stock],
+    unit: Unit,
 ) -> Vec<Candidate<'c>> {
     let candidate = |(bundle, (lines, _, uses)): (&'c Rc<Bundle>, &(Vec<usize>, Discount, u32))| {
         let in_cart = lines.iter().map(|&line| stock[line].quantity).min().unwrap();
-        Candidate { bundle, lines: lines.clone(), most: in_cart.min(*uses) }
+        Candidate { bundle, lines: lines.clone(), most: in_cart.min(*uses), unit }
     };
     bundles.iter().zip(crowd).map(candidate).collect()
 }
@@ -177,9 +182,12 @@ proptest! {
     }
 
     #[test]
-    fn the_greedy_search_goes_by_the_book((stock, crowd) in crowd()) {
+    fn the_greedy_search_goes_by_the_book((stock, crowd) in crowd(), is_in_yen in any::<bool>()) {
+        let unit = if is_in_yen { Unit::ONE } else { Unit::HUNDREDTH };
+        let in_units = |stock: &Stock| Stock { remaining: unit.times(stock.remaining.cents()), ..*stock };
+        let stock: Vec<Stock> = stock.iter().map(in_units).collect();
         let bundles = bundles_of(&crowd);
-        let candidates = candidates_of(&crowd, &bundles, &stock);
+        let candidates = candidates_of(&crowd, &bundles, &stock, unit);
         let greedy = bundles::apply_greedily(&candidates, &stock, GREEDY_EFFORT);
         prop_assert_eq!(instances(&candidates, &greedy), greedy_by_the_book(&candidates, &stock));
     }
@@ -187,7 +195,7 @@ proptest! {
     #[test]
     fn a_search_that_is_cut_short_selects_what_can_be_sold((stock, crowd) in crowd(), effort in 0..20_000_u64) {
         let bundles = bundles_of(&crowd);
-        let candidates = candidates_of(&crowd, &bundles, &stock);
+        let candidates = candidates_of(&crowd, &bundles, &stock, Unit::HUNDREDTH);
         let greedy = bundles::apply_greedily(&candidates, &stock, effort);
         let total: i64 = greedy.iter().map(|bundle| bundle.discount.cents()).sum();
         prop_assert_eq!(saving_of(&candidates, &stock, &greedy), Some(total.into()));

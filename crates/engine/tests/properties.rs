@@ -39,6 +39,8 @@ proptest! {
             prop_assert!(line.rules.iter().all(|rule| rule.discount > Money::ZERO));
             prop_assert!(line.bundle_discount >= Money::ZERO && line.promo_discount >= Money::ZERO);
             prop_assert!(Money::ZERO <= line.total() && line.total() <= line.line.list_amount);
+            prop_assert!(line.rules.iter().all(|rule| world.unit.divides(rule.discount)));
+            prop_assert!([line.bundle_discount, line.promo_discount].iter().all(|part| world.unit.divides(*part)));
         }
         for bundle in &quote.bundles {
             prop_assert!(bundle.discount > Money::ZERO && bundle.discount <= bundle.base);
@@ -99,10 +101,10 @@ proptest! {
     fn a_line_on_its_own_costs_what_a_quote_of_it_says(world in world(), id in 1..=6_u128, quantity in 1..6_u32) {
         let catalog = world.catalog();
         let line = line_of(&catalog, id, quantity);
-        let terms = Terms { tier_code: world.buyer.tier_code, ..Terms::of_nobody(Instant(0), &world.bundle_uses_left) };
+        let terms = Terms { tier_code: world.buyer.tier_code, unit: world.unit, ..Terms::of_nobody(Instant(0), &world.bundle_uses_left) };
         let quote = price(&catalog, &Cart { lines: vec![line], withdrawn: vec![] }, &terms);
-        let alone = price_alone(catalog.offer(line.add_on), quantity, terms.tier_code, terms.at).unwrap();
-        prop_assert_eq!(alone, quote.total());
+        let alone = price_alone(catalog.offer(line.add_on), quantity, terms.tier_code, terms.at, world.unit);
+        prop_assert_eq!(alone.unwrap(), quote.total());
     }
 }
 

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 
 use engine::billing::BillingType;
 use engine::cart::{Line, Terms};
-use engine::catalog::{AddOn, Catalog, PricingRule};
+use engine::catalog::{AddOn, AddOnRef, Catalog, PricingRule};
 use engine::conditions::{Conditions, Facts};
 use engine::json::Malformed;
-use engine::money::{Discount, Money, Percent};
+use engine::money::{Discount, Money, Percent, Unit};
 use engine::rules::*;
 use engine::time::{Instant, Window};
 use strategies::{ADD_ON, rule};
@@ -29,7 +29,7 @@ fn discounts_of(rules: Vec<PricingRule>) -> Vec<(u128, i64)> {
     };
     let catalog = Catalog::new(vec![add_on], rules, vec![]);
     let add_on = catalog.find(ADD_ON).unwrap();
-    let line = Line::new(catalog.add_on(add_on), add_on, 2, None).unwrap();
+    let line = Line::new(catalog.add_on(add_on), add_on, 2, None, Unit::HUNDREDTH).unwrap();
     let facts = Facts { subtotal: line.list_amount, in_cart: &[ADD_ON], owned: &[], is_first_purchase: true };
     let none_limited = HashMap::new();
     let terms = Terms { tier_code: Some("pro"), ..Terms::of_nobody(Instant(1000), &none_limited) };
@@ -91,4 +91,13 @@ fn only_candidates_take_part() {
     ] {
         assert_eq!(!discounts_of(vec![rule.clone()]).is_empty(), is_candidate, "{rule:?}");
     }
+}
+
+#[test]
+fn a_list_price_that_nobody_can_charge_is_no_line() {
+    let (name, billing_type) = ("Brigade".to_owned(), BillingType::Monthly);
+    let add_on = AddOn { id: ADD_ON, name, base_price: Money::from_cents(9_99), billing_type, is_active: true };
+    let line = |unit| Line::new(&add_on, AddOnRef::FIRST, 100, None, unit);
+    assert!(line(Unit::HUNDREDTH).is_ok());
+    assert_eq!(line(Unit::ONE).unwrap_err().to_string(), "add-on \"Brigade\" costs 9.99, which is no multiple of 1.00");
 }

@@ -3,9 +3,12 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use engine::money::{Discount, Money, Percent};
+use engine::money::{Discount, Money, Percent, Unit};
 use engine::promotions::PromoDiscount;
 use engine::split::split;
+
+/// Minor units are counted, whatever they are called.
+const UNIT: Unit = Unit::HUNDREDTH;
 
 #[derive(Deserialize)]
 struct Example {
@@ -42,7 +45,7 @@ fn order_discount(input: &Value) -> Value {
         None => PromoDiscount::FixedAmount(amount(&input["fixed"])),
     };
     let cap = input.get("cap").map_or(whole, amount);
-    cents(&split(discount.on(whole).min(cap), &lines))
+    cents(&split(discount.on(whole, UNIT).min(cap), &lines, UNIT))
 }
 
 /// Several discounts one after the other: percentages first, then amounts, the larger value first.
@@ -57,7 +60,7 @@ fn codes(input: &Value) -> Value {
             true => PromoDiscount::FixedAmount(Money::from_cents(value)),
             false => PromoDiscount::Percentage(Percent::from_hundredths(value * 100)),
         };
-        let part = split(discount.on(remaining.iter().copied().sum()), &remaining);
+        let part = split(discount.on(remaining.iter().copied().sum(), UNIT), &remaining, UNIT);
         remaining.iter_mut().zip(&part).for_each(|(left, &part)| *left -= part);
         parts.push(cents(&part));
     }
@@ -69,7 +72,7 @@ fn line_rule(input: &Value) -> Value {
         percent: input.get("pct").map_or(Percent::ZERO, percent),
         amount: input.get("per_unit").map_or(Money::ZERO, amount),
     };
-    json!(discount.on(amount(&input["amount"]), input["qty"].as_u64().unwrap() as u32).cents())
+    json!(discount.on(amount(&input["amount"]), input["qty"].as_u64().unwrap() as u32, UNIT).cents())
 }
 
 #[test]
@@ -78,8 +81,8 @@ fn every_worked_example_agrees() {
     assert_eq!(examples.len(), 72);
     for Example { id, function, input, expect } in examples {
         let ours = match function.as_str() {
-            "allocate_weights" => cents(&split(amount(&input["amount"]), &amounts(&input["weights"]))),
-            "allocate" => cents(&split(amount(&input["amount"]), &amounts(&input["caps"]))),
+            "allocate_weights" => cents(&split(amount(&input["amount"]), &amounts(&input["weights"]), UNIT)),
+            "allocate" => cents(&split(amount(&input["amount"]), &amounts(&input["caps"]), UNIT)),
             "order_discount" => order_discount(&input),
             "codes" => codes(&input),
             "line_rule" => line_rule(&input),

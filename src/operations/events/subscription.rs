@@ -11,8 +11,9 @@ use crate::pg::settings;
 use crate::store::purchases::{self, Purchase, Renewal};
 use crate::store::subscriptions;
 use engine::billing::BillingType;
+use engine::currency::unit_of;
 use engine::events::{Charge, Cycle};
-use engine::money::Money;
+use engine::money::{Money, Unit};
 use engine::split::split;
 use engine::subscription::SubscriptionState;
 use engine::time::Instant;
@@ -134,7 +135,8 @@ impl Case<'_> {
         }
         let weights: Vec<Money> = recurring.iter().map(|purchase| purchase.amount).collect();
         let paid = charge.amounts.first().copied().unwrap_or(Money::ZERO);
-        for (purchase, amount) in recurring.into_iter().zip(shares(paid, &weights)) {
+        let unit = recurring.first().map_or(Unit::HUNDREDTH, |purchase| unit_of(&purchase.currency));
+        for (purchase, amount) in recurring.into_iter().zip(shares(paid, &weights, unit)) {
             let ends_at = renew_purchase(purchase, period_end)?;
             self.record_renewal(purchase.add_on_id, amount, &purchase.currency, ends_at, purchase.checkout_id)?;
         }
@@ -145,8 +147,8 @@ impl Case<'_> {
     fn renew_without_purchases(&self, charge: &Charge, period_end: Option<Instant>) -> Result<Report, Error> {
         let weights = vec![Money::ZERO; self.add_ons_of_lago.len()];
         let paid = charge.amounts.first().copied().unwrap_or(Money::ZERO);
-        let currency = charge.currency.clone().unwrap_or_else(settings::currency);
-        for (&add_on_id, amount) in self.add_ons_of_lago.iter().zip(shares(paid, &weights)) {
+        let currency = charge.currency.clone().map_or_else(|| settings::currency().map(|own| own.to_string()), Ok)?;
+        for (&add_on_id, amount) in self.add_ons_of_lago.iter().zip(shares(paid, &weights, unit_of(&currency))) {
             let billing_type = || purchases::billing_type_of(&self.user_id, add_on_id);
             let ends_at = renew_add_on(&self.user_id, add_on_id, period_end, billing_type)?;
             self.record_renewal(add_on_id, amount, &currency, ends_at, None)?;
@@ -268,11 +270,11 @@ fn renew_add_on(
 }
 
 /// Splits what was paid in proportion to what the lines cost, or evenly when they cost nothing.
-fn shares(paid: Money, weights: &[Money]) -> Vec<Money> {
+fn shares(paid: Money, weights: &[Money], unit: Unit) -> Vec<Money> {
     if weights.iter().all(|&weight| weight == Money::ZERO) {
-        return split(paid, &vec![Money::from_cents(1); weights.len()]);
+        return split(paid, &vec![unit.amount(); weights.len()], unit);
     }
-    split(paid, weights)
+    split(paid, weights, unit)
 }
 
 /// Keeps with a purchase whether an invoice that was due is paid, and withholds access or gives it back.

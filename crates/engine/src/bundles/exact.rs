@@ -1,7 +1,7 @@
 //! The exact search: every selection is weighed.
 
 use super::effort::{CONSUMPTION, Effort};
-use super::{Candidate, Stock, consumption};
+use super::{Candidate, Stock};
 use crate::money::Money;
 
 /// Weighs every selection and returns the best: the largest saving, then the fewest instances, then the
@@ -63,8 +63,8 @@ impl ExactSearch<'_, '_> {
 
     fn discount(&mut self, candidate: &Candidate, instances: u32) -> Money {
         self.effort.spend(candidate.lines.len() as u64 * CONSUMPTION);
-        let consumed = |&line: &usize| consumption(self.stock[line], self.taken[line], instances);
-        candidate.bundle.discount.on(candidate.lines.iter().map(consumed).sum(), instances)
+        let consumed = |&line: &usize| candidate.consumes(self.stock[line], self.taken[line], instances);
+        candidate.saves(candidate.lines.iter().map(consumed).sum(), instances)
     }
 
     fn take(&mut self, position: usize, instances: u32) {

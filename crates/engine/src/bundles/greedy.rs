@@ -9,7 +9,7 @@
 //! The work is limited. When it is spent, what is left is filled up in blocks.
 
 use super::effort::{CONSUMPTION, Effort};
-use super::{Candidate, Stock, consumption};
+use super::{Candidate, Stock};
 use crate::money::Money;
 
 /// Adds instances one at a time, until none raises the total saving, or with so much work at most; then in blocks.
@@ -186,11 +186,11 @@ impl<'a, 'c> GreedySearch<'a, 'c> {
                     common.lines += 1;
                 }
             }
-            base += consumption(self.stock[line], taken, instances);
+            base += candidate.consumes(self.stock[line], taken, instances);
             work += self.holders[line].len() as u64 + CONSUMPTION;
         }
         self.effort.spend(work + behind.len() as u64);
-        let own = candidate.bundle.discount.on(base, instances);
+        let own = candidate.saves(base, instances);
         if own == Money::ZERO {
             return None;
         }
@@ -215,11 +215,11 @@ impl<'a, 'c> GreedySearch<'a, 'c> {
         let (instances, mut base, mut work) = (self.chosen[position], Money::ZERO, 0);
         for &line in &candidate.lines {
             let shift = u32::from(self.looked_at[line] == self.look);
-            base += consumption(self.stock[line], self.taken_before(line, position) + shift, instances);
+            base += candidate.consumes(self.stock[line], self.taken_before(line, position) + shift, instances);
             work += self.holders[line].len() as u64 + CONSUMPTION;
         }
         self.effort.spend(work);
-        candidate.bundle.discount.on(base, instances)
+        candidate.saves(base, instances)
     }
 
     /// Units of a line held by candidates before `position`.
@@ -289,15 +289,15 @@ impl<'a, 'c> GreedySearch<'a, 'c> {
         // First the difference that a unit makes to each line, then, when the base is known, the discounts.
         for (place, &line) in candidate.lines.iter().enumerate() {
             let taken = self.taken_before(line, position);
-            let consumed = consumption(self.stock[line], taken, instances);
+            let consumed = candidate.consumes(self.stock[line], taken, instances);
             base += consumed;
-            self.shifted[start + place] = consumption(self.stock[line], taken + 1, instances) - consumed;
+            self.shifted[start + place] = candidate.consumes(self.stock[line], taken + 1, instances) - consumed;
             work += self.holders[line].len() as u64 + 2 * CONSUMPTION;
         }
         for difference in &mut self.shifted[start..start + candidate.lines.len()] {
-            *difference = candidate.bundle.discount.on(base + *difference, instances);
+            *difference = candidate.saves(base + *difference, instances);
         }
-        let discount = candidate.bundle.discount.on(base, instances);
+        let discount = candidate.saves(base, instances);
         let before = std::mem::replace(&mut self.discounts[position], discount);
         self.total += discount - before;
         self.effort.spend(work);

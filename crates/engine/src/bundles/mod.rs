@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::cart::{Line, Terms};
 use super::catalog::{Bundle, Catalog};
-use super::money::Money;
+use super::money::{Money, Unit};
 use super::split::split;
 use effort::Effort;
 
@@ -81,6 +81,21 @@ pub struct Candidate<'c> {
     pub lines: Vec<usize>,
     /// The most instances that its own uses and the cart allow: `m_b` of the semantics.
     pub most: u32,
+    /// The smallest amount that can be charged.
+    pub unit: Unit,
+}
+
+impl Candidate<'_> {
+    /// What `instances` units consume of a line of which `taken` units belong to bundles of smaller id.
+    fn consumes(&self, stock: Stock, taken: u32, instances: u32) -> Money {
+        let up_to = |units: u32| stock.remaining.share(u64::from(units), u64::from(stock.quantity), self.unit);
+        up_to(taken + instances) - up_to(taken)
+    }
+
+    /// What so many instances take off what they consume.
+    fn saves(&self, base: Money, instances: u32) -> Money {
+        self.bundle.discount.on(base, instances, self.unit)
+    }
 }
 
 /// A line as bundles see it.
@@ -107,7 +122,7 @@ pub fn candidates<'c>(catalog: &'c Catalog, lines: &[Line], terms: &Terms) -> Ve
             let in_cart = positions.iter().map(|&position| lines[position].quantity).min().unwrap_or(0);
             let most = in_cart.min(terms.uses_left(bundle));
             if most > 0 {
-                candidates.push(Candidate { bundle, lines: positions, most });
+                candidates.push(Candidate { bundle, lines: positions, most, unit: terms.unit });
             }
         }
     }
@@ -197,8 +212,8 @@ fn obstacles(bundle: &Bundle, in_cart: &BTreeSet<Uuid>, terms: &Terms) -> Vec<Ob
 /// What a candidate can save at most when there are no others.
 fn saving_alone(candidate: &Candidate, stock: &[Stock]) -> Money {
     let saving = |instances| {
-        let consumed = |&line: &usize| consumption(stock[line], 0, instances);
-        candidate.bundle.discount.on(candidate.lines.iter().map(consumed).sum(), instances)
+        let consumed = |&line: &usize| candidate.consumes(stock[line], 0, instances);
+        candidate.saves(candidate.lines.iter().map(consumed).sum(), instances)
     };
     // More instances consume more, and so save no less.
     saving(candidate.most)
@@ -229,12 +244,12 @@ fn settle(candidates: &[Candidate], stock: &[Stock], instances: &[u32]) -> Vec<A
     let mut applied = Vec::new();
     for (candidate, &instances) in candidates.iter().zip(instances).filter(|(_, instances)| **instances > 0) {
         let consumed: Vec<Money> =
-            candidate.lines.iter().map(|&line| consumption(stock[line], taken[line], instances)).collect();
+            candidate.lines.iter().map(|&line| candidate.consumes(stock[line], taken[line], instances)).collect();
         candidate.lines.iter().for_each(|&line| taken[line] += instances);
         let base = consumed.iter().copied().sum();
-        let discount = candidate.bundle.discount.on(base, instances);
+        let discount = candidate.saves(base, instances);
         if discount > Money::ZERO {
-            let shares = split(discount, &consumed);
+            let shares = split(discount, &consumed, candidate.unit);
             let parts = candidate.lines.iter().zip(consumed).zip(shares);
             let parts = parts.map(|((&line, consumed), discount)| BundlePart { line, consumed, discount }).collect();
             let bundle = Rc::clone(candidate.bundle);
@@ -242,10 +257,4 @@ fn settle(candidates: &[Candidate], stock: &[Stock], instances: &[u32]) -> Vec<A
         }
     }
     applied
-}
-
-/// What `instances` units consume of a line of which `taken` units belong to bundles of smaller id.
-fn consumption(stock: Stock, taken: u32, instances: u32) -> Money {
-    let up_to = |units: u32| stock.remaining.share(u64::from(units), u64::from(stock.quantity));
-    up_to(taken + instances) - up_to(taken)
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::currency::Provider;
 use super::super::json::Malformed;
 use super::super::time::Instant;
 use super::reader::Place;
@@ -75,7 +76,7 @@ fn invoice(kind: &str, invoice: &Place) -> Result<(Reference, News), Malformed> 
 fn charge(invoice: &Place) -> Result<Charge, Malformed> {
     let currency = invoice.currency()?;
     let totals = invoice.integers(&["total_amount_cents", "sub_total_excluding_taxes_amount_cents"])?;
-    Ok(Charge::of(totals, currency))
+    Ok(Charge::of(Provider::Lago, totals, currency))
 }
 
 fn period_end(invoice: &Place) -> Result<Option<Instant>, Malformed> {

@@ -9,6 +9,7 @@ pub mod stripe;
 
 use uuid::Uuid;
 
+use super::currency::Provider;
 use super::money::Money;
 use super::time::Instant;
 
@@ -123,33 +124,12 @@ pub enum Cycle {
     Unsaid,
 }
 
-/// How many decimals a currency's minor unit has at the providers.
-fn decimals(currency: &str) -> u32 {
-    const NONE: [&str; 16] = [
-        "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF",
-    ];
-    const THREE: [&str; 5] = ["BHD", "JOD", "KWD", "OMR", "TND"];
-    match currency {
-        _ if NONE.contains(&currency) => 0,
-        _ if THREE.contains(&currency) => 3,
-        _ => 2,
-    }
-}
-
 impl Charge {
-    /// What was charged, in minor units of the currency.
-    fn of(amounts: impl IntoIterator<Item = i64>, currency: Option<String>) -> Charge {
-        let amounts = amounts.into_iter().filter_map(|amount| from_minor_units(amount, currency.as_deref())).collect();
+    /// What was charged, as the provider counts it.
+    fn of(provider: Provider, amounts: impl IntoIterator<Item = i64>, currency: Option<String>) -> Charge {
+        let code = currency.as_deref().unwrap_or_default();
+        let amounts = amounts.into_iter().filter_map(|amount| provider.from_minor_units(amount, code)).collect();
         Charge { amounts, currency }
-    }
-}
-
-/// An amount in minor units of a currency. Of a currency with three decimals only whole hundredths can be ours.
-fn from_minor_units(amount: i64, currency: Option<&str>) -> Option<Money> {
-    match decimals(currency.unwrap_or_default()) {
-        0 => amount.checked_mul(100).map(Money::from_cents),
-        3 => (amount % 10 == 0).then(|| Money::from_cents(amount / 10)),
-        _ => Some(Money::from_cents(amount)),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
+use super::super::currency::Provider;
 use super::super::json::Malformed;
 use super::super::money::Money;
 use super::super::time::Instant;
 use super::reader::Place;
-use super::{Charge, Cycle, Event, News, Reference, from_minor_units};
+use super::{Charge, Cycle, Event, News, Reference};
 
 /// Reads the body of a Stripe webhook.
 pub fn read(body: &Value) -> Result<Event, Malformed> {
@@ -56,7 +57,7 @@ fn session_charge(session: &Place) -> Result<Charge, Malformed> {
     let add = |sum: i64, place: &Place| Ok(sum.saturating_add(place.integer()?.unwrap_or(0)));
     let extra = extra.iter().try_fold(0, add)?;
     let amounts = total.into_iter().flat_map(|total| [total, total.saturating_sub(extra)]);
-    Ok(Charge::of(amounts, currency))
+    Ok(Charge::of(Provider::Stripe, amounts, currency))
 }
 
 fn payment_intent(kind: &str, intent: &Place) -> Result<(Reference, News), Malformed> {
@@ -70,7 +71,7 @@ fn payment_intent(kind: &str, intent: &Place) -> Result<(Reference, News), Malfo
         "payment_intent.succeeded" => {
             let received = intent.at("amount_received").integer()?.filter(|&amount| amount > 0);
             let amount = received.map_or_else(|| intent.at("amount").required_integer(), Ok)?;
-            News::Paid { charge: Charge::of([amount], intent.currency()?) }
+            News::Paid { charge: Charge::of(Provider::Stripe, [amount], intent.currency()?) }
         }
         _ => News::AttemptFailed,
     };
@@ -86,7 +87,8 @@ fn charge(charge: &Place) -> Result<(Reference, News), Malformed> {
     };
     let currency = charge.currency()?;
     let refunded = charge.at("amount_refunded").required_integer()?;
-    let total = from_minor_units(refunded.max(0), currency.as_deref()).unwrap_or(Money::ZERO);
+    let code = currency.as_deref().unwrap_or_default();
+    let total = Provider::Stripe.from_minor_units(refunded.max(0), code).unwrap_or(Money::ZERO);
     Ok((reference, News::Refunded { total, currency }))
 }
 
@@ -146,7 +148,7 @@ fn invoice(kind: &str, invoice: &Place) -> Result<(Reference, News), Malformed> 
         _ => Cycle::Unsaid,
     };
     let period_end = ends.into_iter().flatten().max();
-    Ok((reference, News::InvoicePaid { charge: Charge::of(totals, currency), cycle, period_end }))
+    Ok((reference, News::InvoicePaid { charge: Charge::of(Provider::Stripe, totals, currency), cycle, period_end }))
 }
 
 fn subscription(kind: &str, subscription: &Place) -> Result<(Reference, News), Malformed> {

@@ -68,7 +68,7 @@ impl Explanation<'_> {
         let JudgedRule { rule, verdict } = judged;
         let (outcome, base, discount, detail) = match verdict {
             RuleVerdict::Applied { base, discount } => {
-                let detail = words::discount(rule.discount, *base, priced.line.quantity);
+                let detail = words::discount(rule.discount, *base, priced.line.quantity, self.terms.unit);
                 ("applied", Some(*base), Some(*discount), detail)
             }
             RuleVerdict::Lost { to, because } => ("lost", None, None, words::lost(rule, to, *because)),
@@ -92,9 +92,11 @@ impl Explanation<'_> {
         (self.terms.check_interrupts)();
         let JudgedBundle { bundle, verdict } = judged;
         let (outcome, base, detail) = match verdict {
-            BundleVerdict::Applied(AppliedBundle { instances, base, .. }) => {
-                ("applied", Some(*base), words::applied_bundle(bundle, *instances, *base, &self.names()))
-            }
+            BundleVerdict::Applied(AppliedBundle { instances, base, .. }) => (
+                "applied",
+                Some(*base),
+                words::applied_bundle(bundle, *instances, *base, self.terms.unit, &self.names()),
+            ),
             BundleVerdict::NotChosen { alone } => {
                 let saved = self.quote.bundles.iter().map(|applied| applied.discount).sum();
                 ("not_chosen", None, words::not_chosen(*alone, saved))

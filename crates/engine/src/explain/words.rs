@@ -6,7 +6,7 @@ use super::super::bundles::Obstacle;
 use super::super::cart::{Cart, Line, Terms};
 use super::super::catalog::{Bundle, Catalog, PricingRule};
 use super::super::conditions::Unmet;
-use super::super::money::{Discount, Money, Percent};
+use super::super::money::{Discount, Money, Percent, Unit};
 use super::super::promotions::{CartAmounts, Check, PromoCode, PromoDiscount, Refusal, Restrictions};
 use super::super::rules::{Ineligible, Loss};
 
@@ -65,13 +65,13 @@ pub(super) fn line(line: &Line, unit_price: Money) -> String {
 }
 
 /// `20 % of 49.97 and 2 x 1.00`
-pub(super) fn discount(discount: Discount, base: Money, count: u32) -> String {
+pub(super) fn discount(discount: Discount, base: Money, count: u32, unit: Unit) -> String {
     let percent = (discount.percent > Percent::ZERO).then(|| format!("{} % of {base}", discount.percent));
     let amount = (discount.amount > Money::ZERO).then(|| format!("{count} x {}", discount.amount));
     let parts: Vec<String> = percent.into_iter().chain(amount).collect();
     match parts.is_empty() {
         true => "it takes nothing off".to_owned(),
-        false if discount.on(base, count) == base => format!("{}, at most {base}", parts.join(" and ")),
+        false if discount.on(base, count, unit) == base => format!("{}, at most {base}", parts.join(" and ")),
         false => parts.join(" and "),
     }
 }
@@ -145,9 +145,13 @@ pub(super) fn obstacles(obstacles: &[Obstacle], names: &Names) -> String {
 }
 
 /// `1 instance of Brigade, Bolt, Vector Search: 20 % of 49.97`
-pub(super) fn applied_bundle(bundle: &Bundle, instances: u32, base: Money, names: &Names) -> String {
+pub(super) fn applied_bundle(bundle: &Bundle, instances: u32, base: Money, unit: Unit, names: &Names) -> String {
     let noun = if instances == 1 { "instance" } else { "instances" };
-    format!("{instances} {noun} of {}: {}", names.list(&bundle.add_on_ids), discount(bundle.discount, base, instances))
+    format!(
+        "{instances} {noun} of {}: {}",
+        names.list(&bundle.add_on_ids),
+        discount(bundle.discount, base, instances, unit)
+    )
 }
 
 /// Why a candidate was not chosen.

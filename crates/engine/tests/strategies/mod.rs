@@ -13,7 +13,7 @@ use engine::cart::{Cart, Line, Terms};
 use engine::catalog::{AddOn, Bundle, Catalog, PricingRule};
 use engine::conditions::Conditions;
 use engine::json::Malformed;
-use engine::money::{Discount, Money, Percent};
+use engine::money::{Discount, Money, Percent, Unit};
 use engine::promotions::{PromoCode, PromoDiscount, PromoRequest, Restrictions};
 use engine::quote::{Quote, price};
 use engine::time::{Instant, Window};
@@ -31,6 +31,8 @@ pub struct World {
     pub quantities: Vec<(u128, u32)>,
     pub promo: PromoRequest,
     pub buyer: Buyer,
+    /// Of the list prices; discounts are in cents all the same.
+    pub unit: Unit,
 }
 
 /// Who buys.
@@ -56,6 +58,7 @@ impl World {
             has_purchased: self.buyer.has_purchased,
             promo_uses: self.buyer.promo_uses,
             promo: Some(&self.promo),
+            unit: self.unit,
             ..Terms::of_nobody(Instant(0), &self.bundle_uses_left)
         }
     }
@@ -77,7 +80,7 @@ impl World {
 /// A line of so many units of an add-on.
 pub fn line_of(catalog: &Catalog, id: u128, quantity: u32) -> Line {
     let add_on = catalog.find(Uuid::from_u128(id)).unwrap();
-    Line::new(catalog.add_on(add_on), add_on, quantity, None).unwrap()
+    Line::new(catalog.add_on(add_on), add_on, quantity, None, Unit::HUNDREDTH).unwrap()
 }
 
 /// The add-on of rules that tests write by hand.
@@ -105,8 +108,8 @@ fn some_add_ons(count: std::ops::RangeInclusive<usize>) -> impl Strategy<Value =
     prop::sample::subsequence((1..=ADD_ONS).collect::<Vec<u128>>(), count).prop_map(ids)
 }
 
-/// Amounts around the cent, where rounding bites, and ordinary ones.
-fn price_in_cents() -> impl Strategy<Value = i64> {
+/// Amounts around the unit, where rounding bites, and ordinary ones, in units.
+fn price_in_units() -> impl Strategy<Value = i64> {
     prop_oneof![0..20_i64, 0..20_000_i64]
 }
 
@@ -230,15 +233,16 @@ fn buyer() -> impl Strategy<Value = Buyer> {
 
 /// A catalog, a cart and a buyer.
 pub fn world() -> impl Strategy<Value = World> {
-    let add_ons = vec((price_in_cents(), billing_type()), ADD_ONS as usize).prop_map(|add_ons| {
+    let unit = prop_oneof![3 => Just(Unit::HUNDREDTH), 1 => Just(Unit::ONE)];
+    let add_ons = (unit, vec((price_in_units(), billing_type()), ADD_ONS as usize)).prop_map(|(unit, add_ons)| {
         let add_on = |(number, (price, billing_type)): (u128, (i64, BillingType))| AddOn {
             id: Uuid::from_u128(number),
             name: format!("add-on {number}"),
-            base_price: Money::from_cents(price),
+            base_price: unit.times(price),
             billing_type,
             is_active: true,
         };
-        (1..).zip(add_ons).map(add_on).collect::<Vec<AddOn>>()
+        (unit, (1..).zip(add_ons).map(add_on).collect::<Vec<AddOn>>())
     });
     let rules = (0..8_u128).map(any_rule).collect::<Vec<_>>();
     let bundles = (0..5_u128).map(bundle).collect::<Vec<_>>();
@@ -249,7 +253,7 @@ pub fn world() -> impl Strategy<Value = World> {
             (Just(ids), vec(1..5_u32, count)).prop_map(|(ids, quantities)| ids.into_iter().zip(quantities).collect())
         });
     (add_ons, rules, bundles, quantities, promo(), buyer()).prop_map(
-        |(add_ons, rules, bundles, quantities, promo, buyer)| World {
+        |((unit, add_ons), rules, bundles, quantities, promo, buyer)| World {
             add_ons,
             rules,
             bundle_uses_left: bundles.iter().filter_map(|(bundle, uses)| Some((bundle.id, (*uses)?))).collect(),
@@ -257,6 +261,7 @@ pub fn world() -> impl Strategy<Value = World> {
             quantities,
             promo,
             buyer,
+            unit,
         },
     )
 }
