@@ -23,6 +23,8 @@ SELECT day, sum(open_carts) AS open_carts, sum(checkouts) AS checkouts, count(*)
 
 ALTER VIEW @extschema@.subscriptions_expiring_soon SET (security_invoker = true);
 
+DROP FUNCTION @extschema@.check_marketplace();
+
 CREATE FUNCTION @extschema@.add_on_ids(names jsonb, whose text) RETURNS jsonb
 LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -360,6 +362,22 @@ $$;
 COMMENT ON FUNCTION @extschema@.canonical_entry(text, jsonb) IS
 'An entry of a catalog document as export_catalog() would write it. Only import_catalog() calls it.';
 
+CREATE OR REPLACE FUNCTION @extschema@.cart_total(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS pg_catalog.numeric
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'cart_total_wrapper';
+COMMENT ON FUNCTION @extschema@.cart_total(text, text, text, timestamptz) IS
+'The total of price_cart() alone.
+Arguments: as for price_cart().
+Returns: what is to pay, with two decimals; 0.00 for an empty cart.
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.cart_total(text, text, text, timestamptz) COST 1000;
+
 CREATE OR REPLACE FUNCTION @extschema@.catalog_cache_stats() RETURNS TABLE (
     "entries" bigint,
     "bytes" bigint,
@@ -624,6 +642,16 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
      WHERE a.is_active AND a.features = '[]'
        AND NOT EXISTS (SELECT FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.enabled)
     UNION ALL
+    SELECT 'currency', 'extensions.currency is "' || c.code || '", which prices cannot have: ' || c.problem
+      FROM @extschema@.currency_setting() c
+     WHERE c.problem IS NOT NULL
+    UNION ALL
+    SELECT 'currency', 'add-on "' || a.name || '" (' || a.id || ') costs ' || a.base_price || ', which is no multiple of '
+                       || c.smallest_unit || ', the smallest amount in ' || c.code
+      FROM @extschema@.currency_setting() c
+      JOIN @extschema@.add_ons a ON a.base_price % c.smallest_unit <> 0
+     WHERE a.is_active
+    UNION ALL
     SELECT 'discounts', free.label || ' takes 100 % off'
       FROM (SELECT r.label FROM rules r WHERE r.discount_percent = 100
             UNION ALL
@@ -633,7 +661,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
 $$;
 COMMENT ON FUNCTION @extschema@.check_catalog() IS
 'Looks for what in the catalog cannot work, or works otherwise than was probably meant: active rules, bundles and codes that can never
-apply, features without rows, discounts of 100 %. check_marketplace() reports what it finds.
+apply, features without rows, a currency or list prices that nobody can charge, discounts of 100 %. check_marketplace() reports what it finds.
 Arguments: none.
 Returns: a row for each problem found: the check of check_marketplace() it belongs to, and a sentence with the id of the row.
 Errors: none.';
@@ -707,7 +735,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.check_distribution(integer) IS
 'Raises an error that names everything that is in the way. Only distribute_marketplace() calls it.';
 
-CREATE OR REPLACE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text)
+CREATE OR REPLACE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
 LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 20 SET search_path = pg_catalog, pg_temp AS $$
     WITH members AS (
         SELECT c.oid, c.relname::text AS name
@@ -781,6 +809,13 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 20 SET search_path = pg_cat
              WHERE (p.status = 'refunded') <> (p.refund_amount = p.amount)
                AND p.status IN ('completed', 'disputed', 'refunded') AND p.amount > 0
         UNION ALL
+            SELECT 'purchase_currencies',
+                   count(*) || ' purchases are in ' || p.currency || ', of which ' || count(*) FILTER (WHERE p.status = 'pending')
+                   || ' wait for their payment; prices are in ' || c.code
+              FROM @extschema@.currency_setting() c
+              JOIN @extschema@.add_on_purchases p ON p.currency <> c.code
+             GROUP BY p.currency, c.code
+        UNION ALL
             SELECT 'bundle_add_ons', 'bundle "' || b.name || '" (' || b.id || ') names add-on ' || named.id || ', which does not exist'
               FROM @extschema@.add_on_bundles b
              CROSS JOIN unnest(b.add_on_ids) named (id)
@@ -794,34 +829,87 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 20 SET search_path = pg_cat
             SELECT c.check_name, c.detail
               FROM @extschema@.check_catalog() c
     )
-    SELECT checks.name, problems.detail IS NULL, coalesce(problems.detail, checks.good)
+    SELECT checks.name, problems.detail IS NULL OR checks.severity <> 'error', coalesce(problems.detail, checks.good),
+           CASE WHEN problems.detail IS NULL THEN 'ok' ELSE checks.severity END
       FROM (VALUES
-               (1, 'tables', 'all eight tables are there and are dumped with their rows'),
-               (2, 'indexes', 'all indexes are valid'),
-               (3, 'constraints', 'all constraints are validated'),
-               (4, 'triggers', 'all triggers are enabled'),
-               (5, 'promotional_code_uses', 'current_uses of every code equals its live redemptions'),
-               (6, 'bundle_uses', 'current_uses of every bundle equals its live instances'),
-               (7, 'quotes', 'every checkout costs what it was quoted'),
-               (8, 'refunds', 'what is refunded in full is refunded, and nothing else'),
-               (9, 'bundle_add_ons', 'every bundle names existing add-ons'),
-               (10, 'promotional_code_add_ons', 'every code names existing add-ons'),
-               (11, 'pricing_rules', 'every active rule can apply'),
-               (12, 'bundles', 'every active bundle can be sold and saves something'),
-               (13, 'promotional_codes', 'every active code can apply'),
-               (14, 'features', 'every add-on on sale gives a feature, and every listed feature has a row'),
-               (15, 'discounts', 'nothing active takes 100 % off')
-           ) checks (position, name, good)
+               (1, 'tables', 'error', 'all eight tables are there and are dumped with their rows'),
+               (2, 'indexes', 'error', 'all indexes are valid'),
+               (3, 'constraints', 'error', 'all constraints are validated'),
+               (4, 'triggers', 'error', 'all triggers are enabled'),
+               (5, 'promotional_code_uses', 'error', 'current_uses of every code equals its live redemptions'),
+               (6, 'bundle_uses', 'error', 'current_uses of every bundle equals its live instances'),
+               (7, 'quotes', 'error', 'every checkout costs what it was quoted'),
+               (8, 'refunds', 'error', 'what is refunded in full is refunded, and nothing else'),
+               (9, 'bundle_add_ons', 'error', 'every bundle names existing add-ons'),
+               (10, 'promotional_code_add_ons', 'error', 'every code names existing add-ons'),
+               (11, 'pricing_rules', 'warning', 'every active rule can apply'),
+               (12, 'bundles', 'warning', 'every active bundle can be sold and saves something'),
+               (13, 'promotional_codes', 'warning', 'every active code can apply'),
+               (14, 'features', 'warning', 'every add-on on sale gives a feature, and every listed feature has a row'),
+               (15, 'discounts', 'notice', 'nothing active takes 100 % off'),
+               (16, 'currency', 'error', 'every list price can be charged in extensions.currency'),
+               (17, 'purchase_currencies', 'warning', 'every purchase is in extensions.currency')
+           ) checks (position, name, severity, good)
       LEFT JOIN problems ON problems.check_name = checks.name
      ORDER BY checks.position, problems.detail
 $$;
 COMMENT ON FUNCTION @extschema@.check_marketplace() IS
 'Looks for everything that should not be: missing or invalid objects, counters that differ from the rows behind them, checkouts that
 cost something else than they were quoted, bundles and codes that name unknown add-ons; and, in the catalog, active rules, bundles and
-codes that can never apply, features without rows, discounts of 100 %.
+codes that can never apply, features without rows, a currency or prices that nobody can charge, discounts of 100 %; and purchases in
+another currency than that of prices.
 Arguments: none.
-Returns: a row for each problem found (ok = false, detail names the row), and one for each check that found none (ok = true).
+Returns: a row for each problem found, and one for each check that found none: check_name; ok, false for errors only, so that an alarm
+can hang on it; detail, which names the row; severity: error, what is broken; warning, what probably was not meant; notice, what may
+surprise; or ok.
 Errors: none.';
+
+CREATE OR REPLACE FUNCTION @extschema@.checkout(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "expected_total" pg_catalog.numeric DEFAULT NULL,
+    "idempotency_key" pg_catalog.text DEFAULT NULL,
+    "allow_mixed_billing" bool DEFAULT false
+) RETURNS TABLE (
+    "checkout_id" pg_catalog.uuid,
+    "purchase_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "quantity" INT,
+    "amount" pg_catalog.numeric,
+    "currency" pg_catalog.text,
+    "status" pg_catalog.text
+)
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'checkout_wrapper';
+COMMENT ON FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) IS
+'Sells the user''s cart: prices it at one instant, claims the uses of its code and bundles, makes a pending purchase of each line, and
+empties the cart (semantics 6). One transaction: a refusal leaves nothing behind. A total of 0.00 is completed at once. Add-ons that
+are no longer sold stay in the cart.
+Arguments: user_id, 1 to 255 characters; tier_code; promo_code; expected_total, what the shopper was shown; idempotency_key, up to 255
+characters: the same key with the same arguments returns the same purchases; allow_mixed_billing, sells lines that cannot be paid
+in one session.
+Returns: a row for each purchase, in the order of the cart, all with one checkout_id.
+Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long, idempotency_key_reused; 55000 empty_cart,
+price_changed, price_not_chargeable, currency_unusable; 23514 promo_refused, mixed_billing; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) COST 10000 ROWS 3;
+
+CREATE FUNCTION @extschema@.currency_setting() RETURNS TABLE (
+    "code" pg_catalog.text,
+    "smallest_unit" pg_catalog.numeric,
+    "problem" pg_catalog.text
+)
+STRICT STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'currency_setting_wrapper';
+COMMENT ON FUNCTION @extschema@.currency_setting() IS
+'What the setting extensions.currency comes to.
+Arguments: none.
+Returns: one row: code, as it is set; smallest_unit, the smallest amount that can be charged: 0.01, or 1.00 in currencies that have no
+decimals in ISO 4217; problem, why prices cannot have it, and then smallest_unit is NULL.
+Errors: none.';
+ALTER FUNCTION @extschema@.currency_setting() COST 40 ROWS 1;
 
 CREATE FUNCTION @extschema@.detach_tables() RETURNS VOID
 STRICT VOLATILE PARALLEL UNSAFE
@@ -1123,6 +1211,52 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'enforce_purchase_transition_wrapper';
 COMMENT ON FUNCTION @extschema@.enforce_purchase_transition() IS
 'Refuses changes of a purchase''s status that its life does not allow (semantics 4). A trigger of add_on_purchases calls it.
 Errors: 23514 illegal_transition.';
+
+CREATE OR REPLACE FUNCTION @extschema@.explain_cart(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "step" pg_catalog.int4,
+    "stage" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "source_id" pg_catalog.uuid,
+    "source" pg_catalog.text,
+    "outcome" pg_catalog.text,
+    "base" pg_catalog.numeric,
+    "discount" pg_catalog.numeric,
+    "detail" pg_catalog.text
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'explain_cart_wrapper';
+COMMENT ON FUNCTION @extschema@.explain_cart(text, text, text, timestamptz) IS
+'Why the user''s cart costs what price_cart() says: a row for each candidate of each step, applied or not, and why (semantics 2).
+Arguments: as for price_cart().
+Returns: the rows in the order of the steps. step, counted from 1; stage, one of line, rule, bundle, bundle_split, promo_condition,
+promo, promo_split, total; add_on_id, the line''s, where the row is about one line; source_id, the rule, the bundle or the code;
+source, its name; outcome: listed or unavailable (line), applied, lost or ineligible (rule), applied, not_chosen or ineligible
+(bundle), met or the reason of the refusal (promo_condition), applied or refused (promo), to_pay (total); base, the amount that it
+starts from, of a total what is to pay; discount, what it takes off its line, so that the rows add up to the quote''s
+discount_total; detail, why, with the values compared.
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.explain_cart(text, text, text, timestamptz) COST 40000 ROWS 20;
+
+CREATE OR REPLACE FUNCTION @extschema@.explain_cart_text(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS pg_catalog.text
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'explain_cart_text_wrapper';
+COMMENT ON FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) IS
+'explain_cart() as an indented tree, made to be read by whoever answers "why do I pay this?".
+Arguments: as for price_cart().
+Returns: the tree, in the manner of EXPLAIN.
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) COST 40000;
 
 CREATE FUNCTION @extschema@.export_catalog() RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE COST 200000 SET search_path = pg_catalog, pg_temp AS $$
@@ -1533,6 +1667,15 @@ $$;
 COMMENT ON FUNCTION @extschema@.marketplace_tables() IS
 'The eight tables, those that others refer to first, and whether their rows are a user''s. Only the functions below call it.';
 
+CREATE FUNCTION @extschema@.normalize_currency() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.currency := pg_catalog.upper(NEW.currency COLLATE pg_catalog."C");
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.normalize_currency() IS
+'Stores the code of a currency in capitals, whoever writes it. A trigger of add_on_purchases calls it.';
+
 CREATE OR REPLACE FUNCTION @extschema@.normalize_promo_code() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.code := pg_catalog.upper(pg_catalog.btrim(NEW.code));
@@ -1592,6 +1735,61 @@ $$;
 COMMENT ON FUNCTION @extschema@.prepare_workers() IS
 'Prepares the other nodes; what is done there is done, whatever becomes of the transaction. Only distribute_marketplace() calls it.';
 
+CREATE OR REPLACE FUNCTION @extschema@.price_add_on(
+    "add_on_id" pg_catalog.uuid,
+    "quantity" INT DEFAULT 1,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS pg_catalog.numeric
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'price_add_on_wrapper';
+COMMENT ON FUNCTION @extschema@.price_add_on(uuid, integer, text, timestamptz) IS
+'What a line costs on its own: list price times quantity, less its pricing rules, for nobody in particular (semantics 2.1, 2.2).
+Arguments: add_on_id; quantity, units from 1; tier_code, whose rules count besides those for everybody; at, the instant of all decisions.
+Returns: the amount, with two decimals, in extensions.currency.
+Errors: 22023 null_argument, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale, price_not_chargeable,
+currency_unusable; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.price_add_on(uuid, integer, text, timestamptz) COST 20;
+
+CREATE OR REPLACE FUNCTION @extschema@.price_cart(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS pg_catalog.jsonb
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'price_cart_wrapper';
+COMMENT ON FUNCTION @extschema@.price_cart(text, text, text, timestamptz) IS
+'Prices the user''s stored cart: pricing rules, bundles, promotional code, totals (semantics 2).
+Arguments: user_id; tier_code; promo_code, in any case, with or without blanks around it; at, the instant of all decisions.
+Returns: the quote, as quote() does, its lines in the order in which they were added. Add-ons that are no longer sold are left out
+of the totals and listed under unavailable.
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.price_cart(text, text, text, timestamptz) COST 1000;
+
+CREATE OR REPLACE FUNCTION @extschema@.price_carts(
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "user_id" pg_catalog.text,
+    "line_count" pg_catalog.int4,
+    "list_total" pg_catalog.numeric,
+    "discount_total" pg_catalog.numeric,
+    "total" pg_catalog.numeric
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'price_carts_wrapper';
+COMMENT ON FUNCTION @extschema@.price_carts(text, text, timestamptz) IS
+'Prices every stored cart in one scan: what cart_total() says of each user, without asking user by user (semantics 2).
+Arguments: tier_code, as though every user had it; promo_code, as though every cart used it; at, the instant of all decisions.
+Returns: a row for each user with a cart, in no particular order: user_id; line_count, of the lines that can be sold; list_total;
+discount_total; total, with two decimals, in extensions.currency.
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range, naming the user.';
+ALTER FUNCTION @extschema@.price_carts(text, text, timestamptz) COST 10000000 ROWS 100000;
+
 CREATE FUNCTION @extschema@.protect_marketplace() RETURNS VOID
 STRICT VOLATILE PARALLEL UNSAFE
 SET search_path TO pg_catalog, pg_temp
@@ -1604,6 +1802,27 @@ Arguments: none.
 Returns: nothing.
 Errors: 42501, the caller is no superuser. Whoever drops a table then gets 55000 marketplace_protected.';
 ALTER FUNCTION @extschema@.protect_marketplace() COST 10000;
+
+CREATE OR REPLACE FUNCTION @extschema@.quote(
+    "items" pg_catalog.jsonb,
+    "user_id" pg_catalog.text DEFAULT NULL,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS pg_catalog.jsonb
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'quote_items_wrapper';
+COMMENT ON FUNCTION @extschema@.quote(jsonb, text, text, text, timestamptz) IS
+'Prices any items as a cart: pricing rules, bundles, promotional code, totals (semantics 2). The order of the items does not matter.
+Arguments: items, [{"add_on_id": uuid, "quantity": integer from 1}, ...], the same add-on given twice being one line; user_id, for
+conditions on what the user owns or bought; tier_code; promo_code, in any case, with or without blanks around it; at.
+Returns: the quote, an object with lines (in add-on id order), unavailable, bundles, bundle_search, promo, list_total,
+discount_total, total, line_count, item_count, user_id, tier_code, currency and priced_at. Amounts have two decimals. A refused
+code does not fail the quote: promo.valid is false and promo.reasons says why.
+Errors: 22023 null_argument, malformed_argument; P0002 add_on_not_found; 55000 add_on_not_for_sale, price_not_chargeable,
+currency_unusable; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.quote(jsonb, text, text, text, timestamptz) COST 1000;
 
 CREATE OR REPLACE FUNCTION @extschema@.reference_links()
 RETURNS TABLE (reference text, from_table regclass, from_column text, constraint_name text, to_column text, to_table regclass)
@@ -1684,6 +1903,60 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.set_updated_at() IS 'Keeps updated_at. Triggers of the tables call it.';
 
+CREATE OR REPLACE FUNCTION @extschema@.simulate_bundle(
+    "bundle" pg_catalog.jsonb,
+    "replaces" pg_catalog.uuid DEFAULT NULL,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE ("user_id" pg_catalog.text, "total_before" pg_catalog.numeric, "total_after" pg_catalog.numeric)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'simulate_bundle_wrapper';
+COMMENT ON FUNCTION @extschema@.simulate_bundle(jsonb, uuid, text, timestamptz) IS
+'The stored carts whose total would change if a bundle were added, or took the place of another. Nothing is written.
+Arguments: bundle, an object with the columns of add_on_bundles as keys, of which add_on_ids is required and the others have the
+defaults of the table; replaces, the id of the bundle whose place it takes, NULL to add it; tier_code, as though every user had it; at.
+Each cart is priced by itself: the uses left are there for every one of them.
+Returns: a row for each cart whose total would change, in no particular order: user_id; total_before; total_after.
+Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 23514 draft_refused, what a constraint of the table
+refuses; P0002 replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.simulate_bundle(jsonb, uuid, text, timestamptz) COST 10000000 ROWS 1000;
+
+CREATE OR REPLACE FUNCTION @extschema@.simulate_pricing_rule(
+    "rule" pg_catalog.jsonb,
+    "replaces" pg_catalog.uuid DEFAULT NULL,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE ("user_id" pg_catalog.text, "total_before" pg_catalog.numeric, "total_after" pg_catalog.numeric)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'simulate_pricing_rule_wrapper';
+COMMENT ON FUNCTION @extschema@.simulate_pricing_rule(jsonb, uuid, text, timestamptz) IS
+'The stored carts whose total would change if a pricing rule were added, or took the place of another. Nothing is written.
+Arguments: rule, an object with the columns of pricing_rules as keys, of which add_on_id is required and the others have the
+defaults of the table; replaces, the id of the rule whose place it takes, NULL to add it; tier_code, as though every user had it; at.
+A rule without an id has the id of the one it replaces, or else comes last among equals.
+Returns: a row for each cart whose total would change, in no particular order: user_id; total_before; total_after.
+Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 23514 draft_refused, what a constraint of the table
+refuses; P0002 add_on_not_found, replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.simulate_pricing_rule(jsonb, uuid, text, timestamptz) COST 10000000 ROWS 1000;
+
+CREATE OR REPLACE FUNCTION @extschema@.simulate_promo_code(
+    "code" pg_catalog.jsonb,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE ("user_id" pg_catalog.text, "total_before" pg_catalog.numeric, "total_after" pg_catalog.numeric)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'simulate_promo_code_wrapper';
+COMMENT ON FUNCTION @extschema@.simulate_promo_code(jsonb, text, timestamptz) IS
+'The stored carts whose total would change if every cart used a promotional code. Nothing is written.
+Arguments: code, an object with the columns of promotional_codes as keys, of which discount_type and discount_value are required and
+the others have the defaults of the table; redemptions of an existing code count for max_uses_per_user when its code is given;
+tier_code, as though every user had it; at.
+Each cart is priced by itself: the uses left are there for every one of them.
+Returns: a row for each cart whose total would change, in no particular order: user_id; total_before, without any code; total_after.
+Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 23514 draft_refused, what a constraint of the table
+refuses; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.simulate_promo_code(jsonb, text, timestamptz) COST 20000000 ROWS 100000;
+
 CREATE OR REPLACE FUNCTION @extschema@.unknown_references()
 RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
@@ -1748,6 +2021,35 @@ Arguments: none.
 Returns: nothing.
 Errors: 42501, the caller does not own the event trigger.';
 ALTER FUNCTION @extschema@.unprotect_marketplace() COST 10000;
+
+CREATE OR REPLACE FUNCTION @extschema@.validate_promo_code(
+    "code" pg_catalog.text,
+    "user_id" pg_catalog.text DEFAULT NULL,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "valid" bool,
+    "reasons" pg_catalog.text[],
+    "discount_type" pg_catalog.text,
+    "discount_value" pg_catalog.numeric,
+    "eligible_amount" pg_catalog.numeric,
+    "discount" pg_catalog.numeric,
+    "cart_total" pg_catalog.numeric,
+    "final_total" pg_catalog.numeric
+)
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'validate_promo_code_wrapper';
+COMMENT ON FUNCTION @extschema@.validate_promo_code(text, text, text, timestamptz) IS
+'Whether a promotional code may be used, every reason why not, and what it would take off the user''s cart (semantics 2.4).
+Arguments: code, in any case, with or without blanks around it; user_id; without one, the conditions on the cart are not tested;
+tier_code; at.
+Returns: one row. valid; reasons, in this order, of unknown, inactive, expired, exhausted, below_minimum, not_applicable,
+tier_not_allowed, not_first_purchase, user_not_allowed, user_limit_reached, empty_cart; discount_type and discount_value of the
+code, NULL when unknown; eligible_amount, what the eligible lines cost; discount; cart_total, before the code; final_total, after it.
+The last four are NULL without a user.
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.validate_promo_code(text, text, text, timestamptz) COST 1000 ROWS 1;
 
 CREATE FUNCTION @extschema@.write_catalog_entry(kind text, entry jsonb, id uuid) RETURNS uuid
 LANGUAGE plpgsql COST 5000 SET search_path = pg_catalog, pg_temp AS $$
@@ -1853,6 +2155,13 @@ Returns: each user once, in no particular order.
 Errors: none.';
 
 
+-- The function costs more than an insert would bear, and nearly every code is in capitals.
+CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF currency ON @extschema@.add_on_purchases
+    FOR EACH ROW WHEN (NEW.currency <> upper(NEW.currency COLLATE "C")) EXECUTE FUNCTION @extschema@.normalize_currency();
+
+-- Bought before codes were stored in capitals
+UPDATE @extschema@.add_on_purchases SET currency = upper(currency COLLATE "C") WHERE currency <> upper(currency COLLATE "C");
+
 COMMENT ON COLUMN @extschema@.cart_conversion.checkouts IS 'Checkouts begun, whatever became of them.';
 COMMENT ON COLUMN @extschema@.cart_conversion.conversion_percent IS 'Paid checkouts in percent of carts, open or checked out.';
 COMMENT ON COLUMN @extschema@.cart_conversion.day IS 'The day, in UTC.';
@@ -1860,6 +2169,7 @@ COMMENT ON COLUMN @extschema@.cart_conversion.failed_checkouts IS 'How many fail
 COMMENT ON COLUMN @extschema@.cart_conversion.open_carts IS 'Carts that nobody has checked out yet.';
 COMMENT ON COLUMN @extschema@.cart_conversion.paid_checkouts IS 'How many were paid, also if paid back since.';
 COMMENT ON COLUMN @extschema@.cart_conversion.pending_checkouts IS 'Of these, how many wait for their payment.';
+COMMENT ON TRIGGER normalize_add_on_purchases_currency ON @extschema@.add_on_purchases IS 'Stores codes of currencies in capitals.';
 COMMENT ON VIEW @extschema@.cart_conversion IS
 'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, one that was not on the day
 of its latest addition.';

@@ -44,6 +44,19 @@ COMMENT ON FUNCTION @extschema@.normalize_promo_code() IS
 CREATE TRIGGER normalize_promotional_codes_code BEFORE INSERT OR UPDATE OF code ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.normalize_promo_code();
 
+CREATE FUNCTION @extschema@.normalize_currency() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.currency := pg_catalog.upper(NEW.currency COLLATE pg_catalog."C");
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.normalize_currency() IS
+'Stores the code of a currency in capitals, whoever writes it. A trigger of add_on_purchases calls it.';
+
+-- The function costs more than an insert would bear, and nearly every code is in capitals.
+CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF currency ON @extschema@.add_on_purchases
+    FOR EACH ROW WHEN (NEW.currency <> upper(NEW.currency COLLATE "C")) EXECUTE FUNCTION @extschema@.normalize_currency();
+
 -- Without WHEN, which costs more to prepare for each statement than the function costs for a row.
 CREATE TRIGGER enforce_add_on_purchases_transition BEFORE UPDATE ON @extschema@.add_on_purchases
     FOR EACH ROW EXECUTE FUNCTION @extschema@.enforce_purchase_transition();
@@ -97,6 +110,7 @@ COMMENT ON TRIGGER update_cart_items_updated_at ON @extschema@.cart_items IS 'Ke
 COMMENT ON TRIGGER update_add_on_features_updated_at ON @extschema@.add_on_features IS 'Keeps updated_at.';
 COMMENT ON TRIGGER update_promotional_codes_updated_at ON @extschema@.promotional_codes IS 'Keeps updated_at.';
 COMMENT ON TRIGGER normalize_promotional_codes_code ON @extschema@.promotional_codes IS 'Stores codes as they are compared.';
+COMMENT ON TRIGGER normalize_add_on_purchases_currency ON @extschema@.add_on_purchases IS 'Stores codes of currencies in capitals.';
 COMMENT ON TRIGGER enforce_add_on_purchases_transition ON @extschema@.add_on_purchases IS
 'Refuses changes of status that the life of a purchase does not allow.';
 COMMENT ON TRIGGER invalidate_add_ons_cache ON @extschema@.add_ons IS 'Announces changes to the catalog caches.';

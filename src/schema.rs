@@ -50,7 +50,7 @@ extension_sql_file!("../sql/functions/reference_tables.sql", name = "reference_t
 extension_sql_file!(
     "../sql/functions/check_catalog.sql",
     name = "check_catalog",
-    requires = ["tables", "reference_tables"]
+    requires = ["tables", "reference_tables", currency_setting]
 );
 extension_sql_file!(
     "../sql/functions/check_marketplace.sql",

@@ -1,7 +1,7 @@
 //! What only reads, and so has to work in a read-only transaction, in a parallel worker, and on a standby.
 
 /// Every function and view that only reads; a test looks whether a function is missing.
-pub const READS: [&str; 32] = [
+pub const READS: [&str; 33] = [
     "SELECT price_add_on('a0000000-0000-4000-8000-000000000003')",
     r#"SELECT quote('[{"add_on_id": "a0000000-0000-4000-8000-000000000003", "quantity": 1}]', 'ada', 'pro', 'launch2025')"#,
     "SELECT price_cart('ada', 'pro', 'launch2025')",
@@ -24,6 +24,7 @@ pub const READS: [&str; 32] = [
     "SELECT * FROM search_add_ons('agent', 'ai-services', 'agent_platform', 1, 100)",
     "SELECT * FROM purchase_history('ada')",
     "SELECT * FROM check_catalog()",
+    "SELECT * FROM currency_setting()",
     "SELECT * FROM check_marketplace()",
     "SELECT * FROM reference_links()",
     "SELECT * FROM unknown_references()",

@@ -122,6 +122,7 @@ const CALLS: &[(&str, &str)] = &[
         r#"SELECT * FROM simulate_promo_code('{"code": "NEW", "discount_type": "percentage", "discount_value": 5}')"#,
     ),
     ("check_catalog", "SELECT * FROM check_catalog()"),
+    ("currency_setting", "SELECT * FROM currency_setting()"),
     ("check_marketplace", "SELECT * FROM check_marketplace()"),
     ("run_maintenance", "SELECT * FROM run_maintenance()"),
     ("reference_links", "SELECT * FROM reference_links()"),

@@ -70,6 +70,12 @@ const CASES: &[(&str, &str)] = &[
         "amount_out_of_range",
         "UPDATE add_ons SET base_price = 99999999.99; SELECT price_add_on('a0000000-0000-4000-8000-000000000003', 2)",
     ),
+    (
+        "price_not_chargeable",
+        "SET LOCAL extensions.currency = 'JPY'; SELECT price_add_on('a0000000-0000-4000-8000-000000000003')",
+    ),
+    // In a session of its own that finds the currency set, as below.
+    ("currency_unusable", "SELECT quote('[]')"),
     ("text_too_long", "SELECT checkout('ada', idempotency_key => repeat('x', 10000))"),
     ("invalid_amount", "SELECT refund_purchase(id, -1) FROM add_on_purchases WHERE user_id = 'carol'"),
     ("unknown_word", "SELECT * FROM purchase_history('ada', 'bought')"),
@@ -113,7 +119,16 @@ fn every_error_is_raised_with_its_sqlstate_a_reason_and_a_hint() {
     let mut client: Client = marketplace("errors");
     client.batch_execute(SITUATION).unwrap();
     let declared: BTreeMap<_, _> = ERRORS.iter().map(|error| (error.code, error.state.described().0)).collect();
+    // Set in a session that has not loaded the library, which would refuse it.
+    Server::shared()
+        .connect("errors")
+        .batch_execute(
+            "CREATE ROLE errors_in_dinars LOGIN SUPERUSER; ALTER ROLE errors_in_dinars SET extensions.currency = 'KWD'",
+        )
+        .unwrap();
+    let mut in_dinars = Server::shared().config("errors").user("errors_in_dinars").connect(postgres::NoTls).unwrap();
     for (code, statements) in CASES {
+        let client = if *code == "currency_unusable" { &mut in_dinars } else { &mut client };
         let error = client.batch_execute(&format!("BEGIN; {statements}")).expect_err(code);
         let error = error.as_db_error().unwrap_or_else(|| panic!("{code} broke the connection: {error}"));
         client.batch_execute("ROLLBACK").unwrap();

@@ -508,6 +508,7 @@ fn functions_of_triggers_are_called_by_triggers_only() {
         "invalidate_catalog_cache",
         "set_updated_at",
         "normalize_promo_code",
+        "normalize_currency",
         "guard_marketplace",
     ] {
         let error = client.simple_query(&format!("SELECT {function}()")).unwrap_err();

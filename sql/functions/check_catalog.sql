@@ -116,6 +116,16 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
      WHERE a.is_active AND a.features = '[]'
        AND NOT EXISTS (SELECT FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.enabled)
     UNION ALL
+    SELECT 'currency', 'extensions.currency is "' || c.code || '", which prices cannot have: ' || c.problem
+      FROM @extschema@.currency_setting() c
+     WHERE c.problem IS NOT NULL
+    UNION ALL
+    SELECT 'currency', 'add-on "' || a.name || '" (' || a.id || ') costs ' || a.base_price || ', which is no multiple of '
+                       || c.smallest_unit || ', the smallest amount in ' || c.code
+      FROM @extschema@.currency_setting() c
+      JOIN @extschema@.add_ons a ON a.base_price % c.smallest_unit <> 0
+     WHERE a.is_active
+    UNION ALL
     SELECT 'discounts', free.label || ' takes 100 % off'
       FROM (SELECT r.label FROM rules r WHERE r.discount_percent = 100
             UNION ALL
@@ -125,7 +135,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
 $$;
 COMMENT ON FUNCTION @extschema@.check_catalog() IS
 'Looks for what in the catalog cannot work, or works otherwise than was probably meant: active rules, bundles and codes that can never
-apply, features without rows, discounts of 100 %. check_marketplace() reports what it finds.
+apply, features without rows, a currency or list prices that nobody can charge, discounts of 100 %. check_marketplace() reports what it finds.
 Arguments: none.
 Returns: a row for each problem found: the check of check_marketplace() it belongs to, and a sentence with the id of the row.
 Errors: none.';

@@ -1,6 +1,6 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text)
+CREATE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
 LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 20 SET search_path = pg_catalog, pg_temp AS $$
     WITH members AS (
         SELECT c.oid, c.relname::text AS name
@@ -74,6 +74,13 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 20 SET search_path = pg_cat
              WHERE (p.status = 'refunded') <> (p.refund_amount = p.amount)
                AND p.status IN ('completed', 'disputed', 'refunded') AND p.amount > 0
         UNION ALL
+            SELECT 'purchase_currencies',
+                   count(*) || ' purchases are in ' || p.currency || ', of which ' || count(*) FILTER (WHERE p.status = 'pending')
+                   || ' wait for their payment; prices are in ' || c.code
+              FROM @extschema@.currency_setting() c
+              JOIN @extschema@.add_on_purchases p ON p.currency <> c.code
+             GROUP BY p.currency, c.code
+        UNION ALL
             SELECT 'bundle_add_ons', 'bundle "' || b.name || '" (' || b.id || ') names add-on ' || named.id || ', which does not exist'
               FROM @extschema@.add_on_bundles b
              CROSS JOIN unnest(b.add_on_ids) named (id)
@@ -87,24 +94,27 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 20 SET search_path = pg_cat
             SELECT c.check_name, c.detail
               FROM @extschema@.check_catalog() c
     )
-    SELECT checks.name, problems.detail IS NULL, coalesce(problems.detail, checks.good)
+    SELECT checks.name, problems.detail IS NULL OR checks.severity <> 'error', coalesce(problems.detail, checks.good),
+           CASE WHEN problems.detail IS NULL THEN 'ok' ELSE checks.severity END
       FROM (VALUES
-               (1, 'tables', 'all eight tables are there and are dumped with their rows'),
-               (2, 'indexes', 'all indexes are valid'),
-               (3, 'constraints', 'all constraints are validated'),
-               (4, 'triggers', 'all triggers are enabled'),
-               (5, 'promotional_code_uses', 'current_uses of every code equals its live redemptions'),
-               (6, 'bundle_uses', 'current_uses of every bundle equals its live instances'),
-               (7, 'quotes', 'every checkout costs what it was quoted'),
-               (8, 'refunds', 'what is refunded in full is refunded, and nothing else'),
-               (9, 'bundle_add_ons', 'every bundle names existing add-ons'),
-               (10, 'promotional_code_add_ons', 'every code names existing add-ons'),
-               (11, 'pricing_rules', 'every active rule can apply'),
-               (12, 'bundles', 'every active bundle can be sold and saves something'),
-               (13, 'promotional_codes', 'every active code can apply'),
-               (14, 'features', 'every add-on on sale gives a feature, and every listed feature has a row'),
-               (15, 'discounts', 'nothing active takes 100 % off')
-           ) checks (position, name, good)
+               (1, 'tables', 'error', 'all eight tables are there and are dumped with their rows'),
+               (2, 'indexes', 'error', 'all indexes are valid'),
+               (3, 'constraints', 'error', 'all constraints are validated'),
+               (4, 'triggers', 'error', 'all triggers are enabled'),
+               (5, 'promotional_code_uses', 'error', 'current_uses of every code equals its live redemptions'),
+               (6, 'bundle_uses', 'error', 'current_uses of every bundle equals its live instances'),
+               (7, 'quotes', 'error', 'every checkout costs what it was quoted'),
+               (8, 'refunds', 'error', 'what is refunded in full is refunded, and nothing else'),
+               (9, 'bundle_add_ons', 'error', 'every bundle names existing add-ons'),
+               (10, 'promotional_code_add_ons', 'error', 'every code names existing add-ons'),
+               (11, 'pricing_rules', 'warning', 'every active rule can apply'),
+               (12, 'bundles', 'warning', 'every active bundle can be sold and saves something'),
+               (13, 'promotional_codes', 'warning', 'every active code can apply'),
+               (14, 'features', 'warning', 'every add-on on sale gives a feature, and every listed feature has a row'),
+               (15, 'discounts', 'notice', 'nothing active takes 100 % off'),
+               (16, 'currency', 'error', 'every list price can be charged in extensions.currency'),
+               (17, 'purchase_currencies', 'warning', 'every purchase is in extensions.currency')
+           ) checks (position, name, severity, good)
       LEFT JOIN problems ON problems.check_name = checks.name
      ORDER BY checks.position, problems.detail
 $$;
@@ -112,9 +122,12 @@ $$;
 COMMENT ON FUNCTION @extschema@.check_marketplace() IS
 'Looks for everything that should not be: missing or invalid objects, counters that differ from the rows behind them, checkouts that
 cost something else than they were quoted, bundles and codes that name unknown add-ons; and, in the catalog, active rules, bundles and
-codes that can never apply, features without rows, discounts of 100 %.
+codes that can never apply, features without rows, a currency or prices that nobody can charge, discounts of 100 %; and purchases in
+another currency than that of prices.
 Arguments: none.
-Returns: a row for each problem found (ok = false, detail names the row), and one for each check that found none (ok = true).
+Returns: a row for each problem found, and one for each check that found none: check_name; ok, false for errors only, so that an alarm
+can hang on it; detail, which names the row; severity: error, what is broken; warning, what probably was not meant; notice, what may
+surprise; or ok.
 Errors: none.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -9,8 +9,8 @@ Arguments: user_id, 1 to 255 characters; tier_code; promo_code; expected_total, 
 characters: the same key with the same arguments returns the same purchases; allow_mixed_billing, sells lines that cannot be paid
 in one session.
 Returns: a row for each purchase, in the order of the cart, all with one checkout_id.
-Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long, idempotency_key_reused; 55000 empty_cart, price_changed;
-23514 promo_refused, mixed_billing; 22003 amount_out_of_range.';
+Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long, idempotency_key_reused; 55000 empty_cart,
+price_changed, price_not_chargeable, currency_unusable; 23514 promo_refused, mixed_billing; 22003 amount_out_of_range.';
 ALTER FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) COST 10000 ROWS 3;
 
 COMMENT ON FUNCTION @extschema@.complete_checkout(uuid, text, text, text) IS

@@ -10,14 +10,14 @@ source, its name; outcome: listed or unavailable (line), applied, lost or inelig
 (bundle), met or the reason of the refusal (promo_condition), applied or refused (promo), to_pay (total); base, the amount that it
 starts from, of a total what is to pay; discount, what it takes off its line, so that the rows add up to the quote''s
 discount_total; detail, why, with the values compared.
-Errors: 22023 null_argument; 22003 amount_out_of_range.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
 ALTER FUNCTION @extschema@.explain_cart(text, text, text, timestamptz) COST 40000 ROWS 20;
 
 COMMENT ON FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) IS
 'explain_cart() as an indented tree, made to be read by whoever answers "why do I pay this?".
 Arguments: as for price_cart().
 Returns: the tree, in the manner of EXPLAIN.
-Errors: 22023 null_argument; 22003 amount_out_of_range.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
 ALTER FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) COST 40000;
 
 SET LOCAL search_path = @extschema@, pg_temp;

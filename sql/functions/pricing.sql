@@ -5,7 +5,8 @@ COMMENT ON FUNCTION @extschema@.price_add_on(uuid, integer, text, timestamptz) I
 'What a line costs on its own: list price times quantity, less its pricing rules, for nobody in particular (semantics 2.1, 2.2).
 Arguments: add_on_id; quantity, units from 1; tier_code, whose rules count besides those for everybody; at, the instant of all decisions.
 Returns: the amount, with two decimals, in extensions.currency.
-Errors: 22023 null_argument, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale; 22003 amount_out_of_range.';
+Errors: 22023 null_argument, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale, price_not_chargeable,
+currency_unusable; 22003 amount_out_of_range.';
 ALTER FUNCTION @extschema@.price_add_on(uuid, integer, text, timestamptz) COST 20;
 
 COMMENT ON FUNCTION @extschema@.quote(jsonb, text, text, text, timestamptz) IS
@@ -15,7 +16,8 @@ conditions on what the user owns or bought; tier_code; promo_code, in any case, 
 Returns: the quote, an object with lines (in add-on id order), unavailable, bundles, bundle_search, promo, list_total,
 discount_total, total, line_count, item_count, user_id, tier_code, currency and priced_at. Amounts have two decimals. A refused
 code does not fail the quote: promo.valid is false and promo.reasons says why.
-Errors: 22023 null_argument, malformed_argument; P0002 add_on_not_found; 55000 add_on_not_for_sale; 22003 amount_out_of_range.';
+Errors: 22023 null_argument, malformed_argument; P0002 add_on_not_found; 55000 add_on_not_for_sale, price_not_chargeable,
+currency_unusable; 22003 amount_out_of_range.';
 ALTER FUNCTION @extschema@.quote(jsonb, text, text, text, timestamptz) COST 1000;
 
 COMMENT ON FUNCTION @extschema@.price_cart(text, text, text, timestamptz) IS
@@ -23,14 +25,14 @@ COMMENT ON FUNCTION @extschema@.price_cart(text, text, text, timestamptz) IS
 Arguments: user_id; tier_code; promo_code, in any case, with or without blanks around it; at, the instant of all decisions.
 Returns: the quote, as quote() does, its lines in the order in which they were added. Add-ons that are no longer sold are left out
 of the totals and listed under unavailable.
-Errors: 22023 null_argument; 22003 amount_out_of_range.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
 ALTER FUNCTION @extschema@.price_cart(text, text, text, timestamptz) COST 1000;
 
 COMMENT ON FUNCTION @extschema@.cart_total(text, text, text, timestamptz) IS
 'The total of price_cart() alone.
 Arguments: as for price_cart().
 Returns: what is to pay, with two decimals; 0.00 for an empty cart.
-Errors: 22023 null_argument; 22003 amount_out_of_range.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
 ALTER FUNCTION @extschema@.cart_total(text, text, text, timestamptz) COST 1000;
 
 COMMENT ON FUNCTION @extschema@.price_carts(text, text, timestamptz) IS
@@ -38,7 +40,7 @@ COMMENT ON FUNCTION @extschema@.price_carts(text, text, timestamptz) IS
 Arguments: tier_code, as though every user had it; promo_code, as though every cart used it; at, the instant of all decisions.
 Returns: a row for each user with a cart, in no particular order: user_id; line_count, of the lines that can be sold; list_total;
 discount_total; total, with two decimals, in extensions.currency.
-Errors: 22023 null_argument; 22003 amount_out_of_range, naming the user.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range, naming the user.';
 ALTER FUNCTION @extschema@.price_carts(text, text, timestamptz) COST 10000000 ROWS 100000;
 
 SET LOCAL search_path = @extschema@, pg_temp;

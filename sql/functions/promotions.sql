@@ -9,7 +9,7 @@ Returns: one row. valid; reasons, in this order, of unknown, inactive, expired, 
 tier_not_allowed, not_first_purchase, user_not_allowed, user_limit_reached, empty_cart; discount_type and discount_value of the
 code, NULL when unknown; eligible_amount, what the eligible lines cost; discount; cart_total, before the code; final_total, after it.
 The last four are NULL without a user.
-Errors: 22023 null_argument; 22003 amount_out_of_range.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
 ALTER FUNCTION @extschema@.validate_promo_code(text, text, text, timestamptz) COST 1000 ROWS 1;
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -20,4 +20,13 @@ SELECT day, sum(open_carts) AS open_carts, sum(checkouts) AS checkouts, count(*)
 
 ALTER VIEW @extschema@.subscriptions_expiring_soon SET (security_invoker = true);
 
+DROP FUNCTION @extschema@.check_marketplace();
+
 -- Here the functions are made.
+
+-- The function costs more than an insert would bear, and nearly every code is in capitals.
+CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF currency ON @extschema@.add_on_purchases
+    FOR EACH ROW WHEN (NEW.currency <> upper(NEW.currency COLLATE "C")) EXECUTE FUNCTION @extschema@.normalize_currency();
+
+-- Bought before codes were stored in capitals
+UPDATE @extschema@.add_on_purchases SET currency = upper(currency COLLATE "C") WHERE currency <> upper(currency COLLATE "C");

@@ -8,6 +8,7 @@ mod adoption;
 mod cart;
 mod catalog_documents;
 mod checkout;
+mod currency;
 mod distribution;
 mod entitlements;
 mod events;

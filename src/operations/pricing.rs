@@ -154,7 +154,8 @@ impl Pricer {
         let (mut carts, mut users) = (Vec::new(), Vec::new());
         for (user_id, lines) in batch.carts() {
             check_interrupts();
-            let cart = cart::to_cart(lines, catalog, self.currency.unit()).map_err(|error| error.in_cart_of(user_id))?;
+            let cart =
+                cart::to_cart(lines, catalog, self.currency.unit()).map_err(|error| error.in_cart_of(user_id))?;
             users.push((user_id, Questions::that_decide(catalog, &cart, &self.terms(user_id, &nothing_known))));
             carts.push(cart);
         }

@@ -29,9 +29,13 @@ static ARE_REGISTERED: AtomicBool = AtomicBool::new(false);
 
 /// The currency of all prices.
 pub fn currency() -> Result<Currency, Error> {
-    let setting = CURRENCY.get();
-    let code = setting.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
-    Currency::from_code(&code).map_err(|why| Error::CurrencyUnusable { code: code.into_owned(), why })
+    let code = currency_code();
+    Currency::from_code(&code).map_err(|why| Error::CurrencyUnusable { code, why })
+}
+
+/// What is set as the currency of all prices.
+pub fn currency_code() -> String {
+    CURRENCY.get().as_deref().map(CStr::to_string_lossy).unwrap_or_default().into_owned()
 }
 
 /// Makes the settings known to PostgreSQL.

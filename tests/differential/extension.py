@@ -66,6 +66,7 @@ def write(connection, world):
         if not all(model.are_well_formed(rule.conditions) for rule in market.rules):
             cursor.execute("ALTER TABLE pricing_rules DROP CONSTRAINT pricing_rules_conditions_check")
         cursor.execute("SELECT set_config('TimeZone', %s, true)", [world.time_zone])
+        cursor.execute("SELECT set_config('extensions.currency', %s, true)", [market.currency])
         insert(cursor, "add_ons", market.add_ons.values(), category="analytics")
         insert(cursor, "pricing_rules", market.rules)
         insert(cursor, "add_on_bundles", market.bundles)

@@ -15,6 +15,8 @@ from operator import attrgetter
 from uuid import UUID
 
 EXACT_SEARCH_LIMIT = 65_536
+# Section 8: what has no decimals in ISO 4217 is charged in whole ones, everything else in cents.
+WHOLE_CURRENCIES = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split()
 REASONS = (
     "unknown",
     "inactive",
@@ -45,6 +47,10 @@ class UnknownAddOn(Refused):
 
 
 class WithdrawnAddOn(Refused):
+    sqlstate = "55000"
+
+
+class NotChargeable(Refused):
     sqlstate = "55000"
 
 
@@ -142,6 +148,12 @@ class Marketplace:
     ownerships: list[Ownership] = field(default_factory=list)
     purchases: list[Purchase] = field(default_factory=list)
     cart_items: list[CartItem] = field(default_factory=list)
+    currency: str = "USD"
+
+    @property
+    def unit(self):
+        """The cents of the smallest amount that can be charged."""
+        return 100 if self.currency in WHOLE_CURRENCIES else 1
 
 
 # Amounts, section 1 and section 3
@@ -152,14 +164,19 @@ def money(cents):
     return Decimal(cents).scaleb(-2)
 
 
-def rounded(numerator, denominator):
-    """A quotient that is not negative, rounded half away from zero."""
-    return (2 * numerator + denominator) // (2 * denominator)
+def rounded(numerator, denominator, unit):
+    """A quotient of cents that is not negative, rounded half away from zero to a multiple of the unit."""
+    return (2 * numerator + denominator * unit) // (2 * denominator * unit) * unit
 
 
-def percentage(cents, percent):
+def percentage(cents, percent, unit):
     """So many hundredths of a percent of an amount, rounded."""
-    return rounded(cents * percent, 100 * 100)
+    return rounded(cents * percent, 100 * 100, unit)
+
+
+def amounts_off(amount, count, unit):
+    """A fixed amount so many times, rounded once."""
+    return rounded(amount * count, 1, unit)
 
 
 def in_window(start, end, at):
@@ -167,12 +184,15 @@ def in_window(start, end, at):
     return (start is None or start <= at) and (end is None or at < end)
 
 
-def split(discount, weights):
-    """Section 3: the parts of a discount by the capped largest remainder, for weights by add-on id.
+def split(discount, weights, unit):
+    """Section 3: the parts of a discount by the capped largest remainder, for weights by add-on id, all in whole units.
 
     The discount is at most the sum of the weights, so a part only reaches its cap, the weight, when it has no remainder
-    or when one cent is missing: giving one cent to a largest remainder never exceeds it.
+    or when one unit is missing: giving one unit to a largest remainder never exceeds it.
     """
+    if unit > 1:
+        parts = split(discount // unit, {add_on_id: weight // unit for add_on_id, weight in weights.items()}, 1)
+        return {add_on_id: part * unit for add_on_id, part in parts.items()}
     whole = sum(weights.values())
     if whole == 0:
         return dict.fromkeys(weights, 0)
@@ -248,6 +268,8 @@ def lines_of_items(market, items):
             raise UnknownAddOn(add_on_id)
         if not market.add_ons[add_on_id].is_active:
             raise WithdrawnAddOn(add_on_id)
+        if market.add_ons[add_on_id].base_price % market.unit:
+            raise NotChargeable(add_on_id)
         quantities[add_on_id] += quantity
     add_ons = [market.add_ons[add_on_id] for add_on_id in sorted(quantities)]
     return [Line(add_on, quantities[add_on.id], add_on.billing_type) for add_on in add_ons]
@@ -262,6 +284,8 @@ def lines_of_cart(market, user_id):
     for item in items:
         add_on = market.add_ons[item.add_on_id]
         if add_on.is_active:
+            if add_on.base_price % market.unit:
+                raise NotChargeable(add_on.id)
             lines.append(Line(add_on, item.quantity, item.billing_type or add_on.billing_type))
         else:
             withdrawn.append(add_on.id)
@@ -358,9 +382,10 @@ def is_candidate(rule, line, cart, tier_code, at):
     )
 
 
-def rule_discount(rule, remaining, quantity):
-    """What a rule takes off; its discount_amount is per unit."""
-    return min(percentage(remaining, rule.discount_percent) + rule.discount_amount * quantity, remaining)
+def rule_discount(rule, remaining, quantity, unit):
+    """What a rule takes off; its discount_amount is for each of the quantity."""
+    off = percentage(remaining, rule.discount_percent, unit) + amounts_off(rule.discount_amount, quantity, unit)
+    return min(off, remaining)
 
 
 def apply_rules(market, lines, user_id, tier_code, at):
@@ -373,14 +398,13 @@ def apply_rules(market, lines, user_id, tier_code, at):
     )
     for line in lines:
         candidates = [rule for rule in market.rules if is_candidate(rule, line, cart, tier_code, at)]
-        candidates.sort(
-            key=lambda rule: (-rule.priority, -rule_discount(rule, line.list_amount, line.quantity), rule.id)
-        )
+        on_list = {rule.id: rule_discount(rule, line.list_amount, line.quantity, market.unit) for rule in candidates}
+        candidates.sort(key=lambda rule: (-rule.priority, -on_list[rule.id], rule.id))
         winners = candidates[:1]
         if winners and winners[0].conditions.get("stackable", False):
             winners = [rule for rule in candidates if rule.conditions.get("stackable", False)]
         for rule in winners:
-            discount = rule_discount(rule, line.total, line.quantity)
+            discount = rule_discount(rule, line.total, line.quantity, market.unit)
             if discount > 0:
                 line.rule_discount += discount
                 line.rules.append(rule.id)
@@ -421,19 +445,20 @@ def selections(candidates):
     return prod(candidate.most + 1 for candidate in candidates)
 
 
-def consumed(line, taken, instances):
+def consumed(line, taken, instances, unit):
     """What instances take of a line of which bundles of smaller ids have taken units."""
     remaining = line.list_amount - line.rule_discount
-    through = rounded(remaining * (taken + instances), line.quantity)
-    return through - rounded(remaining * taken, line.quantity)
+    through = rounded(remaining * (taken + instances), line.quantity, unit)
+    return through - rounded(remaining * taken, line.quantity, unit)
 
 
-def bundle_discount(bundle, base, instances):
+def bundle_discount(bundle, base, instances, unit):
     """What a bundle saves on what its instances consume; its discount_amount is per instance."""
-    return min(percentage(base, bundle.discount_percent) + bundle.discount_amount * instances, base)
+    off = percentage(base, bundle.discount_percent, unit) + amounts_off(bundle.discount_amount, instances, unit)
+    return min(off, base)
 
 
-def exact_selection(candidates, lines):
+def exact_selection(candidates, lines, smallest):
     """The instances of each candidate that save most.
 
     What a candidate saves depends on the selection only through the units that smaller ids took of its lines. So the
@@ -458,8 +483,8 @@ def exact_selection(candidates, lines):
         most = min(candidate.most, *(line.quantity - unit for line, unit in zip(used, units)))
         found = []
         for instances in range(most + 1):
-            base = sum(consumed(line, unit, instances) for line, unit in zip(used, units))
-            discount = bundle_discount(candidate.bundle, base, instances)
+            base = sum(consumed(line, unit, instances, smallest) for line, unit in zip(used, units))
+            discount = bundle_discount(candidate.bundle, base, instances, smallest)
             if instances == 0 or discount > 0:
                 left = tuple(
                     count + instances * (position in candidate.positions) if position in still_needed[index + 1] else 0
@@ -472,28 +497,28 @@ def exact_selection(candidates, lines):
     return best(0, (0,) * len(lines))[2]
 
 
-def consumption(candidates, lines, selection):
+def consumption(candidates, lines, selection, unit):
     """What the chosen instances of each candidate take of its lines, by the line's position; smaller ids take first."""
     taken = [0] * len(lines)
     result = []
     for candidate, instances in zip(candidates, selection):
         positions = candidate.positions
-        result.append({position: consumed(lines[position], taken[position], instances) for position in positions})
+        result.append({position: consumed(lines[position], taken[position], instances, unit) for position in positions})
         for position in positions:
             taken[position] += instances
     return result
 
 
-def discounts(candidates, lines, selection):
+def discounts(candidates, lines, selection, unit):
     """What each candidate saves in a selection; without instances it consumes nothing and saves nothing."""
-    amounts = consumption(candidates, lines, selection)
+    amounts = consumption(candidates, lines, selection, unit)
     return [
-        bundle_discount(candidate.bundle, sum(cents.values()), instances)
+        bundle_discount(candidate.bundle, sum(cents.values()), instances, unit)
         for candidate, instances, cents in zip(candidates, selection, amounts)
     ]
 
 
-def greedy_selection(candidates, lines):
+def greedy_selection(candidates, lines, unit):
     """One instance at a time: the one that raises the total saving most, ties to the smaller id.
 
     As in the exact search, a selection in which a chosen bundle saves nothing is none. That bundle may be another than
@@ -508,7 +533,7 @@ def greedy_selection(candidates, lines):
             if selection[index] == candidate.most or any(free[position] == 0 for position in candidate.positions):
                 continue
             larger = [*selection[:index], selection[index] + 1, *selection[index + 1 :]]
-            savings = discounts(candidates, lines, larger)
+            savings = discounts(candidates, lines, larger, unit)
             all_save = all(discount > 0 for discount, instances in zip(savings, larger) if instances > 0)
             if all_save and sum(savings) > saving:
                 best, best_selection, saving = candidate, larger, sum(savings)
@@ -523,21 +548,23 @@ def apply_bundles(market, lines, at):
     """Chooses bundles and splits what they save; returns their part of the quote and the way of searching."""
     candidates = bundle_candidates(market, lines, at)
     exact = selections(candidates) <= EXACT_SEARCH_LIMIT
-    selection = (exact_selection if exact else greedy_selection)(candidates, lines)
-    amounts = consumption(candidates, lines, selection)
+    selection = (exact_selection if exact else greedy_selection)(candidates, lines, market.unit)
+    amounts = consumption(candidates, lines, selection, market.unit)
     applied = [
-        apply_bundle(candidate.bundle, instances, [(lines[position], cents) for position, cents in taken.items()])
+        apply_bundle(
+            candidate.bundle, instances, [(lines[position], cents) for position, cents in taken.items()], market.unit
+        )
         for candidate, instances, taken in zip(candidates, selection, amounts)
         if instances > 0
     ]
     return applied, "exact" if exact else "greedy"
 
 
-def apply_bundle(bundle, instances, amounts):
+def apply_bundle(bundle, instances, amounts, unit):
     """Splits the discount of a chosen bundle over (line, what it consumes of the line)."""
     base = sum(cents for line, cents in amounts)
-    discount = bundle_discount(bundle, base, instances)
-    parts = split(discount, {line.add_on.id: cents for line, cents in amounts})
+    discount = bundle_discount(bundle, base, instances, unit)
+    parts = split(discount, {line.add_on.id: cents for line, cents in amounts}, unit)
     for line, _ in amounts:
         line.bundle_discount += parts[line.add_on.id]
         line.bundles.append(bundle.id)
@@ -613,11 +640,11 @@ def refusals(market, row, lines, user_id, tier_code, at):
     return reasons + ["empty_cart"] * cart_is_empty
 
 
-def promo_discount(row, eligible):
+def promo_discount(row, eligible, unit):
     """What a code takes off the sum of its eligible lines."""
     if row.discount_type == "percentage":
-        return percentage(eligible, row.discount_value)
-    return min(row.discount_value, eligible)
+        return percentage(eligible, row.discount_value, unit)
+    return min(amounts_off(row.discount_value, 1, unit), eligible)
 
 
 def apply_promo(market, lines, user_id, tier_code, promo_code, at):
@@ -628,8 +655,8 @@ def apply_promo(market, lines, user_id, tier_code, promo_code, at):
     reasons = refusals(market, row, lines, user_id, tier_code, at)
     weights = {line.add_on.id: line.total for line in eligible_lines(row, lines)} if row else {}
     eligible = sum(weights.values())
-    discount = 0 if reasons else promo_discount(row, eligible)
-    parts = split(discount, weights)
+    discount = 0 if reasons else promo_discount(row, eligible, market.unit)
+    parts = split(discount, weights, market.unit)
     for line in lines:
         line.promo_discount = parts.get(line.add_on.id, 0)
     return {
@@ -674,7 +701,7 @@ def price(market, lines, withdrawn, user_id, tier_code, promo_code, at):
     return {
         "user_id": user_id,
         "tier_code": tier_code,
-        "currency": "USD",
+        "currency": market.currency,
         "priced_at": at,
         "lines": [line_document(line) for line in lines],
         "unavailable": [{"add_on_id": add_on_id, "reason": "withdrawn"} for add_on_id in withdrawn],

@@ -69,7 +69,7 @@ def report(connection, world, call, expected, actual):
     texts = (written(answer, indent=2).splitlines() for answer in (expected, actual))
     difference = "\n".join(unified_diff(*texts, "model", "extension", n=12, lineterm=""))
     return (
-        f"world {world.seed} ({world.kind}), TimeZone {world.time_zone}\n\n"
+        f"world {world.seed} ({world.kind}), TimeZone {world.time_zone}, currency {world.market.currency}\n\n"
         f"{extension.statement(connection, call)}\n\n{difference}\n\n"
         f"Repeat this world: DIFFERENTIAL_SEED={world.seed} DIFFERENTIAL_QUOTES=1 pytest {os.path.relpath(__file__)}"
     )

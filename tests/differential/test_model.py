@@ -1,5 +1,6 @@
 """Checks of the model itself against what was computed by hand, without a database."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -26,14 +27,17 @@ RULE_1, RULE_2, RULE_3, BUNDLE = (f"{digit * 8}-0000-4000-8000-000000000000" for
 )
 def test_split(discount, weights, parts):
     """Whatever the order of the lines."""
-    assert model.split(discount, weights) == parts
-    assert model.split(discount, dict(reversed(weights.items()))) == parts
+    assert model.split(discount, weights, 1) == parts
+    assert model.split(discount, dict(reversed(weights.items())), 1) == parts
+    in_yen = [{add_on_id: 100 * part for add_on_id, part in amounts.items()} for amounts in (weights, parts)]
+    assert model.split(100 * discount, in_yen[0], 100) == in_yen[1]
 
 
 @pytest.mark.parametrize(("numerator", "quotient"), [(0, 0), (4, 0), (5, 1), (14, 1), (15, 2)])
 def test_rounded_goes_away_from_zero(numerator, quotient):
-    """Tenths of a cent."""
-    assert model.rounded(numerator, 10) == quotient
+    """Tenths of a cent, and of a yen."""
+    assert model.rounded(numerator, 10, 1) == quotient
+    assert model.rounded(100 * numerator, 10, 100) == 100 * quotient
 
 
 def market():
@@ -117,3 +121,34 @@ def test_quote():
         "line_count": 3,
         "item_count": 6,
     }
+
+
+def test_quote_in_yen():
+    """The same tables, in a currency that has no decimals: list prices of 3333, 1999 and 500 yen.
+
+    Lines   A: 3 × 3333 = 9999    B: 2 × 1999 = 3998    C: 1 × 500    together 14497
+    Rules   Rule 1: round(999.9) = 1000, 8999 remain. Rule 2: 0.50 × 3 = 1.50, rounded 2, 8997 remain.
+    Bundle  One instance: A 8997 / 3 = 2999, B 1999, base 4998, saves round(749.7) + 1 = 751.
+            Two: A 5998, B 3998, base 9996, save round(1499.4) + 2 = 1501, which is less than twice as much and more than once.
+            1501 over 5998 : 3998 is 900 6598/9996 and 600 3398/9996, so A 901 and B 600; 8096 and 3398 remain, with C 11994.
+    Code    A and C: 8096 + 500 = 8596, round(8596 × 12.5 %) = round(1074.5) = 1075.
+            1075 over 8096 : 500 is 1012 4048/8596 and 62 4548/8596, so A 1012 and C 63.
+    Totals  A 7084, B 3398, C 437, together 10919.
+    """
+    usd = market()
+    add_ons = {add_on.id: replace(add_on, base_price=100 * add_on.base_price) for add_on in usd.add_ons.values()}
+    yen = replace(usd, add_ons=add_ons, currency="JPY")
+    document = model.quote(yen, [(C, 1), (A, 3), (B, 2)], "user", "pro", "eighth", AT)
+    amounts = ("list_amount", "rule_discount", "bundle_discount", "promo_discount", "total")
+    assert [[int(line[amount]) for amount in amounts] for line in document["lines"]] == [
+        [9999, 1002, 901, 1012, 7084],
+        [3998, 0, 600, 0, 3398],
+        [500, 0, 0, 63, 437],
+    ]
+    assert (document["currency"], document["total"]) == ("JPY", Decimal("10919.00"))
+
+
+def test_a_price_that_nobody_can_charge():
+    """33.33 yen."""
+    with pytest.raises(model.NotChargeable):
+        model.quote(replace(market(), currency="JPY"), [(A, 1)], None, None, None, AT)

@@ -29,6 +29,7 @@ USERS = (
     "a\tb\nc",
 )
 CODES = ("SAVE10", "LAUNCH 2026", "O'BRIEN", "50%\\OFF", "\U0001f984", "日本", "X", "FIRST-BUY")
+CURRENCIES = ("USD", "EUR", "HUF", "JPY", "ISK", "XOF")
 TIME_ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns", "Europe/Lisbon")
 
 # What the table's constraint refuses, and no rule may apply by.
@@ -189,7 +190,7 @@ def spelled(rng, code):
 # Tables
 
 
-def random_add_ons(rng, kind, count):
+def random_add_ons(rng, kind, count, unit):
     """The catalog, some of it withdrawn; where all is cheap, many ways to save are equal."""
     dearest = 9 if chance(rng, 30) else 99_999 if kind in ("ordinary", "crowded") else 9_999
     add_ons = {}
@@ -197,7 +198,7 @@ def random_add_ons(rng, kind, count):
         add_on = model.AddOn(
             id=new_id(rng),
             name=f"Add-on {number} \"é'\\ \U0001f4e6",
-            base_price=random_price(rng, dearest),
+            base_price=random_price(rng, dearest) * unit,
             billing_type=rng.choice(BILLING_TYPES),
             is_active=kind != "ordinary" or number == 0 or not chance(rng, 15),
         )
@@ -485,7 +486,10 @@ def random_world(seed):
     first = datetime(2026, 3, 29, 0, 30, tzinfo=UTC) + timedelta(microseconds=rng.randrange(10**6))
     instants = [first, first + timedelta(microseconds=1), first + timedelta(hours=1), first + timedelta(days=30)]
     users = rng.sample(USERS, 3)
-    add_ons = random_add_ons(rng, kind, rng.randint(1, 8) if kind in ("ordinary", "huge") else rng.randint(3, 5))
+    # Discounts are in cents whatever the currency. So many units as on a border would cost more than a yen price allows.
+    market = model.Marketplace({}, currency=rng.choice(CURRENCIES) if kind in ("ordinary", "crowded") else "USD")
+    count = rng.randint(1, 8) if kind in ("ordinary", "huge") else rng.randint(3, 5)
+    add_ons = random_add_ons(rng, kind, count, market.unit)
     if kind == "border":
         factors = border_factors(rng, seed)
         bundles = border_bundles(rng, add_ons, factors)
@@ -494,7 +498,8 @@ def random_world(seed):
         bundles = random_bundles(rng, kind, instants, add_ons)
         quantity = partial(random_quantity, rng, kind)
     codes = random_codes(rng, instants, users, add_ons)
-    market = model.Marketplace(
+    market = replace(
+        market,
         add_ons=add_ons,
         rules=random_rules(rng, instants, add_ons),
         bundles=bundles,

@@ -89,3 +89,8 @@ INSERT INTO add_on_purchases (id, user_id, add_on_id, amount, status)
 VALUES ('d0000000-0000-4000-8000-000000000001', 'u', :bolt, 1, 'failed');
 UPDATE add_on_purchases SET status = 'completed' WHERE user_id = 'u';
 ROLLBACK;
+-- Codes of currencies are stored in capitals, whoever writes them.
+BEGIN;
+INSERT INTO add_on_purchases (user_id, add_on_id, amount, currency) VALUES ('u', :bolt, 1, 'eUr') RETURNING currency;
+UPDATE add_on_purchases SET currency = 'gbp' WHERE user_id = 'u' RETURNING currency;
+ROLLBACK;

@@ -120,6 +120,29 @@ SELECT line ->> 'billing_type' AS billing_type, line -> 'rule_discount' AS rule_
 SET LOCAL extensions.currency = 'EUR';
 SELECT price_cart('pia') ->> 'currency' AS currency;
 
+-- Yen have no decimals: what is rounded or split is in whole ones, whatever the discounts say.
+SAVEPOINT currency;
+SET LOCAL extensions.currency = 'JPY';
+SELECT price_add_on(:bolt);
+ROLLBACK TO currency;
+UPDATE add_ons SET base_price = CASE id WHEN :orator THEN 999 WHEN :bolt THEN 1499 ELSE 4999 END WHERE id IN (:orator, :bolt, :gpu);
+UPDATE promotional_codes SET applicable_to = NULL, discount_value = 100.50 WHERE code = 'FRIEND50';
+SET LOCAL extensions.currency = 'JPY';
+-- 7497 - 500 (10 % of 4999 = 499.9) = 6997; 100.50 is rounded to 101 and split: 14 2941/6997, 21 4462/6997, 64 6591/6997
+SELECT * FROM pg_temp.lines(price_cart('pia', promo_code => 'friend50'));
+SELECT price_cart('pia') ->> 'currency' AS currency, price_cart('pia', promo_code => 'friend50') -> 'promo' -> 'discount' AS off;
+SELECT detail FROM explain_cart('pia', promo_code => 'friend50') WHERE stage IN ('rule', 'promo') ORDER BY step;
+SELECT split_part(detail, ' (', 1) AS add_on, substring(detail FROM 'costs.*') AS problem FROM check_marketplace() WHERE check_name = 'currency' AND NOT ok
+ORDER BY detail COLLATE "C" LIMIT 1;
+-- What has more decimals than amounts is refused by name, and so is what is no code.
+SAVEPOINT wrong;
+SET extensions.currency = 'KWD';
+ROLLBACK TO wrong;
+SET extensions.currency = 'usd';
+ROLLBACK TO wrong;
+SELECT * FROM currency_setting();
+ROLLBACK TO currency;
+
 -- Read at another instant, in the past, in the future and at the ends of time
 SELECT price_cart('pia', promo_code => 'launch2025', at => now() + interval '29 days') -> 'promo' -> 'reasons' AS before_its_end,
        price_cart('pia', promo_code => 'launch2025', at => now() + interval '30 days') -> 'promo' -> 'reasons' AS at_its_end;
