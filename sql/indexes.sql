@@ -39,10 +39,11 @@ CREATE INDEX idx_add_on_purchases_revenue ON @extschema@.add_on_purchases (purch
     WHERE status = 'completed';
 CREATE UNIQUE INDEX idx_add_on_purchases_idempotency_key ON @extschema@.add_on_purchases
     (user_id, (metadata ->> 'idempotency_key')) WHERE metadata ? 'idempotency_key';
-CREATE INDEX idx_add_on_purchases_holds ON @extschema@.add_on_purchases (user_id, add_on_id)
-    WHERE status = 'disputed' OR metadata ? 'hold';
 CREATE INDEX idx_add_on_purchases_stripe_subscription ON @extschema@.add_on_purchases
     ((metadata ->> 'stripe_subscription_id')) WHERE metadata ? 'stripe_subscription_id';
+CREATE INDEX idx_add_on_purchases_provider_ids ON @extschema@.add_on_purchases USING gin (provider_ids)
+    WHERE provider_ids IS NOT NULL;
+CREATE INDEX idx_add_on_purchases_user_add_on ON @extschema@.add_on_purchases (user_id, add_on_id);
 
 -- add_on_bundles
 
@@ -128,9 +129,10 @@ COMMENT ON INDEX @extschema@.idx_add_on_purchases_stripe_subscription IS
 'SELECT user_id FROM add_on_purchases
 WHERE metadata ->> ''stripe_subscription_id'' = $1 AND metadata ? ''stripe_subscription_id''';
 
-COMMENT ON INDEX @extschema@.idx_add_on_purchases_holds IS
-'SELECT add_on_id FROM add_on_purchases WHERE user_id = $1 AND (status = ''disputed'' OR metadata ? ''hold'')';
-
+COMMENT ON INDEX @extschema@.idx_add_on_purchases_provider_ids IS
+'SELECT user_id, checkout_id FROM add_on_purchases WHERE provider_ids && ARRAY[$1]';
+COMMENT ON INDEX @extschema@.idx_add_on_purchases_user_add_on IS
+'SELECT * FROM add_on_purchases WHERE user_id = $1 AND add_on_id = $2';
 COMMENT ON INDEX @extschema@.add_on_bundles_pkey IS
 'SELECT * FROM add_on_bundles WHERE id = $1';
 COMMENT ON INDEX @extschema@.add_on_bundles_name_key IS

@@ -750,7 +750,7 @@ errors! {
     } => ObjectNotInPrerequisiteState "schema_changed" {
         message: "column {column} of table {table} is {found}, not {expected}";
         detail: "The extension's functions read and write it as {expected}.";
-        hint if found == "missing" => "Put the column back or give it its name back; check_marketplace() lists all such columns.";
+        hint if found == "missing" => "Run ALTER EXTENSION extensions UPDATE if it was not run since the files were updated; else put the column back or give it its name back. check_marketplace() lists all such columns.";
         hint if found == "generated" => "Make it an ordinary column again; check_marketplace() lists all such columns.";
         hint: "Change it back: ALTER TABLE {table} ALTER COLUMN {column} TYPE {expected}; check_marketplace() lists all such columns.";
     }

@@ -26,9 +26,10 @@ const ROWS: &str = "
            now() - n * interval '1 minute', now() + n * interval '1 minute', 'sub_' || n
       FROM generate_series(1, 30000) n JOIN add_ons a ON a.sort_order = n % 3000;
     INSERT INTO add_on_purchases (user_id, add_on_id, amount, status, checkout_id, promo_code, stripe_payment_id,
-                                  lago_invoice_id, purchased_at)
+                                  lago_invoice_id, purchased_at, provider_ids)
     SELECT 'user ' || n % 401, add_on_id, 10, (ARRAY['pending', 'completed', 'completed', 'failed'])[n % 4 + 1], gen_random_uuid(),
-           CASE WHEN n % 3 = 0 THEN 'CODE' || n % 3000 END, 'pi_' || n, 'in_' || n, purchased_at
+           CASE WHEN n % 3 = 0 THEN 'CODE' || n % 3000 END, 'pi_' || n, 'in_' || n, purchased_at,
+           ARRAY['pi_' || n, 'in_' || n]
       FROM (SELECT *, row_number() OVER () AS n FROM user_add_ons, generate_series(1, 2)) owned;
     INSERT INTO cart_items (user_id, add_on_id, added_at)
     SELECT 'user ' || n % 4999, a.id, now() - n * interval '1 minute'

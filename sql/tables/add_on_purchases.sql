@@ -19,6 +19,9 @@ CREATE TABLE @extschema@.add_on_purchases (
     purchased_at         timestamptz   NOT NULL DEFAULT now(),
     subscription_ends_at timestamptz,
     created_at           timestamptz   NOT NULL DEFAULT now(),
+    facts                jsonb,
+    provider_ids         text[],
+    paid                 jsonb,
     CONSTRAINT add_on_purchases_pkey PRIMARY KEY (id),
     CONSTRAINT add_on_purchases_add_on_id_fkey
         FOREIGN KEY (add_on_id) REFERENCES @extschema@.add_ons (id) ON DELETE RESTRICT,
@@ -51,6 +54,12 @@ COMMENT ON COLUMN @extschema@.add_on_purchases.metadata IS 'The quote line that 
 COMMENT ON COLUMN @extschema@.add_on_purchases.purchased_at IS 'When it was bought.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.subscription_ends_at IS 'The end of the access that the purchase paid for; NULL for no end.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.created_at IS 'When the row was inserted.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.facts IS
+'What providers told and people said, on the first purchase of a checkout for all of it; kept by the functions.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.provider_ids IS
+'The ids of providers'' things that the facts are about, by which events find them.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.paid IS
+'What the purchase pays for, as the facts say: since when, for how long, within which subscription; kept by the functions.';
 
 SELECT pg_extension_config_dump('@extschema@.add_on_purchases', '');
 

@@ -16,12 +16,14 @@ CREATE TABLE @extschema@.add_ons (
     icon_url     varchar(512),
     created_at   timestamptz   NOT NULL DEFAULT now(),
     updated_at   timestamptz   NOT NULL DEFAULT now(),
+    trial_days   integer,
     CONSTRAINT add_ons_pkey PRIMARY KEY (id),
     CONSTRAINT add_ons_name_key UNIQUE (name),
     CONSTRAINT add_ons_category_check
         CHECK (category IN ('ai-services', 'infrastructure', 'analytics', 'development', 'productivity')),
     CONSTRAINT add_ons_base_price_check CHECK (base_price >= 0),
     CONSTRAINT add_ons_billing_type_check CHECK (billing_type IN ('one_time', 'monthly', 'annual', 'usage_based')),
+    CONSTRAINT add_ons_trial_days_check CHECK (trial_days > 0),
     CONSTRAINT add_ons_features_check
         CHECK (jsonb_typeof(features) = 'array' AND NOT jsonb_path_exists(features, 'strict $[*] ? (@.type() != "string")'))
 );
@@ -45,6 +47,7 @@ COMMENT ON COLUMN @extschema@.add_ons.version IS 'Version of the add-on itself; 
 COMMENT ON COLUMN @extschema@.add_ons.icon_url IS 'Where its icon is; not read by the extension.';
 COMMENT ON COLUMN @extschema@.add_ons.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.add_ons.updated_at IS 'When the row was last updated; kept by a trigger.';
+COMMENT ON COLUMN @extschema@.add_ons.trial_days IS 'For how many days it can be tried, once per user; NULL for no trial.';
 COMMENT ON CONSTRAINT add_ons_features_check ON @extschema@.add_ons IS 'features is an array of strings.';
 
 SELECT pg_extension_config_dump('@extschema@.add_ons', '');

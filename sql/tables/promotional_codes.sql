@@ -17,6 +17,7 @@ CREATE TABLE @extschema@.promotional_codes (
     metadata            jsonb         NOT NULL DEFAULT '{}',
     created_at          timestamptz   NOT NULL DEFAULT now(),
     updated_at          timestamptz   NOT NULL DEFAULT now(),
+    renewals            integer       DEFAULT 0,
     CONSTRAINT promotional_codes_pkey PRIMARY KEY (id),
     CONSTRAINT promotional_codes_code_key UNIQUE (code),
     CONSTRAINT promotional_codes_code_check CHECK (code <> '' AND code = upper(btrim(code))),
@@ -24,6 +25,7 @@ CREATE TABLE @extschema@.promotional_codes (
     CONSTRAINT promotional_codes_discount_value_check
         CHECK (discount_value > 0 AND (discount_type <> 'percentage' OR discount_value <= 100)),
     CONSTRAINT promotional_codes_max_uses_check CHECK (max_uses > 0),
+    CONSTRAINT promotional_codes_renewals_check CHECK (renewals >= 0),
     CONSTRAINT promotional_codes_current_uses_check CHECK (current_uses >= 0 AND current_uses <= max_uses),
     CONSTRAINT promotional_codes_user_restrictions_check CHECK (@extschema@.check_user_restrictions(user_restrictions))
 ) WITH (fillfactor = 80);
@@ -50,6 +52,8 @@ COMMENT ON COLUMN @extschema@.promotional_codes.created_by IS 'Who made it; not 
 COMMENT ON COLUMN @extschema@.promotional_codes.metadata IS 'Anything else; not read by the extension.';
 COMMENT ON COLUMN @extschema@.promotional_codes.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.promotional_codes.updated_at IS 'When the row was last updated; kept by a trigger.';
+COMMENT ON COLUMN @extschema@.promotional_codes.renewals IS
+'To how many renewals it applies besides the first payment; NULL for all.';
 COMMENT ON CONSTRAINT promotional_codes_current_uses_check ON @extschema@.promotional_codes IS
 'The code is never redeemed more often than max_uses, whatever clients do at once.';
 COMMENT ON CONSTRAINT promotional_codes_user_restrictions_check ON @extschema@.promotional_codes IS

@@ -13,12 +13,18 @@ CREATE TABLE @extschema@.user_add_ons (
     cancelled_at         timestamptz,
     created_at           timestamptz  NOT NULL DEFAULT now(),
     updated_at           timestamptz  NOT NULL DEFAULT now(),
+    quantity             integer      NOT NULL DEFAULT 1,
+    renewal_amount       numeric(10,2),
+    suspended_at         timestamptz,
+    sources              jsonb,
     CONSTRAINT user_add_ons_pkey PRIMARY KEY (id),
     CONSTRAINT user_add_ons_user_add_on_key UNIQUE (user_id, add_on_id),
     CONSTRAINT user_add_ons_add_on_id_fkey
         FOREIGN KEY (add_on_id) REFERENCES @extschema@.add_ons (id) ON DELETE RESTRICT,
     CONSTRAINT user_add_ons_status_check
-        CHECK (status IN ('active', 'cancelled', 'expired', 'pending', 'suspended'))
+        CHECK (status IN ('active', 'cancelled', 'expired', 'pending', 'suspended')),
+    CONSTRAINT user_add_ons_quantity_check CHECK (quantity > 0),
+    CONSTRAINT user_add_ons_renewal_amount_check CHECK (renewal_amount >= 0)
 );
 
 COMMENT ON TABLE @extschema@.user_add_ons IS
@@ -36,6 +42,14 @@ COMMENT ON COLUMN @extschema@.user_add_ons.cancellation_reason IS 'What the user
 COMMENT ON COLUMN @extschema@.user_add_ons.cancelled_at IS 'When it was cancelled.';
 COMMENT ON COLUMN @extschema@.user_add_ons.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.user_add_ons.updated_at IS 'When the row was last updated; kept by a trigger.';
+COMMENT ON COLUMN @extschema@.user_add_ons.quantity IS
+'Units: as many as the live purchase with the most units bought; those of usage_based add-ons add up.';
+COMMENT ON COLUMN @extschema@.user_add_ons.renewal_amount IS
+'What the next renewal costs, locked when it was bought; NULL where nothing was.';
+COMMENT ON COLUMN @extschema@.user_add_ons.suspended_at IS
+'Since when somebody withholds it by hand; only resume_add_on() ends that.';
+COMMENT ON COLUMN @extschema@.user_add_ons.sources IS
+'Where access comes from besides purchases: grants, trials, what the host wrote; kept by the functions, shown by explain_access().';
 
 SELECT pg_extension_config_dump('@extschema@.user_add_ons', '');
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use pgrx::{PgRelation, pg_guard, pg_sys};
 
+use super::qualified;
 use super::tables::{self, CATALOG, TABLES};
 use crate::error::Error;
 
@@ -128,10 +129,15 @@ fn with_relation<T>(relation: pg_sys::Oid, look: impl FnOnce(pg_sys::Relation) -
 }
 
 impl Installation {
-    /// Refuses where one of the tables that are meant is not as the functions expect it.
-    pub fn check_columns(&self, is_meant: impl Fn(&str) -> bool) -> Result<(), Error> {
-        let meant = TABLES.iter().zip(self.tables).filter(|(table, _)| is_meant(table));
-        match meant.flat_map(|(table, oid)| differences(table, oid)).next() {
+    /// Refuses where one of the tables that a statement names is not as the functions expect it. A column that is missing, as
+    /// newer ones are until ALTER EXTENSION has added them, matters only to statements that name it.
+    pub fn check_columns(&self, sql: &str) -> Result<(), Error> {
+        let named = TABLES.iter().zip(self.tables).filter(|(table, _)| qualified::names(sql, table));
+        let matters = |difference: &Error| match difference {
+            Error::SchemaChanged { column, found, .. } if found == "missing" => qualified::mentions(sql, column),
+            _ => true,
+        };
+        match named.flat_map(|(table, oid)| differences(table, oid)).find(matters) {
             Some(difference) => Err(difference),
             None => Ok(()),
         }

@@ -29,6 +29,11 @@ pub fn names(sql: &str, table: &str) -> bool {
     })
 }
 
+/// Whether a word stands in a text.
+pub fn mentions(sql: &str, word: &str) -> bool {
+    sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|one| one == word)
+}
+
 /// Ends compilation where a text has something that cannot be qualified: a word that hides an operator, or a literal with blanks
 /// that would be lost or an operator that would be qualified.
 pub const fn check(sql: &str) {

@@ -196,7 +196,7 @@ impl<R: Columns + 'static> Statement<R> {
             (true, None) => (&*self.sql, A_PLAN_EACH),
             (true, Some(sql)) => (sql, A_PLAN_EACH),
         };
-        installation.check_columns(|table| qualified::names(sql, table))?;
+        installation.check_columns(sql)?;
         if let Some(plan) = known {
             plan.checked.set(changes);
             return Ok(plan);

@@ -64,6 +64,7 @@ fn expected_column(line: &'static str) -> Option<Column> {
         "boolean" => &[pg_sys::BOOLOID],
         "jsonb" => &[pg_sys::JSONBOID],
         "uuid" => &[pg_sys::UUIDOID],
+        "text[]" => &[pg_sys::TEXTARRAYOID],
         "uuid[]" => &[pg_sys::UUIDARRAYOID],
         "timestamp with time zone" => &[pg_sys::TIMESTAMPTZOID],
         _ => &[],
