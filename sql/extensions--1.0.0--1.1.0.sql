@@ -62,6 +62,26 @@ $$;
 COMMENT ON FUNCTION @extschema@.add_on_names(jsonb) IS
 'The names of add-ons, in the order of their ids. Only export_catalog() and import_catalog() call it.';
 
+CREATE OR REPLACE FUNCTION @extschema@.add_to_cart(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "quantity" INT DEFAULT 1
+) RETURNS TABLE (
+    "cart_item_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "quantity" INT
+)
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'add_to_cart_wrapper';
+COMMENT ON FUNCTION @extschema@.add_to_cart(text, uuid, integer) IS
+'Puts units of an add-on into the user''s cart, on top of those that are there.
+Arguments: user_id, 1 to 255 characters; add_on_id; quantity, units from 1.
+Returns: the cart item with its new quantity.
+Errors: 22023 null_argument, invalid_user_id, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale,
+row_swallowed; 23514 quantity_limit.';
+ALTER FUNCTION @extschema@.add_to_cart(text, uuid, integer) COST 2000 ROWS 1;
+
 CREATE FUNCTION @extschema@.adopt_rows(old_table regclass, new_table regclass) RETURNS bigint
 LANGUAGE plpgsql COST 10000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -892,8 +912,30 @@ characters: the same key with the same arguments returns the same purchases; all
 in one session.
 Returns: a row for each purchase, in the order of the cart, all with one checkout_id.
 Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long, idempotency_key_reused; 55000 empty_cart,
-price_changed, price_not_chargeable, currency_unusable; 23514 promo_refused, mixed_billing; 22003 amount_out_of_range.';
+price_changed, price_not_chargeable, currency_unusable, row_swallowed; 23514 promo_refused, mixed_billing; 22003
+amount_out_of_range; 40001 idempotency_key_unseen.';
 ALTER FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) COST 10000 ROWS 3;
+
+CREATE OR REPLACE FUNCTION @extschema@.complete_checkout(
+    "checkout_id" pg_catalog.uuid,
+    "stripe_payment_id" pg_catalog.text DEFAULT NULL,
+    "lago_invoice_id" pg_catalog.text DEFAULT NULL,
+    "payment_method" pg_catalog.text DEFAULT NULL
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "expires_at" pg_catalog.timestamptz
+)
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'complete_checkout_wrapper';
+COMMENT ON FUNCTION @extschema@.complete_checkout(uuid, text, text, text) IS
+'Completes a checkout that was paid, and grants its add-ons: a month, a year, or access without end (semantics 4, 5). Repeating it
+changes nothing and returns the same.
+Arguments: checkout_id; stripe_payment_id, lago_invoice_id, up to 255 characters; payment_method, up to 50.
+Returns: a row for each purchase, in the order of the cart: when the access that it pays for ends, NULL for no end.
+Errors: 22023 null_argument, text_too_long; P0002 checkout_not_found; 55000 checkout_state, payment_mismatch,
+row_swallowed.';
+ALTER FUNCTION @extschema@.complete_checkout(uuid, text, text, text) COST 10000 ROWS 3;
 
 CREATE FUNCTION @extschema@.currency_setting() RETURNS TABLE (
     "code" pg_catalog.text,
@@ -1255,7 +1297,8 @@ COMMENT ON FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz)
 'explain_cart() as an indented tree, made to be read by whoever answers "why do I pay this?".
 Arguments: as for price_cart().
 Returns: the tree, in the manner of EXPLAIN.
-Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000
+explanation_too_long.';
 ALTER FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) COST 40000;
 
 CREATE FUNCTION @extschema@.export_catalog() RETURNS jsonb
@@ -1274,6 +1317,20 @@ flat objects with the columns as keys, so that jsonb_to_recordset() makes rows o
 applicable_to, requires_addon and excludes_addon. What belongs to one environment is left out: ids, created_at, updated_at,
 created_by, current_uses. Times are in UTC. The same catalog always gives the same document.
 Errors: 42501, no right to read the tables.';
+
+CREATE OR REPLACE FUNCTION @extschema@.fail_checkout(
+    "checkout_id" pg_catalog.uuid,
+    "reason" pg_catalog.text DEFAULT NULL
+) RETURNS bool
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'fail_checkout_wrapper';
+COMMENT ON FUNCTION @extschema@.fail_checkout(uuid, text) IS
+'Gives up a checkout that will not be paid, and gives the uses of its code and bundles back (semantics 4).
+Arguments: checkout_id; reason, kept in metadata.
+Returns: whether anything changed.
+Errors: 22023 null_argument; P0002 checkout_not_found; 55000 checkout_state, row_swallowed.';
+ALTER FUNCTION @extschema@.fail_checkout(uuid, text) COST 10000;
 
 CREATE FUNCTION @extschema@.functions_of_users() RETURNS SETOF regprocedure
 LANGUAGE sql COST 100000 ROWS 25 SET search_path = pg_catalog, pg_temp AS $$
@@ -1308,6 +1365,17 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'guard_marketplace_wrapper';
 COMMENT ON FUNCTION @extschema@.guard_marketplace() IS
 'Does nothing but be called: the event trigger extensions_guard has the library loaded with it, which then guards the tables.
 Errors: 39P03 not_called_by_trigger.';
+
+CREATE FUNCTION @extschema@.hold_user(
+    "user_id" pg_catalog.text
+) RETURNS VOID
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'hold_user_wrapper';
+COMMENT ON FUNCTION @extschema@.hold_user(text) IS
+'Has this node hold a user''s lock until the transaction ends. Only the other nodes of a Citus cluster call it, on the node of the
+user''s rows, as the owner of the tables.';
+ALTER FUNCTION @extschema@.hold_user(text) COST 100;
 
 CREATE FUNCTION @extschema@.import_catalog(catalog jsonb, dry_run boolean DEFAULT false) RETURNS TABLE (object text, action text, id uuid)
 LANGUAGE plpgsql COST 1000000 ROWS 200 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
@@ -1859,6 +1927,20 @@ COMMENT ON FUNCTION @extschema@.refuse_distribution(text, text, text) IS
 'Raises one of the errors of distribute_marketplace(). Only that and what it calls call it.';
 ALTER FUNCTION @extschema@.refuse_distribution(text, text, text) COST 10;
 
+CREATE OR REPLACE FUNCTION @extschema@.remove_from_cart(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid
+) RETURNS bool
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'remove_from_cart_wrapper';
+COMMENT ON FUNCTION @extschema@.remove_from_cart(text, uuid) IS
+'Takes an add-on out of the user''s cart.
+Arguments: user_id; add_on_id.
+Returns: whether it was there.
+Errors: 22023 null_argument, invalid_user_id; 55000 row_swallowed.';
+ALTER FUNCTION @extschema@.remove_from_cart(text, uuid) COST 2000;
+
 CREATE FUNCTION @extschema@.revoke_marketplace_access(
     "role" pg_catalog.regrole,
     "level" pg_catalog.text
@@ -1894,6 +1976,26 @@ task; renewal_grace, how long subscriptions that renew by themselves may be late
 Returns: a row for each task and how many rows it changed. A task that changed as many as batch may have more to do.
 Errors: 22023 null_argument, negative_interval, invalid_count; 42501 rows_hidden.';
 ALTER FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) COST 1000000 ROWS 4;
+
+CREATE OR REPLACE FUNCTION @extschema@.set_cart_quantity(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "quantity" INT
+) RETURNS TABLE (
+    "cart_item_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "quantity" INT
+)
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'set_cart_quantity_wrapper';
+COMMENT ON FUNCTION @extschema@.set_cart_quantity(text, uuid, integer) IS
+'Makes the user''s cart hold exactly so many units of an add-on.
+Arguments: user_id, 1 to 255 characters; add_on_id; quantity, units; 0 takes the add-on out.
+Returns: the cart item; no row when it was taken out.
+Errors: 22023 null_argument, invalid_user_id, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale,
+row_swallowed; 23514 quantity_limit.';
+ALTER FUNCTION @extschema@.set_cart_quantity(text, uuid, integer) COST 2000 ROWS 1;
 
 CREATE OR REPLACE FUNCTION @extschema@.set_updated_at() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -2162,6 +2264,13 @@ CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF cu
 -- Bought before codes were stored in capitals
 UPDATE @extschema@.add_on_purchases SET currency = upper(currency COLLATE "C") WHERE currency <> upper(currency COLLATE "C");
 
+COMMENT ON COLUMN @extschema@.add_on_purchases.facts IS
+'What providers told and people said, on the first purchase of a checkout for all of it; kept by the functions.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.paid IS
+'What the purchase pays for, as the facts say: since when, for how long, within which subscription; kept by the functions.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.provider_ids IS
+'The ids of providers'' things that the facts are about, by which events find them.';
+COMMENT ON COLUMN @extschema@.add_ons.trial_days IS 'For how many days it can be tried, once per user; NULL for no trial.';
 COMMENT ON COLUMN @extschema@.cart_conversion.checkouts IS 'Checkouts begun, whatever became of them.';
 COMMENT ON COLUMN @extschema@.cart_conversion.conversion_percent IS 'Paid checkouts in percent of carts, open or checked out.';
 COMMENT ON COLUMN @extschema@.cart_conversion.day IS 'The day, in UTC.';
@@ -2169,6 +2278,20 @@ COMMENT ON COLUMN @extschema@.cart_conversion.failed_checkouts IS 'How many fail
 COMMENT ON COLUMN @extschema@.cart_conversion.open_carts IS 'Carts that nobody has checked out yet.';
 COMMENT ON COLUMN @extschema@.cart_conversion.paid_checkouts IS 'How many were paid, also if paid back since.';
 COMMENT ON COLUMN @extschema@.cart_conversion.pending_checkouts IS 'Of these, how many wait for their payment.';
+COMMENT ON COLUMN @extschema@.promotional_codes.renewals IS
+'To how many renewals it applies besides the first payment; NULL for all.';
+COMMENT ON COLUMN @extschema@.user_add_ons.quantity IS
+'Units: as many as the live purchase with the most units bought; those of usage_based add-ons add up.';
+COMMENT ON COLUMN @extschema@.user_add_ons.renewal_amount IS
+'What the next renewal costs, locked when it was bought; NULL where nothing was.';
+COMMENT ON COLUMN @extschema@.user_add_ons.sources IS
+'Where access comes from besides purchases: grants, trials, what the host wrote; kept by the functions, shown by explain_access().';
+COMMENT ON COLUMN @extschema@.user_add_ons.suspended_at IS
+'Since when somebody withholds it by hand; only resume_add_on() ends that.';
+COMMENT ON INDEX @extschema@.idx_add_on_purchases_provider_ids IS
+'SELECT user_id, checkout_id FROM add_on_purchases WHERE provider_ids && ARRAY[$1]';
+COMMENT ON INDEX @extschema@.idx_add_on_purchases_user_add_on IS
+'SELECT * FROM add_on_purchases WHERE user_id = $1 AND add_on_id = $2';
 COMMENT ON TRIGGER normalize_add_on_purchases_currency ON @extschema@.add_on_purchases IS 'Stores codes of currencies in capitals.';
 COMMENT ON VIEW @extschema@.cart_conversion IS
 'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, one that was not on the day

@@ -39,6 +39,7 @@ sql_states! {
     TriggerProtocolViolated "39P01" "a trigger's function is called by somebody else"
     EventTriggerProtocolViolated "39P03" "an event trigger's function is called by somebody else"
     InsufficientPrivilege "42501" "the caller may not do that"
+    SerializationFailure "40001" "others have done meanwhile what the transaction cannot see"
     ProgramLimitExceeded "54000" "it is more than the extension takes"
     ObjectNotInPrerequisiteState "55000" "the thing is in the wrong state"
     NoDataFound "P0002" "there is no such thing"
@@ -572,6 +573,30 @@ errors! {
         message: "idempotency key \"{key}\" was used for another request";
         detail: "It made checkout {checkout_id} from other arguments.";
         hint: "Use a new key for a new request.";
+    }
+
+    /// An idempotency key was used by a checkout that the transaction cannot see.
+    IdempotencyKeyUnseen {
+        /// The key.
+        key: String,
+    } => SerializationFailure "idempotency_key_unseen" {
+        message: "idempotency key \"{key}\" was used by a checkout that this transaction does not see";
+        detail: "The transaction sees what was there when it began.";
+        hint: "Repeat the transaction: the checkout is returned then.";
+    }
+
+    /// A trigger of somebody else's has kept rows from being written.
+    RowSwallowed {
+        /// The table.
+        table: &'static str,
+        /// How many rows were to be written.
+        meant: u64,
+        /// How many were.
+        written: u64,
+    } => ObjectNotInPrerequisiteState "row_swallowed" {
+        message: "only {written} of {meant} rows of {table} were written";
+        detail: "A BEFORE trigger that returns NULL, or a rule, has kept the others from being written.";
+        hint: "Have the trigger raise an error where it refuses, or take it away: look for it with \\d {table}.";
     }
 
     /// No such checkout.

@@ -71,7 +71,7 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/functions/distribute_marketplace.sql",
     name = "distribute_marketplace",
-    requires = ["tables", refuse_distribution]
+    requires = ["tables", refuse_distribution, hold_user]
 );
 extension_sql_file!("../sql/functions/load_sample_catalog.sql", name = "load_sample_catalog", requires = ["tables"]);
 extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables"]);

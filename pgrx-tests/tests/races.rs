@@ -379,6 +379,139 @@ fn stepped_maintenance_waits_for_nobody() {
     invariants::check(&mut client);
 }
 
+#[test]
+fn stepped_a_transaction_that_changes_a_cart_and_then_checks_out() {
+    for (isolation, second) in ISOLATION_LEVELS.iter().zip(["55000", SERIALIZATION_FAILURE, SERIALIZATION_FAILURE]) {
+        let database = format!("stepped host {isolation}");
+        let mut client = marketplace(&database);
+        put(&mut client, "ada", BRIGADE);
+        let (mut one, mut two) = (Session::new(&database, isolation), Session::new(&database, isolation));
+        let changes = [
+            format!("SELECT quantity FROM set_cart_quantity('ada', '{BRIGADE}', 2)"),
+            format!("SELECT quantity FROM add_to_cart('ada', '{BRIGADE}')"),
+            format!("SELECT remove_from_cart('ada', '{BOLT}')"),
+        ];
+        one.step("BEGIN").unwrap();
+        for change in changes {
+            one.step(&change).unwrap();
+        }
+        // The other checkout waits for the transaction from its first change on, and does not stand in its way.
+        let pending = two.waits("SELECT checkout_id FROM checkout('ada')");
+        assert_eq!(one.step("SELECT amount FROM checkout('ada')"), Ok(Some("59.97".to_owned())), "{isolation}");
+        one.step("COMMIT").unwrap();
+        assert_eq!(state(pending.answer()), second, "{isolation}");
+        invariants::check(&mut client);
+    }
+}
+
+#[test]
+fn stepped_a_key_that_the_snapshot_does_not_show() {
+    for isolation in &ISOLATION_LEVELS[1..] {
+        let database = format!("stepped key {isolation}");
+        let mut client = marketplace(&database);
+        let mut one = Session::new(&database, isolation);
+        one.step("BEGIN").unwrap();
+        one.step("SELECT count(*) FROM cart_items").unwrap();
+        let checkout = "SELECT checkout_id FROM checkout('ada', idempotency_key => 'key')";
+        put(&mut client, "ada", BRIGADE);
+        let first = text(&mut client, checkout);
+        one.step(&format!("SELECT quantity FROM add_to_cart('ada', '{BOLT}')")).unwrap();
+        let refused = one.step(checkout);
+        assert_eq!(refused, Err((SERIALIZATION_FAILURE.to_owned(), "idempotency_key_unseen".to_owned())), "{isolation}");
+        // Repeated, as the hint says, it returns what the key has made.
+        one.step("ROLLBACK").unwrap();
+        assert_eq!(one.step(checkout), Ok(first), "{isolation}");
+        invariants::check(&mut client);
+    }
+}
+
+#[test]
+fn a_users_lock_is_nobody_elses_to_take() {
+    let mut client = marketplace("advisory");
+    put(&mut client, "ada", BRIGADE);
+    client.batch_execute("CREATE ROLE stranger LOGIN").unwrap();
+    let mut stranger = Session::new("advisory", "read committed");
+    stranger.step("SET ROLE stranger").unwrap();
+    stranger.step("SELECT pg_advisory_lock(1702392947, hashtext('ada'))").unwrap();
+    stranger.step("SELECT pg_advisory_lock(hashtext('ada'))").unwrap();
+    assert_eq!(state(stranger.step("SELECT hold_user('ada')")), "42501");
+    client.batch_execute("SET lock_timeout = '2s'").unwrap();
+    assert!(ask(&mut client, "SELECT checkout_id FROM checkout('ada')").is_ok());
+    stranger.step("SELECT pg_advisory_unlock_all(); RESET ROLE; DROP ROLE stranger").unwrap();
+}
+
+#[test]
+fn a_prepared_transaction_keeps_the_users_lock() {
+    let mut client = marketplace("prepared");
+    let mut one = Session::new("prepared", "read committed");
+    let mut two = Session::new("prepared", "read committed");
+    one.step("BEGIN").unwrap();
+    one.step(&format!("SELECT quantity FROM add_to_cart('ada', '{BRIGADE}')")).unwrap();
+    one.step("PREPARE TRANSACTION 'cart of ada'").unwrap();
+    let pending = two.waits("SELECT amount FROM checkout('ada')");
+    client.batch_execute("COMMIT PREPARED 'cart of ada'").unwrap();
+    assert_eq!(pending.answer(), Ok(Some("19.99".to_owned())));
+}
+
+#[test]
+fn a_transaction_can_fill_as_many_carts_as_it_likes() {
+    let mut client = marketplace("many carts");
+    let fill = format!("SELECT count(*) FROM generate_series(1, 20000) n, add_to_cart('user ' || n, '{BRIGADE}')");
+    assert_eq!(number(&mut client, &fill), 20_000);
+}
+
+#[test]
+fn stepped_maintenance_gives_uses_back_in_the_order_of_checkouts() {
+    let mut client = marketplace("stepped uses");
+    [BRIGADE, BOLT, VECTORS].iter().for_each(|add_on| put(&mut client, "ada", add_on));
+    text(&mut client, "SELECT checkout_id FROM checkout('ada')");
+    client
+        .batch_execute(
+            "UPDATE add_on_purchases SET purchased_at = now() - interval '2 days';
+             UPDATE promotional_codes SET expires_at = now() - interval '1 second' WHERE code = 'LAUNCH2025'",
+        )
+        .unwrap();
+    let (mut one, mut two) =
+        (Session::new("stepped uses", "read committed"), Session::new("stepped uses", "read committed"));
+    // Somebody holds the bundle and then wants the code, as every checkout does.
+    one.step("BEGIN").unwrap();
+    one.step("UPDATE add_on_bundles SET updated_at = now() WHERE name = 'Developer Pro'").unwrap();
+    let pending = two.waits("SELECT sum(affected) FROM run_maintenance()");
+    one.step("UPDATE promotional_codes SET updated_at = now() WHERE code = 'LAUNCH2025'").unwrap();
+    one.step("COMMIT").unwrap();
+    assert_eq!(pending.answer(), Ok(Some("4".to_owned())), "three purchases are failed and a code is switched off");
+    invariants::check(&mut client);
+}
+
+#[test]
+fn a_cart_that_is_touched_while_maintenance_runs_is_kept() {
+    let mut client = marketplace("touched");
+    let old = format!(
+        "ALTER TABLE cart_items DISABLE TRIGGER update_cart_items_updated_at;
+         INSERT INTO cart_items (user_id, add_on_id, added_at, updated_at)
+         SELECT 'user ' || n, '{BRIGADE}', now() - interval '40 days' - n * interval '1 s', now() - interval '40 days'
+           FROM generate_series(1, 100000) n;
+         ALTER TABLE cart_items ENABLE TRIGGER update_cart_items_updated_at; ANALYZE cart_items"
+    );
+    client.batch_execute(&old).unwrap();
+    std::thread::scope(|scope| {
+        let maintenance = scope.spawn(|| {
+            let mut client = extensions_tests::clients::connect("touched", "read committed");
+            number(&mut client, "SELECT sum(affected) FROM run_maintenance(batch => 100000)")
+        });
+        // One cart after the other is touched, from those that are cleared away last, until maintenance is done.
+        let mut touched = 0;
+        while !maintenance.is_finished() && touched < 2_000 {
+            touched += 1;
+            let touch = format!("SELECT quantity FROM set_cart_quantity('user {touched}', '{BRIGADE}', 7)");
+            assert_eq!(text(&mut client, &touch).as_deref(), Some("7"));
+        }
+        maintenance.join().unwrap();
+        let kept = "SELECT count(*) FROM cart_items WHERE quantity = 7";
+        assert_eq!(number(&mut client, kept), touched);
+    });
+}
+
 // A random walk of everybody through everything.
 
 /// A small generator of random numbers, so that a walk can be repeated from its seed.

@@ -5,23 +5,23 @@ COMMENT ON FUNCTION @extschema@.add_to_cart(text, uuid, integer) IS
 'Puts units of an add-on into the user''s cart, on top of those that are there.
 Arguments: user_id, 1 to 255 characters; add_on_id; quantity, units from 1.
 Returns: the cart item with its new quantity.
-Errors: 22023 null_argument, invalid_user_id, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale; 23514
-quantity_limit.';
+Errors: 22023 null_argument, invalid_user_id, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale,
+row_swallowed; 23514 quantity_limit.';
 ALTER FUNCTION @extschema@.add_to_cart(text, uuid, integer) COST 2000 ROWS 1;
 
 COMMENT ON FUNCTION @extschema@.set_cart_quantity(text, uuid, integer) IS
 'Makes the user''s cart hold exactly so many units of an add-on.
 Arguments: user_id, 1 to 255 characters; add_on_id; quantity, units; 0 takes the add-on out.
 Returns: the cart item; no row when it was taken out.
-Errors: 22023 null_argument, invalid_user_id, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale; 23514
-quantity_limit.';
+Errors: 22023 null_argument, invalid_user_id, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale,
+row_swallowed; 23514 quantity_limit.';
 ALTER FUNCTION @extschema@.set_cart_quantity(text, uuid, integer) COST 2000 ROWS 1;
 
 COMMENT ON FUNCTION @extschema@.remove_from_cart(text, uuid) IS
 'Takes an add-on out of the user''s cart.
 Arguments: user_id; add_on_id.
 Returns: whether it was there.
-Errors: 22023 null_argument, invalid_user_id.';
+Errors: 22023 null_argument, invalid_user_id; 55000 row_swallowed.';
 ALTER FUNCTION @extschema@.remove_from_cart(text, uuid) COST 2000;
 
 COMMENT ON FUNCTION @extschema@.clear_cart(text) IS

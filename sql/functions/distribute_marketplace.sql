@@ -9,6 +9,11 @@ COMMENT ON FUNCTION @extschema@.refuse_distribution(text, text, text) IS
 'Raises one of the errors of distribute_marketplace(). Only that and what it calls call it.';
 ALTER FUNCTION @extschema@.refuse_distribution(text, text, text) COST 10;
 
+COMMENT ON FUNCTION @extschema@.hold_user(text) IS
+'Has this node hold a user''s lock until the transaction ends. Only the other nodes of a Citus cluster call it, on the node of the
+user''s rows, as the owner of the tables.';
+ALTER FUNCTION @extschema@.hold_user(text) COST 100;
+
 CREATE FUNCTION @extschema@.marketplace_tables() RETURNS TABLE (place integer, name text, relation regclass, has_users boolean)
 LANGUAGE sql COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.place, t.name, to_regclass('@extschema@.' || t.name), t.has_users

@@ -17,7 +17,8 @@ COMMENT ON FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz)
 'explain_cart() as an indented tree, made to be read by whoever answers "why do I pay this?".
 Arguments: as for price_cart().
 Returns: the tree, in the manner of EXPLAIN.
-Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000
+explanation_too_long.';
 ALTER FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) COST 40000;
 
 SET LOCAL search_path = @extschema@, pg_temp;

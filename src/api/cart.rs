@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 
 use super::{Answer, at_least, valid_user_id};
 use crate::pg::datum::{Id, Text, required};
+use crate::pg::locks::lock_user_for_cart;
 use crate::pg::settings::max_cart_quantity;
 use crate::store::cart::{self, CartItem};
 
@@ -18,6 +19,7 @@ fn add_to_cart(
     let user_id = valid_user_id(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     let quantity = at_least(1, required(quantity, "quantity")?)?;
+    lock_user_for_cart(&user_id)?;
     let item = cart::add(&user_id, add_on_id, quantity as i32, max_cart_quantity())?;
     Ok(TableIterator::once(row(item)))
 }
@@ -32,6 +34,7 @@ fn set_cart_quantity(
     let user_id = valid_user_id(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     let quantity = at_least(0, required(quantity, "quantity")?)?;
+    lock_user_for_cart(&user_id)?;
     if quantity == 0 {
         cart::remove(&user_id, add_on_id)?;
         return Ok(TableIterator::empty());
@@ -44,12 +47,15 @@ fn set_cart_quantity(
 fn remove_from_cart(user_id: Option<Text>, add_on_id: Option<Id>) -> Answer<bool> {
     let user_id = valid_user_id(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
+    lock_user_for_cart(&user_id)?;
     Ok(cart::remove(&user_id, add_on_id)?)
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn clear_cart(user_id: Option<Text>) -> Answer<i32> {
-    let removed = cart::clear(&valid_user_id(user_id)?)?;
+    let user_id = valid_user_id(user_id)?;
+    lock_user_for_cart(&user_id)?;
+    let removed = cart::clear(&user_id)?;
     Ok(i32::try_from(removed).unwrap_or(i32::MAX))
 }
 

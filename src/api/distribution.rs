@@ -5,6 +5,14 @@ use pgrx::prelude::*;
 use super::Answer;
 use crate::error::Error;
 use crate::pg::datum::{Text, required};
+use crate::pg::locks;
+
+/// Has this node hold a user until the transaction ends: another node asks where the tables are spread.
+#[pg_extern(volatile, parallel_unsafe)]
+fn hold_user(user_id: Option<Text>) -> Answer<()> {
+    let Text(user_id) = required(user_id, "user_id")?;
+    Ok(locks::hold(&user_id)?)
+}
 
 /// Raises the error of a machine code, about a node, with what there is to say.
 #[pg_extern(volatile, parallel_unsafe)]

@@ -1,6 +1,8 @@
 //! Selling a cart (semantics 6): under the user's lock it is read, priced at one instant, paid for with uses of its code
 //! and bundles, turned into purchases and emptied. Whatever refuses raises an error, and nothing of it stays.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -10,11 +12,11 @@ use crate::operations::payments::{Means, Payment};
 use crate::operations::pricing::{self, Priced, Request};
 use crate::params;
 use crate::pg::datum::{Json, new_id};
-use crate::pg::locks::{FreshSnapshot, lock_user};
+use crate::pg::locks::{FreshSnapshot, LatestSnapshot, lock_user, transaction_keeps_its_snapshot};
 use crate::pg::statement::Statement;
 use crate::store::cart::{self, StoredLine};
 use crate::store::purchases::{self, Purchase};
-use crate::store::uses;
+use crate::store::{all_written, uses};
 use engine::billing::BillingType;
 use engine::checkout::mixed_billing;
 use engine::money::Money;
@@ -35,7 +37,7 @@ static INSERT: Statement<(Uuid, Uuid)> = Statement::new(
             (user_id, checkout_id, promo_code, currency, add_on_id, amount, quantity, metadata)
      SELECT $1, $2, $3, $4, line.add_on_id, (line.cents::numeric / 100), line.quantity, line.metadata::pg_catalog.jsonb
        FROM unnest($5, $6, $7, $8) AS line (add_on_id, cents, quantity, metadata)
-     RETURNING id, add_on_id",
+     RETURNING add_on_id, id",
 );
 
 static STORED: Statement<(Uuid, Uuid, Uuid, i32, i64, String, String)> = Statement::new(
@@ -105,6 +107,13 @@ fn earlier_checkout(order: &Order) -> Result<Option<Uuid>, Error> {
     let params = params![&order.user_id, key];
     let found = FIND_KEY.execute_one(params, |row| row)?;
     match found {
+        None if transaction_keeps_its_snapshot() => {
+            let _now = LatestSnapshot::take();
+            match FIND_KEY.any(params, |_| true)? {
+                true => Err(Error::IdempotencyKeyUnseen { key: key.clone() }),
+                false => Ok(None),
+            }
+        }
         None => Ok(None),
         Some((checkout_id, request)) if request.parse() == Ok(order.fingerprint()) => Ok(Some(checkout_id)),
         Some((checkout_id, _)) => Err(Error::IdempotencyKeyReused { key: key.clone(), checkout_id }),
@@ -184,10 +193,9 @@ fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<Sold>, 
         &quantities,
         &snapshots(order, priced),
     ];
-    INSERT.execute(params, |(purchase_id, add_on_id)| {
-        sold.iter_mut().filter(|sold| sold.add_on_id == add_on_id).for_each(|sold| sold.purchase_id = purchase_id);
-        Ok(())
-    })?;
+    let written: HashMap<Uuid, Uuid> = INSERT.execute_all(params, |row| row)?.into_iter().collect();
+    sold.retain_mut(|sold| written.get(&sold.add_on_id).inspect(|&&id| sold.purchase_id = id).is_some());
+    all_written("add_on_purchases", add_on_ids.len(), sold.len() as u64)?;
     cart::remove_sold(&order.user_id, &add_on_ids)?;
     Ok(sold)
 }

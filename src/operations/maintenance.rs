@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::operations::payments::Payment;
 use crate::params;
 use crate::pg::installation;
+use crate::pg::locks::LatestSnapshot;
 use crate::pg::parameter::Params;
 use crate::pg::statement::Statement;
 use crate::store::purchases::{self, Purchase};
@@ -23,21 +24,31 @@ use crate::store::subscriptions;
 use crate::store::uses::Claims;
 use engine::purchases::PurchaseStatus;
 
-/// A cart is abandoned when nothing in it was touched for so long.
-static ABANDONED_CARTS: Statement = Statement::new(
-    "DELETE FROM @extschema@.cart_items c
-      WHERE c.id = ANY (ARRAY(
-              SELECT o.id
-                FROM @extschema@.cart_items o
-               WHERE o.added_at < (pg_catalog.now() - $1)
-                 AND NOT EXISTS (SELECT
-                                   FROM @extschema@.cart_items n
-                                  WHERE n.user_id = o.user_id
-                                    AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $1))
-               ORDER BY o.added_at
-               LIMIT $2
-                 FOR UPDATE SKIP LOCKED))",
+/// A cart is abandoned when nothing in it was touched for so long. A row that was touched while it was waited for is not locked:
+/// what is asked of the row itself is asked again then.
+static LOCK_ABANDONED: Statement<(Uuid,)> = Statement::new(
+    "SELECT o.id
+       FROM @extschema@.cart_items o
+      WHERE o.added_at < (pg_catalog.now() - $1) AND o.updated_at < (pg_catalog.now() - $1)
+        AND NOT EXISTS (SELECT
+                          FROM @extschema@.cart_items n
+                         WHERE n.user_id = o.user_id AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $1))
+      ORDER BY o.added_at
+      LIMIT $2
+        FOR UPDATE SKIP LOCKED",
 );
+
+/// What is asked of the other rows of the cart is asked again under a newer snapshot.
+static STILL_ABANDONED: Statement<(Uuid,)> = Statement::new(
+    "SELECT o.id
+       FROM @extschema@.cart_items o
+      WHERE o.id = ANY ($1)
+        AND NOT EXISTS (SELECT
+                          FROM @extschema@.cart_items n
+                         WHERE n.user_id = o.user_id AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $2))",
+);
+
+static CLEAR: Statement = Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.id = ANY ($1)");
 
 static ABANDONED_BY_USER: Statement<(String, Uuid)> = Statement::new(
     "SELECT o.user_id, o.id
@@ -143,11 +154,11 @@ pub struct Limits {
 /// Does every task once. Returns their names and how many rows each has changed.
 pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
     row_security::check_sees_everybody("maintenance")?;
-    let abandoned_carts = clear_abandoned_carts(limits)?;
+    let abandoned_carts = in_portions(limits.batch, |most| clear_abandoned_carts(limits, most))?;
+    let expired_subscriptions = in_portions(limits.batch, |most| expire_subscriptions(limits, most))?;
+    // What is locked comes in the order of all locks: rows of users, bundles, codes.
+    let unpaid_purchases = in_portions(limits.batch, |most| fail_unpaid(limits, most))?;
     let expired_codes = EXPIRED_CODES.perform(params![limits.batch])?;
-    let expired_subscriptions = expire_subscriptions(limits)?;
-    // Last, because it locks codes and bundles.
-    let unpaid_purchases = fail_unpaid(limits)?;
     Ok(vec![
         ("abandoned_cart_items", abandoned_carts),
         ("unpaid_purchases", unpaid_purchases),
@@ -156,13 +167,40 @@ pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
     ])
 }
 
-fn clear_abandoned_carts(limits: &Limits) -> Result<u64, Error> {
+/// How many rows of a task are in memory at once.
+const PORTION: i32 = 50_000;
+
+/// What came of a portion of a task.
+struct Portion {
+    found: u64,
+    changed: u64,
+}
+
+/// Does a task portion by portion, until nothing more is found or the batch is done. Says how many rows were changed.
+fn in_portions(batch: i32, mut task: impl FnMut(i32) -> Result<Portion, Error>) -> Result<u64, Error> {
+    let (mut left, mut changed) = (batch, 0);
+    loop {
+        let most = left.min(PORTION);
+        let portion = task(most)?;
+        changed += portion.changed;
+        left -= most;
+        if portion.found < most as u64 || left <= 0 {
+            return Ok(changed);
+        }
+    }
+}
+
+fn clear_abandoned_carts(limits: &Limits, most: i32) -> Result<Portion, Error> {
     let age = limits.cart_max_age;
     if installation::is_distributed()? {
-        let found = by_user(&ABANDONED_BY_USER, params![age, limits.batch])?;
-        return change_by_user(&CLEAR_ABANDONED, &found, age, |_| Ok(()));
+        return change_by_user(&CLEAR_ABANDONED, &by_user(&ABANDONED_BY_USER, params![age, most])?, age, |_| Ok(()));
     }
-    ABANDONED_CARTS.perform(params![age, limits.batch])
+    let locked: Vec<Uuid> = LOCK_ABANDONED.execute_all(params![age, most], |(id,)| id)?;
+    let abandoned = {
+        let _now = LatestSnapshot::take();
+        STILL_ABANDONED.read_all(params![&locked, age], |(id,)| id)?
+    };
+    Ok(Portion { found: locked.len() as u64, changed: CLEAR.perform(params![&abandoned])? })
 }
 
 /// Rows of a statement that names their users and ids, by user.
@@ -181,34 +219,35 @@ fn change_by_user(
     found: &BTreeMap<String, Vec<Uuid>>,
     age: Interval,
     tell: fn(&str) -> Result<(), Error>,
-) -> Result<u64, Error> {
-    let mut changed = 0;
+) -> Result<Portion, Error> {
+    let mut portion = Portion { found: 0, changed: 0 };
     for (user_id, ids) in found {
         let rows = statement.perform(params![user_id, ids, age])?;
         if rows > 0 {
             tell(user_id)?;
         }
-        changed += rows;
+        portion.found += ids.len() as u64;
+        portion.changed += rows;
     }
-    Ok(changed)
+    Ok(portion)
 }
 
-fn expire_subscriptions(limits: &Limits) -> Result<u64, Error> {
+fn expire_subscriptions(limits: &Limits, most: i32) -> Result<Portion, Error> {
+    let grace = limits.renewal_grace;
     if installation::is_distributed()? {
-        let grace = limits.renewal_grace;
-        let found = by_user(&EXPIRED_BY_USER, params![grace, limits.batch])?;
+        let found = by_user(&EXPIRED_BY_USER, params![grace, most])?;
         return change_by_user(&EXPIRE, &found, grace, subscriptions::announce);
     }
-    let params = params![limits.renewal_grace, limits.batch];
-    let users: Vec<String> = EXPIRED_SUBSCRIPTIONS.execute_all(params, |(user_id,)| user_id)?;
+    let users: Vec<String> = EXPIRED_SUBSCRIPTIONS.execute_all(params![grace, most], |(user_id,)| user_id)?;
     users.iter().try_for_each(|user_id| subscriptions::announce(user_id))?;
-    Ok(users.len() as u64)
+    Ok(Portion { found: users.len() as u64, changed: users.len() as u64 })
 }
 
 /// Fails checkouts that were never paid. A checkout of which somebody else has locked a purchase is left for another time.
-fn fail_unpaid(limits: &Limits) -> Result<u64, Error> {
-    let params = params![limits.checkout_max_age, limits.batch];
+fn fail_unpaid(limits: &Limits, most: i32) -> Result<Portion, Error> {
+    let params = params![limits.checkout_max_age, most];
     let mut found: Vec<(String, Uuid, Option<Uuid>)> = UNPAID.execute_all(params, |row| row)?;
+    let found_rows = found.len() as u64;
     found.sort_unstable_by_key(|&(_, purchase_id, checkout_id)| (checkout_id, purchase_id));
     found.dedup_by_key(|&mut (_, purchase_id, checkout_id)| checkout_id.unwrap_or(purchase_id));
     let (mut failed, mut claims) = (0, Claims::default());
@@ -223,5 +262,5 @@ fn fail_unpaid(limits: &Limits) -> Result<u64, Error> {
         claims.add(Payment { purchases }.fail_keeping_uses(Some("not paid in time"))?);
     }
     claims.give_back()?;
-    Ok(failed)
+    Ok(Portion { found: found_rows, changed: failed })
 }

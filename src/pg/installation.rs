@@ -19,6 +19,8 @@ use crate::error::Error;
 pub struct Installation {
     /// The schema's name, quoted where it needs it.
     pub schema: String,
+    /// The extension's own oid.
+    pub extension: pg_sys::Oid,
     /// The oids of its tables, in the order of `TABLES`; invalid where there is no such table.
     tables: [pg_sys::Oid; TABLES.len()],
     /// Whether Citus spreads its tables over several nodes.
@@ -58,14 +60,27 @@ pub fn current() -> Result<Rc<Installation>, Error> {
     FOUND.with_borrow(Clone::clone).ok_or(Error::NotInstalled)
 }
 
+/// The installation, where no SPI connection is open. None is opened unless it has to be looked up.
+fn without_connection() -> Result<Rc<Installation>, Error> {
+    if MAY_HAVE_CHANGED.get() {
+        return pgrx::Spi::connect(|_| current());
+    }
+    FOUND.with_borrow(Clone::clone).ok_or(Error::NotInstalled)
+}
+
 /// The quoted schema, for commands that are put together by hand.
 pub fn schema() -> Result<String, Error> {
-    pgrx::Spi::connect(|_| current()).map(|installation| installation.schema.clone())
+    without_connection().map(|installation| installation.schema.clone())
 }
 
 /// Whether Citus spreads the tables over several nodes.
 pub fn is_distributed() -> Result<bool, Error> {
-    pgrx::Spi::connect(|_| current()).map(|installation| installation.is_distributed)
+    without_connection().map(|installation| installation.is_distributed)
+}
+
+/// The extension's own oid.
+pub fn extension() -> Result<pg_sys::Oid, Error> {
+    without_connection().map(|installation| installation.extension)
 }
 
 /// How often a table of the extension was changed in any way: what was found out about its columns may no longer be so.
@@ -149,7 +164,8 @@ impl Installation {
     }
 
     fn is_like(&self, other: &Installation) -> bool {
-        (&self.schema, self.tables, self.is_distributed) == (&other.schema, other.tables, other.is_distributed)
+        let parts = |one: &Installation| (one.extension, one.tables, one.is_distributed);
+        self.schema == other.schema && parts(self) == parts(other)
     }
 }
 
@@ -180,7 +196,7 @@ fn remember(known: &mut Option<Rc<Installation>>, found: Option<Installation>) {
 fn look_up() -> Option<Installation> {
     // SAFETY: a transaction is in progress; names are C strings.
     unsafe {
-        let schema = extension_schema()?;
+        let (extension, schema) = extension_and_schema()?;
         let name = pg_sys::get_namespace_name(schema);
         if name.is_null() {
             return None;
@@ -189,12 +205,12 @@ fn look_up() -> Option<Installation> {
         let schema_name = super::datum::from_server(quoted.to_bytes());
         let tables = TABLES.map(|table| table_of(table, schema));
         let is_distributed = is_spread(tables[TABLES.len() - 1]);
-        Some(Installation { schema: schema_name, tables, is_distributed, generation: 0 })
+        Some(Installation { schema: schema_name, extension, tables, is_distributed, generation: 0 })
     }
 }
 
-/// The schema of the extension, if it is installed. Not every version of PostgreSQL that we support exports its own look-up.
-unsafe fn extension_schema() -> Option<pg_sys::Oid> {
+/// The extension and its schema, if it is installed. Not every version of PostgreSQL that we support exports its own look-up.
+unsafe fn extension_and_schema() -> Option<(pg_sys::Oid, pg_sys::Oid)> {
     // SAFETY: the scan is of a system catalog, by an index of it, under a snapshot of now; the tuple is read before it ends.
     unsafe {
         let catalog = PgRelation::with_lock(pg_sys::ExtensionRelationId, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
@@ -206,10 +222,10 @@ unsafe fn extension_schema() -> Option<pg_sys::Oid> {
         let index = pg_sys::Oid::from(pg_sys::ExtensionNameIndexId);
         let scan = pg_sys::systable_beginscan(catalog.as_ptr(), index, true, std::ptr::null_mut(), 1, &mut key);
         let tuple = pg_sys::systable_getnext(scan);
-        let schema = (!tuple.is_null())
-            .then(|| (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_extension>()).extnamespace);
+        let row = (!tuple.is_null()).then(|| &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_extension>());
+        let found = row.map(|row| (row.oid, row.extnamespace));
         pg_sys::systable_endscan(scan);
-        schema
+        found
     }
 }
 

@@ -1,28 +1,35 @@
 //! The order in which locks are taken, so that no two functions ever wait for each other:
 //!
-//! 1. the user, by an advisory lock ([`lock_user`]): everything that sells, pays, refunds or ends something of a user holds
-//!    it from its start, and no function ever holds two users;
+//! 1. the user ([`lock_user`]): everything that changes the cart of a user, or sells, pays, refunds or ends something of the
+//!    user, holds it from its start, and no function ever holds two users. So a transaction of the host that changes a cart and
+//!    then checks out has it from the beginning;
 //! 2. rows of that user: `cart_items`, `add_on_purchases` and `user_add_ons`, in whatever order, as only the holder of the
 //!    user's lock locks more than one of them;
 //! 3. bundles, by id, for their uses;
 //! 4. the promotional code, for its uses: last, because everybody may want the same one.
 //!
-//! Cart functions lock single rows of `cart_items` and nothing else, so they do not take the user's lock.
-//! `run_maintenance` locks rows of users without their lock, but passes over those that somebody else has locked.
+//! `run_maintenance` locks rows of users without their lock, but passes over those that somebody else has locked; the uses of
+//! bundles and codes come after them, in that order.
+//!
+//! A user's lock is one of PostgreSQL's own on an object: an object of the class that is the extension itself, of which there are
+//! none. Nothing in SQL locks such objects, so nobody can hold up somebody's checkout, as with advisory locks; for the rest it is like
+//! any lock on an object: it ends with the transaction, a deadlock over it is noticed, PREPARE TRANSACTION keeps it, and pg_locks shows it.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use pgrx::pg_sys;
 
 use crate::error::Error;
 use crate::params;
+use crate::pg::installation;
+use crate::pg::snapshot::current_transaction;
 use crate::pg::statement::Statement;
 
-// The first key of our advisory locks is "exts" in ASCII, the second a hash of the user.
-
-/// Where the tables are spread over nodes, it is taken on the node that holds the user's rows, whichever node asks: the rows that
-/// are counted send the statement there, and locking none of them has Citus begin a transaction there, which holds the lock.
-static LOCK: Statement = Statement::new_or_distributed(
-    "SELECT pg_catalog.pg_advisory_xact_lock(1702392947, pg_catalog.hashtext($1))",
-    "SELECT pg_catalog.pg_advisory_xact_lock(1702392947, pg_catalog.hashtext($1))
+/// Where the tables are spread over nodes, the lock is taken on the node that holds the user's rows, whichever node asks: the rows
+/// that are counted send the statement there, and locking none of them has Citus begin a transaction there, which holds the lock.
+static HOLD_AT_HOME: Statement = Statement::new(
+    "SELECT @extschema@.hold_user($1)
        FROM (SELECT pg_catalog.count(*)
                FROM (SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 LIMIT 0 FOR UPDATE) none) at_home",
 );
@@ -30,7 +37,50 @@ static LOCK: Statement = Statement::new_or_distributed(
 /// Waits until nobody else holds the user, and holds the user until the transaction ends. What is read afterwards must be
 /// read under a [`FreshSnapshot`].
 pub fn lock_user(user_id: &str) -> Result<(), Error> {
-    LOCK.perform(params![user_id]).map(|_| ())
+    if installation::is_distributed()? {
+        return HOLD_AT_HOME.perform(params![user_id]).map(|_| ());
+    }
+    hold(user_id)
+}
+
+/// How many users' carts a transaction may change before it counts as a load of data.
+const MANY_CARTS: usize = 100;
+
+/// The same, for a change of the cart. A transaction that changes the carts of many users loads data: it does not check out, and
+/// the server's table of locks has no room for everybody's.
+pub fn lock_user_for_cart(user_id: &str) -> Result<(), Error> {
+    thread_local! {
+        static HELD: RefCell<(pg_sys::LocalTransactionId, BTreeSet<u64>)> = const { RefCell::new((0, BTreeSet::new())) };
+    }
+    let is_held = HELD.with_borrow_mut(|(transaction, users)| {
+        if *transaction != current_transaction() {
+            (*transaction, *users) = (current_transaction(), BTreeSet::new());
+        }
+        let user = hash(user_id);
+        users.contains(&user) || (users.len() < MANY_CARTS && users.insert(user))
+    });
+    if is_held { lock_user(user_id) } else { Ok(()) }
+}
+
+/// Holds the user on this node.
+pub fn hold(user_id: &str) -> Result<(), Error> {
+    let class = installation::extension()?;
+    let user = hash(user_id);
+    let (object, part) = (pg_sys::Oid::from(user as u32), (user >> 32) as u16);
+    // SAFETY: a transaction is in progress, as a function of it is running. On a standby nobody writes, and no such lock can be
+    // taken: what was to be done says so itself.
+    unsafe {
+        if !pg_sys::RecoveryInProgress() {
+            pg_sys::LockDatabaseObject(class, object, part, pg_sys::ExclusiveLock as pg_sys::LOCKMODE);
+        }
+    }
+    Ok(())
+}
+
+/// FNV-1a, the same in every build of the library. 48 bits of it are used: users who share them only wait for each other.
+fn hash(user_id: &str) -> u64 {
+    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    user_id.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, mix)
 }
 
 /// A snapshot of now in place of that of the calling query, which may be older than the lock that was waited for. It sees
@@ -56,5 +106,48 @@ impl Drop for FreshSnapshot {
             // SAFETY: take pushed the snapshot that is popped here.
             unsafe { pg_sys::PopActiveSnapshot() };
         }
+    }
+}
+
+/// Whether the transaction sees nothing of what others have done since it began.
+pub fn transaction_keeps_its_snapshot() -> bool {
+    // SAFETY: this reads a variable of the session.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
+
+/// The same, and newer than the transaction's own snapshot under REPEATABLE READ and SERIALIZABLE: for what such a transaction
+/// must not decide by what it sees.
+pub struct LatestSnapshot;
+
+impl LatestSnapshot {
+    /// Makes statements that [`read`](Statement::read) do so under it, as long as the value lives.
+    pub fn take() -> LatestSnapshot {
+        // SAFETY: a transaction is in progress, as a function of it is running.
+        unsafe {
+            pg_sys::CommandCounterIncrement();
+            pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+        }
+        LatestSnapshot
+    }
+}
+
+impl Drop for LatestSnapshot {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: the snapshot was pushed when this was made.
+            unsafe { pg_sys::PopActiveSnapshot() };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hash;
+
+    #[test]
+    fn hashes_are_those_of_fnv_1a() {
+        assert_eq!(hash(""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(hash("a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(hash("foobar"), 0x8594_4171_f739_67e8);
     }
 }

@@ -89,7 +89,7 @@ fn precedes(one: pg_sys::TransactionId, other: pg_sys::TransactionId) -> bool {
 }
 
 /// Identifies the transaction among those of this backend.
-fn current_transaction() -> pg_sys::LocalTransactionId {
+pub fn current_transaction() -> pg_sys::LocalTransactionId {
     // SAFETY: a backend has its PGPROC as long as it runs.
     unsafe {
         #[cfg(any(feature = "pg15", feature = "pg16"))]

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::params;
 use crate::pg::installation;
 use crate::pg::statement::Statement;
+use crate::store::all_written;
 use crate::store::catalog::billing_type;
 use engine::billing::BillingType;
 use engine::cart::{Cart, Line};
@@ -74,6 +75,9 @@ static OBSTACLE: Statement<(String, bool, Option<i32>)> = Statement::new(
 static REMOVE: Statement =
     Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = $2");
 
+static IS_THERE: Statement<(bool,)> =
+    Statement::new("SELECT EXISTS (SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = $2)");
+
 static CLEAR: Statement = Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1");
 
 /// Add-on, quantity, and the row's own way of billing.
@@ -84,7 +88,7 @@ type LineColumns = (Uuid, i32, Option<String>);
 pub struct StoredLine {
     /// The add-on.
     pub add_on_id: Uuid,
-    quantity: u32,
+    quantity: i32,
     billing_type: Option<BillingType>,
 }
 
@@ -112,23 +116,27 @@ pub fn locked_lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
 impl StoredLine {
     /// The line of these columns.
     pub fn of((add_on_id, quantity, charged): LineColumns) -> StoredLine {
-        StoredLine { add_on_id, quantity: quantity as u32, billing_type: charged.map(billing_type) }
+        StoredLine { add_on_id, quantity, billing_type: charged.map(billing_type) }
     }
 }
 
 /// Takes what was sold out of the cart.
 pub fn remove_sold(user_id: &str, add_on_ids: &[Uuid]) -> Result<(), Error> {
-    REMOVE_SOLD.perform(params![user_id, add_on_ids]).map(|_| ())
+    let removed = REMOVE_SOLD.perform(params![user_id, add_on_ids])?;
+    all_written("cart_items", add_on_ids.len(), removed)
 }
 
 /// The cart of these lines; what is no longer sold is set apart.
 pub fn to_cart(lines: &[StoredLine], catalog: &Catalog, unit: Unit) -> Result<Cart, Error> {
     let mut cart = Cart::default();
     for line in lines {
+        if line.quantity < 1 {
+            return Err(Error::InvalidQuantity { least: 1, quantity: line.quantity });
+        }
         match catalog.find(line.add_on_id).filter(|&found| catalog.add_on(found).is_active) {
             Some(found) => {
                 let add_on = catalog.add_on(found);
-                cart.lines.push(Line::new(add_on, found, line.quantity, line.billing_type, unit)?);
+                cart.lines.push(Line::new(add_on, found, line.quantity as u32, line.billing_type, unit)?);
             }
             None => cart.withdrawn.push(line.add_on_id),
         }
@@ -173,14 +181,23 @@ fn obstacle(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32, is_added:
         Ok(Some((name, false, _))) => Error::AddOnNotForSale { add_on_id, name },
         Ok(Some((_, true, in_cart))) => {
             let quantity = i64::from(quantity) + if is_added { i64::from(in_cart) } else { 0 };
-            Error::QuantityLimit { add_on_id, quantity, limit }
+            if quantity > i64::from(limit) {
+                return Error::QuantityLimit { add_on_id, quantity, limit };
+            }
+            Error::RowSwallowed { table: "cart_items", meant: 1, written: 0 }
         }
     }
 }
 
 /// Takes an add-on out of the cart. Says whether it was there.
 pub fn remove(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
-    Ok(REMOVE.perform(params![user_id, add_on_id])? > 0)
+    if REMOVE.perform(params![user_id, add_on_id])? > 0 {
+        return Ok(true);
+    }
+    match IS_THERE.execute_one(params![user_id, add_on_id], |(is_there,)| is_there)? {
+        Some(true) => Err(Error::RowSwallowed { table: "cart_items", meant: 1, written: 0 }),
+        _ => Ok(false),
+    }
 }
 
 /// Empties the cart. Says how many lines it had.

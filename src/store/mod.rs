@@ -12,3 +12,10 @@ pub mod purchases;
 pub mod search;
 pub mod subscriptions;
 pub mod uses;
+
+use crate::error::Error;
+
+/// Whether so many rows were written or deleted as were meant to be: a trigger of the host can swallow rows without a word.
+pub fn all_written(table: &'static str, meant: usize, written: u64) -> Result<(), Error> {
+    if written == meant as u64 { Ok(()) } else { Err(Error::RowSwallowed { table, meant: meant as u64, written }) }
+}

@@ -27,7 +27,7 @@ use crate::params;
 use crate::pg::datum::{Json, now, read_time};
 use crate::pg::parameter::{JsonText, Params};
 use crate::pg::statement::Statement;
-use crate::store::catalog;
+use crate::store::{all_written, catalog};
 use engine::billing::BillingType;
 use engine::money::Money;
 use engine::purchases::PurchaseStatus;
@@ -310,7 +310,8 @@ pub fn save<'a>(purchases: impl IntoIterator<Item = &'a mut Purchase>) -> Result
         &changed[0].user_id,
         now(),
     ];
-    SAVE.perform(params)?;
+    let written = SAVE.perform(params)?;
+    all_written("add_on_purchases", changed.len(), written)?;
     for purchase in &mut changed {
         purchase.stored = purchase.columns();
         purchase.metadata.has_changed = false;
@@ -471,5 +472,5 @@ pub fn insert_renewal(renewal: &Renewal) -> Result<(), Error> {
         renewal.ends_at,
         JsonText(&metadata.0),
     ];
-    INSERT_RENEWAL.perform(params).map(|_| ())
+    all_written("add_on_purchases", 1, INSERT_RENEWAL.perform(params)?)
 }

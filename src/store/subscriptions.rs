@@ -10,6 +10,7 @@ use crate::params;
 use crate::pg::datum::now;
 use crate::pg::parameter::Params;
 use crate::pg::statement::Statement;
+use crate::store::all_written;
 use engine::billing::BillingType;
 use engine::time::Instant;
 
@@ -276,6 +277,7 @@ fn grant(
         let until = add_on_ids.iter().position(|&id| id == add_on_id).and_then(|position| ends[position]);
         Granted { add_on_id, until, access_until }
     })?;
+    all_written("user_add_ons", add_on_ids.len(), granted.len() as u64)?;
     announce(user_id)?;
     Ok(granted)
 }

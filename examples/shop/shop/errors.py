@@ -33,9 +33,13 @@ STATUS_OF_CODE = {
     "refund_exceeds_amount": 422,
     # 39P03: only a trigger may call it.
     "not_called_by_trigger": 400,
+    # 40001: others have done meanwhile what the transaction cannot see; try again.
+    "idempotency_key_unseen": 503,
     # 42501: the caller may not do that.
     "not_owner": 403,
     "rows_hidden": 403,
+    # 54000: it is more than the extension takes.
+    "explanation_too_long": 422,
     # 55000: the thing is in the wrong state, which may change.
     "add_on_not_for_sale": 409,
     "checkout_state": 409,
@@ -49,6 +53,7 @@ STATUS_OF_CODE = {
     "payment_mismatch": 409,
     "price_changed": 409,
     "purchase_state": 409,
+    "row_swallowed": 503,
     "scheduler_missing": 503,
     "tables_already_attached": 409,
     "tables_already_detached": 409,
