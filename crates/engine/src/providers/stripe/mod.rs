@@ -1,0 +1,206 @@
+//! Stripe's events, and objects of its API. Fields that moved between versions of the API are looked for in both places.
+
+mod charge;
+mod dispute;
+mod intent;
+mod invoice;
+mod refund;
+mod session;
+mod subscription;
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::place::Place;
+use crate::billing::BillingType;
+use crate::currency::Provider as Counting;
+use crate::json::Malformed;
+use crate::money::Money;
+use crate::payments::attempt::{Attempt, AttemptKind, Share};
+use crate::payments::words::{State, Words};
+use crate::payments::{Fact, Object, Provider};
+use crate::time::Instant;
+
+/// The facts that the body of a webhook tells; none where it does not concern us.
+pub fn event(body: &Value, heard_at: Instant) -> Result<Vec<Fact>, Malformed> {
+    let event = Place::root(body)?;
+    let kind = event.at("type").required_text()?;
+    let Some(read) = reader_of_event(kind) else { return Ok(Vec::new()) };
+    // Only a reference to what it is about, which nobody but its owner can fetch.
+    if event.at("object").text()? == Some("v2.core.event") {
+        return Ok(Vec::new());
+    }
+    let object = event.path("data.object").object()?;
+    let at = event.at("created").unix_time()?.unwrap_or(Instant::NEG_INFINITY);
+    let previous = event.path("data.previous_attributes").value().as_object();
+    read(&Told { object, kind: Some(kind), at, heard_at, previous })
+}
+
+/// An object of the API, and the facts that it tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fetched {
+    /// Its id, if it has one.
+    pub id: Option<String>,
+    /// What it tells; nothing where it does not concern us.
+    pub facts: Vec<Fact>,
+}
+
+/// The facts that objects of the API tell: an array of them, a list as the API returns it, or one object. They are as they
+/// were when they were fetched. Events among them are read as if they had just come.
+pub fn objects(document: &Value, fetched_at: Instant) -> Result<Vec<Fetched>, Malformed> {
+    let elements = match document {
+        Value::Array(_) => Place::new("objects", document).elements()?,
+        _ => match Place::root(document)? {
+            list if list.value().get("data").is_some_and(Value::is_array) => list.at("data").elements()?,
+            object => vec![object],
+        },
+    };
+    elements.into_iter().map(|element| fetched(element.object()?, fetched_at)).collect()
+}
+
+fn fetched(object: Place, fetched_at: Instant) -> Result<Fetched, Malformed> {
+    let id = object.at("id").id()?;
+    let facts = match object.at("object").required_text()? {
+        "event" => event(object.value(), fetched_at).map_err(|Malformed(what)| Malformed(within(&object, &what)))?,
+        name => match reader_of_object(name) {
+            Some(read) => read(&Told { object, kind: None, at: fetched_at, heard_at: fetched_at, previous: None })?,
+            None => Vec::new(),
+        },
+    };
+    Ok(Fetched { id, facts })
+}
+
+/// A complaint about something inside another document.
+fn within(place: &Place, complaint: &str) -> String {
+    if place.name().is_empty() { complaint.to_owned() } else { format!("{}: {complaint}", place.name()) }
+}
+
+type Reader = fn(&Told) -> Result<Vec<Fact>, Malformed>;
+
+fn reader_of_event(kind: &str) -> Option<Reader> {
+    let (thing, what) = kind.rsplit_once('.')?;
+    match (thing, what) {
+        // Has no id: it is what an invoice would be.
+        ("invoice", "upcoming") => None,
+        ("charge.refund", _) => reader_of_object("refund"),
+        ("charge.dispute", _) => reader_of_object("dispute"),
+        ("customer.subscription", _) => reader_of_object("subscription"),
+        (thing, _) => reader_of_object(thing).filter(|_| !matches!(thing, "subscription" | "dispute")),
+    }
+}
+
+fn reader_of_object(name: &str) -> Option<Reader> {
+    match name {
+        "checkout.session" => Some(session::read),
+        "payment_intent" => Some(intent::read),
+        "charge" => Some(charge::read),
+        "refund" => Some(refund::read),
+        "dispute" => Some(dispute::read),
+        "invoice" => Some(invoice::read),
+        "invoice_payment" => Some(invoice::read_payment),
+        "subscription" => Some(subscription::read),
+        _ => None,
+    }
+}
+
+/// An object, and how it was told.
+struct Told<'a> {
+    object: Place<'a>,
+    /// The kind of the event; nothing for an object of the API.
+    kind: Option<&'a str>,
+    /// When the object was so, as Stripe dates it.
+    at: Instant,
+    heard_at: Instant,
+    /// What was different before.
+    previous: Option<&'a Map<String, Value>>,
+}
+
+impl Told<'_> {
+    /// When it happened, if it happened just before it was told.
+    fn happened_at(&self) -> Instant {
+        if self.at == Instant::NEG_INFINITY { self.heard_at } else { self.at.min(self.heard_at) }
+    }
+
+    /// What the object says of a state, and what it said before, where it says so. `read` is given the kind of the event
+    /// too, which can say more than the object; of the past only the object speaks.
+    fn words<T: State>(
+        &self,
+        read: impl Fn(&Place, Option<&str>) -> Result<Option<T>, Malformed>,
+    ) -> Result<Words<T>, Malformed> {
+        let Some(now) = read(&self.object, self.kind)? else { return Ok(Words::default()) };
+        let before = match self.past() {
+            Some(past) => read(&Place::new(self.object.name(), &past), None)?.filter(|before| *before != now),
+            None => None,
+        };
+        Ok(Words::said(self.at, now, before))
+    }
+
+    /// The object as it was before.
+    fn past(&self) -> Option<Value> {
+        let previous = self.previous.filter(|previous| !previous.is_empty())?;
+        let mut past = self.object.value().clone();
+        for (key, value) in previous {
+            past[key] = value.clone();
+        }
+        Some(past)
+    }
+
+    /// The fact about the object itself.
+    fn fact(&self, checkout_id: Option<Uuid>, object: Object) -> Result<Fact, Malformed> {
+        Ok(Fact { id: self.object.at("id").required_id()?, checkout_id, object })
+    }
+
+    /// An amount under a key, which is not negative.
+    fn amount(&self, key: &str, currency: Option<&str>) -> Result<Option<Money>, Malformed> {
+        amount(&self.object.at(key), currency)
+    }
+}
+
+/// An amount in Stripe's minor units of a currency.
+fn amount(place: &Place, currency: Option<&str>) -> Result<Option<Money>, Malformed> {
+    place.amount(Counting::Stripe, currency.unwrap_or_default())
+}
+
+/// An amount that may be negative.
+fn signed(place: &Place, currency: Option<&str>) -> Result<Option<Money>, Malformed> {
+    place.money(Counting::Stripe, currency.unwrap_or_default())
+}
+
+fn attempt(kind: AttemptKind) -> Attempt {
+    Attempt::new(Provider::Stripe, kind)
+}
+
+/// Our checkout in an object's metadata.
+fn marker(object: &Place) -> Option<Uuid> {
+    object.path("metadata.checkout_id").uuid()
+}
+
+/// Which lines of a checkout an item of a subscription or a line of an invoice is about: by the add-on that its metadata,
+/// or that of its price or product, names, and by the interval of its price.
+fn share(item: &Place) -> Result<Share, Malformed> {
+    let price = [item.at("price"), item.path("pricing.price_details.price"), item.at("plan")];
+    let named = |place: &Place| place.path("metadata.add_on_id").uuid();
+    let product = |place: &Place| named(&place.at("product"));
+    let add_on_id = named(item)
+        .or_else(|| price.iter().find_map(named))
+        .or_else(|| price.iter().find_map(product))
+        .or_else(|| named(&item.path("pricing.price_details.product")));
+    let mut billing = None;
+    for recurring in price.iter().flat_map(|price| [price.at("recurring"), price.clone()]) {
+        if billing.is_none() {
+            billing = interval(&recurring)?;
+        }
+    }
+    Ok(Share { add_on_id, billing })
+}
+
+/// The interval of a price, where it is a month or a year.
+fn interval(recurring: &Place) -> Result<Option<BillingType>, Malformed> {
+    // A price that is only named by its id has no keys.
+    let count = recurring.at("interval_count").integer()?.unwrap_or(1);
+    Ok(match (recurring.at("interval").text()?, count) {
+        (Some("month"), 1) => Some(BillingType::Monthly),
+        (Some("year"), 1) | (Some("month"), 12) => Some(BillingType::Annual),
+        _ => None,
+    })
+}
