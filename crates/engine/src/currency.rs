@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::money::{Money, Unit};
 
 /// Currencies without decimals in ISO 4217.
@@ -77,8 +79,9 @@ pub fn unit_of(code: &str) -> Unit {
     if WHOLE.contains(&code) { Unit::ONE } else { Unit::HUNDREDTH }
 }
 
-/// Who counts amounts in whole numbers of a minor unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who takes money for us, and counts it in whole numbers of a minor unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Provider {
     /// Its "zero-decimal currencies" are those of ISO 4217, with the ariary, whose fifths it does not know, and without
     /// the krona and the Ugandan shilling, which it counts in hundredths although none can be charged.
@@ -88,6 +91,14 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// Its name as callers see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Provider::Stripe => "stripe",
+            Provider::Lago => "lago",
+        }
+    }
+
     /// How many decimals an amount in this currency has.
     fn decimals(self, code: &str) -> u32 {
         let finer = FINER.iter().find(|(finer, _)| *finer == code).map(|&(_, decimals)| decimals);

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, AttemptState};
 use super::by_hand::ByHand;
 use super::dispute::Dispute;
 use super::refund::{Refund, RefundTotal};
 use super::subscription::Subscription;
+use crate::time::Instant;
 
 /// What a provider tells of one of its things.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,20 @@ pub enum Object {
 }
 
 impl Fact {
+    /// The fact as it is kept when it is heard at an instant: what is said to have happened later happened then, and so did the
+    /// end of a subscription that nobody dates.
+    pub fn heard_at(mut self, now: Instant) -> Fact {
+        match &mut self.object {
+            Object::Attempt(attempt) => {
+                let is_paid = attempt.state.last() == Some(&AttemptState::Paid);
+                attempt.paid_at = attempt.paid_at.map(|at| at.min(now)).or(is_paid.then_some(now));
+            }
+            Object::Subscription(subscription) => subscription.state.date_ends(now),
+            _ => {}
+        }
+        self
+    }
+
     /// The ids in it that can lead to what is known already: its own, and those of other things that it names.
     pub fn ids(&self) -> BTreeSet<&str> {
         let named: Vec<&String> = match &self.object {

@@ -6,39 +6,23 @@
 
 pub mod attempt;
 pub mod by_hand;
+pub mod derive;
 pub mod dispute;
 pub mod facts;
+pub mod paid;
+pub mod payment;
 pub mod refund;
+pub mod reversals;
 pub mod subscription;
+pub mod subscriptions;
 pub mod words;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::money::Money;
 
+pub use crate::currency::Provider;
 pub use facts::{Fact, Facts, Object};
-
-/// Who takes money for us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Provider {
-    /// Stripe.
-    Stripe,
-    /// Lago.
-    Lago,
-}
-
-impl Provider {
-    /// Its name as callers see it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Provider::Stripe => "stripe",
-            Provider::Lago => "lago",
-        }
-    }
-}
 
 /// The smaller of two values, or the one that is known.
 fn merge_least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {

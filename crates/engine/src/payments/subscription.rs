@@ -93,3 +93,18 @@ impl Subscription {
         self.ends.iter().filter(|end| end.is_paid && of(&end.of)).map(|end| end.until).max()
     }
 }
+
+impl Words<SubscriptionState> {
+    /// Dates an end that is not dated by the word that told it, and none later than now.
+    pub(super) fn date_ends(&mut self, now: Instant) {
+        let date = |said_at: Instant, state| match state {
+            SubscriptionState::Ended { at: Some(at) } => SubscriptionState::Ended { at: Some(at.min(now)) },
+            SubscriptionState::Ended { at: None } if said_at == Instant::NEG_INFINITY => {
+                SubscriptionState::Ended { at: Some(now) }
+            }
+            SubscriptionState::Ended { at: None } => SubscriptionState::Ended { at: Some(said_at.min(now)) },
+            state => state,
+        };
+        *self = std::mem::take(self).map(date);
+    }
+}

@@ -55,6 +55,11 @@ impl<T: State> Words<T> {
         self.0.retain(|word| word.at == decisive);
     }
 
+    /// The same words with other states.
+    pub(super) fn map(self, change: impl Fn(Instant, T) -> T) -> Words<T> {
+        Words(self.0.into_iter().map(|word| Word { now: change(word.at, word.now), ..word }).collect())
+    }
+
     /// Whether nothing was said.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

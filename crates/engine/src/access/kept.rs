@@ -1,0 +1,188 @@
+//! What is kept with a row of `user_add_ons` beside its purchases: other sources, and what people and hosts did to it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::outcome::{Access, access};
+use super::source::{Kind, Source, Span, Standing, lay};
+use crate::time::Instant;
+
+/// The document in `user_add_ons.sources`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Grants by hand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
+    /// The trial, of which there is only one for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Granted>,
+    /// What the host has written itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Granted>,
+    /// Whether the host's row waits to begin.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_pending: bool,
+    /// Sources that were cut off before their time, by their id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cuts: BTreeMap<String, Cut>,
+    /// Since when it is to run out, because somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs_out_since: Option<Instant>,
+    /// The row as it was last written from its sources. What differs, somebody else has written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Written>,
+}
+
+/// A grant by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Its number.
+    pub number: u32,
+    /// Its window.
+    pub window: Granted,
+}
+
+/// A window of access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// Its beginning.
+    pub from: Instant,
+    /// Its end; `None` for none.
+    pub until: Option<Instant>,
+}
+
+/// Where a source was cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// Since when it no longer counts.
+    pub at: Instant,
+    /// The end that it had; where that moves ahead, as when a subscription is paid for longer, the cut is forgotten. `None` for
+    /// what was taken back for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<Instant>,
+}
+
+/// What a row says of access.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// `user_add_ons.status`
+    pub status: String,
+    /// `user_add_ons.purchased_at`
+    pub from: Instant,
+    /// `user_add_ons.expires_at`
+    pub until: Option<Instant>,
+    /// `user_add_ons.auto_renew`
+    pub renews: bool,
+}
+
+impl Kept {
+    /// The sources that are kept here.
+    pub fn sources(&self) -> Vec<Source> {
+        let mut sources = Vec::new();
+        if let Some(Granted { from, until }) = self.host {
+            let mut host = Source::window(Kind::Host, "host".to_owned(), Instant::NEG_INFINITY, from, until);
+            if self.is_pending {
+                host.standing = Standing::Pending;
+            }
+            sources.push(host);
+        }
+        for Grant { number, window } in &self.grants {
+            let id = format!("grant {number}");
+            sources.push(Source::window(Kind::Grant, id, window.from, window.from, window.until));
+        }
+        if let Some(Granted { from, until }) = self.trial {
+            sources.push(Source::window(Kind::Trial, "trial".to_owned(), from, from, until));
+        }
+        sources
+    }
+
+    /// All sources: these and the purchases, cut off where they were.
+    pub fn all(&self, purchases: &[Source]) -> Vec<Source> {
+        let mut sources = self.sources();
+        sources.extend(purchases.iter().cloned());
+        if self.cuts.is_empty() {
+            return sources;
+        }
+        let spans = lay(&sources);
+        for (source, span) in sources.iter_mut().zip(spans) {
+            let Some(cut) = self.cuts.get(&source.id) else { continue };
+            let has_moved =
+                cut.end.is_some_and(|end| span.is_some_and(|span| span.until.is_none_or(|until| until > end)));
+            if !has_moved {
+                source.ended = source.ended.map_or(Some(cut.at), |ended| Some(ended.min(cut.at)));
+            }
+        }
+        sources
+    }
+
+    /// Adds a grant.
+    pub fn grant(&mut self, from: Instant, until: Option<Instant>) {
+        let number = self.grants.last().map_or(1, |last| last.number + 1);
+        self.grants.push(Grant { number, window: Granted { from, until } });
+    }
+
+    /// Takes back everything that gives access at an instant or later.
+    pub fn take_back(&mut self, purchases: &[Source], at: Instant) {
+        self.cut(purchases, at, |_| None);
+    }
+
+    fn cut(&mut self, purchases: &[Source], at: Instant, end: impl Fn(&Span) -> Option<Instant>) {
+        let sources = self.all(purchases);
+        for (source, span) in sources.iter().zip(lay(&sources)) {
+            if let Some(span) = span.filter(|span| span.is_ahead(at)) {
+                self.cuts.insert(source.id.clone(), Cut { at, end: end(&span) });
+            }
+        }
+    }
+
+    /// Takes in what somebody else has written to the row, so that what follows from the sources is what stands there. Says
+    /// whether the row is to be withheld by hand.
+    pub fn absorb(&mut self, row: &Written, purchases: &[Source], is_suspended: bool, now: Instant) -> bool {
+        let sources = self.all(purchases);
+        let expected = access(&sources, now);
+        if self.written.as_ref().is_some_and(|written| written.renews != row.renews) {
+            self.runs_out_since = (!row.renews).then_some(now);
+        }
+        match row.status.as_str() {
+            "suspended" => {
+                let by_machine = matches!(expected, Some(Access::Withheld(..)));
+                self.absorb_window(row, expected, purchases, now);
+                is_suspended || !by_machine
+            }
+            "cancelled" => {
+                let at = row.until.map_or(now, |until| until.min(now));
+                self.cut(purchases, at, |_| None);
+                false
+            }
+            "pending" => {
+                (self.host, self.is_pending) = (Some(Granted { from: row.from, until: row.until }), true);
+                false
+            }
+            _ => {
+                self.is_pending = false;
+                self.absorb_window(row, expected, purchases, now);
+                false
+            }
+        }
+    }
+
+    fn absorb_window(&mut self, row: &Written, expected: Option<Access>, purchases: &[Source], now: Instant) {
+        let shown = Granted { from: row.from, until: row.until };
+        let is_host = row.status != "suspended";
+        let (from, until) = match expected {
+            Some(Access::Live(span) | Access::Lapsed(span)) => (span.from, span.until),
+            Some(Access::Withheld(span, _)) if !is_host => (span.from, span.until),
+            _ => {
+                self.host = Some(shown);
+                return;
+            }
+        };
+        if let Some(end) = row.until.filter(|&end| until.is_none_or(|until| until > end)) {
+            self.cut(purchases, end, |span| span.until);
+        } else if row.until != until || row.from < from {
+            self.host = Some(shown);
+        }
+        let _ = now;
+    }
+}

@@ -1,0 +1,6 @@
+//! What was paid for is what one has (semantics 5): the sources of access, and what follows from them.
+
+pub mod calendar;
+pub mod kept;
+pub mod outcome;
+pub mod source;

@@ -1,0 +1,234 @@
+//! Where access to an add-on comes from.
+
+use super::calendar::months_after;
+use crate::payments::paid::{Paid, Period};
+use crate::purchases::PurchaseStatus;
+use crate::time::Instant;
+
+/// Something that gives a user access to an add-on, or gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// What it is.
+    pub kind: Kind,
+    /// The purchase, the grant, or whatever else it is known by.
+    pub id: String,
+    /// Since when it is there; periods are laid in this order.
+    pub made_at: Instant,
+    /// For how long it gives access.
+    pub term: Term,
+    /// Whether it counts.
+    pub standing: Standing,
+    /// Where it was cut off, whatever its term.
+    pub ended: Option<Instant>,
+    /// Units bought.
+    pub units: u32,
+    /// Whether its units are added to those of others, as those of `usage_based` add-ons are.
+    pub adds_up: bool,
+}
+
+/// What a source is, in the order in which those of one instant are laid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The row as somebody else has written it.
+    Host,
+    /// A grant by hand.
+    Grant,
+    /// A trial.
+    Trial,
+    /// A payment by itself.
+    Purchase,
+    /// A payment through a subscription.
+    Subscription,
+}
+
+impl Kind {
+    /// Its name as callers see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Host => "host",
+            Kind::Grant => "grant",
+            Kind::Trial => "trial",
+            Kind::Purchase => "purchase",
+            Kind::Subscription => "subscription",
+        }
+    }
+}
+
+/// For how long a source gives access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Term {
+    /// From one instant to another, or without end.
+    Window {
+        /// The beginning.
+        from: Instant,
+        /// The end.
+        until: Option<Instant>,
+    },
+    /// A paid period of so many months, behind those before.
+    Months(u32),
+    /// A paid period whose end the provider has named, which else would be so many months.
+    Until {
+        /// The end.
+        until: Instant,
+        /// The months.
+        months: u32,
+    },
+    /// Without end, once it is paid.
+    Unlimited,
+    /// For no time.
+    Nothing,
+}
+
+/// Whether a source counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It does.
+    Live,
+    /// The row waits to begin.
+    Pending,
+    /// Its payment is contested.
+    Disputed,
+    /// Its subscription is not paid.
+    Overdue,
+    /// It was paid back, or never paid.
+    Gone,
+}
+
+/// The window of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// The beginning.
+    pub from: Instant,
+    /// The end; `None` for none.
+    pub until: Option<Instant>,
+}
+
+impl Span {
+    /// Whether it contains an instant.
+    pub fn contains(&self, at: Instant) -> bool {
+        self.from <= at && self.is_ahead(at)
+    }
+
+    /// Whether it ends after an instant.
+    pub fn is_ahead(&self, at: Instant) -> bool {
+        self.until.is_none_or(|until| until > at)
+    }
+}
+
+impl Source {
+    /// The source that a purchase is.
+    pub fn of_purchase(id: String, status: PurchaseStatus, paid: &Paid, units: u32, adds_up: bool) -> Source {
+        let term = match (paid.period, paid.until) {
+            (Period::Months(months), Some(until)) => Term::Until { until, months },
+            (Period::Months(months), None) => Term::Months(months),
+            (Period::Unlimited, _) => Term::Unlimited,
+            (Period::Nothing, _) => Term::Nothing,
+        };
+        let standing = match status {
+            PurchaseStatus::Completed if paid.is_overdue => Standing::Overdue,
+            PurchaseStatus::Completed => Standing::Live,
+            PurchaseStatus::Disputed => Standing::Disputed,
+            PurchaseStatus::Pending | PurchaseStatus::Failed | PurchaseStatus::Refunded => Standing::Gone,
+        };
+        let kind = if paid.subscription.is_some() { Kind::Subscription } else { Kind::Purchase };
+        Source { kind, id, made_at: paid.at, term, standing, ended: paid.ended, units, adds_up }
+    }
+
+    /// A source that gives access from one instant to another.
+    pub fn window(kind: Kind, id: String, made_at: Instant, from: Instant, until: Option<Instant>) -> Source {
+        let term = Term::Window { from, until };
+        Source { kind, id, made_at, term, standing: Standing::Live, ended: None, units: 1, adds_up: false }
+    }
+}
+
+/// Paid periods that follow each other without a gap: so many months since an anchor.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    anchor: Instant,
+    months: u32,
+    end: Instant,
+}
+
+impl Run {
+    fn from(anchor: Instant) -> Run {
+        Run { anchor, months: 0, end: anchor }
+    }
+}
+
+/// The window of each source, in their order; `None` for one that gives no time.
+///
+/// Paid periods are laid end to end: each begins when it was paid or at the end of what was there before, whichever is later. The
+/// n-th end is the anchor plus n months, so that days that a month lacks are not lost for good. Contested and overdue periods keep
+/// their place, as they may yet count; when one is gone, the later ones move up.
+pub fn lay(sources: &[Source]) -> Vec<Option<Span>> {
+    let mut order: Vec<usize> = (0..sources.len()).collect();
+    order.sort_by(|&one, &other| {
+        let key = |place: usize| (sources[place].made_at, sources[place].kind, &sources[place].id);
+        key(one).cmp(&key(other))
+    });
+    let mut spans = vec![None; sources.len()];
+    let mut run: Option<Run> = None;
+    for place in order {
+        let source = &sources[place];
+        if source.standing == Standing::Gone {
+            continue;
+        }
+        let (span, next) = next_period(source, run);
+        run = next;
+        spans[place] = span.and_then(|span| cut(span, source.ended));
+        // What ended before its time makes room.
+        if let (Some(span), Some(cut)) = (span, source.ended)
+            && span.is_ahead(cut)
+            && run.is_some_and(|run| run.end > cut)
+            && !matches!(source.term, Term::Unlimited)
+        {
+            run = Some(Run::from(cut.max(span.from)));
+        }
+    }
+    spans
+}
+
+fn cut(span: Span, at: Option<Instant>) -> Option<Span> {
+    let until = match (span.until, at) {
+        (Some(until), Some(at)) => Some(until.min(at)),
+        (until, at) => until.or(at),
+    };
+    until.is_none_or(|until| until > span.from).then_some(Span { until, ..span })
+}
+
+/// Where a source's period lies behind those before, and what comes behind it.
+fn next_period(source: &Source, run: Option<Run>) -> (Option<Span>, Option<Run>) {
+    let made_at = source.made_at;
+    let going = run.filter(|run| run.end > made_at);
+    match source.term {
+        Term::Nothing => (None, run),
+        Term::Unlimited => (Some(Span { from: made_at, until: None }), run),
+        Term::Window { from, until } => {
+            let is_last = until.is_some_and(|until| run.is_none_or(|run| until > run.end));
+            (Some(Span { from, until }), if is_last { until.map(Run::from) } else { run })
+        }
+        Term::Months(months) => {
+            let before = going.unwrap_or(Run::from(made_at));
+            match months_after(before.anchor, before.months.saturating_add(months)) {
+                Some(end) => (
+                    Some(Span { from: before.end, until: Some(end) }),
+                    Some(Run { months: before.months + months, end, ..before }),
+                ),
+                None => (Some(Span { from: before.end, until: None }), run),
+            }
+        }
+        Term::Until { until, .. } if until <= made_at => {
+            next_period(&Source { term: Term::Nothing, ..source.clone() }, run)
+        }
+        Term::Until { until, months } => {
+            let before = going.unwrap_or(Run::from(made_at));
+            let is_expected = months_after(before.anchor, before.months.saturating_add(months)) == Some(until);
+            let next = match () {
+                () if until <= before.end => before,
+                () if is_expected => Run { months: before.months + months, end: until, ..before },
+                () => Run::from(until),
+            };
+            (Some(Span { from: made_at, until: Some(until) }), Some(next))
+        }
+    }
+}

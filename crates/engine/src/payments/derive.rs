@@ -1,0 +1,475 @@
+//! What a checkout's purchases are, as the facts say (semantics 4.2 to 4.4): one pure function.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::attempt::{Cycle, Share};
+use super::by_hand::ByHand;
+use super::facts::Facts;
+use super::paid::{Paid, Period};
+use super::payment::{Payment, Progress, Reason, payments};
+use super::reversals::{Reversals, reversed};
+use super::subscriptions::Lives;
+use crate::billing::BillingType;
+use crate::currency::unit_of;
+use crate::money::Money;
+use crate::purchases::PurchaseStatus;
+use crate::split::split;
+use crate::time::Instant;
+
+/// A line of a checkout, as it was sold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The purchase.
+    pub purchase_id: Uuid,
+    /// What was bought.
+    pub add_on_id: Uuid,
+    /// What it cost.
+    pub amount: Money,
+    /// How it is charged.
+    pub billing: BillingType,
+    /// When it was bought; its payment cannot have been earlier.
+    pub bought_at: Instant,
+}
+
+/// A checkout's lines, in add-on id order, or a purchase that stands by itself, and what else is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Sale<'a> {
+    /// The lines.
+    pub lines: &'a [Line],
+    /// Their currency, in capitals.
+    pub currency: &'a str,
+    /// What providers told and people said.
+    pub facts: &'a Facts,
+    /// Whether it has failed and its uses cannot be claimed again, so that a payment comes too late.
+    pub is_gone: bool,
+}
+
+/// What follows from the facts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What becomes of each line.
+    pub lines: Vec<LineOutcome>,
+    /// The payments of later periods, each with a purchase of its own for each line that it pays for.
+    pub renewals: Vec<Renewal>,
+    /// Payments that pay for nothing here.
+    pub unsettled: Vec<Unsettled>,
+    /// How it was paid.
+    pub settled_by: Option<Settlement>,
+    /// Whether money is still to come, so that it must not be given up for its age.
+    pub awaited: Option<Awaited>,
+    /// Why it failed.
+    pub failure: Option<String>,
+    /// Since when its lines are tried for free.
+    pub trial_since: Option<Instant>,
+}
+
+/// What becomes of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineOutcome {
+    /// Its status.
+    pub status: PurchaseStatus,
+    /// What was paid back of it.
+    pub refunded: Money,
+    /// What its payment pays for; nothing where there is none.
+    pub paid: Option<Paid>,
+}
+
+/// The payment that settles a checkout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// Its id.
+    pub id: Option<String>,
+    /// Every id of it.
+    pub ids: BTreeSet<String>,
+    /// Its id in Stripe.
+    pub stripe: Option<String>,
+    /// Its invoice in Lago.
+    pub lago: Option<String>,
+    /// How it was paid, if somebody said so.
+    pub method: Option<String>,
+}
+
+/// The part of a later payment that pays for one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// The line, by its place.
+    pub line: usize,
+    /// The payment.
+    pub payment: Settlement,
+    /// Its part of the money.
+    pub amount: Money,
+    /// What becomes of it.
+    pub outcome: LineOutcome,
+}
+
+/// A payment that was not applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsettled {
+    /// The payment.
+    pub id: String,
+    /// Every id of it.
+    pub ids: BTreeSet<String>,
+    /// Who took the money.
+    pub provider: super::Provider,
+    /// How much, with tax.
+    pub amount: Money,
+    /// In which currency.
+    pub currency: String,
+    /// Why it was not applied.
+    pub reason: Reason,
+    /// When it was taken.
+    pub received_at: Option<Instant>,
+}
+
+/// Money that is still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Awaited {
+    /// It is on its way.
+    Payment,
+    /// It comes when the trial of a subscription is over.
+    Trial,
+}
+
+impl Settlement {
+    fn of(payment: &Payment) -> Settlement {
+        Settlement {
+            id: payment.id().map(str::to_owned),
+            ids: payment.ids.iter().map(|&id| id.to_owned()).collect(),
+            stripe: payment.stripe_id().map(str::to_owned),
+            lago: payment.lago_id().map(str::to_owned),
+            method: payment.said.and_then(|said| said.method).map(str::to_owned),
+        }
+    }
+}
+
+/// What follows from the facts.
+pub fn derive(sale: &Sale) -> Outcome {
+    let payments = payments(sale.facts);
+    let lives = Lives::of(sale.facts);
+    let dealt_with = dealt_with(sale.facts);
+    let settling = if sale.is_gone { None } else { settling(sale, &payments, &dealt_with) };
+    let mut outcome = Outcome { lines: vec![LineOutcome::pending(); sale.lines.len()], ..Outcome::default() };
+    let mut paying: Vec<Paying> = Vec::new();
+    if let Some(place) = settling {
+        outcome.settled_by = Some(Settlement::of(&payments[place]));
+        let places: Vec<usize> = (0..sale.lines.len()).collect();
+        let amounts = sale.lines.iter().map(|line| line.amount).collect();
+        paying.push(Paying { payment: &payments[place], lines: places, amounts, is_first: true, gives_period: true });
+    }
+    for (place, payment) in payments.iter().enumerate() {
+        if Some(place) == settling || !payment.is_paid() {
+            continue;
+        }
+        let later = if settling.is_some() { later_payment(sale, payment) } else { Err(reason_of(sale, payment)) };
+        match later {
+            Ok(later) => paying.push(later),
+            Err(reason) => outcome.unsettled.extend(unsettled(sale, payment, reason, &dealt_with)),
+        }
+    }
+    apply(sale, &lives, &paying, &mut outcome);
+    if settling.is_none() {
+        wait_or_fail(sale, &payments, &lives, &mut outcome);
+    }
+    outcome
+}
+
+impl LineOutcome {
+    fn pending() -> LineOutcome {
+        LineOutcome { status: PurchaseStatus::Pending, refunded: Money::ZERO, paid: None }
+    }
+}
+
+/// Payments of which somebody has said that they are dealt with.
+fn dealt_with(facts: &Facts) -> BTreeSet<&str> {
+    let mut payments = BTreeSet::new();
+    for word in facts.by_hand.values() {
+        if let ByHand::Settled { payment, .. } = word {
+            payments.insert(payment.as_str());
+        }
+    }
+    payments
+}
+
+fn total(sale: &Sale) -> Money {
+    sale.lines.iter().map(|line| line.amount).sum()
+}
+
+/// The one payment that settles the checkout. What somebody said by hand comes first; an invoice of a later period or a change
+/// only where nothing else was paid; then one that is not refunded in full, the earliest, and the smallest id.
+fn settling(sale: &Sale, payments: &[Payment], dealt_with: &BTreeSet<&str>) -> Option<usize> {
+    let total = total(sale);
+    let may = |payment: &Payment| {
+        payment.is_paid()
+            && payment.carries(total, sale.currency, payment.is_used()).is_ok()
+            && payment.ids.iter().all(|id| !dealt_with.contains(id))
+    };
+    let candidates: Vec<usize> = (0..payments.len()).filter(|&place| may(&payments[place])).collect();
+    let rank = |&place: &usize| {
+        let payment = &payments[place];
+        let is_refunded = payment.refunded().of(total, unit_of(sale.currency)) >= total && total > Money::ZERO;
+        (
+            payment.cycle().max(Some(Cycle::First)),
+            Reverse(payment.said.is_some()),
+            is_refunded,
+            payment.paid_at(),
+            payment.id(),
+        )
+    };
+    // Where invoices do not say which is the first, the earliest is, even when it has been refunded since.
+    let unsaid: Vec<usize> = candidates.iter().copied().filter(|&place| is_unsaid_invoice(&payments[place])).collect();
+    let first = unsaid.iter().copied().min_by_key(|&place| (payments[place].paid_at(), payments[place].id()));
+    candidates.into_iter().filter(|place| !unsaid.contains(place) || Some(*place) == first).min_by_key(rank)
+}
+
+fn is_unsaid_invoice(payment: &Payment) -> bool {
+    payment.is_invoice() && payment.cycle().is_none() && payment.said.is_none() && !payment.subscriptions().is_empty()
+}
+
+/// Why a payment does not settle a checkout that nothing has settled.
+fn reason_of(sale: &Sale, payment: &Payment) -> Reason {
+    match payment.carries(total(sale), sale.currency, payment.is_used()) {
+        Err(reason) => reason,
+        Ok(()) if sale.is_gone => Reason::CheckoutFailed,
+        Ok(()) => Reason::AlreadyPaid,
+    }
+}
+
+/// A payment and the lines that it pays for.
+struct Paying<'a> {
+    payment: &'a Payment<'a>,
+    lines: Vec<usize>,
+    amounts: Vec<Money>,
+    is_first: bool,
+    gives_period: bool,
+}
+
+/// A payment beside the one that settles the checkout pays for a later period if it is an invoice of the subscription.
+fn later_payment<'a>(sale: &Sale, payment: &'a Payment<'a>) -> Result<Paying<'a>, Reason> {
+    let cycle = payment.cycle();
+    let is_later = matches!(cycle, Some(Cycle::Later | Cycle::Proration))
+        || (cycle.is_none() && payment.is_invoice() && !payment.subscriptions().is_empty());
+    if payment.is_used() {
+        return Err(Reason::PaymentUsed);
+    }
+    let Some(amount) = payment.net(sale.currency) else { return Err(Reason::CurrencyMismatch) };
+    if !is_later {
+        let is_other = amount != total(sale) && payment.said.is_none();
+        return Err(if is_other { Reason::AmountMismatch } else { Reason::AlreadyPaid });
+    }
+    let lines = lines_of(sale, payment);
+    if lines.is_empty() {
+        return Err(Reason::AlreadyPaid);
+    }
+    if !(Money::ZERO..=Money::MAX).contains(&amount) {
+        return Err(Reason::AmountMismatch);
+    }
+    let amounts = shares(sale, payment, &lines, amount);
+    Ok(Paying { payment, lines, amounts, is_first: false, gives_period: cycle != Some(Cycle::Proration) })
+}
+
+impl Share {
+    /// Whether it is about a line.
+    pub fn covers(&self, line: &Line) -> bool {
+        match (self.add_on_id, self.billing) {
+            (Some(add_on_id), _) => add_on_id == line.add_on_id,
+            (None, Some(billing)) => billing == line.billing,
+            (None, None) => line.billing != BillingType::OneTime,
+        }
+    }
+}
+
+/// The lines that an invoice pays for: those that it names, if it names any, and else all that are paid for again and again.
+fn lines_of(sale: &Sale, payment: &Payment) -> Vec<usize> {
+    let recurring = (0..sale.lines.len()).filter(|&place| sale.lines[place].billing != BillingType::OneTime);
+    let named: Vec<&Share> = payment.lines().map(|line| &line.of).filter(|share| share.add_on_id.is_some()).collect();
+    let is_meant = |place: &usize| named.iter().any(|share| share.covers(&sale.lines[*place]));
+    let all: Vec<usize> = recurring.collect();
+    let meant: Vec<usize> = all.iter().copied().filter(is_meant).collect();
+    if meant.is_empty() { all } else { meant }
+}
+
+/// Splits what was paid by what the invoice says of each line, else by what the lines cost, or evenly when they cost nothing.
+fn shares(sale: &Sale, payment: &Payment, lines: &[usize], paid: Money) -> Vec<Money> {
+    let unit = unit_of(sale.currency);
+    let mut told: BTreeMap<Uuid, Money> = BTreeMap::new();
+    for line in payment.lines() {
+        if let (Some(add_on_id), Some(amount)) =
+            (line.of.add_on_id, line.amount.filter(|&amount| amount >= Money::ZERO))
+        {
+            *told.entry(add_on_id).or_default() += amount;
+        }
+    }
+    let by_invoice: Vec<Option<Money>> =
+        lines.iter().map(|&place| told.get(&sale.lines[place].add_on_id).copied()).collect();
+    let weights: Vec<Money> = match by_invoice.into_iter().collect::<Option<Vec<Money>>>() {
+        Some(weights) => weights,
+        None => lines.iter().map(|&place| sale.lines[place].amount).collect(),
+    };
+    if weights.iter().all(|&weight| weight == Money::ZERO) {
+        return split(paid, &vec![unit.amount(); weights.len()], unit);
+    }
+    split(paid, &weights, unit)
+}
+
+fn unsettled(sale: &Sale, payment: &Payment, reason: Reason, dealt_with: &BTreeSet<&str>) -> Option<Unsettled> {
+    let (amount, currency) = match payment.taken(sale.currency) {
+        Some(amount) => (amount, sale.currency),
+        None => payment.any_taken()?,
+    };
+    let is_over = payment.ids.iter().any(|id| dealt_with.contains(id));
+    let refunded = payment.refunded();
+    let is_refunded = refunded.amount > Money::ZERO && refunded.amount >= refunded.whole.unwrap_or(amount);
+    (!is_over && !is_refunded && amount > Money::ZERO).then(|| Unsettled {
+        id: payment.id().unwrap_or_default().to_owned(),
+        ids: payment.ids.iter().map(|&id| id.to_owned()).collect(),
+        provider: payment.provider(),
+        amount,
+        currency: currency.to_owned(),
+        reason,
+        received_at: payment.paid_at(),
+    })
+}
+
+/// Applies the payments to their lines: what was paid back, what is contested, and what they pay for.
+fn apply(sale: &Sale, lives: &Lives, paying: &[Paying], outcome: &mut Outcome) {
+    let lines: Vec<Vec<Reversals>> = paying.iter().map(|paying| reverse(sale, paying)).collect();
+    let pays: Vec<Paid> = paying.iter().map(|paying| Paid::nothing_since(paid_at(sale, paying))).collect();
+    let mut all = Vec::new();
+    for (paying, (reversals, paid)) in paying.iter().zip(lines.into_iter().zip(pays)) {
+        all.push((paying, reversals, paid));
+    }
+    all.sort_by_key(|(paying, _, paid)| (paid.at, paying.payment.id()));
+    for place in 0..sale.lines.len() {
+        let line = &sale.lines[place];
+        // The payments of this line, the earliest first, and how each stands.
+        let of_line: Vec<(usize, usize)> = (0..all.len())
+            .filter_map(|number| Some((number, all[number].0.lines.iter().position(|&one| one == place)?)))
+            .collect();
+        let periods: Vec<usize> =
+            of_line.iter().filter(|(number, _)| all[*number].0.gives_period).map(|one| one.0).collect();
+        let ends = ends_of(lives, line, &all, &periods);
+        for (number, position) in of_line {
+            let (paying, reversals, base) = &all[number];
+            let life = lives.of_payment(paying.payment);
+            let is_recurring = line.billing != BillingType::OneTime;
+            let paid = Paid {
+                period: if paying.gives_period { Period::of(line.billing) } else { Period::Nothing },
+                until: ends.get(&number).copied(),
+                ended: life.ended.filter(|_| is_recurring),
+                is_overdue: is_recurring && (life.is_unpaid || lives.is_overdue),
+                subscription: life.id.filter(|_| is_recurring),
+                renews: life.renews.filter(|_| is_recurring),
+                ..base.clone()
+            };
+            let reversal = &reversals[position];
+            let this = LineOutcome { status: reversal.status(), refunded: reversal.refunded, paid: Some(paid) };
+            if paying.is_first {
+                outcome.lines[place] = this;
+            } else {
+                let payment = Settlement::of(paying.payment);
+                outcome.renewals.push(Renewal {
+                    line: place,
+                    payment,
+                    amount: paying.amounts[position],
+                    outcome: this,
+                });
+            }
+        }
+    }
+}
+
+impl Paid {
+    fn nothing_since(at: Instant) -> Paid {
+        Paid {
+            at,
+            period: Period::Nothing,
+            until: None,
+            ended: None,
+            is_overdue: false,
+            subscription: None,
+            renews: None,
+        }
+    }
+}
+
+fn paid_at(sale: &Sale, paying: &Paying) -> Instant {
+    let bought_at = paying.lines.iter().map(|&place| sale.lines[place].bought_at).max();
+    let told = paying.payment.paid_at();
+    told.max(bought_at).unwrap_or(Instant::NEG_INFINITY)
+}
+
+fn reverse(sale: &Sale, paying: &Paying) -> Vec<Reversals> {
+    let ids: Vec<Uuid> = paying.lines.iter().map(|&place| sale.lines[place].purchase_id).collect();
+    reversed(sale.facts, paying.payment, &ids, &paying.amounts, paying.is_first, unit_of(sale.currency))
+}
+
+type Applied<'a> = (&'a Paying<'a>, Vec<Reversals>, Paid);
+
+/// The ends that the provider has named for the periods of a line, by the payment that paid for each: the one whose invoice names
+/// it, else the last that was paid before.
+fn ends_of(lives: &Lives, line: &Line, all: &[Applied], periods: &[usize]) -> BTreeMap<usize, Instant> {
+    let mut ends: BTreeMap<usize, Instant> = BTreeMap::new();
+    if !line.billing.is_periodic() || periods.is_empty() {
+        return ends;
+    }
+    let mut named: BTreeMap<Instant, usize> = BTreeMap::new();
+    for &number in periods {
+        let (paying, _, paid) = &all[number];
+        let told = paying.payment.lines().filter(|told| told.of.covers(line)).filter_map(|told| told.until);
+        if let Some(until) = told.max().filter(|&until| until > paid.at) {
+            named.entry(until).or_insert(number);
+            ends.insert(number, until);
+        }
+    }
+    for (life, until) in lives.paid_ends(line) {
+        let payer = named.get(&until).copied().or_else(|| {
+            let before = periods.iter().copied().filter(|&number| {
+                let (paying, _, paid) = &all[number];
+                paid.at < until && lives.belongs(paying.payment, life)
+            });
+            before.last()
+        });
+        if let Some(number) = payer {
+            let end = ends.entry(number).or_insert(until);
+            *end = until.max(*end);
+        }
+    }
+    ends
+}
+
+/// A checkout that nothing has paid for waits while a payment can still come, and fails when the provider or somebody says so.
+fn wait_or_fail(sale: &Sale, payments: &[Payment], lives: &Lives, outcome: &mut Outcome) {
+    let trial =
+        payments.iter().filter(|payment| !payment.subscriptions().is_empty()).filter_map(Payment::free_since).min();
+    outcome.trial_since = trial;
+    let said = sale.facts.by_hand.values().rev().find_map(|word| match word {
+        ByHand::Failed { reason, .. } => Some(reason.clone().unwrap_or_default()),
+        _ => None,
+    });
+    let mut ended: Option<String> = None;
+    let mut is_open = false;
+    for payment in payments {
+        let progress = payment.progress();
+        let is_over = lives.has_ended(payment);
+        match progress {
+            Progress::Processing => (outcome.awaited, is_open) = (outcome.awaited.max(Some(Awaited::Payment)), true),
+            Progress::Free if !payment.subscriptions().is_empty() && !is_over => {
+                (outcome.awaited, is_open) = (outcome.awaited.max(Some(Awaited::Trial)), true);
+            }
+            Progress::Free | Progress::Open | Progress::Overdue if is_over => {
+                ended = ended.max(Some("subscription ended".to_owned()));
+            }
+            Progress::Open | Progress::Overdue => is_open = true,
+            Progress::Ended(reason) => ended = ended.max(Some(reason)),
+            Progress::Free | Progress::Unknown | Progress::Paid => {}
+        }
+    }
+    outcome.failure = said.or(ended.filter(|_| !is_open)).or(sale.is_gone.then(String::new));
+    if outcome.failure.is_some() {
+        outcome.awaited = None;
+        outcome.lines.iter_mut().for_each(|line| line.status = PurchaseStatus::Failed);
+    }
+}

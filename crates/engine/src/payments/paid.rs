@@ -1,0 +1,60 @@
+//! What the payment of a purchase pays for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::billing::BillingType;
+use crate::time::Instant;
+
+/// What a paid purchase gives access by. Kept with the purchase, so that access can be derived without all facts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paid {
+    /// Since when it is paid.
+    pub at: Instant,
+    /// For how long.
+    pub period: Period,
+    /// The end of the period, where the provider has named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Instant>,
+    /// When the subscription that it belongs to ended, whatever was paid for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Instant>,
+    /// Whether the provider has given up on the subscription's payment, or an invoice of it is overdue.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_overdue: bool,
+    /// The subscription, by the provider's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<String>,
+    /// Whether the subscription will be renewed, if its provider has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renews: Option<bool>,
+}
+
+/// For how long something is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    /// For so many months.
+    Months(u32),
+    /// Without end.
+    Unlimited,
+    /// For no time: the proration of a change within a period that something else pays for.
+    Nothing,
+}
+
+impl Period {
+    /// What one payment pays for.
+    pub fn of(billing: BillingType) -> Period {
+        match billing {
+            BillingType::Monthly => Period::Months(1),
+            BillingType::Annual => Period::Months(12),
+            BillingType::OneTime | BillingType::UsageBased => Period::Unlimited,
+        }
+    }
+}
+
+impl BillingType {
+    /// Whether it is paid for again and again.
+    pub fn is_periodic(self) -> bool {
+        matches!(self, BillingType::Monthly | BillingType::Annual)
+    }
+}

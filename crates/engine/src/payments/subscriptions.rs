@@ -1,0 +1,120 @@
+//! The lives of the subscriptions that a checkout has begun.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::derive::Line;
+use super::facts::Facts;
+use super::payment::{Payment, Progress, payments};
+use super::subscription::{Subscription, SubscriptionState};
+use crate::time::Instant;
+
+/// The subscriptions of a checkout by their lives: a plan change of Lago ends one subscription and goes on with another.
+#[derive(Clone, Debug, Default)]
+pub struct Lives<'a> {
+    lives: BTreeMap<&'a str, Vec<(&'a str, &'a Subscription)>>,
+    /// Whether an invoice of a subscription was due and is not paid.
+    pub is_overdue: bool,
+}
+
+/// How the subscription of a payment stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Its id.
+    pub id: Option<String>,
+    /// When it ended.
+    pub ended: Option<Instant>,
+    /// Whether its payment was given up.
+    pub is_unpaid: bool,
+    /// Whether it will be renewed, if that was said.
+    pub renews: Option<bool>,
+}
+
+impl<'a> Lives<'a> {
+    /// The lives that the facts tell of.
+    pub fn of(facts: &'a Facts) -> Lives<'a> {
+        let mut lives: BTreeMap<&str, Vec<(&str, &Subscription)>> = BTreeMap::new();
+        for (id, subscription) in &facts.subscriptions {
+            let life = subscription.life.as_deref().unwrap_or(id);
+            lives.entry(life).or_default().push((id, subscription));
+        }
+        let is_overdue = payments(facts).iter().any(|payment| payment.progress() == Progress::Overdue);
+        Lives { lives, is_overdue }
+    }
+
+    /// The lives that a payment belongs to: those that it names, or all where it names none that is known.
+    fn of_names(&self, payment: &Payment) -> BTreeSet<&'a str> {
+        let names = payment.subscriptions();
+        let is_named = |life: &str, members: &[(&str, &Subscription)]| {
+            names.contains(life) || members.iter().any(|(id, _)| names.contains(id))
+        };
+        let named: BTreeSet<&str> =
+            self.lives.iter().filter(|(life, members)| is_named(life, members)).map(|(&life, _)| life).collect();
+        if named.is_empty() && names.is_empty() { self.lives.keys().copied().collect() } else { named }
+    }
+
+    /// Whether a payment belongs to a life.
+    pub fn belongs(&self, payment: &Payment, life: &str) -> bool {
+        self.of_names(payment).contains(life)
+    }
+
+    /// How the subscription of a payment stands: as the life that lasts longest.
+    pub fn of_payment(&self, payment: &Payment) -> Standing {
+        let lives: Vec<(&str, &Vec<(&str, &Subscription)>)> =
+            self.of_names(payment).into_iter().filter_map(|life| Some((life, self.lives.get(life)?))).collect();
+        let Some((life, _)) = lives.first() else {
+            return Standing { id: payment.subscriptions().first().map(|&id| id.to_owned()), ..Standing::default() };
+        };
+        let ends: Option<Vec<Instant>> = lives.iter().map(|(_, members)| end_of(members)).collect();
+        let members = || lives.iter().flat_map(|(_, members)| members.iter()).map(|(_, subscription)| *subscription);
+        let running = |subscription: &Subscription| match subscription.state.last() {
+            Some(SubscriptionState::Running { renews, is_unpaid }) => {
+                Some((subscription.state.at(), *renews, *is_unpaid))
+            }
+            _ => None,
+        };
+        let latest = members().filter_map(running).max();
+        Standing {
+            id: Some((*life).to_owned()),
+            ended: ends.and_then(|ends| ends.into_iter().max()),
+            is_unpaid: latest.is_some_and(|(_, _, is_unpaid)| is_unpaid),
+            renews: latest.and_then(|(_, renews, _)| renews),
+        }
+    }
+
+    /// Whether the subscription that a payment names is over.
+    pub fn has_ended(&self, payment: &Payment) -> bool {
+        !payment.subscriptions().is_empty() && self.of_payment(payment).ended.is_some()
+    }
+
+    /// The ends of periods up to which a line is paid, the earliest first, each with its life.
+    pub fn paid_ends(&self, line: &Line) -> Vec<(&'a str, Instant)> {
+        let mut ends: Vec<(Instant, &str)> = Vec::new();
+        for (&life, members) in &self.lives {
+            for (_, subscription) in members {
+                let of_line = subscription.ends.iter().filter(|end| end.is_paid && end.of.covers(line));
+                ends.extend(of_line.map(|end| (end.until, life)));
+            }
+        }
+        ends.sort_unstable();
+        ends.into_iter().map(|(until, life)| (life, until)).collect()
+    }
+}
+
+/// When a life ended: when all its subscriptions have, unless one of them goes on with another that is not over.
+fn end_of(members: &[(&str, &Subscription)]) -> Option<Instant> {
+    let end = |subscription: &Subscription| {
+        let ends = subscription.state.latest().into_iter().filter_map(|state| match state {
+            SubscriptionState::Ended { at } => Some(at.unwrap_or(Instant::NEG_INFINITY)),
+            _ => None,
+        });
+        ends.min()
+    };
+    let is_replaced = |subscription: &Subscription| subscription.state.last() == Some(&SubscriptionState::Replaced);
+    let lasting: Vec<&Subscription> = members
+        .iter()
+        .map(|(_, subscription)| *subscription)
+        .filter(|subscription| !is_replaced(subscription))
+        .collect();
+    let ends: Option<Vec<Instant>> = lasting.into_iter().map(end).collect();
+    ends.and_then(|ends| ends.into_iter().max())
+}
