@@ -17,11 +17,11 @@ shop: ## Build, start a throwaway PostgreSQL and the example shop on http://loca
 
 test: ## Run every test suite on PostgreSQL 15, 16, 17 and 18, or on those in VERSIONS
 	@scripts/setup.sh
-	@scripts/as-user.sh cargo run --quiet --package extensions-tests -- $(VERSIONS)
+	@scripts/as-user.sh cargo run --quiet --package harness -- $(VERSIONS)
 
 test-quick: ## Run the engine's tests, and the suites on PostgreSQL 18
 	@VERSIONS=18 scripts/setup.sh
-	@scripts/as-user.sh cargo run --quiet --package extensions-tests -- 18
+	@scripts/as-user.sh cargo run --quiet --package harness -- 18
 
 test-citus: ## Run the suite of the Citus cluster on the PostgreSQL with Citus of CITUS_PG_CONFIG=/path/to/pg_config
 	@scripts/test-citus.sh "$(CITUS_PG_CONFIG)"
@@ -31,8 +31,8 @@ CALLS ?= 100000
 fuzz: ## Call every function CALLS=100000 times with random arguments, compare QUOTES=100000 random quotes with a model
 	@VERSIONS=18 scripts/setup.sh
 	@scripts/install.sh .cache/postgres/18/pginstall/bin/pg_config
-	@FUZZ_CALLS=$(CALLS) scripts/as-user.sh cargo test --quiet --package extensions-tests --test fuzz -- --nocapture
-	@DIFFERENTIAL_QUOTES=$(QUOTES) scripts/as-user.sh cargo test --quiet --package extensions-tests --test differential -- --nocapture
+	@FUZZ_CALLS=$(CALLS) scripts/as-user.sh cargo test --quiet --package harness --test fuzz -- --nocapture
+	@DIFFERENTIAL_QUOTES=$(QUOTES) scripts/as-user.sh cargo test --quiet --package harness --test differential -- --nocapture
 
 docs: ## Make the pages of docs/ that come from the catalog and the sources: reference, schema, errors, pictures
 	@VERSIONS=18 scripts/setup.sh

@@ -13,4 +13,4 @@ fi
 [ -e "$("$pg_config" --pkglibdir)/citus.so" ] || die "$("$pg_config" --version) at $pg_config has no Citus: its library folder holds no citus.so"
 scripts/setup.sh build
 scripts/install.sh "$pg_config"
-CITUS_PG_CONFIG=$pg_config as_user cargo test --quiet --package extensions-tests --test citus -- --nocapture
+CITUS_PG_CONFIG=$pg_config as_user cargo test --quiet --package harness --test citus -- --nocapture

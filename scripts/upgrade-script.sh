@@ -5,4 +5,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
 pg_config=$(pg_config_of "$NEWEST")
 scripts/install.sh "$pg_config"
-cargo run --quiet --package extensions-tests --example upgrade_script -- "$("$pg_config" --sharedir)/extension"
+cargo run --quiet --package harness --example upgrade_script -- "$("$pg_config" --sharedir)/extension"

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use extensions_tests::{paths, upgrade_script};
+use harness::{paths, upgrade_script};
 
 fn main() {
     let folder = std::env::args().nth(1).expect("say in which folder the install script is");

@@ -4,10 +4,10 @@
 //! without it), into which the extension was installed before:
 //!
 //! ```sh
-//! PG_MAJOR=16 cargo test -p extensions-tests --test install
+//! PG_MAJOR=16 cargo test -p harness --test install
 //! ```
 //!
-//! `make test` installs the extension into each version and runs every suite there.
+//! `make test` installs the extension into each version and runs every suite there. A new file in `tests/` is a suite of the table.
 
 pub mod business;
 pub mod clients;
@@ -38,6 +38,9 @@ pub fn errors_as_json() -> String {
     };
     serde_json::Value::from_iter(error::ERRORS.iter().map(describe)).to_string()
 }
+
+/// Begins the line that a test prints which runs the tests of something else: so many of them passed.
+pub const CASES: &str = "cases: ";
 
 /// A fresh database of the suite's server, in which the extension is installed and the sample catalog is loaded.
 pub fn marketplace(name: &str) -> postgres::Client {

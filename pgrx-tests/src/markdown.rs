@@ -1,6 +1,9 @@
 //! Pages of the documentation: their fenced blocks, their headings and their links.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 /// A fenced block.
 #[derive(Clone, Debug, Default)]
@@ -29,16 +32,26 @@ impl Block {
     }
 }
 
+/// What a page consists of, and where each part begins and ends.
+fn parts(markdown: &str) -> impl Iterator<Item = (Event<'_>, Range<usize>)> {
+    Parser::new_ext(markdown, Options::ENABLE_TABLES).into_offset_iter()
+}
+
+fn line_of(markdown: &str, place: usize) -> usize {
+    markdown[..place].matches('\n').count() + 1
+}
+
 /// The fenced blocks of a page, in lists too. A `text` block is the output of the block right before it.
 pub fn blocks(markdown: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
-    let mut open: Option<(Block, usize)> = None;
-    let mut is_output_expected = false;
-    for (number, line) in markdown.lines().enumerate() {
-        let (indent, fence) = (line.len() - line.trim_start().len(), line.trim_start().strip_prefix("```"));
-        match (&mut open, fence) {
-            (Some(_), Some(_)) => {
-                let (block, _) = open.take().expect("it is open");
+    let (mut open, mut is_output_expected) = (None, false);
+    for (part, range) in parts(markdown) {
+        match part {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(information))) => {
+                open = Some(Block::open(line_of(markdown, range.start), &information));
+            }
+            Event::End(TagEnd::CodeBlock) => {
+                let Some(block) = open.take() else { continue };
                 let is_output = is_output_expected && block.language == "text";
                 is_output_expected = !is_output;
                 match blocks.last_mut() {
@@ -46,56 +59,51 @@ pub fn blocks(markdown: &str) -> Vec<Block> {
                     _ => blocks.push(block),
                 }
             }
-            (Some((block, indent)), None) => {
-                let text = line.get(*indent..).filter(|_| line[..*indent].trim().is_empty());
-                block.text.push_str(text.unwrap_or(line.trim_start()));
-                block.text.push('\n');
-            }
-            (None, Some(information)) => open = Some((Block::open(number + 1, information.trim()), indent)),
-            (None, None) => is_output_expected &= line.trim().is_empty(),
+            Event::End(_) => {}
+            other => match (&mut open, other) {
+                (Some(block), Event::Text(text)) => block.text.push_str(&text),
+                _ => is_output_expected = false,
+            },
         }
     }
     blocks
 }
 
-/// The lines outside fenced blocks, with their numbers counted from 1.
-pub fn prose(markdown: &str) -> Vec<(usize, &str)> {
-    let mut is_fenced = false;
-    let is_prose = |&(_, line): &(usize, &str)| {
-        let is_fence = line.trim_start().starts_with("```");
-        is_fenced ^= is_fence;
-        !is_fence && !is_fenced
-    };
-    markdown.lines().enumerate().map(|(number, line)| (number + 1, line)).filter(is_prose).collect()
-}
-
 /// The anchors of a page's headings, as code hosts and mdBook make them.
 pub fn anchors(markdown: &str) -> Vec<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let headings = prose(markdown).into_iter().filter(|(_, line)| line.starts_with('#'));
-    let anchor = |(_, line): (usize, &str)| {
-        let title = line.trim_start_matches('#').trim().to_lowercase();
-        let kept = title.chars().filter(|&c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-        let anchor: String = kept.map(|c| if c == ' ' { '-' } else { c }).collect();
-        let times = seen.entry(anchor.clone()).or_default();
-        *times += 1;
-        if *times == 1 { anchor } else { format!("{anchor}-{}", *times - 1) }
-    };
-    headings.map(anchor).collect()
+    let mut anchors = Vec::new();
+    let mut heading: Option<String> = None;
+    for (part, _) in parts(markdown) {
+        match (part, &mut heading) {
+            (Event::Start(Tag::Heading { .. }), _) => heading = Some(String::new()),
+            (Event::Text(text) | Event::Code(text), Some(heading)) => heading.push_str(&text),
+            (Event::End(TagEnd::Heading(_)), _) => {
+                let anchor = anchor(&heading.take().unwrap_or_default());
+                let times = seen.entry(anchor.clone()).or_default();
+                anchors.push(if *times == 0 { anchor } else { format!("{anchor}-{times}") });
+                *times += 1;
+            }
+            _ => {}
+        }
+    }
+    anchors
+}
+
+fn anchor(title: &str) -> String {
+    let kept = title.chars().filter(|&c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
 /// The targets of a page's links and images, with the lines where they stand.
 pub fn links(markdown: &str) -> Vec<(usize, String)> {
-    let mut links = Vec::new();
-    for (number, line) in prose(markdown) {
-        // What stands in code font is no link.
-        let text: String = line.split('`').step_by(2).collect::<Vec<_>>().join("`");
-        for part in text.split("](").skip(1) {
-            let target = part.split([')', ' ']).next().unwrap_or_default();
-            links.push((number, target.to_owned()));
+    let target = |(part, range): (Event, Range<usize>)| match part {
+        Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+            Some((line_of(markdown, range.start), dest_url.to_string()))
         }
-    }
-    links
+        _ => None,
+    };
+    parts(markdown).filter_map(target).collect()
 }
 
 /// Whether a text is what is expected. `...` stands for anything within a line, and on a line of its own for any lines.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{Server, paths};
+use crate::{CASES, Server, paths};
 
 /// Runs pytest against the shared server, with these arguments, and shows what it prints where a test fails.
 pub fn pytest(database: &str, arguments: &[&str]) {
@@ -21,5 +21,13 @@ pub fn pytest(database: &str, arguments: &[&str]) {
         .expect("run scripts/setup.sh python first");
     let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{printed}");
-    println!("{printed}");
+    println!("{printed}\n{CASES}{}", passed(&printed));
+}
+
+/// How many tests passed, as the last line of pytest says: `12 passed, 1 skipped in 3.45s`.
+fn passed(printed: &str) -> usize {
+    let (before, _) =
+        printed.rsplit_once(" passed").unwrap_or_else(|| panic!("pytest does not say what passed: {printed}"));
+    let digits = before.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    digits.parse().unwrap_or_else(|_| panic!("pytest does not say how many passed: {printed}"))
 }

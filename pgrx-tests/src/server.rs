@@ -106,6 +106,11 @@ impl Server {
         remove_at_exit(self);
     }
 
+    /// Has the log say of processes that a signal ended them. Elsewhere that fails the test: nothing of ours may crash a server.
+    pub fn expect_kills(&self) {
+        fs::write(kills_are_expected(self.folder.path()), "").expect("the folder can be written to");
+    }
+
     /// Connects as the superuser.
     pub fn connect(&self, database: &str) -> Client {
         self.config(database).connect(NoTls).expect("the server accepts connections")
@@ -184,12 +189,25 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let crashes = crashes(self.folder.path());
         let data = self.data();
         // The folder goes with it, so there is nothing to save.
         let mut stop = self.command("pg_ctl");
         // It may have been stopped before.
         let _ = stop.args(["-s", "-m", "immediate", "-D", path(&data), "stop"]).stderr(Stdio::null()).status();
+        assert!(crashes.is_none() || std::thread::panicking(), "{}", crashes.unwrap_or_default());
     }
+}
+
+fn kills_are_expected(folder: &Path) -> PathBuf {
+    folder.join("kills-are-expected")
+}
+
+/// What the log of the server in a folder says of processes that a signal has ended, if no test has done that.
+fn crashes(folder: &Path) -> Option<String> {
+    let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+    let is_crash = log.contains("terminated by signal") && !kills_are_expected(folder).exists();
+    is_crash.then(|| format!("a process of the server has crashed:\n{log}"))
 }
 
 /// A folder whose name is short enough for a socket.
@@ -205,7 +223,12 @@ fn path(path: &Path) -> &str {
 fn remove_at_exit(server: &Server) {
     static LEFT: Mutex<Vec<(PathBuf, PathBuf)>> = Mutex::new(Vec::new());
     extern "C" fn remove() {
+        let mut has_crashed = false;
         for (programs, folder) in LEFT.lock().map(|mut left| left.split_off(0)).unwrap_or_default() {
+            if let Some(crashes) = crashes(&folder) {
+                has_crashed = true;
+                eprintln!("{crashes}");
+            }
             let data = folder.join("data");
             let _ = Command::new(programs.join("pg_ctl"))
                 .args(["-s", "-m", "immediate", "-D"])
@@ -213,6 +236,10 @@ fn remove_at_exit(server: &Server) {
                 .arg("stop")
                 .status();
             let _ = fs::remove_dir_all(folder);
+        }
+        if has_crashed {
+            // SAFETY: it only ends the program, with the code of failed tests.
+            unsafe { libc::_exit(101) };
         }
     }
     if let Ok(mut left) = LEFT.lock() {

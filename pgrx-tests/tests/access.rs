@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use extensions_tests::{Server, add_on, marketplace, paths, refusal, text};
+use harness::{Server, add_on, marketplace, paths, refusal, text};
 use postgres::Client;
 
 const LEVELS: [&str; 5] = ["catalog", "entitlements", "shop", "billing", "admin"];

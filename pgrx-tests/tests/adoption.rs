@@ -1,6 +1,6 @@
 //! adopt_tables(): a database made from plain SQL files, taken over.
 
-use extensions_tests::{Server, paths, refusal, text};
+use harness::{Server, paths, refusal, text};
 use postgres::Client;
 
 /// A database of the predecessor, in which the extension is installed in another schema.

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use extensions_tests::reads::READS;
-use extensions_tests::writes::{self, WRITES};
-use extensions_tests::{marketplace, text};
+use harness::reads::READS;
+use harness::writes::{self, WRITES};
+use harness::{marketplace, text};
 use postgres::Client;
 
 /// A schema in front of everything whose functions and operators raise an error when something calls them, and temporary tables
@@ -115,7 +115,7 @@ const ADMINISTRATION: [&str; 16] = [
 
 #[test]
 fn traps_in_the_search_path_catch_nobody() {
-    let server = extensions_tests::Server::shared();
+    let server = harness::Server::shared();
     server.create_database("trapped");
     let mut client = server.connect("trapped");
     client.batch_execute("CREATE EXTENSION extensions; CREATE SCHEMA old; CREATE ROLE app").unwrap();
@@ -182,7 +182,7 @@ fn traps_in_the_search_path_catch_no_business() {
 
 #[test]
 fn an_install_script_falls_into_no_trap() {
-    let server = extensions_tests::Server::shared();
+    let server = harness::Server::shared();
     server.create_database("trapped_install");
     let mut client = server.connect("trapped_install");
     set_traps(&mut client);

@@ -3,8 +3,8 @@
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use extensions_tests::business::{self, SCHEMA};
-use extensions_tests::{Server, paths, text};
+use harness::business::{self, SCHEMA};
+use harness::{Server, paths, text};
 use postgres::{Client, NoTls};
 
 /// A role that owns databases and is no superuser.

@@ -1,7 +1,7 @@
 //! The catalog cache shows each query what its own snapshot would find, whatever happens elsewhere.
 
-use extensions_tests::clients::{Session, connect};
-use extensions_tests::{Server, marketplace, refusal, text};
+use harness::clients::{Session, connect};
+use harness::{Server, marketplace, refusal, text};
 use postgres::Client;
 
 const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
@@ -399,7 +399,7 @@ fn it_is_emptied_when_the_extension_goes_and_comes_back() {
 #[test]
 fn it_is_right_in_parallel_workers_and_in_their_leader() {
     let (mut session, mut other) = warm("workers", "read committed");
-    let setting = if extensions_tests::paths::major() < 16 { "force_parallel_mode" } else { "debug_parallel_query" };
+    let setting = if harness::paths::major() < 16 { "force_parallel_mode" } else { "debug_parallel_query" };
     session
         .batch_execute(&format!(
             "SET {setting} = on; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::ops::RangeInclusive;
 
-use extensions_tests::{Server, marketplace, refusal, text};
+use harness::{Server, marketplace, refusal, text};
 use postgres::Client;
 
 /// Rules with every kind of condition, overlapping bundles of limited use, and users who own and have bought things.

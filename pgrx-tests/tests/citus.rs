@@ -1,7 +1,7 @@
 //! A coordinator and two workers of Citus: what distribute_marketplace() makes of them, and the whole life of purchases there.
 //!
-//! Citus is in no package registry, so the suite runs on the PostgreSQL of `CITUS_PG_CONFIG`, which has it, and is skipped without:
-//! `make test-citus CITUS_PG_CONFIG=/path/to/pg_config`.
+//! Apart, because Citus is in no package registry: the suite runs on the PostgreSQL of `CITUS_PG_CONFIG`, which has it, and is skipped
+//! without: `make test-citus CITUS_PG_CONFIG=/path/to/pg_config`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use std::process::Command;
 use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::thread;
 
-use extensions_tests::clients::{Answer, ask};
-use extensions_tests::reads::READS;
-use extensions_tests::{Server, refusal, text};
+use harness::clients::{Answer, ask};
+use harness::reads::READS;
+use harness::{Server, refusal, text};
 use postgres::{Client, NoTls, SimpleQueryMessage};
 
 const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";

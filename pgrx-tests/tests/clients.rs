@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use extensions_tests::python::pytest;
-use extensions_tests::{Server, marketplace, paths};
+use harness::python::pytest;
+use harness::{Server, marketplace, paths};
 
 #[test]
 fn clients() {

@@ -5,8 +5,8 @@ use std::io::{Seek, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
-use extensions_tests::page::{Reader, pages};
-use extensions_tests::{Server, markdown, paths};
+use harness::page::{Reader, pages};
+use harness::{Server, markdown, paths};
 
 /// Made by scripts/docs, which runs their examples.
 const GENERATED: [&str; 3] = ["docs/reference.md", "docs/schema.md", "docs/errors.md"];
@@ -54,7 +54,7 @@ fn the_generated_pages_are_up_to_date() {
     }
     let path = std::env::var("PATH").unwrap_or_default();
     let mut errors = tempfile::tempfile().unwrap();
-    errors.write_all(extensions_tests::errors_as_json().as_bytes()).unwrap();
+    errors.write_all(harness::errors_as_json().as_bytes()).unwrap();
     errors.rewind().unwrap();
     let output = Command::new(paths::cache().join("venv/bin/python"))
         .args(["scripts/docs", "--check"])

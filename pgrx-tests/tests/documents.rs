@@ -1,6 +1,6 @@
 //! export_catalog() and import_catalog(): a catalog between environments. And marketplace_status().
 
-use extensions_tests::{Server, add_on, marketplace, refusal, text};
+use harness::{Server, add_on, marketplace, refusal, text};
 use postgres::Client;
 
 fn empty(name: &str) -> Client {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use extensions_tests::error::ERRORS;
-use extensions_tests::{Server, marketplace};
+use harness::error::ERRORS;
+use harness::{Server, marketplace};
 use postgres::Client;
 
 const SITUATION: &str = "

@@ -1,6 +1,6 @@
 //! Payment events as the providers send them: once, twice, late, and in every order.
 
-use extensions_tests::{marketplace, paths, refusal, text};
+use harness::{marketplace, paths, refusal, text};
 use postgres::Client;
 use serde_json::{Value, json};
 
@@ -574,7 +574,7 @@ fn add_ons_of_a_lago_subscription_that_were_not_bought_here() {
 fn entitlement_changes_are_announced_when_they_are_committed() {
     use postgres::fallible_iterator::FallibleIterator;
     let mut client = marketplace("announced");
-    let mut listener = extensions_tests::Server::shared().connect("announced");
+    let mut listener = harness::Server::shared().connect("announced");
     listener.batch_execute("LISTEN extensions_entitlements").unwrap();
     let mut heard = move || {
         listener.batch_execute("SELECT 1").unwrap();

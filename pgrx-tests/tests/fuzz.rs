@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use extensions_tests::{Server, invariants, marketplace, text};
 use fastrand::Rng;
+use harness::{Server, invariants, marketplace, text};
 use postgres::Client;
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! Every index serves the query in its comment, and none repeats another.
 
-use extensions_tests::{marketplace, text};
+use harness::{marketplace, text};
 use postgres::Client;
 
 /// Enough rows that reading a whole table costs more than an index.

@@ -1,7 +1,7 @@
 //! Installing: any schema, several databases, any search_path, any encoding, and no trace after DROP EXTENSION.
 
-use extensions_tests::reads::READS;
-use extensions_tests::{Server, marketplace, refusal, text};
+use harness::reads::READS;
+use harness::{Server, marketplace, refusal, text};
 
 /// A priced cart and a feature check, whatever the search_path: the functions are called with their schema.
 fn works_in(client: &mut postgres::Client, schema: &str) {
@@ -110,7 +110,7 @@ fn reads_take_no_transaction_id_and_run_in_a_read_only_transaction() {
 fn reads_run_in_parallel_workers() {
     let mut client = marketplace("parallel");
     client.batch_execute("SELECT * FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003')").unwrap();
-    let setting = if extensions_tests::paths::major() < 16 { "force_parallel_mode" } else { "debug_parallel_query" };
+    let setting = if harness::paths::major() < 16 { "force_parallel_mode" } else { "debug_parallel_query" };
     client
         .batch_execute(&format!("SET {setting} = on; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0"))
         .unwrap();

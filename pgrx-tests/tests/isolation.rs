@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use extensions_tests::{Server, add_on, marketplace, refusal, text};
+use harness::{Server, add_on, marketplace, refusal, text};
 use postgres::Client;
 
 /// The roles of an application, which exist once in the server. `everything` may do more than any level gives it.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use extensions_tests::{Server, add_on, text};
+use harness::{Server, add_on, text};
 use postgres::Client;
 
 /// A publisher with the sample catalog, and a subscriber that has it all.

@@ -1,6 +1,6 @@
 //! The recipe of docs/scaling.md that partitions purchases by time: it is run as it stands there, and everything goes on.
 
-use extensions_tests::{markdown, marketplace, paths, text};
+use harness::{markdown, marketplace, paths, text};
 use postgres::Client;
 
 const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";

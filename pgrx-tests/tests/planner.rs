@@ -1,6 +1,6 @@
 //! Entitlement checks of a column, which the planner turns into EXISTS: the answers stay those of the function.
 
-use extensions_tests::{Server, add_on, marketplace, refusal, text};
+use harness::{Server, add_on, marketplace, refusal, text};
 use postgres::Client;
 
 /// 3000 people of whom some own some add-ons, for some time, and some are no users.

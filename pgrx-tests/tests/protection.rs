@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use extensions_tests::{Server, add_on, marketplace, paths, refusal, text};
+use harness::{Server, add_on, marketplace, paths, refusal, text};
 use postgres::Client;
 
 const PROTECTED: (&str, &str) = ("55000", "marketplace_protected");

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use extensions_tests::clients::{Answer, ISOLATION_LEVELS, Session, ask, at_once};
-use extensions_tests::{invariants, marketplace, text};
+use harness::clients::{Answer, ISOLATION_LEVELS, Session, ask, at_once};
+use harness::{invariants, marketplace, text};
 use postgres::Client;
 
 const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
@@ -595,7 +595,7 @@ fn a_random_walk_of_many_clients_breaks_nothing() {
             for number in 0..24_u64 {
                 let database = &database;
                 scope.spawn(move || {
-                    let mut client = extensions_tests::clients::connect(database, isolation);
+                    let mut client = harness::clients::connect(database, isolation);
                     let mut dice = Dice(seed * 1000 + number + 1);
                     for _ in 0..calls {
                         let call = random_call(&mut dice);

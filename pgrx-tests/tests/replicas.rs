@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use extensions_tests::reads::READS;
-use extensions_tests::{Server, refusal, text};
+use harness::reads::READS;
+use harness::{Server, refusal, text};
 use postgres::Client;
 
 const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";

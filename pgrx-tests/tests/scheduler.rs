@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use extensions_tests::{Server, paths, refusal, text};
+use harness::{Server, paths, refusal, text};
 
 /// Whether the server at hand carries pg_cron.
 fn has_pg_cron(server: &Server) -> bool {

@@ -1,7 +1,7 @@
 //! Runs the tests of examples/shop, in a browser too on the newest version: pages do not depend on it.
 
-use extensions_tests::paths;
-use extensions_tests::python::pytest;
+use harness::paths;
+use harness::python::pytest;
 
 const NEWEST: u32 = 18;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use extensions_tests::{Server, add_on, paths, refusal, text, upgrade_script};
+use harness::{Server, add_on, paths, refusal, text, upgrade_script};
 use postgres::Client;
 
 fn released() -> PathBuf {

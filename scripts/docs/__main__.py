@@ -1,5 +1,5 @@
 """Makes the pages of docs/ that come from the catalog and the sources: `make docs`. Needs a server in PGHOST, where the
-extension is installed, and on standard input the errors that `cargo run --package extensions-tests --example errors` prints.
+extension is installed, and on standard input the errors that `cargo run --package harness --example errors` prints.
 With --check nothing is written, and pages that differ are an error."""
 
 import difflib

@@ -19,9 +19,9 @@ use engine::explain::{Step, explain};
 use engine::items;
 use engine::money::Money;
 use engine::promotions::PromoRequest;
-use engine::questions::Questions;
 use engine::quote::{self, Quote};
 use engine::quote_json::{Heading, QuoteDocument};
+use engine::required_facts::RequiredFacts;
 use engine::time::Instant;
 
 /// Who asks for a price, with which code, and when.
@@ -46,14 +46,14 @@ pub struct Priced {
 }
 
 /// Finds out what to ask about a user.
-type Ask = fn(&Catalog, &Cart, &Terms) -> Questions;
+type Ask = fn(&Catalog, &Cart, &Terms) -> RequiredFacts;
 
 /// Prices add-ons by id.
 pub fn price_items(request: Request, quantities: &BTreeMap<Uuid, u32>) -> Result<Priced, Error> {
     let currency = settings::currency()?;
     let assortment = catalog::assortment(&quantities.keys().copied().collect::<Vec<Uuid>>())?;
     let cart = items::to_cart(&assortment.catalog, quantities, currency.unit())?;
-    price(request, currency, assortment, cart, Questions::that_decide)
+    price(request, currency, assortment, cart, RequiredFacts::to_decide)
 }
 
 /// Prices the user's stored cart.
@@ -67,7 +67,7 @@ pub fn price_lines(request: Request, lines: &[StoredLine]) -> Result<Priced, Err
     let currency = settings::currency()?;
     let assortment = catalog::assortment(&lines.iter().map(|line| line.add_on_id).collect::<Vec<Uuid>>())?;
     let cart = cart::to_cart(lines, &assortment.catalog, currency.unit())?;
-    price(request, currency, assortment, cart, Questions::that_decide)
+    price(request, currency, assortment, cart, RequiredFacts::to_decide)
 }
 
 /// Prices the user's stored cart from the whole catalog, so that whatever does not apply to it can be told too.
@@ -76,16 +76,16 @@ pub fn price_stored_cart_from_everything(request: Request) -> Result<Priced, Err
     let lines = cart::lines(request.user_id.as_deref().unwrap_or_default())?;
     let assortment = catalog::everything()?.arrange();
     let cart = cart::to_cart(&lines, &assortment.catalog, currency.unit())?;
-    price(request, currency, assortment, cart, Questions::that_explain)
+    price(request, currency, assortment, cart, RequiredFacts::to_explain)
 }
 
 fn price(request: Request, currency: Currency, assortment: Assortment, cart: Cart, ask: Ask) -> Result<Priced, Error> {
     let promo = request.promo_code.as_deref().map(promotions::request).transpose()?;
     let (history, quote) = (History::default(), Quote::default());
     let mut priced = Priced { request, currency, assortment, cart, promo, history, quote };
-    let questions = ask(&priced.assortment.catalog, &priced.cart, &priced.terms());
+    let required = ask(&priced.assortment.catalog, &priced.cart, &priced.terms());
     if let Some(user_id) = priced.request.user_id.as_deref() {
-        let histories = history::load(&[(user_id, questions)], priced.request.at, priced.promo.as_ref())?;
+        let histories = history::load(&[(user_id, required)], priced.request.at, priced.promo.as_ref())?;
         priced.history = histories.into_iter().next().unwrap_or_default();
     }
     priced.quote = quote::price(&priced.assortment.catalog, &priced.cart, &priced.terms());
@@ -156,7 +156,7 @@ impl Pricer {
             check_interrupts();
             let cart =
                 cart::to_cart(lines, catalog, self.currency.unit()).map_err(|error| error.in_cart_of(user_id))?;
-            users.push((user_id, Questions::that_decide(catalog, &cart, &self.terms(user_id, &nothing_known))));
+            users.push((user_id, RequiredFacts::to_decide(catalog, &cart, &self.terms(user_id, &nothing_known))));
             carts.push(cart);
         }
         let histories = history::load(&users, self.at, self.promo.as_ref())?;

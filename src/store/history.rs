@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::params;
 use crate::pg::statement::Statement;
 use engine::promotions::PromoRequest;
-use engine::questions::Questions;
+use engine::required_facts::RequiredFacts;
 use engine::time::Instant;
 
 static OWNED: Statement<(i64,)> = Statement::new_or_distributed(
@@ -62,18 +62,18 @@ pub struct History {
     pub promo_uses: u32,
 }
 
-/// Answers the questions about each user, in their order: what is asked about many is found by one statement.
-pub fn load(users: &[(&str, Questions)], at: Instant, promo: Option<&PromoRequest>) -> Result<Vec<History>, Error> {
+/// Finds what has to be known of each user, in their order: what is asked about many is found by one statement.
+pub fn load(users: &[(&str, RequiredFacts)], at: Instant, promo: Option<&PromoRequest>) -> Result<Vec<History>, Error> {
     let mut histories = vec![History::default(); users.len()];
     load_owned(users, at, &mut histories)?;
-    let (places, ids) = who(users, |questions| questions.has_purchased);
+    let (places, ids) = who(users, |required| required.has_purchased);
     if !ids.is_empty() {
         HAVE_PURCHASED.read(params![&ids], |(place,)| {
             histories[places[position(place)]].has_purchased = true;
             Ok(())
         })?;
     }
-    let (places, ids) = who(users, |questions| questions.promo_uses);
+    let (places, ids) = who(users, |required| required.promo_uses);
     if let (Some(promo), false) = (promo, ids.is_empty()) {
         REDEMPTIONS.read(params![&ids, &promo.code], |(place, uses)| {
             histories[places[position(place)]].promo_uses = u32::try_from(uses).unwrap_or(u32::MAX);
@@ -83,10 +83,10 @@ pub fn load(users: &[(&str, Questions)], at: Instant, promo: Option<&PromoReques
     Ok(histories)
 }
 
-fn load_owned(users: &[(&str, Questions)], at: Instant, histories: &mut [History]) -> Result<(), Error> {
+fn load_owned(users: &[(&str, RequiredFacts)], at: Instant, histories: &mut [History]) -> Result<(), Error> {
     let (mut places, mut user_ids, mut add_on_ids) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, (user_id, questions)) in users.iter().enumerate() {
-        for &add_on_id in &questions.owned {
+    for (place, (user_id, required)) in users.iter().enumerate() {
+        for &add_on_id in &required.owned {
             places.push(place);
             user_ids.push(Some(*user_id));
             add_on_ids.push(add_on_id);
@@ -105,8 +105,11 @@ fn load_owned(users: &[(&str, Questions)], at: Instant, histories: &mut [History
 }
 
 /// The users of whom something is asked, and where they stand among all.
-fn who<'a>(users: &[(&'a str, Questions)], is_asked: fn(&Questions) -> bool) -> (Vec<usize>, Vec<Option<&'a str>>) {
-    let asked = users.iter().enumerate().filter(|(_, (_, questions))| is_asked(questions));
+fn who<'a>(
+    users: &[(&'a str, RequiredFacts)],
+    is_asked: fn(&RequiredFacts) -> bool,
+) -> (Vec<usize>, Vec<Option<&'a str>>) {
+    let asked = users.iter().enumerate().filter(|(_, (_, required))| is_asked(required));
     asked.map(|(place, (user_id, _))| (place, Some(*user_id))).unzip()
 }
 

@@ -154,7 +154,7 @@ pub struct Catalog {
     /// The ids of the offers side by side, as numbers of the same order: every line of every cart is looked up here.
     ids: Vec<u128>,
     /// Bundles whose first add-on is not offered. They never apply, and are kept to be explained.
-    strays: Vec<Rc<Bundle>>,
+    orphan_bundles: Vec<Rc<Bundle>>,
 }
 
 impl Catalog {
@@ -163,7 +163,7 @@ impl Catalog {
         offers.sort_unstable_by_key(|offer| offer.add_on.id);
         offers.dedup_by_key(|offer| offer.add_on.id);
         let ids = offers.iter().map(|offer| offer.add_on.id.as_u128()).collect();
-        Catalog { offers, ids, strays: Vec::new() }
+        Catalog { offers, ids, orphan_bundles: Vec::new() }
     }
 
     /// Arranges rows, which may come in any order. Rules of add-ons that are not given are dropped.
@@ -182,7 +182,7 @@ impl Catalog {
             Rc::new(Offer::new(add_on, rules, bundles))
         };
         let catalog = Catalog::of(add_ons.into_iter().map(offer).collect());
-        Catalog { strays: led_by.into_values().flatten().collect(), ..catalog }
+        Catalog { orphan_bundles: led_by.into_values().flatten().collect(), ..catalog }
     }
 
     /// Its offers, in id order.
@@ -208,7 +208,7 @@ impl Catalog {
     /// Every bundle, in id order.
     pub fn bundles(&self) -> Vec<&Rc<Bundle>> {
         let led = self.offers.iter().flat_map(|offer| &offer.bundles);
-        let mut bundles: Vec<&Rc<Bundle>> = led.chain(&self.strays).collect();
+        let mut bundles: Vec<&Rc<Bundle>> = led.chain(&self.orphan_bundles).collect();
         bundles.sort_unstable_by_key(|bundle| bundle.id);
         bundles
     }

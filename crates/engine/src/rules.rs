@@ -90,7 +90,7 @@ pub enum Loss {
 /// offer has them.
 pub fn discounts(rules: &[PricingRule], line: &Line, facts: &Facts, terms: &Terms) -> Vec<RuleDiscount> {
     let candidates = rules.iter().filter(|rule| is_candidate(rule, line, facts, terms));
-    let applied = takings(candidates, line, terms.unit).filter(|(_, _, discount)| *discount > Money::ZERO);
+    let applied = applied_discounts(candidates, line, terms.unit).filter(|(_, _, discount)| *discount > Money::ZERO);
     applied.map(|(rule, _, discount)| RuleDiscount { rule_id: rule.id, discount }).collect()
 }
 
@@ -110,7 +110,7 @@ pub fn judge<'r>(
             false => ineligible.push(JudgedRule { rule, verdict: Verdict::Ineligible(found) }),
         }
     }
-    for (rule, base, discount) in takings(candidates.iter().copied(), line, terms.unit) {
+    for (rule, base, discount) in applied_discounts(candidates.iter().copied(), line, terms.unit) {
         judged.push(JudgedRule { rule, verdict: Verdict::Applied { base, discount } });
     }
     if let Some(winner) = winner(candidates.iter().copied(), line, terms.unit) {
@@ -136,7 +136,7 @@ fn loss(rule: &PricingRule, winner: &PricingRule, line: &Line, unit: Unit) -> Lo
 }
 
 /// The rules that apply to a line, in their order, with what was left to pay before each and what it takes off.
-fn takings<'r>(
+fn applied_discounts<'r>(
     candidates: impl Iterator<Item = &'r PricingRule> + Clone,
     line: &Line,
     unit: Unit,

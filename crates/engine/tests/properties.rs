@@ -12,8 +12,8 @@ use engine::explain::tree::tree;
 use engine::explain::{Stage, Step, explain};
 use engine::money::{Money, Percent};
 use engine::promotions::PromoDiscount;
-use engine::questions::Questions;
 use engine::quote::{Quote, price, price_alone};
+use engine::required_facts::RequiredFacts;
 use engine::time::Instant;
 
 /// Every number of a quote by add-on, in add-on order, to compare quotes whose lines come in different orders.
@@ -63,7 +63,7 @@ proptest! {
         let cart = world.cart(&catalog);
         let (terms, is_known) = (world.terms(), world.buyer.is_known);
         let nothing_known = Terms { owned: &[], has_purchased: false, promo_uses: 0, ..terms };
-        let asked = Questions::that_decide(&catalog, &cart, &nothing_known);
+        let asked = RequiredFacts::to_decide(&catalog, &cart, &nothing_known);
         let told = |id: &Uuid| asked.owned.contains(id) == terms.owned.contains(id);
         let otherwise: Vec<Uuid> = world.add_ons.iter().map(|add_on| add_on.id).filter(|id| is_known && told(id)).collect();
         for owned in [otherwise, terms.owned.iter().copied().filter(|id| asked.owned.contains(id)).collect()] {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use extensions_tests::{Server, invariants};
+use harness::{Server, invariants};
 use postgres::{Client, NoTls};
 
 /// How many checkouts are made while the server is killed again and again.
@@ -110,6 +110,7 @@ fn restart(server: &Server) {
 #[test]
 fn what_was_acknowledged_outlives_the_server() {
     let server = Server::start("restart_after_crash = on\nlog_min_messages = fatal\n");
+    server.expect_kills();
     server.create_database("marketplace");
     let mut client = connect(&server);
     client

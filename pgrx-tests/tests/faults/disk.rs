@@ -7,10 +7,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use extensions_tests::{Server, business, invariants};
+use harness::{Server, business, invariants};
 use postgres::Client;
 
-use extensions_tests::writes::{WRITES, prepare};
+use harness::writes::{WRITES, prepare};
 
 const SIZE: &str = "size=40m";
 

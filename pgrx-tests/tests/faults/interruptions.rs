@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use extensions_tests::{Server, business, invariants, text};
+use harness::{Server, business, invariants, text};
 use postgres::Client;
 
-use extensions_tests::writes::{WRITES, situation};
+use harness::writes::{WRITES, situation};
 
 /// Strikes at the row that `faults.at` names, counted from 1, in the way that `faults.how` names.
 const STRIKE: &str = "

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use extensions_tests::reads::READS;
-use extensions_tests::{marketplace, text};
+use harness::reads::READS;
+use harness::{marketplace, text};
 use postgres::Client;
 
 /// How often each read is called; a million with `MEMORY_CALLS=1000000`.

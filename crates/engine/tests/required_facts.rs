@@ -12,7 +12,7 @@ use engine::cart::{Cart, Terms};
 use engine::catalog::{AddOn, Catalog, PricingRule};
 use engine::conditions::Conditions;
 use engine::money::Money;
-use engine::questions::*;
+use engine::required_facts::*;
 use engine::time::Instant;
 use strategies::{ADD_ON, line_of, rule};
 
@@ -28,8 +28,8 @@ fn asked(rules: &[(i32, Value)]) -> (Vec<u128>, bool) {
     let none_limited = HashMap::new();
     let terms = Terms { user_id: Some("ada"), ..Terms::of_nobody(Instant(0), &none_limited) };
     let cart = Cart { lines: vec![line_of(&catalog, 1, 1)], withdrawn: vec![] };
-    let questions = Questions::that_decide(&catalog, &cart, &terms);
-    (questions.owned.iter().map(Uuid::as_u128).collect(), questions.has_purchased)
+    let required = RequiredFacts::to_decide(&catalog, &cart, &terms);
+    (required.owned.iter().map(Uuid::as_u128).collect(), required.has_purchased)
 }
 
 fn requires(add_on: u128) -> Value {

@@ -9,9 +9,9 @@ use super::catalog::Catalog;
 use super::conditions::Conditions;
 use super::rules;
 
-/// What to ask about a user's past.
+/// The facts about a user's past that are needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Questions {
+pub struct RequiredFacts {
     /// Which of these add-ons the user owns.
     pub owned: BTreeSet<Uuid>,
     /// Whether the user has an earlier purchase.
@@ -20,10 +20,10 @@ pub struct Questions {
     pub promo_uses: bool,
 }
 
-impl Questions {
+impl RequiredFacts {
     /// What can change the price of a cart. The terms say nothing of the user's past yet.
-    pub fn that_decide(catalog: &Catalog, cart: &Cart, terms: &Terms) -> Questions {
-        let mut questions = Questions::about_promo(terms);
+    pub fn to_decide(catalog: &Catalog, cart: &Cart, terms: &Terms) -> RequiredFacts {
+        let mut required = RequiredFacts::about_promo(terms);
         let has_conditions = |line: &&Line| catalog.offer(line.add_on).has_conditions_on_users();
         if terms.user_id.is_some() && cart.lines.iter().any(|line| has_conditions(&line)) {
             let list_cart = ListCart::of(catalog, &cart.lines);
@@ -32,31 +32,33 @@ impl Questions {
                 (terms.check_interrupts)();
                 let rules = catalog.offer(line.add_on).rules();
                 rules::undecided(rules, line, &facts, terms, |conditions| {
-                    questions.add(conditions, |id| facts.in_cart.binary_search(&id).is_err());
+                    required.add(conditions, |id| facts.in_cart.binary_search(&id).is_err());
                 });
             }
         }
-        questions
+        required
     }
 
     /// What can change the explanation of a price, which tells of each rule whatever keeps it from applying.
-    pub fn that_explain(catalog: &Catalog, cart: &Cart, terms: &Terms) -> Questions {
-        let mut questions = Questions::about_promo(terms);
+    pub fn to_explain(catalog: &Catalog, cart: &Cart, terms: &Terms) -> RequiredFacts {
+        let mut required = RequiredFacts::about_promo(terms);
         if terms.user_id.is_some() {
             for rule in cart.lines.iter().flat_map(|line| catalog.offer(line.add_on).rules()) {
                 (terms.check_interrupts)();
-                rule.conditions.iter().for_each(|conditions| questions.add(conditions, |_| true));
+                rule.conditions.iter().for_each(|conditions| required.add(conditions, |_| true));
             }
         }
-        questions
+        required
     }
 
-    fn about_promo(terms: &Terms) -> Questions {
+    fn about_promo(terms: &Terms) -> RequiredFacts {
         let restrictions = terms.promo.and_then(|promo| promo.terms.as_ref()?.restrictions.as_ref().ok());
-        restrictions.filter(|_| terms.user_id.is_some()).map_or_else(Questions::default, |restrictions| Questions {
-            owned: BTreeSet::new(),
-            has_purchased: restrictions.first_purchase_only,
-            promo_uses: restrictions.max_uses_per_user.is_some(),
+        restrictions.filter(|_| terms.user_id.is_some()).map_or_else(RequiredFacts::default, |restrictions| {
+            RequiredFacts {
+                owned: BTreeSet::new(),
+                has_purchased: restrictions.first_purchase_only,
+                promo_uses: restrictions.max_uses_per_user.is_some(),
+            }
         })
     }
 
