@@ -3,6 +3,29 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- From 1.0.0 to 1.1.0: CHANGELOG.md says what is new.
 
+ALTER TABLE @extschema@.add_ons
+    ADD COLUMN trial_days integer,
+    ADD CONSTRAINT add_ons_trial_days_check CHECK (trial_days > 0);
+ALTER TABLE @extschema@.promotional_codes
+    ADD COLUMN renewals integer DEFAULT 0,
+    ADD CONSTRAINT promotional_codes_renewals_check CHECK (renewals >= 0);
+ALTER TABLE @extschema@.user_add_ons
+    ADD COLUMN quantity integer NOT NULL DEFAULT 1,
+    ADD COLUMN renewal_amount numeric(10,2),
+    ADD COLUMN suspended_at timestamptz,
+    ADD COLUMN sources jsonb,
+    ADD CONSTRAINT user_add_ons_quantity_check CHECK (quantity > 0),
+    ADD CONSTRAINT user_add_ons_renewal_amount_check CHECK (renewal_amount >= 0);
+ALTER TABLE @extschema@.add_on_purchases
+    ADD COLUMN facts jsonb,
+    ADD COLUMN provider_ids text[],
+    ADD COLUMN paid jsonb;
+
+DROP INDEX @extschema@.idx_add_on_purchases_holds;
+CREATE INDEX idx_add_on_purchases_provider_ids ON @extschema@.add_on_purchases USING gin (provider_ids)
+    WHERE provider_ids IS NOT NULL;
+CREATE INDEX idx_add_on_purchases_user_add_on ON @extschema@.add_on_purchases (user_id, add_on_id);
+
 CREATE VIEW @extschema@.cart_conversion AS
 WITH steps AS (
     SELECT timezone('UTC', max(added_at))::date AS day, 1 AS open_carts, 0 AS checkouts, NULL AS status

@@ -417,7 +417,11 @@ fn stepped_a_key_that_the_snapshot_does_not_show() {
         let first = text(&mut client, checkout);
         one.step(&format!("SELECT quantity FROM add_to_cart('ada', '{BOLT}')")).unwrap();
         let refused = one.step(checkout);
-        assert_eq!(refused, Err((SERIALIZATION_FAILURE.to_owned(), "idempotency_key_unseen".to_owned())), "{isolation}");
+        assert_eq!(
+            refused,
+            Err((SERIALIZATION_FAILURE.to_owned(), "idempotency_key_unseen".to_owned())),
+            "{isolation}"
+        );
         // Repeated, as the hint says, it returns what the key has made.
         one.step("ROLLBACK").unwrap();
         assert_eq!(one.step(checkout), Ok(first), "{isolation}");
@@ -496,7 +500,7 @@ fn a_cart_that_is_touched_while_maintenance_runs_is_kept() {
     client.batch_execute(&old).unwrap();
     std::thread::scope(|scope| {
         let maintenance = scope.spawn(|| {
-            let mut client = extensions_tests::clients::connect("touched", "read committed");
+            let mut client = harness::clients::connect("touched", "read committed");
             number(&mut client, "SELECT sum(affected) FROM run_maintenance(batch => 100000)")
         });
         // One cart after the other is touched, from those that are cleared away last, until maintenance is done.
