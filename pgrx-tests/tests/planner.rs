@@ -84,6 +84,88 @@ fn it_answers_wherever_it_is_asked() {
     compare(&mut client, &format!("SELECT n, has_add_on(p.friend, '{bolt}') FROM people p WHERE n > 100"));
 }
 
+/// The rows of a query of names, in order.
+fn names(client: &mut Client, query: &str) -> Vec<String> {
+    client.query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[test]
+fn it_answers_as_the_function_does_whatever_the_collation_and_type_of_the_column() {
+    let mut client = marketplace("collations");
+    // Where upper case equals lower case; a server that was built without ICU has only collations under which nothing does.
+    let ci = "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)";
+    if client.batch_execute(ci).is_err() {
+        client.batch_execute("CREATE COLLATION ci FROM \"POSIX\"").unwrap();
+    }
+    client
+        .batch_execute(
+            "CREATE DOMAIN loose AS text COLLATE ci; CREATE DOMAIN short AS varchar(20); CREATE DOMAIN shorter AS short;
+             SELECT count(*) FROM unnest('{ada,eve}'::text[]) u, grant_add_on(u, 'a0000000-0000-4000-8000-000000000003')",
+        )
+        .unwrap();
+    for of_type in [
+        "text",
+        "text COLLATE ci",
+        "varchar(20) COLLATE ci",
+        "text COLLATE \"C\"",
+        "varchar COLLATE \"POSIX\"",
+        "loose",
+        "short",
+        "shorter COLLATE ci",
+        "char(8)",
+        "char(8) COLLATE ci",
+        "name",
+    ] {
+        client
+            .batch_execute(&format!(
+                "DROP TABLE IF EXISTS people; CREATE TABLE people (id {of_type}); CREATE INDEX ON people (id);
+                 INSERT INTO people VALUES ('ada'), ('ADA'), ('ada '), ('Eve'), ('eve'), ('bob'), (NULL); ANALYZE people"
+            ))
+            .unwrap();
+        for question in [
+            "has_feature(id, 'agent_platform')",
+            "has_feature(id, 'agent_platform' COLLATE ci)",
+            "has_feature(id, 'AGENT_PLATFORM' COLLATE ci)",
+            "has_add_on(id, 'a0000000-0000-4000-8000-000000000003')",
+        ] {
+            // What it says when it is asked about each by itself, of which no planner knows.
+            let alone = |client: &mut Client, id: Option<&str>| -> bool {
+                client.query_one(&format!("SELECT {}", question.replace("id,", "$1::text,")), &[&id]).unwrap().get(0)
+            };
+            let everybody: Vec<Option<String>> =
+                client.query("SELECT id::text FROM people", &[]).unwrap().iter().map(|row| row.get(0)).collect();
+            let mut owners: Vec<String> =
+                everybody.into_iter().filter(|id| alone(&mut client, id.as_deref())).flatten().collect();
+            owners.sort();
+            for query in [
+                format!("SELECT id::text FROM people WHERE {question}"),
+                format!("SELECT id::text FROM people WHERE NOT ({question}) IS NOT TRUE"),
+                format!("SELECT id::text FROM (SELECT id, {question} AS owns FROM people) q WHERE owns"),
+                format!(
+                    "SELECT p.id::text FROM people p JOIN people ON p.ctid = people.ctid AND {}",
+                    question.replace("id,", "people.id,")
+                ),
+                format!(
+                    "SELECT CASE WHEN {question} THEN id::text END AS id FROM people ORDER BY id NULLS LAST LIMIT {}",
+                    owners.len()
+                ),
+            ] {
+                let mut found = names(&mut client, &query);
+                found.sort();
+                assert_eq!(found, owners, "{of_type}: {query}");
+            }
+        }
+    }
+    // A column of another deterministic collation is looked up as fast as ever.
+    client
+        .batch_execute(
+            "DROP TABLE people; CREATE TABLE people (id varchar COLLATE \"POSIX\"); SET enable_seqscan = off",
+        )
+        .unwrap();
+    let planned = plan(&mut client, "SELECT has_feature(id, 'agent_platform') FROM people");
+    assert!(!planned.contains("has_feature(") && planned.contains("Index Cond"), "{planned}");
+}
+
 #[test]
 fn the_function_is_called_where_the_question_differs_from_row_to_row() {
     let mut client = people("called");

@@ -78,6 +78,22 @@ pub fn is_distributed() -> Result<bool, Error> {
     without_connection().map(|installation| installation.is_distributed)
 }
 
+/// The collation of a column of ours, if there is such a column and it has one.
+pub fn collation_of(table: &str, column: &CStr) -> Option<pg_sys::Oid> {
+    let installation = without_connection().ok()?;
+    let table = installation.tables[TABLES.iter().position(|name| *name == table)?];
+    let (mut of_type, mut modifier, mut collation) = (pg_sys::InvalidOid, 0, pg_sys::InvalidOid);
+    // SAFETY: these look at catalogs.
+    unsafe {
+        let column = pg_sys::get_attnum(table, column.as_ptr());
+        if i32::from(column) == pg_sys::InvalidAttrNumber as i32 {
+            return None;
+        }
+        pg_sys::get_atttypetypmodcoll(table, column, &mut of_type, &mut modifier, &mut collation);
+    }
+    (collation != pg_sys::InvalidOid).then_some(collation)
+}
+
 /// The extension's own oid.
 pub fn extension() -> Result<pg_sys::Oid, Error> {
     without_connection().map(|installation| installation.extension)

@@ -1,7 +1,10 @@
 //! What the planner is told about entitlement checks of a column: that `has_feature(user_id, …)` is an EXISTS over the users'
 //! add-ons. It can then look all of them up at once and hash them, where the function would be called for each row.
+//!
+//! The answer is the function's whatever the columns of the caller are: a function compares its arguments under the collation of
+//! our columns, and so does the EXISTS, although the caller's column may have one of its own, under which 'ADA' equals 'ada'.
 
-use std::ffi::{CString, c_void};
+use std::ffi::{CStr, CString, c_void};
 use std::ptr;
 
 use pgrx::{AllocatedByRust, PgBox, PgList, pg_guard, pg_sys};
@@ -11,6 +14,10 @@ use crate::pg::installation;
 
 /// The arguments of the call, as the statements number them: what is asked about, the user, and when.
 type Arguments = [*mut pg_sys::Node; 3];
+
+/// The columns of ours that the arguments are compared with.
+const COMPARED_WITH: [Option<(&str, &CStr)>; 3] =
+    [Some(("add_on_features", c"feature_key")), Some(("user_add_ons", c"user_id")), None];
 
 /// Answers a request of the planner to put something simpler in place of a call; NULL leaves everything as it is.
 ///
@@ -28,6 +35,7 @@ pub unsafe fn answer(request: *mut pg_sys::Node) -> *mut pg_sys::Node {
             return ptr::null_mut();
         }
         let Some(arguments) = arguments(fcall) else { return ptr::null_mut() };
+        let arguments = std::array::from_fn(|n| compared_as_ours(arguments[n], COMPARED_WITH[n]));
         let Some(subquery) = subquery(&arguments) else { return ptr::null_mut() };
         (*(*root).parse).hasSubLinks = true;
         exists(subquery)
@@ -41,6 +49,24 @@ unsafe fn arguments(call: *mut pg_sys::FuncExpr) -> Option<Arguments> {
         let list = PgList::<pg_sys::Node>::from_pg((*call).args);
         let [user, what, at] = [list.get_ptr(0)?, list.get_ptr(1)?, list.get_ptr(2)?];
         (is_column(user) && is_fixed(what) && is_fixed(at)).then_some([what, user, at])
+    }
+}
+
+/// An argument as the function would compare it with a column of ours.
+unsafe fn compared_as_ours(argument: *mut pg_sys::Node, with: Option<(&str, &CStr)>) -> *mut pg_sys::Node {
+    let Some((table, column)) = with else { return argument };
+    // SAFETY: this looks at the node and at catalogs, and the new node is allocated as PostgreSQL would.
+    unsafe {
+        let own = pg_sys::exprCollation(argument);
+        let ours = installation::collation_of(table, column).unwrap_or(own);
+        if own == pg_sys::InvalidOid || own == ours {
+            return argument;
+        }
+        let mut compared = PgBox::<pg_sys::CollateExpr, AllocatedByRust>::alloc_node(pg_sys::NodeTag::T_CollateExpr);
+        compared.arg = argument.cast();
+        compared.collOid = ours;
+        compared.location = -1;
+        compared.into_pg().cast()
     }
 }
 
