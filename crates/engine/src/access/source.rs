@@ -158,21 +158,27 @@ impl Run {
 /// The window of each source, in their order; `None` for one that gives no time.
 ///
 /// Paid periods are laid end to end: each begins when it was paid or at the end of what was there before, whichever is later. The
-/// n-th end is the anchor plus n months, so that days that a month lacks are not lost for good. Contested and overdue periods keep
-/// their place, as they may yet count; when one is gone, the later ones move up.
+/// n-th end is the anchor plus n months, so that days that a month lacks are not lost for good. What is withheld takes no time
+/// from what counts; its own window is the one that it would have if it counted.
 pub fn lay(sources: &[Source]) -> Vec<Option<Span>> {
-    let mut order: Vec<usize> = (0..sources.len()).collect();
+    let mut order: Vec<usize> = (0..sources.len()).filter(|&place| sources[place].standing != Standing::Gone).collect();
     order.sort_by(|&one, &other| {
         let key = |place: usize| (sources[place].made_at, sources[place].kind, &sources[place].id);
         key(one).cmp(&key(other))
     });
     let mut spans = vec![None; sources.len()];
+    if order.iter().any(|&place| sources[place].standing != Standing::Live) {
+        lay_in_order(sources, &order, &mut spans);
+        order.retain(|&place| sources[place].standing == Standing::Live);
+    }
+    lay_in_order(sources, &order, &mut spans);
+    spans
+}
+
+fn lay_in_order(sources: &[Source], order: &[usize], spans: &mut [Option<Span>]) {
     let mut run: Option<Run> = None;
-    for place in order {
+    for &place in order {
         let source = &sources[place];
-        if source.standing == Standing::Gone {
-            continue;
-        }
         let (span, next) = next_period(source, run);
         run = next;
         spans[place] = span.and_then(|span| cut(span, source.ended));
@@ -180,12 +186,11 @@ pub fn lay(sources: &[Source]) -> Vec<Option<Span>> {
         if let (Some(span), Some(cut)) = (span, source.ended)
             && span.is_ahead(cut)
             && run.is_some_and(|run| run.end > cut)
-            && !matches!(source.term, Term::Unlimited)
+            && source.term != Term::Unlimited
         {
             run = Some(Run::from(cut.max(span.from)));
         }
     }
-    spans
 }
 
 fn cut(span: Span, at: Option<Instant>) -> Option<Span> {
@@ -199,7 +204,7 @@ fn cut(span: Span, at: Option<Instant>) -> Option<Span> {
 /// Where a source's period lies behind those before, and what comes behind it.
 fn next_period(source: &Source, run: Option<Run>) -> (Option<Span>, Option<Run>) {
     let made_at = source.made_at;
-    let going = run.filter(|run| run.end > made_at);
+    let going = run.filter(|run| run.end >= made_at);
     match source.term {
         Term::Nothing => (None, run),
         Term::Unlimited => (Some(Span { from: made_at, until: None }), run),

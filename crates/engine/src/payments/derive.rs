@@ -430,7 +430,7 @@ fn ends_of(lives: &Lives, line: &Line, all: &[Applied], periods: &[usize]) -> BT
                 let (paying, _, paid) = &all[number];
                 paid.at < until && lives.belongs(paying.payment, life)
             });
-            before.last()
+            before.max()
         });
         if let Some(number) = payer {
             let end = ends.entry(number).or_insert(until);

@@ -112,16 +112,17 @@ pub fn payments(facts: &Facts) -> Vec<Payment<'_>> {
         groups.of(id, &mut found, |payment| payment.attempts.push((id, attempt)));
     }
     for refund in facts.refunds.values() {
-        refund.payments.first().map(|id| groups.of(id, &mut found, |payment| payment.refunds.push(refund)));
+        if let Some(id) = refund.payments.first() {
+            groups.of(id, &mut found, |payment| payment.refunds.push(refund));
+        }
     }
     for (charge, total) in &facts.refund_totals {
         groups.of(charge, &mut found, |payment| payment.refund_totals.push(total));
     }
     for (id, dispute) in &facts.disputes {
-        dispute
-            .payments
-            .first()
-            .map(|first| groups.of(first, &mut found, |payment| payment.disputes.push((id, dispute))));
+        if let Some(first) = dispute.payments.first() {
+            groups.of(first, &mut found, |payment| payment.disputes.push((id, dispute)));
+        }
     }
     let mut nameless: Option<Payment> = None;
     for said in said {
