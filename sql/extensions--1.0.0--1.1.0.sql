@@ -94,7 +94,8 @@ CREATE OR REPLACE FUNCTION @extschema@.add_to_cart(
     "add_on_id" pg_catalog.uuid,
     "quantity" INT
 )
-VOLATILE PARALLEL UNSAFE
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'add_to_cart_wrapper';
 COMMENT ON FUNCTION @extschema@.add_to_cart(text, uuid, integer) IS
@@ -102,7 +103,7 @@ COMMENT ON FUNCTION @extschema@.add_to_cart(text, uuid, integer) IS
 Arguments: user_id, 1 to 255 characters; add_on_id; quantity, units from 1.
 Returns: the cart item with its new quantity.
 Errors: 22023 null_argument, invalid_user_id, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale,
-row_swallowed; 23514 quantity_limit.';
+row_swallowed; 23514 quantity_limit; 42501 other_user.';
 ALTER FUNCTION @extschema@.add_to_cart(text, uuid, integer) COST 2000 ROWS 1;
 
 CREATE FUNCTION @extschema@.adopt_rows(old_table regclass, new_table regclass) RETURNS bigint
@@ -345,7 +346,8 @@ COMMENT ON FUNCTION @extschema@.adoption_rows(regclass, text, text) IS
 CREATE OR REPLACE FUNCTION @extschema@.apply_lago_event(
     "event" pg_catalog.jsonb
 ) RETURNS pg_catalog.jsonb
-VOLATILE PARALLEL UNSAFE
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'apply_lago_event_wrapper';
 COMMENT ON FUNCTION @extschema@.apply_lago_event(jsonb) IS
@@ -359,7 +361,8 @@ ALTER FUNCTION @extschema@.apply_lago_event(jsonb) COST 10000;
 CREATE OR REPLACE FUNCTION @extschema@.apply_stripe_event(
     "event" pg_catalog.jsonb
 ) RETURNS pg_catalog.jsonb
-VOLATILE PARALLEL UNSAFE
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'apply_stripe_event_wrapper';
 COMMENT ON FUNCTION @extschema@.apply_stripe_event(jsonb) IS
@@ -386,6 +389,23 @@ Returns: nothing.
 Errors: 55000 tables_already_attached, tables_differ, with all that is missing in DETAIL; 23514, a row breaks one of the constraints;
 42501, the caller does not own the extension or a table.';
 ALTER FUNCTION @extschema@.attach_tables() COST 1000000;
+
+CREATE OR REPLACE FUNCTION @extschema@.cancel_add_on(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "reason" pg_catalog.text DEFAULT NULL,
+    "immediately" bool DEFAULT false
+) RETURNS pg_catalog.timestamptz
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'cancel_add_on_wrapper';
+COMMENT ON FUNCTION @extschema@.cancel_add_on(text, uuid, text, boolean) IS
+'Cancels an add-on: it runs out at the end of its period, or ends immediately (semantics 5).
+Arguments: user_id; add_on_id; reason; immediately.
+Returns: when access ends; NULL for never, as what was bought for good has no period to run out.
+Errors: 22023 null_argument, invalid_user_id; P0002 not_owned; 42501 other_user.';
+ALTER FUNCTION @extschema@.cancel_add_on(text, uuid, text, boolean) COST 5000;
 
 CREATE FUNCTION @extschema@.canonical_entry(kind text, entry jsonb) RETURNS jsonb
 LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp AS $$
@@ -779,7 +799,7 @@ COMMENT ON FUNCTION @extschema@.check_distribution(integer) IS
 'Raises an error that names everything that is in the way. Only distribute_marketplace() calls it.';
 
 CREATE OR REPLACE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
-LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 20 SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER COST 10000000 ROWS 20 SET search_path = pg_catalog, pg_temp AS $$
     WITH members AS (
         SELECT c.oid, c.relname::text AS name
           FROM pg_class c
@@ -923,7 +943,8 @@ CREATE OR REPLACE FUNCTION @extschema@.checkout(
     "currency" pg_catalog.text,
     "status" pg_catalog.text
 )
-VOLATILE PARALLEL UNSAFE
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'checkout_wrapper';
 COMMENT ON FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) IS
@@ -936,8 +957,22 @@ in one session.
 Returns: a row for each purchase, in the order of the cart, all with one checkout_id.
 Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long, idempotency_key_reused; 55000 empty_cart,
 price_changed, price_not_chargeable, currency_unusable, row_swallowed; 23514 promo_refused, mixed_billing; 22003
-amount_out_of_range; 40001 idempotency_key_unseen.';
+amount_out_of_range; 40001 idempotency_key_unseen; 42501 other_user.';
 ALTER FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) COST 10000 ROWS 3;
+
+CREATE OR REPLACE FUNCTION @extschema@.clear_cart(
+    "user_id" pg_catalog.text
+) RETURNS INT
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'clear_cart_wrapper';
+COMMENT ON FUNCTION @extschema@.clear_cart(text) IS
+'Empties the user''s cart.
+Arguments: user_id.
+Returns: how many items it had.
+Errors: 22023 null_argument, invalid_user_id; 42501 other_user.';
+ALTER FUNCTION @extschema@.clear_cart(text) COST 2000;
 
 CREATE OR REPLACE FUNCTION @extschema@.complete_checkout(
     "checkout_id" pg_catalog.uuid,
@@ -948,7 +983,8 @@ CREATE OR REPLACE FUNCTION @extschema@.complete_checkout(
     "add_on_id" pg_catalog.uuid,
     "expires_at" pg_catalog.timestamptz
 )
-VOLATILE PARALLEL UNSAFE
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'complete_checkout_wrapper';
 COMMENT ON FUNCTION @extschema@.complete_checkout(uuid, text, text, text) IS
@@ -957,7 +993,7 @@ changes nothing and returns the same.
 Arguments: checkout_id; stripe_payment_id, lago_invoice_id, up to 255 characters; payment_method, up to 50.
 Returns: a row for each purchase, in the order of the cart: when the access that it pays for ends, NULL for no end.
 Errors: 22023 null_argument, text_too_long; P0002 checkout_not_found; 55000 checkout_state, payment_mismatch,
-row_swallowed.';
+row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.complete_checkout(uuid, text, text, text) COST 10000 ROWS 3;
 
 CREATE FUNCTION @extschema@.currency_setting() RETURNS TABLE (
@@ -1002,6 +1038,21 @@ Arguments: none.
 Returns: nothing.
 Errors: 42501, the caller does not own the tables.';
 ALTER FUNCTION @extschema@.disable_user_isolation() COST 100000;
+
+CREATE OR REPLACE FUNCTION @extschema@.dispute_purchase(
+    "purchase_id" pg_catalog.uuid,
+    "reason" pg_catalog.text DEFAULT NULL
+) RETURNS pg_catalog.text
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'dispute_purchase_wrapper';
+COMMENT ON FUNCTION @extschema@.dispute_purchase(uuid, text) IS
+'Records that the payment of a completed purchase is contested, and withholds its access (semantics 4, 5).
+Arguments: purchase_id; reason, kept in metadata.
+Returns: the new status.
+Errors: 22023 null_argument; P0002 purchase_not_found; 55000 purchase_state; 42501 other_user.';
+ALTER FUNCTION @extschema@.dispute_purchase(uuid, text) COST 5000;
 
 CREATE FUNCTION @extschema@.distribute_marketplace(shard_count integer DEFAULT 32) RETURNS TABLE (object text, status text)
 LANGUAGE plpgsql COST 1000000000 ROWS 40 SET search_path = pg_catalog, pg_temp AS $$
@@ -1263,8 +1314,8 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'enable_user_isolation_wrapper';
 COMMENT ON FUNCTION @extschema@.enable_user_isolation(text) IS
 'Row-level security: of user_add_ons, add_on_purchases and cart_items every session sees and writes only the rows of the user whose
-id is in a setting, through functions and directly; none while it is not set. The owner of the tables, superusers and roles with
-BYPASSRLS see everything: have payment events applied and maintenance done by one of these.
+id is in a setting, through functions and directly; none while it is not set. What a call of a function changes must be that user''s. The
+owner of the tables, superusers and roles with BYPASSRLS see everything: have payment events applied and maintenance done by one of these.
 The setting is as trustworthy as whoever can set it: let the backend set it (SET LOCAL extensions.user_id = ...), never the user.
 Arguments: setting, the name of the setting.
 Returns: nothing. Calling it again with another setting replaces the first.
@@ -1345,14 +1396,15 @@ CREATE OR REPLACE FUNCTION @extschema@.fail_checkout(
     "checkout_id" pg_catalog.uuid,
     "reason" pg_catalog.text DEFAULT NULL
 ) RETURNS bool
-VOLATILE PARALLEL UNSAFE
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'fail_checkout_wrapper';
 COMMENT ON FUNCTION @extschema@.fail_checkout(uuid, text) IS
 'Gives up a checkout that will not be paid, and gives the uses of its code and bundles back (semantics 4).
 Arguments: checkout_id; reason, kept in metadata.
 Returns: whether anything changed.
-Errors: 22023 null_argument; P0002 checkout_not_found; 55000 checkout_state, row_swallowed.';
+Errors: 22023 null_argument; P0002 checkout_not_found; 55000 checkout_state, row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.fail_checkout(uuid, text) COST 10000;
 
 CREATE FUNCTION @extschema@.functions_of_users() RETURNS SETOF regprocedure
@@ -1366,6 +1418,25 @@ COMMENT ON FUNCTION @extschema@.functions_of_users() IS
 'The functions that Citus sends to the node of the user, whom their first argument names. Only distribute_marketplace() and
 distribution_status() call it.';
 
+CREATE OR REPLACE FUNCTION @extschema@.grant_add_on(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "expires_at" pg_catalog.timestamptz DEFAULT NULL
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "expires_at" pg_catalog.timestamptz
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'grant_add_on_wrapper';
+COMMENT ON FUNCTION @extschema@.grant_add_on(text, uuid, timestamptz) IS
+'Gives the user an add-on without a purchase. What the user has already is not shortened (semantics 5).
+Arguments: user_id, 1 to 255 characters; add_on_id, for sale or not; expires_at, ahead, NULL for no end.
+Returns: the add-on and when access ends.
+Errors: 22023 null_argument, invalid_user_id, expiry_not_ahead; P0002 add_on_not_found; 42501 other_user.';
+ALTER FUNCTION @extschema@.grant_add_on(text, uuid, timestamptz) COST 5000 ROWS 1;
+
 CREATE FUNCTION @extschema@.grant_marketplace_access(
     "role" pg_catalog.regrole,
     "level" pg_catalog.text
@@ -1378,7 +1449,9 @@ COMMENT ON FUNCTION @extschema@.grant_marketplace_access(regrole, text) IS
 'Gives a role the privileges of a level: EXECUTE on its functions, and what these need of the tables and the schema.
 Arguments: role; level: catalog (look at add-ons, price_add_on, quote without a user and a code), entitlements (has_feature and its
 like), shop (add-ons, carts, prices, codes, checkouts, purchase history), billing (payments, refunds, disputes, subscriptions, payment
-events), admin (all of these, and everything else). A role can have several levels.
+events), support (whatever explains a price, an order or an access; changes nothing), monitor (check_marketplace and its like), tables
+(direct reads and writes, for backends that do not call functions), admin (all of these, and everything else). A role can have several
+levels. What a role was given is written down in the table marketplace_access, which the first call makes.
 Returns: nothing.
 Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';
 ALTER FUNCTION @extschema@.grant_marketplace_access(regrole, text) COST 100000;
@@ -1675,7 +1748,7 @@ Returns: for each table, how many rows were inserted: none when run again.
 Errors: none.';
 
 CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, value text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     last_maintenance text;
     -- By itself, because Citus does not take the function into a UNION with its tables.
@@ -1928,6 +2001,24 @@ $$;
 COMMENT ON FUNCTION @extschema@.reference_links() IS
 'The links that link_reference_tables() makes and unlink_reference_tables() drops, and the tables they would point to.';
 
+CREATE OR REPLACE FUNCTION @extschema@.refund_purchase(
+    "purchase_id" pg_catalog.uuid,
+    "amount" pg_catalog.numeric DEFAULT NULL,
+    "reason" pg_catalog.text DEFAULT NULL
+) RETURNS pg_catalog.numeric
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'refund_purchase_wrapper';
+COMMENT ON FUNCTION @extschema@.refund_purchase(uuid, numeric, text) IS
+'Records that so much of a purchase was paid back. When all is, the purchase is refunded, its access ends unless another purchase
+pays for it, and with the last purchase of a checkout the uses of its code and bundles are given back (semantics 4).
+Arguments: purchase_id; amount, NULL for all that is left; reason, kept in metadata.
+Returns: what is refunded so far.
+Errors: 22023 null_argument, invalid_amount; P0002 purchase_not_found; 55000 purchase_state; 23514 refund_exceeds_amount; 42501
+other_user.';
+ALTER FUNCTION @extschema@.refund_purchase(uuid, numeric, text) COST 5000;
+
 CREATE FUNCTION @extschema@.refuse_catalog(
     "problem" pg_catalog.text
 ) RETURNS VOID
@@ -1954,15 +2045,66 @@ CREATE OR REPLACE FUNCTION @extschema@.remove_from_cart(
     "user_id" pg_catalog.text,
     "add_on_id" pg_catalog.uuid
 ) RETURNS bool
-VOLATILE PARALLEL UNSAFE
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'remove_from_cart_wrapper';
 COMMENT ON FUNCTION @extschema@.remove_from_cart(text, uuid) IS
 'Takes an add-on out of the user''s cart.
 Arguments: user_id; add_on_id.
 Returns: whether it was there.
-Errors: 22023 null_argument, invalid_user_id; 55000 row_swallowed.';
+Errors: 22023 null_argument, invalid_user_id; 55000 row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.remove_from_cart(text, uuid) COST 2000;
+
+CREATE OR REPLACE FUNCTION @extschema@.renew_add_on(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "amount" pg_catalog.numeric DEFAULT NULL,
+    "stripe_payment_id" pg_catalog.text DEFAULT NULL,
+    "lago_invoice_id" pg_catalog.text DEFAULT NULL
+) RETURNS pg_catalog.timestamptz
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'renew_add_on_wrapper';
+COMMENT ON FUNCTION @extschema@.renew_add_on(text, uuid, numeric, text, text) IS
+'Extends an add-on by its period, from its end if that is ahead, else from now, and records the payment as a purchase. A payment or
+invoice that was seen before changes nothing (semantics 5).
+Arguments: user_id; add_on_id; amount, stripe_payment_id and lago_invoice_id, what is known of the payment; without any, none is
+recorded.
+Returns: the new end; NULL for no end.
+Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long; P0002 not_owned; 42501 other_user.';
+ALTER FUNCTION @extschema@.renew_add_on(text, uuid, numeric, text, text) COST 5000;
+
+CREATE OR REPLACE FUNCTION @extschema@.resolve_dispute(
+    "purchase_id" pg_catalog.uuid,
+    "won" bool
+) RETURNS pg_catalog.text
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'resolve_dispute_wrapper';
+COMMENT ON FUNCTION @extschema@.resolve_dispute(uuid, boolean) IS
+'Records how a dispute was decided: won, access is given back; lost, the purchase is refunded in full (semantics 4, 5).
+Arguments: purchase_id; won.
+Returns: the new status.
+Errors: 22023 null_argument; P0002 purchase_not_found; 55000 purchase_state; 42501 other_user.';
+ALTER FUNCTION @extschema@.resolve_dispute(uuid, boolean) COST 5000;
+
+CREATE OR REPLACE FUNCTION @extschema@.resume_add_on(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid
+) RETURNS bool
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'resume_add_on_wrapper';
+COMMENT ON FUNCTION @extschema@.resume_add_on(text, uuid) IS
+'Gives a suspended add-on back.
+Arguments: user_id; add_on_id.
+Returns: whether anything changed.
+Errors: 22023 null_argument, invalid_user_id; P0002 not_owned; 42501 other_user.';
+ALTER FUNCTION @extschema@.resume_add_on(text, uuid) COST 5000;
 
 CREATE FUNCTION @extschema@.revoke_marketplace_access(
     "role" pg_catalog.regrole,
@@ -1973,7 +2115,8 @@ SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'revoke_marketplace_access_wrapper';
 COMMENT ON FUNCTION @extschema@.revoke_marketplace_access(regrole, text) IS
-'Takes the privileges of a level from a role, but for those that another of its levels needs. admin takes them all.
+'Takes from a role what a level has given it, but for what another of its levels gives too. What it was granted otherwise stays. admin
+takes all levels.
 Arguments: as for grant_marketplace_access().
 Returns: nothing.
 Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';
@@ -1988,7 +2131,8 @@ CREATE OR REPLACE FUNCTION @extschema@.run_maintenance(
     "task" pg_catalog.text,
     "affected" bigint
 )
-VOLATILE PARALLEL UNSAFE
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'run_maintenance_wrapper';
 COMMENT ON FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) IS
@@ -2009,7 +2153,8 @@ CREATE OR REPLACE FUNCTION @extschema@.set_cart_quantity(
     "add_on_id" pg_catalog.uuid,
     "quantity" INT
 )
-VOLATILE PARALLEL UNSAFE
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'set_cart_quantity_wrapper';
 COMMENT ON FUNCTION @extschema@.set_cart_quantity(text, uuid, integer) IS
@@ -2017,7 +2162,7 @@ COMMENT ON FUNCTION @extschema@.set_cart_quantity(text, uuid, integer) IS
 Arguments: user_id, 1 to 255 characters; add_on_id; quantity, units; 0 takes the add-on out.
 Returns: the cart item; no row when it was taken out.
 Errors: 22023 null_argument, invalid_user_id, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale,
-row_swallowed; 23514 quantity_limit.';
+row_swallowed; 23514 quantity_limit; 42501 other_user.';
 ALTER FUNCTION @extschema@.set_cart_quantity(text, uuid, integer) COST 2000 ROWS 1;
 
 CREATE OR REPLACE FUNCTION @extschema@.set_updated_at() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -2081,6 +2226,22 @@ Returns: a row for each cart whose total would change, in no particular order: u
 Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 23514 draft_refused, what a constraint of the table
 refuses; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
 ALTER FUNCTION @extschema@.simulate_promo_code(jsonb, text, timestamptz) COST 20000000 ROWS 100000;
+
+CREATE OR REPLACE FUNCTION @extschema@.suspend_add_on(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "reason" pg_catalog.text DEFAULT NULL
+) RETURNS bool
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'suspend_add_on_wrapper';
+COMMENT ON FUNCTION @extschema@.suspend_add_on(text, uuid, text) IS
+'Withholds an add-on until it is resumed.
+Arguments: user_id; add_on_id; reason.
+Returns: whether anything changed.
+Errors: 22023 null_argument, invalid_user_id; P0002 not_owned; 42501 other_user.';
+ALTER FUNCTION @extschema@.suspend_add_on(text, uuid, text) COST 5000;
 
 CREATE OR REPLACE FUNCTION @extschema@.unknown_references()
 RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
@@ -2321,9 +2482,9 @@ COMMENT ON VIEW @extschema@.cart_conversion IS
 of its latest addition.';
 COMMENT ON VIEW @extschema@.subscriptions_expiring_soon IS
 'Active add-ons whose access ends within seven days. It shows users, so it is read with the rights of whoever reads it.';
--- The end of every installation and every update. Nobody may call anything before grant_marketplace_access(), except what
--- constraints call in the name of whoever writes. Everything belongs to the owner of the tables, at first whoever makes the extension,
--- who need not be a superuser; but not the function of an event trigger, which runs in everybody's name.
+-- The end of every installation and every update. Nobody may call anything before grant_marketplace_access(), whatever ALTER DEFAULT
+-- PRIVILEGES says, except what constraints call in the name of whoever writes. Everything belongs to the owner of the tables, at first
+-- whoever makes the extension, who need not be a superuser; but not the function of an event trigger, which runs in everybody's name.
 --
 -- Only what is not so already is changed: a change locks a table, and in an update PostgreSQL takes the privileges that a function
 -- has then for its initial ones, which pg_dump leaves out.
@@ -2333,32 +2494,37 @@ DO $$
 DECLARE
     owner CONSTANT regrole := (SELECT c.relowner FROM pg_class c WHERE c.oid = '@extschema@.add_ons'::regclass);
     member record;
+    grantee oid;
 BEGIN
     FOR member IN
-        SELECT p.oid::regprocedure AS function,
+        SELECT format('FUNCTION %s', p.oid::regprocedure) AS name,
                p.proowner <> owner AND p.prorettype <> 'event_trigger'::regtype AS is_not_owned,
-               p.proname NOT IN ('has_no_duplicates', 'check_pricing_conditions', 'check_user_restrictions')
-               AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0) AS is_public
+               p.proname IN ('has_no_duplicates', 'check_pricing_conditions', 'check_user_restrictions') AS is_for_writers,
+               coalesce(p.proacl, acldefault('f', p.proowner)) AS privileges, p.proowner AS maker, age(d.xmin) <= 0 AS is_new
           FROM pg_proc p
           JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
           JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
          WHERE e.extname = 'extensions'
-    LOOP
-        IF member.is_not_owned THEN
-            EXECUTE format('ALTER FUNCTION %s OWNER TO %s', member.function, owner);
-        END IF;
-        IF member.is_public THEN
-            EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', member.function);
-        END IF;
-    END LOOP;
-    FOR member IN
-        SELECT c.oid::regclass AS relation, CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind
+         UNION ALL
+        SELECT format('TABLE %s', c.oid::regclass), c.relowner <> owner, false,
+               coalesce(c.relacl, acldefault('r', c.relowner)), c.relowner, age(d.xmin) <= 0
           FROM pg_class c
           JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
           JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
-         WHERE e.extname = 'extensions' AND c.relkind IN ('r', 'v') AND c.relowner <> owner
+         WHERE e.extname = 'extensions' AND c.relkind IN ('r', 'v')
     LOOP
-        EXECUTE format('ALTER %s %s OWNER TO %s', member.kind, member.relation, owner);
+        -- What is new may have been given to others by ALTER DEFAULT PRIVILEGES; what is older only by who wanted that.
+        FOR grantee IN
+            SELECT DISTINCT a.grantee
+              FROM aclexplode(member.privileges) a
+             WHERE a.grantee <> member.maker AND (a.grantee = 0 OR member.is_new) AND NOT (a.grantee = 0 AND member.is_for_writers)
+        LOOP
+            EXECUTE format('REVOKE ALL ON %s FROM %s', member.name,
+                           CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END);
+        END LOOP;
+        IF member.is_not_owned THEN
+            EXECUTE format('ALTER %s OWNER TO %s', member.name, owner);
+        END IF;
     END LOOP;
 END
 $$;

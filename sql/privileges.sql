@@ -1,6 +1,6 @@
--- The end of every installation and every update. Nobody may call anything before grant_marketplace_access(), except what
--- constraints call in the name of whoever writes. Everything belongs to the owner of the tables, at first whoever makes the extension,
--- who need not be a superuser; but not the function of an event trigger, which runs in everybody's name.
+-- The end of every installation and every update. Nobody may call anything before grant_marketplace_access(), whatever ALTER DEFAULT
+-- PRIVILEGES says, except what constraints call in the name of whoever writes. Everything belongs to the owner of the tables, at first
+-- whoever makes the extension, who need not be a superuser; but not the function of an event trigger, which runs in everybody's name.
 --
 -- Only what is not so already is changed: a change locks a table, and in an update PostgreSQL takes the privileges that a function
 -- has then for its initial ones, which pg_dump leaves out.
@@ -10,32 +10,37 @@ DO $$
 DECLARE
     owner CONSTANT regrole := (SELECT c.relowner FROM pg_class c WHERE c.oid = '@extschema@.add_ons'::regclass);
     member record;
+    grantee oid;
 BEGIN
     FOR member IN
-        SELECT p.oid::regprocedure AS function,
+        SELECT format('FUNCTION %s', p.oid::regprocedure) AS name,
                p.proowner <> owner AND p.prorettype <> 'event_trigger'::regtype AS is_not_owned,
-               p.proname NOT IN ('has_no_duplicates', 'check_pricing_conditions', 'check_user_restrictions')
-               AND EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0) AS is_public
+               p.proname IN ('has_no_duplicates', 'check_pricing_conditions', 'check_user_restrictions') AS is_for_writers,
+               coalesce(p.proacl, acldefault('f', p.proowner)) AS privileges, p.proowner AS maker, age(d.xmin) <= 0 AS is_new
           FROM pg_proc p
           JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
           JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
          WHERE e.extname = 'extensions'
-    LOOP
-        IF member.is_not_owned THEN
-            EXECUTE format('ALTER FUNCTION %s OWNER TO %s', member.function, owner);
-        END IF;
-        IF member.is_public THEN
-            EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', member.function);
-        END IF;
-    END LOOP;
-    FOR member IN
-        SELECT c.oid::regclass AS relation, CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind
+         UNION ALL
+        SELECT format('TABLE %s', c.oid::regclass), c.relowner <> owner, false,
+               coalesce(c.relacl, acldefault('r', c.relowner)), c.relowner, age(d.xmin) <= 0
           FROM pg_class c
           JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
           JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
-         WHERE e.extname = 'extensions' AND c.relkind IN ('r', 'v') AND c.relowner <> owner
+         WHERE e.extname = 'extensions' AND c.relkind IN ('r', 'v')
     LOOP
-        EXECUTE format('ALTER %s %s OWNER TO %s', member.kind, member.relation, owner);
+        -- What is new may have been given to others by ALTER DEFAULT PRIVILEGES; what is older only by who wanted that.
+        FOR grantee IN
+            SELECT DISTINCT a.grantee
+              FROM aclexplode(member.privileges) a
+             WHERE a.grantee <> member.maker AND (a.grantee = 0 OR member.is_new) AND NOT (a.grantee = 0 AND member.is_for_writers)
+        LOOP
+            EXECUTE format('REVOKE ALL ON %s FROM %s', member.name,
+                           CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END);
+        END LOOP;
+        IF member.is_not_owned THEN
+            EXECUTE format('ALTER %s OWNER TO %s', member.name, owner);
+        END IF;
     END LOOP;
 END
 $$;

@@ -188,7 +188,7 @@ errors! {
         level: String,
     } => InvalidParameterValue "unknown_access_level" {
         message: "there is no access level \"{level}\"";
-        detail: "The levels are catalog, entitlements, shop, billing and admin.";
+        detail: "The levels are catalog, entitlements, shop, billing, support, monitor, tables and admin.";
         hint: "Pass one of the levels.";
     }
 
@@ -207,6 +207,19 @@ errors! {
         message: "row-level security hides rows that {task} may be about";
         detail: "The session sees only the user whom a setting names; what is somebody else's would be missed.";
         hint: "Call it as a role that sees everybody: the owner of the tables, or one with BYPASSRLS.";
+    }
+
+    /// A call is about another user than the session acts for.
+    OtherUser {
+        /// The setting that names the user.
+        setting: String,
+        /// The user it names, if it is set.
+        own: Option<String>,
+    } => InsufficientPrivilege "other_user" {
+        message: "the session may act only for the user whom {setting} names";
+        detail if own.is_none() => "It names nobody.";
+        detail: "It names \"{own}\", and the call is about another user, or what is not there.", own = own.clone().unwrap_or_default();
+        hint: "Set {setting} to the user whom the call is about, or call it as a role with BYPASSRLS.";
     }
 
     /// A setting that nobody could set.

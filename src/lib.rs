@@ -21,7 +21,7 @@ extern "C-unwind" fn _PG_init() {
     hide_backtraces();
     pg::settings::register();
     pg::installation::watch();
-    admin::guard::watch();
+    admin::drop_guard::watch();
 }
 
 /// With RUST_BACKTRACE in the server's environment, every error would carry a backtrace in its DETAIL, PostgreSQL's own

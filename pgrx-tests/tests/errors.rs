@@ -39,6 +39,11 @@ const CASES: &[(&str, &str)] = &[
         "SELECT grant_marketplace_access('errors_role', 'admin'), enable_user_isolation(); SET LOCAL ROLE errors_role;
          SELECT * FROM run_maintenance()",
     ),
+    (
+        "other_user",
+        "SELECT grant_marketplace_access('errors_role', 'shop'), enable_user_isolation(); SET LOCAL ROLE errors_role;
+         SET LOCAL extensions.user_id = 'ada'; SELECT clear_cart('bob')",
+    ),
     ("invalid_setting", "SELECT enable_user_isolation('user id')"),
     ("invalid_source_schema", "SELECT * FROM adopt_tables('nowhere')"),
     ("marketplace_protected", "SELECT protect_marketplace(); DROP EXTENSION extensions"),

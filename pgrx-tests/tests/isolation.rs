@@ -18,6 +18,7 @@ fn create_roles() {
 struct Victim {
     brigade: uuid::Uuid,
     pending: String,
+    paid: String,
     purchase: String,
 }
 
@@ -30,12 +31,13 @@ fn isolated(name: &str) -> (Client, Victim) {
     client
         .batch_execute(&format!(
             "SELECT grant_marketplace_access('web', level) FROM unnest('{{shop,entitlements,billing}}'::text[]) level;
+             GRANT EXECUTE ON FUNCTION run_maintenance TO web;
              SELECT grant_marketplace_access('worker', 'billing'), grant_marketplace_access('worker', 'admin');
              GRANT ALL ON ALL TABLES IN SCHEMA public TO everything;
              GRANT ALL ON ALL FUNCTIONS IN SCHEMA public TO everything;
              SELECT add_to_cart('victim', '{brigade}');
              SELECT complete_checkout(checkout_id, 'pi_victim') FROM checkout('victim');
-             SELECT add_to_cart('victim', '{bolt}'); SELECT * FROM checkout('victim');
+             SELECT add_to_cart('victim', '{bolt}'); SELECT * FROM checkout('victim', idempotency_key => 'of the victim');
              SELECT add_to_cart('victim', '{bolt}');
              SELECT enable_user_isolation()"
         ))
@@ -43,7 +45,8 @@ fn isolated(name: &str) -> (Client, Victim) {
     let mut id = |query: &str| text(&mut client, query).unwrap();
     let pending = id("SELECT checkout_id FROM add_on_purchases WHERE status = 'pending'");
     let purchase = id("SELECT id FROM add_on_purchases WHERE status = 'completed'");
-    (client, Victim { brigade, pending, purchase })
+    let paid = id("SELECT checkout_id FROM add_on_purchases WHERE status = 'completed'");
+    (client, Victim { brigade, pending, paid, purchase })
 }
 
 /// What everything of the victim's looks like.
@@ -75,49 +78,75 @@ fn nobody_reaches_another_user_through_functions_or_directly() {
         ("SELECT count(*) FROM users WHERE has_feature(users.id, 'agent_platform')", Ok("0")),
         ("SELECT count(*) FROM users WHERE has_add_on(users.id, '{brigade}')", Ok("0")),
         ("SELECT count(*) FROM purchase_history('victim')", Ok("0")),
-        ("SELECT clear_cart('victim')", Ok("0")),
-        ("SELECT remove_from_cart('victim', (SELECT id FROM add_ons WHERE name = 'Bolt'))", Ok("f")),
-        ("SELECT add_to_cart('victim', '{brigade}')", Err("42501")),
-        ("SELECT set_cart_quantity('victim', '{brigade}', 3)", Err("42501")),
-        ("SELECT * FROM checkout('victim')", Err("55000")),
-        ("SELECT * FROM complete_checkout('{pending}')", Err("P0002")),
-        ("SELECT fail_checkout('{pending}')", Err("P0002")),
-        ("SELECT refund_purchase('{purchase}')", Err("P0002")),
-        ("SELECT dispute_purchase('{purchase}')", Err("P0002")),
-        ("SELECT * FROM grant_add_on('victim', '{brigade}')", Err("42501")),
-        ("SELECT cancel_add_on('victim', '{brigade}', immediately => true)", Err("P0002")),
-        ("SELECT suspend_add_on('victim', '{brigade}')", Err("P0002")),
-        ("SELECT renew_add_on('victim', '{brigade}', 19.99)", Err("P0002")),
+        ("SELECT clear_cart('victim')", Err("other_user")),
+        ("SELECT remove_from_cart('victim', (SELECT id FROM add_ons WHERE name = 'Bolt'))", Err("other_user")),
+        ("SELECT add_to_cart('victim', '{brigade}')", Err("other_user")),
+        ("SELECT set_cart_quantity('victim', '{brigade}', 3)", Err("other_user")),
+        ("SELECT set_cart_quantity('victim', '{brigade}', 0)", Err("other_user")),
+        ("SELECT * FROM checkout('victim')", Err("other_user")),
+        ("SELECT * FROM checkout('victim', idempotency_key => 'of the victim')", Err("other_user")),
+        ("SELECT * FROM complete_checkout('{pending}')", Err("other_user")),
+        ("SELECT * FROM complete_checkout('{paid}', 'pi_thief')", Err("other_user")),
+        ("SELECT fail_checkout('{pending}')", Err("other_user")),
+        ("SELECT refund_purchase('{purchase}')", Err("other_user")),
+        ("SELECT dispute_purchase('{purchase}')", Err("other_user")),
+        ("SELECT resolve_dispute('{purchase}', true)", Err("other_user")),
+        ("SELECT * FROM grant_add_on('victim', '{brigade}')", Err("other_user")),
+        ("SELECT cancel_add_on('victim', '{brigade}', immediately => true)", Err("other_user")),
+        ("SELECT suspend_add_on('victim', '{brigade}')", Err("other_user")),
+        ("SELECT resume_add_on('victim', '{brigade}')", Err("other_user")),
+        ("SELECT renew_add_on('victim', '{brigade}', 19.99)", Err("other_user")),
+        // What is somebody else's and what is not there look alike.
+        ("SELECT fail_checkout('{brigade}')", Err("other_user")),
+        ("SELECT refund_purchase('{brigade}')", Err("other_user")),
         (
             r#"SELECT apply_stripe_event('{"id": "evt", "object": "event", "type": "charge.refunded", "created": 1700000000,
                 "data": {"object": {"id": "ch", "object": "charge", "payment_intent": "pi_victim", "amount": 1999,
                 "amount_refunded": 1999, "currency": "usd", "refunded": true}}}')"#,
-            Err("42501"),
+            Err("rows_hidden"),
         ),
+        ("SELECT * FROM run_maintenance('0', '0')", Err("rows_hidden")),
+        // By way of functions whose rights are others'.
+        ("SELECT lent.clears('victim')", Err("other_user")),
+        ("SELECT lent.fails('{pending}')", Err("other_user")),
         ("SELECT count(*) FROM cart_items", Ok("0")),
         ("SELECT count(*) FROM add_on_purchases WHERE user_id = 'victim'", Ok("0")),
         ("SELECT count(*) FROM user_add_ons", Ok("0")),
-        ("INSERT INTO cart_items (user_id, add_on_id) VALUES ('victim', '{brigade}')", Err("42501")),
+        ("INSERT INTO cart_items (user_id, add_on_id) VALUES ('victim', '{brigade}')", Err("")),
         (
             "INSERT INTO user_add_ons (user_id, add_on_id) VALUES ('victim', '{brigade}') ON CONFLICT DO NOTHING",
-            Err("42501"),
+            Err(""),
         ),
-        ("INSERT INTO add_on_purchases (user_id, add_on_id, amount) VALUES ('victim', '{brigade}', 0)", Err("42501")),
-        ("WITH d AS (DELETE FROM cart_items RETURNING 1) SELECT count(*) FROM d", Ok("0")),
-        ("WITH u AS (UPDATE user_add_ons SET status = 'expired' RETURNING 1) SELECT count(*) FROM u", Ok("0")),
-        ("WITH u AS (UPDATE add_on_purchases SET user_id = 'thief' RETURNING 1) SELECT count(*) FROM u", Ok("0")),
+        ("INSERT INTO add_on_purchases (user_id, add_on_id, amount) VALUES ('victim', '{brigade}', 0)", Err("")),
         // A predicate that tells what it sees.
         ("SELECT count(*) FROM add_on_purchases WHERE pg_temp.spy(user_id)", Ok("0")),
     ];
+    // What only a role can try that may write the tables.
+    let direct = [
+        ("WITH d AS (DELETE FROM cart_items RETURNING 1) SELECT count(*) FROM d", Ok("0")),
+        ("WITH u AS (UPDATE user_add_ons SET status = 'expired' RETURNING 1) SELECT count(*) FROM u", Ok("0")),
+        ("WITH u AS (UPDATE add_on_purchases SET user_id = 'thief' RETURNING 1) SELECT count(*) FROM u", Ok("0")),
+    ];
+    superuser
+        .batch_execute(
+            "CREATE SCHEMA lent; GRANT USAGE ON SCHEMA lent TO PUBLIC;
+             CREATE FUNCTION lent.clears(victim text) RETURNS integer LANGUAGE sql SECURITY DEFINER AS
+             'SELECT public.clear_cart(victim)';
+             CREATE FUNCTION lent.fails(victim uuid) RETURNS boolean LANGUAGE sql SECURITY DEFINER AS
+             'SELECT public.fail_checkout(victim)';
+             ALTER FUNCTION lent.clears(text) OWNER TO worker; ALTER FUNCTION lent.fails(uuid) OWNER TO worker",
+        )
+        .unwrap();
     superuser
         .batch_execute("CREATE TABLE users AS SELECT 'victim' || left(n::text, 0) AS id FROM generate_series(1, 10) n")
         .unwrap();
     superuser.batch_execute("GRANT SELECT ON users TO web, everything").unwrap();
     for role in ["web", "everything"] {
         for user in ["SET LOCAL extensions.user_id = 'thief'", "SET LOCAL extensions.user_id = ''", "SELECT 1"] {
-            for (call, outcome) in &calls {
+            for (call, outcome) in calls.iter().chain(direct.iter().filter(|_| role == "everything")) {
                 let call = call.replace("{brigade}", &victim.brigade.to_string());
                 let call = call.replace("{pending}", &victim.pending).replace("{purchase}", &victim.purchase);
+                let call = call.replace("{paid}", &victim.paid);
                 let mut thief = Server::shared().config("attacked").user(role).connect(postgres::NoTls).unwrap();
                 thief
                     .batch_execute(
@@ -128,7 +157,10 @@ fn nobody_reaches_another_user_through_functions_or_directly() {
                 thief.batch_execute(&format!("BEGIN; {user}")).unwrap();
                 match outcome {
                     Ok(value) => assert_eq!(text(&mut thief, &call).as_deref(), Some(*value), "{role}, {user}: {call}"),
-                    Err(state) => assert_eq!(refusal(&mut thief, &call).0, *state, "{role}, {user}: {call}"),
+                    Err(code) => {
+                        let (state, refused, _) = refusal(&mut thief, &call);
+                        assert_eq!((state.as_str(), refused.as_str()), ("42501", *code), "{role}, {user}: {call}");
+                    }
                 }
             }
         }
@@ -199,4 +231,56 @@ fn it_goes_by_the_setting_that_was_named_and_ends_when_told() {
     assert_eq!(refusal(&mut superuser, "SELECT enable_user_isolation(NULL)").1, "null_argument");
     superuser.batch_execute("SET ROLE everything").unwrap();
     assert_eq!(refusal(&mut superuser, "SELECT enable_user_isolation()").0, "42501");
+}
+
+/// Code of somebody's that runs while a superuser is at work, with the rights of the one who made it.
+#[test]
+fn nobody_borrows_the_eyes_of_a_superuser() {
+    let (mut superuser, _) = isolated("borrowed");
+    let mut web = Server::shared().config("borrowed").user("web").connect(postgres::NoTls).unwrap();
+    superuser.batch_execute("CREATE SCHEMA webs AUTHORIZATION web").unwrap();
+    web.batch_execute(
+        "CREATE TABLE webs.bait (id text); INSERT INTO webs.bait VALUES ('victim');
+         CREATE FUNCTION webs.sweep(victim text) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS $$
+         BEGIN RETURN public.clear_cart(victim); END $$",
+    )
+    .unwrap();
+    let before = state_of_victim(&mut superuser);
+    let (state, code, _) = refusal(&mut superuser, "CREATE INDEX ON webs.bait (webs.sweep(id))");
+    assert_eq!((state.as_str(), code.as_str()), ("42501", "rows_hidden"));
+    assert_eq!(state_of_victim(&mut superuser), before);
+}
+
+/// Functions that write run as the owner, from whom no policy hides anything: so what they cannot obey they refuse to pass over.
+#[test]
+fn policies_of_somebody_else_are_not_passed_over() {
+    create_roles();
+    let mut client = marketplace("other_policies");
+    let brigade = add_on(&mut client, "Brigade");
+    client
+        .batch_execute(
+            "SELECT grant_marketplace_access('web', 'shop'), grant_marketplace_access('worker', 'shop');
+             ALTER TABLE cart_items ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY ours ON cart_items USING (user_id = current_setting('shop.who', true))",
+        )
+        .unwrap();
+    let call = format!("SELECT add_to_cart('ada', '{brigade}')");
+    let session = |role: &str| Server::shared().config("other_policies").user(role).connect(postgres::NoTls).unwrap();
+    let mut web = session("web");
+    web.batch_execute("SET shop.who = 'ada'").unwrap();
+    assert_eq!(refusal(&mut web, &call).1, "rows_hidden");
+    session("worker").batch_execute(&call).unwrap();
+    // Ours beside a policy that lets somebody see more narrows all the same; one that lets them write does not.
+    client
+        .batch_execute("DROP POLICY ours ON cart_items; SELECT enable_user_isolation(); CREATE POLICY seen ON cart_items FOR SELECT USING (true)")
+        .unwrap();
+    web.batch_execute("SET extensions.user_id = 'ada'").unwrap();
+    web.batch_execute(&call).unwrap();
+    assert_eq!(refusal(&mut web, "SELECT clear_cart('bob')").1, "other_user");
+    client.batch_execute("CREATE POLICY written ON cart_items TO web USING (true)").unwrap();
+    assert_eq!(refusal(&mut web, &call).1, "rows_hidden");
+    client
+        .batch_execute("DROP POLICY written ON cart_items; CREATE POLICY written ON cart_items TO worker USING (true)")
+        .unwrap();
+    web.batch_execute(&call).unwrap();
 }

@@ -5,13 +5,16 @@ COMMENT ON FUNCTION @extschema@.grant_marketplace_access(regrole, text) IS
 'Gives a role the privileges of a level: EXECUTE on its functions, and what these need of the tables and the schema.
 Arguments: role; level: catalog (look at add-ons, price_add_on, quote without a user and a code), entitlements (has_feature and its
 like), shop (add-ons, carts, prices, codes, checkouts, purchase history), billing (payments, refunds, disputes, subscriptions, payment
-events), admin (all of these, and everything else). A role can have several levels.
+events), support (whatever explains a price, an order or an access; changes nothing), monitor (check_marketplace and its like), tables
+(direct reads and writes, for backends that do not call functions), admin (all of these, and everything else). A role can have several
+levels. What a role was given is written down in the table marketplace_access, which the first call makes.
 Returns: nothing.
 Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';
 ALTER FUNCTION @extschema@.grant_marketplace_access(regrole, text) COST 100000;
 
 COMMENT ON FUNCTION @extschema@.revoke_marketplace_access(regrole, text) IS
-'Takes the privileges of a level from a role, but for those that another of its levels needs. admin takes them all.
+'Takes from a role what a level has given it, but for what another of its levels gives too. What it was granted otherwise stays. admin
+takes all levels.
 Arguments: as for grant_marketplace_access().
 Returns: nothing.
 Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';
@@ -19,8 +22,8 @@ ALTER FUNCTION @extschema@.revoke_marketplace_access(regrole, text) COST 100000;
 
 COMMENT ON FUNCTION @extschema@.enable_user_isolation(text) IS
 'Row-level security: of user_add_ons, add_on_purchases and cart_items every session sees and writes only the rows of the user whose
-id is in a setting, through functions and directly; none while it is not set. The owner of the tables, superusers and roles with
-BYPASSRLS see everything: have payment events applied and maintenance done by one of these.
+id is in a setting, through functions and directly; none while it is not set. What a call of a function changes must be that user''s. The
+owner of the tables, superusers and roles with BYPASSRLS see everything: have payment events applied and maintenance done by one of these.
 The setting is as trustworthy as whoever can set it: let the backend set it (SET LOCAL extensions.user_id = ...), never the user.
 Arguments: setting, the name of the setting.
 Returns: nothing. Calling it again with another setting replaces the first.

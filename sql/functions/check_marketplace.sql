@@ -1,7 +1,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
-LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 20 SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER COST 10000000 ROWS 20 SET search_path = pg_catalog, pg_temp AS $$
     WITH members AS (
         SELECT c.oid, c.relname::text AS name
           FROM pg_class c

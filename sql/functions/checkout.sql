@@ -11,7 +11,7 @@ in one session.
 Returns: a row for each purchase, in the order of the cart, all with one checkout_id.
 Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long, idempotency_key_reused; 55000 empty_cart,
 price_changed, price_not_chargeable, currency_unusable, row_swallowed; 23514 promo_refused, mixed_billing; 22003
-amount_out_of_range; 40001 idempotency_key_unseen.';
+amount_out_of_range; 40001 idempotency_key_unseen; 42501 other_user.';
 ALTER FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) COST 10000 ROWS 3;
 
 COMMENT ON FUNCTION @extschema@.complete_checkout(uuid, text, text, text) IS
@@ -20,14 +20,14 @@ changes nothing and returns the same.
 Arguments: checkout_id; stripe_payment_id, lago_invoice_id, up to 255 characters; payment_method, up to 50.
 Returns: a row for each purchase, in the order of the cart: when the access that it pays for ends, NULL for no end.
 Errors: 22023 null_argument, text_too_long; P0002 checkout_not_found; 55000 checkout_state, payment_mismatch,
-row_swallowed.';
+row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.complete_checkout(uuid, text, text, text) COST 10000 ROWS 3;
 
 COMMENT ON FUNCTION @extschema@.fail_checkout(uuid, text) IS
 'Gives up a checkout that will not be paid, and gives the uses of its code and bundles back (semantics 4).
 Arguments: checkout_id; reason, kept in metadata.
 Returns: whether anything changed.
-Errors: 22023 null_argument; P0002 checkout_not_found; 55000 checkout_state, row_swallowed.';
+Errors: 22023 null_argument; P0002 checkout_not_found; 55000 checkout_state, row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.fail_checkout(uuid, text) COST 10000;
 
 SET LOCAL search_path = @extschema@, pg_temp;

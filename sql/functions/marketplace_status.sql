@@ -1,7 +1,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, value text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     last_maintenance text;
     -- By itself, because Citus does not take the function into a UNION with its tables.

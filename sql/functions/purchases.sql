@@ -6,21 +6,22 @@ COMMENT ON FUNCTION @extschema@.refund_purchase(uuid, numeric, text) IS
 pays for it, and with the last purchase of a checkout the uses of its code and bundles are given back (semantics 4).
 Arguments: purchase_id; amount, NULL for all that is left; reason, kept in metadata.
 Returns: what is refunded so far.
-Errors: 22023 null_argument, invalid_amount; P0002 purchase_not_found; 55000 purchase_state; 23514 refund_exceeds_amount.';
+Errors: 22023 null_argument, invalid_amount; P0002 purchase_not_found; 55000 purchase_state; 23514 refund_exceeds_amount; 42501
+other_user.';
 ALTER FUNCTION @extschema@.refund_purchase(uuid, numeric, text) COST 5000;
 
 COMMENT ON FUNCTION @extschema@.dispute_purchase(uuid, text) IS
 'Records that the payment of a completed purchase is contested, and withholds its access (semantics 4, 5).
 Arguments: purchase_id; reason, kept in metadata.
 Returns: the new status.
-Errors: 22023 null_argument; P0002 purchase_not_found; 55000 purchase_state.';
+Errors: 22023 null_argument; P0002 purchase_not_found; 55000 purchase_state; 42501 other_user.';
 ALTER FUNCTION @extschema@.dispute_purchase(uuid, text) COST 5000;
 
 COMMENT ON FUNCTION @extschema@.resolve_dispute(uuid, boolean) IS
 'Records how a dispute was decided: won, access is given back; lost, the purchase is refunded in full (semantics 4, 5).
 Arguments: purchase_id; won.
 Returns: the new status.
-Errors: 22023 null_argument; P0002 purchase_not_found; 55000 purchase_state.';
+Errors: 22023 null_argument; P0002 purchase_not_found; 55000 purchase_state; 42501 other_user.';
 ALTER FUNCTION @extschema@.resolve_dispute(uuid, boolean) COST 5000;
 
 COMMENT ON FUNCTION @extschema@.purchase_history(text, text, integer, integer) IS

@@ -1,4 +1,7 @@
 //! Who may call what: privileges of roles, in levels (docs/security.md has the table).
+//!
+//! What a level has given to a role is written down, in a table that is made when it is needed first: so what a role was granted by
+//! hand before, and what its other levels give, is not taken with a level.
 
 use std::collections::BTreeSet;
 
@@ -7,27 +10,35 @@ use pgrx::pg_sys;
 use crate::error::Error;
 use crate::params;
 use crate::pg::installation;
+use crate::pg::owner::Restricted;
 use crate::pg::statement::{Statement, command};
 
-/// What a role may do. Levels overlap; the functions that a level shares with no other tell whether a role has it.
+/// What a role may do. Levels overlap.
 #[derive(Debug)]
-pub struct Level {
+struct Level {
     name: &'static str,
+    /// Functions, of which those are granted that this version has.
     functions: &'static [&'static str],
     /// Privileges, and on which tables.
-    tables: &'static [(&'static str, &'static str)],
+    tables: &'static [(&'static str, &'static [&'static str])],
 }
 
-const LEVELS: [Level; 4] = [
+const ALL_TABLES: &[&str] = &[
+    "add_ons",
+    "add_on_features",
+    "add_on_bundles",
+    "pricing_rules",
+    "promotional_codes",
+    "user_add_ons",
+    "add_on_purchases",
+    "cart_items",
+];
+
+const LEVELS: [Level; 7] = [
     Level {
         name: "catalog",
         functions: &["price_add_on", "quote", "search_add_ons", "catalog_cache_stats"],
-        tables: &[
-            ("SELECT", "add_ons"),
-            ("SELECT", "add_on_features"),
-            ("SELECT", "add_on_bundles"),
-            ("SELECT", "pricing_rules"),
-        ],
+        tables: &[("SELECT", &["add_ons", "add_on_features", "add_on_bundles", "pricing_rules"])],
     },
     Level {
         name: "entitlements",
@@ -39,8 +50,12 @@ const LEVELS: [Level; 4] = [
             "user_features",
             "active_add_ons",
             "entitled_users",
+            "consume_feature",
+            "release_feature",
+            "set_feature_usage",
+            "feature_usage",
         ],
-        tables: &[("SELECT", "add_ons"), ("SELECT", "add_on_features"), ("SELECT", "user_add_ons")],
+        tables: &[("SELECT", &["add_ons", "add_on_features", "user_add_ons"])],
     },
     Level {
         name: "shop",
@@ -52,39 +67,24 @@ const LEVELS: [Level; 4] = [
             "set_cart_quantity",
             "remove_from_cart",
             "clear_cart",
+            "merge_carts",
             "price_cart",
             "cart_total",
             "explain_cart",
             "explain_cart_text",
             "validate_promo_code",
             "checkout",
-            "complete_checkout",
+            "stripe_checkout",
             "fail_checkout",
+            "start_trial",
             "purchase_history",
         ],
-        tables: &[
-            ("SELECT", "add_ons"),
-            ("SELECT", "add_on_features"),
-            ("SELECT", "add_on_bundles"),
-            ("UPDATE (current_uses, updated_at)", "add_on_bundles"),
-            ("SELECT", "pricing_rules"),
-            ("SELECT", "promotional_codes"),
-            ("UPDATE (current_uses, updated_at)", "promotional_codes"),
-            ("SELECT", "cart_items"),
-            ("INSERT", "cart_items"),
-            ("UPDATE", "cart_items"),
-            ("DELETE", "cart_items"),
-            ("SELECT", "add_on_purchases"),
-            ("INSERT", "add_on_purchases"),
-            ("UPDATE", "add_on_purchases"),
-            ("SELECT", "user_add_ons"),
-            ("INSERT", "user_add_ons"),
-            ("UPDATE", "user_add_ons"),
-        ],
+        tables: &[("SELECT", ALL_TABLES)],
     },
     Level {
         name: "billing",
         functions: &[
+            "stripe_checkout",
             "complete_checkout",
             "fail_checkout",
             "purchase_history",
@@ -98,19 +98,57 @@ const LEVELS: [Level; 4] = [
             "resume_add_on",
             "apply_stripe_event",
             "apply_lago_event",
+            "reconcile_stripe",
+            "unsettled_payments",
+            "settle_payment",
+            "explain_access",
+            "upcoming_renewals",
+            "reprice_renewals",
         ],
+        tables: &[("SELECT", &["add_ons", "add_on_bundles", "promotional_codes", "add_on_purchases", "user_add_ons"])],
+    },
+    Level {
+        name: "support",
+        functions: &[
+            "price_add_on",
+            "quote",
+            "search_add_ons",
+            "price_cart",
+            "cart_total",
+            "explain_cart",
+            "explain_cart_text",
+            "explain_checkout",
+            "validate_promo_code",
+            "has_feature",
+            "has_add_on",
+            "has_features",
+            "feature_configuration",
+            "user_features",
+            "active_add_ons",
+            "entitled_users",
+            "feature_usage",
+            "explain_access",
+            "purchase_history",
+            "unsettled_payments",
+            "upcoming_renewals",
+            "export_user",
+        ],
+        tables: &[("SELECT", ALL_TABLES)],
+    },
+    Level {
+        name: "monitor",
+        functions: &["check_marketplace", "marketplace_status", "marketplace_metrics", "catalog_cache_stats"],
+        tables: &[],
+    },
+    // What backends do that know the tables and not the functions.
+    Level {
+        name: "tables",
+        functions: &[],
         tables: &[
-            ("SELECT", "add_ons"),
-            ("SELECT", "add_on_bundles"),
-            ("UPDATE (current_uses, updated_at)", "add_on_bundles"),
-            ("SELECT", "promotional_codes"),
-            ("UPDATE (current_uses, updated_at)", "promotional_codes"),
-            ("SELECT", "add_on_purchases"),
-            ("INSERT", "add_on_purchases"),
-            ("UPDATE", "add_on_purchases"),
-            ("SELECT", "user_add_ons"),
-            ("INSERT", "user_add_ons"),
-            ("UPDATE", "user_add_ons"),
+            ("SELECT", ALL_TABLES),
+            ("INSERT", &["add_ons", "promotional_codes", "user_add_ons", "add_on_purchases", "cart_items"]),
+            ("UPDATE", &["add_ons", "promotional_codes", "user_add_ons", "add_on_purchases", "cart_items"]),
+            ("DELETE", &["cart_items"]),
         ],
     },
 ];
@@ -118,9 +156,15 @@ const LEVELS: [Level; 4] = [
 /// Everything: the functions and tables of all levels, and whatever else belongs to the extension.
 const ADMIN: &str = "admin";
 
-/// The extension's tables and views, each with whether the caller has the privileges of its owner.
-static RELATIONS: Statement<(String, bool)> = Statement::new(
-    "SELECT c.relname::pg_catalog.text, pg_catalog.pg_has_role(c.relowner, 'USAGE')
+const ADMIN_TABLES: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"];
+
+/// The extension's tables and views, each with whether the caller has the privileges of its owner, and the privileges that its owner has
+/// granted to the role.
+static RELATIONS: Statement<(String, bool, String)> = Statement::new(
+    "SELECT c.relname::pg_catalog.text, pg_catalog.pg_has_role(c.relowner, 'USAGE'),
+            (SELECT COALESCE(pg_catalog.string_agg(a.privilege_type, ' '), '')
+               FROM pg_catalog.aclexplode(c.relacl) a
+              WHERE a.grantee = $1 AND a.grantor = c.relowner)
        FROM pg_catalog.pg_class c
        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
        JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
@@ -128,10 +172,11 @@ static RELATIONS: Statement<(String, bool)> = Statement::new(
       ORDER BY c.relname",
 );
 
-/// The extension's functions that people call, each with whether the role was granted its execution.
+/// The extension's functions that people call, each with whether its owner has granted its execution to the role.
 static FUNCTIONS: Statement<(String, String, bool)> = Statement::new(
     "SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proname::pg_catalog.text,
-            EXISTS (SELECT FROM pg_catalog.aclexplode(p.proacl) a WHERE a.grantee = $1 AND a.privilege_type = 'EXECUTE')
+            EXISTS (SELECT FROM pg_catalog.aclexplode(p.proacl) a
+                     WHERE a.grantee = $1 AND a.grantor = p.proowner AND a.privilege_type = 'EXECUTE')
        FROM pg_catalog.pg_proc p
        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e'
        JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
@@ -140,58 +185,84 @@ static FUNCTIONS: Statement<(String, String, bool)> = Statement::new(
       ORDER BY p.proname",
 );
 
+static MAY_USE_SCHEMA: Statement<(bool,)> = Statement::new(
+    "SELECT EXISTS (SELECT
+                      FROM pg_catalog.pg_extension e
+                      JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+                     CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) a
+                     WHERE e.extname = 'extensions' AND a.grantee = $1 AND a.privilege_type = 'USAGE')",
+);
+
 static ROLE_NAME: Statement<(String,)> = Statement::new("SELECT $1::pg_catalog.regrole::pg_catalog.text");
 
-/// A function of the extension.
-struct Function {
-    signature: String,
+/// Whether the table is there in which levels are written down.
+static HAS_RECORD: Statement<(bool,)> = Statement::new(
+    "SELECT EXISTS (SELECT
+                      FROM pg_catalog.pg_class c
+                      JOIN pg_catalog.pg_extension e ON e.extnamespace = c.relnamespace
+                     WHERE e.extname = 'extensions' AND c.relname = 'marketplace_access' AND c.relkind = 'r')",
+);
+
+static RECORDED: Statement<(String, String)> = Statement::new(
+    "SELECT r.level, r.privilege FROM @extschema@.marketplace_access r WHERE r.role = $1::pg_catalog.regrole",
+);
+
+static RECORD: Statement = Statement::new(
+    "INSERT INTO @extschema@.marketplace_access (role, level, privilege)
+     SELECT $1::pg_catalog.regrole, $2, p.privilege FROM pg_catalog.unnest($3) p (privilege)",
+);
+
+static FORGET: Statement = Statement::new(
+    "DELETE FROM @extschema@.marketplace_access r WHERE r.role = $1::pg_catalog.regrole AND r.level = $2",
+);
+
+/// A privilege as GRANT and REVOKE name it: what may be done, and what with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Privilege {
+    /// How it is written down: `EXECUTE checkout`, `SELECT cart_items`.
     name: String,
-    is_granted: bool,
+    /// `EXECUTE ON FUNCTION market.checkout(text, ...)`
+    command: String,
 }
 
-/// A privilege on a table or view.
-type Privilege = (String, String);
+/// What can be given to a role.
+struct Offer {
+    all: Vec<Privilege>,
+    /// The names of those that the role was granted by their owners, through a level or by hand.
+    held: BTreeSet<String>,
+}
 
 /// Gives a role what a level needs.
 pub fn grant(role: pg_sys::Oid, level: &str) -> Result<(), Error> {
-    let (schema, role_name) = (installation::schema()?, role_name(role)?);
-    let functions = functions(role)?;
-    let relations = relations()?;
+    let role_name = role_name(role)?;
+    let offer = offer(role)?;
+    let recorded = recorded(role)?;
     one_table_at_a_time()?;
-    command(&format!("GRANT USAGE ON SCHEMA {schema} TO {role_name}"));
-    for function in functions.iter().filter(|function| is_in(level, &function.name)) {
-        command(&format!("GRANT EXECUTE ON FUNCTION {} TO {role_name}", function.signature));
+    let wanted: Vec<&Privilege> = offer.all.iter().filter(|privilege| is_in(level, &privilege.name)).collect();
+    for privilege in &wanted {
+        command(&format!("GRANT {} TO {role_name}", privilege.command));
     }
-    for (privilege, relation) in privileges(level, &relations) {
-        command(&format!("GRANT {privilege} ON {schema}.{relation} TO {role_name}"));
-    }
-    Ok(())
+    let is_by_hand = |name: &str| offer.held.contains(name) && !recorded.iter().any(|(_, given)| given == name);
+    let given: BTreeSet<&str> =
+        wanted.iter().map(|privilege| &*privilege.name).filter(|name| !is_by_hand(name)).collect();
+    record(role, level, given.into_iter().collect())
 }
 
-/// Takes from a role what a level needs and none of its other levels does. Of `admin`, which stands for everything, that is all.
+/// Takes from a role what a level has given it, and no other of its levels. Of `admin`, which stands for everything, that is what all
+/// of them have given.
 pub fn revoke(role: pg_sys::Oid, level: &str) -> Result<(), Error> {
-    let (schema, role_name) = (installation::schema()?, role_name(role)?);
-    let granted: Vec<Function> = functions(role)?.into_iter().filter(|function| function.is_granted).collect();
-    let relations = relations()?;
+    let role_name = role_name(role)?;
+    let offer = offer(role)?;
+    let (taken, kept): (Vec<_>, Vec<_>) =
+        recorded(role)?.into_iter().partition(|(recorded, _)| level == ADMIN || recorded == level);
     one_table_at_a_time()?;
-    let levels_kept: Vec<&str> =
-        if level == ADMIN { Vec::new() } else { levels_of(&granted).into_iter().filter(|one| *one != level).collect() };
-    let is_needed = |function: &Function| levels_kept.iter().any(|level| is_in(level, &function.name));
-    for function in granted.iter().filter(|function| is_in(level, &function.name) && !is_needed(function)) {
-        command(&format!("REVOKE EXECUTE ON FUNCTION {} FROM {role_name}", function.signature));
+    let is_taken =
+        |name: &str| taken.iter().any(|(_, given)| given == name) && !kept.iter().any(|(_, given)| given == name);
+    for privilege in offer.all.iter().filter(|privilege| is_taken(&privilege.name)) {
+        command(&format!("REVOKE {} FROM {role_name}", privilege.command));
     }
-    let needed: BTreeSet<Privilege> = levels_kept.iter().flat_map(|level| privileges(level, &relations)).collect();
-    for (privilege, relation) in privileges(level, &relations).difference(&needed) {
-        command(&format!("REVOKE {privilege} ON {schema}.{relation} FROM {role_name}"));
-    }
-    // Taking a privilege from a table takes it from its columns too.
-    for (privilege, relation) in needed.iter().filter(|(privilege, _)| privilege.contains('(')) {
-        command(&format!("GRANT {privilege} ON {schema}.{relation} TO {role_name}"));
-    }
-    if levels_kept.is_empty() {
-        command(&format!("REVOKE USAGE ON SCHEMA {schema} FROM {role_name}"));
-    }
-    Ok(())
+    let levels: BTreeSet<&String> = taken.iter().map(|(level, _)| level).collect();
+    levels.into_iter().try_for_each(|level| FORGET.perform(params![role, level]).map(|_| ()))
 }
 
 /// Where Citus spreads tables that refer to each other, their privileges cannot be changed over many connections at once.
@@ -208,49 +279,79 @@ pub fn level(name: &str) -> Result<&'static str, Error> {
     names.into_iter().find(|known| *known == name).ok_or_else(|| Error::UnknownAccessLevel { level: name.to_owned() })
 }
 
-/// The levels that a role has, by the functions that it may execute.
-fn levels_of(granted: &[Function]) -> BTreeSet<&'static str> {
-    granted.iter().filter_map(|function| level_that_alone_has(&function.name)).collect()
-}
-
-fn level_that_alone_has(function: &str) -> Option<&'static str> {
-    let mut levels = LEVELS.iter().filter(|level| level.functions.contains(&function));
-    match (levels.next(), levels.next()) {
-        (None, _) => Some(ADMIN),
-        (Some(level), None) => Some(level.name),
-        _ => None,
+/// Whether a level needs a privilege, by its name. Every level needs the schema.
+fn is_in(level: &str, privilege: &str) -> bool {
+    let Some(level) = LEVELS.iter().find(|known| known.name == level) else { return true };
+    match privilege.split_once(' ') {
+        None => true,
+        Some(("EXECUTE", function)) => level.functions.contains(&function),
+        Some((what, table)) => level.tables.iter().any(|(one, tables)| *one == what && tables.contains(&table)),
     }
 }
 
-fn is_in(level: &str, function: &str) -> bool {
-    let named = LEVELS.iter().find(|known| known.name == level);
-    named.is_none_or(|level| level.functions.contains(&function))
-}
-
-/// What a level needs of tables and views.
-fn privileges(level: &str, relations: &[String]) -> BTreeSet<Privilege> {
-    let Some(level) = LEVELS.iter().find(|known| known.name == level) else {
-        let all = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"];
-        return relations.iter().flat_map(|relation| all.map(|one| (one.to_owned(), relation.clone()))).collect();
+fn offer(role: pg_sys::Oid) -> Result<Offer, Error> {
+    let schema = installation::schema()?;
+    let mut offer = Offer { all: Vec::new(), held: BTreeSet::new() };
+    let mut add = |name: &str, command: String, is_held: bool| {
+        offer.all.push(Privilege { name: name.to_owned(), command });
+        if is_held {
+            offer.held.insert(name.to_owned());
+        }
     };
-    level.tables.iter().map(|&(privilege, table)| (privilege.to_owned(), table.to_owned())).collect()
-}
-
-fn relations() -> Result<Vec<String>, Error> {
-    let (mut names, mut is_owner) = (Vec::new(), true);
-    RELATIONS.execute(params![], |(name, has_rights)| {
-        names.push(name);
+    let is_held = MAY_USE_SCHEMA.execute_one(params![role], |(answer,)| answer)?.unwrap_or_default();
+    add("USAGE", format!("USAGE ON SCHEMA {schema}"), is_held);
+    let mut is_owner = true;
+    RELATIONS.execute(params![role], |(relation, has_rights, granted)| {
         is_owner &= has_rights;
+        for privilege in ADMIN_TABLES {
+            let is_held = granted.split(' ').any(|one| one == privilege);
+            add(&format!("{privilege} {relation}"), format!("{privilege} ON {schema}.{relation}"), is_held);
+        }
         Ok(())
     })?;
     // GRANT by somebody else is only a warning.
-    if is_owner { Ok(names) } else { Err(Error::NotOwner) }
-}
-
-fn functions(role: pg_sys::Oid) -> Result<Vec<Function>, Error> {
-    FUNCTIONS.execute_all(params![role], |(signature, name, is_granted)| Function { signature, name, is_granted })
+    if !is_owner {
+        return Err(Error::NotOwner);
+    }
+    FUNCTIONS.execute(params![role], |(signature, name, is_granted)| {
+        add(&format!("EXECUTE {name}"), format!("EXECUTE ON FUNCTION {signature}"), is_granted);
+        Ok(())
+    })?;
+    Ok(offer)
 }
 
 fn role_name(role: pg_sys::Oid) -> Result<String, Error> {
     Ok(ROLE_NAME.execute_one(params![role], |(name,)| name)?.unwrap_or_default())
+}
+
+fn has_record() -> Result<bool, Error> {
+    Ok(HAS_RECORD.execute_one(params![], |(answer,)| answer)?.unwrap_or_default())
+}
+
+/// The levels that the role was given, each with what it gave.
+fn recorded(role: pg_sys::Oid) -> Result<Vec<(String, String)>, Error> {
+    if has_record()? { RECORDED.execute_all(params![role], |row| row) } else { Ok(Vec::new()) }
+}
+
+fn record(role: pg_sys::Oid, level: &str, given: Vec<&str>) -> Result<(), Error> {
+    if !has_record()? {
+        create_record()?;
+    }
+    FORGET.perform(params![role, level])?;
+    RECORD.perform(params![role, level, given]).map(|_| ())
+}
+
+/// An ordinary table of the owner's, not one of the extension's: pg_dump saves it, as it saves the privileges.
+fn create_record() -> Result<(), Error> {
+    let (schema, owner) = (installation::schema()?, installation::owner()?);
+    let _owner = Restricted::to_owner(owner);
+    command(&format!(
+        "CREATE TABLE {schema}.marketplace_access (
+             role pg_catalog.regrole NOT NULL, level pg_catalog.text NOT NULL, privilege pg_catalog.text NOT NULL)"
+    ));
+    command(&format!(
+        "COMMENT ON TABLE {schema}.marketplace_access IS
+         'What grant_marketplace_access() has given to whom, so that revoke_marketplace_access() takes nothing else.'"
+    ));
+    Ok(())
 }

@@ -140,25 +140,6 @@ fn actual(schema: &str) -> Result<Vec<String>, Error> {
     ACTUAL.execute_all(params![&qualified_tables(schema)], |(line,)| line)
 }
 
-/// Whether a role owns the extension or one of its tables, so that they go with what it owns.
-pub fn is_owned_by(role: pg_sys::Oid) -> Result<bool, Error> {
-    static OWNERS: Statement<(bool,)> = Statement::new(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'extensions' AND e.extowner = $1)
-             OR EXISTS (SELECT
-                          FROM pg_catalog.pg_class c
-                         WHERE c.relowner = $1
-                           AND c.oid = ANY (ARRAY(SELECT pg_catalog.to_regclass(t.name)
-                                                    FROM pg_catalog.unnest($2) t (name))::pg_catalog.oid[]))",
-    );
-    let tables = qualified_tables(&installation::schema()?);
-    Ok(OWNERS.execute_one(params![role, &tables], |(owns,)| owns)?.unwrap_or_default())
-}
-
-/// The tables that belong to the extension.
-pub fn members(schema: &str) -> Result<Vec<String>, Error> {
-    Ok(membership(schema)?.into_iter().filter(|(_, is_member)| *is_member).map(|(table, _)| table).collect())
-}
-
 fn membership(schema: &str) -> Result<Vec<(String, bool)>, Error> {
     MEMBERSHIP.execute_all(params![&qualified_tables(schema)], |row| row)
 }

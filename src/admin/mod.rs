@@ -2,8 +2,7 @@
 
 pub mod access;
 pub mod adoption;
+pub mod drop_guard;
 pub mod extension_tables;
-pub mod guard;
-pub mod protection;
 pub mod row_security;
 pub mod schedule;

@@ -3,9 +3,8 @@
 use crate::error::Error;
 use crate::params;
 use crate::pg::installation;
+use crate::pg::isolation::TABLES_OF_USERS;
 use crate::pg::statement::{Statement, command};
-
-const TABLES: [&str; 3] = ["user_add_ons", "add_on_purchases", "cart_items"];
 
 static OTHER_POLICIES: Statement<(bool,)> = Statement::new(
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_policy p
@@ -24,7 +23,7 @@ pub fn enable(setting: &str) -> Result<(), Error> {
     // A subquery, so that the setting is looked up once for a statement and not for each row.
     let is_visible =
         format!("user_id OPERATOR(pg_catalog.=) (SELECT pg_catalog.current_setting({}, true))", literal(setting)?);
-    for table in TABLES {
+    for table in TABLES_OF_USERS {
         drop_policy(&schema, table)?;
         command(&format!("CREATE POLICY user_isolation ON {schema}.{table} USING ({is_visible})"));
         command(&format!("ALTER TABLE {schema}.{table} ENABLE ROW LEVEL SECURITY"));
@@ -35,7 +34,7 @@ pub fn enable(setting: &str) -> Result<(), Error> {
 /// Shows all rows again, unless somebody has made other policies.
 pub fn disable() -> Result<(), Error> {
     let schema = installation::schema()?;
-    for table in TABLES {
+    for table in TABLES_OF_USERS {
         drop_policy(&schema, table)?;
         let table = format!("{schema}.{table}");
         if OTHER_POLICIES.execute_one(params![&table], |(answer,)| answer)? != Some(true) {
@@ -43,19 +42,6 @@ pub fn disable() -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Refuses a task that concerns all users where a policy, ours or another, hides some of them.
-pub fn check_sees_everybody(task: &'static str) -> Result<(), Error> {
-    static IS_LIMITED: Statement<(bool,)> = Statement::new(
-        "SELECT pg_catalog.row_security_active('@extschema@.user_add_ons'::pg_catalog.regclass)
-             OR pg_catalog.row_security_active('@extschema@.add_on_purchases'::pg_catalog.regclass)
-             OR pg_catalog.row_security_active('@extschema@.cart_items'::pg_catalog.regclass)",
-    );
-    match IS_LIMITED.execute_one(params![], |(answer,)| answer)? {
-        Some(true) => Err(Error::RowsHidden { task }),
-        _ => Ok(()),
-    }
 }
 
 fn drop_policy(schema: &str, table: &str) -> Result<(), Error> {

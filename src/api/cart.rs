@@ -3,20 +3,21 @@
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::{Answer, at_least, valid_user_id};
+use super::{Answer, at_least, user_to_change};
 use crate::pg::datum::{Id, Text, required};
 use crate::pg::locks::lock_user_for_cart;
 use crate::pg::settings::max_cart_quantity;
 use crate::store::cart::{self, CartItem};
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn add_to_cart(
     user_id: Option<Text>,
     add_on_id: Option<Id>,
     quantity: default!(Option<i32>, 1),
 ) -> Result<TableIterator<'static, (name!(cart_item_id, Id), name!(add_on_id, Id), name!(quantity, i32))>, ErrorReport>
 {
-    let user_id = valid_user_id(user_id)?;
+    let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     let quantity = at_least(1, required(quantity, "quantity")?)?;
     lock_user_for_cart(&user_id)?;
@@ -24,14 +25,15 @@ fn add_to_cart(
     Ok(TableIterator::once(row(item)))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn set_cart_quantity(
     user_id: Option<Text>,
     add_on_id: Option<Id>,
     quantity: Option<i32>,
 ) -> Result<TableIterator<'static, (name!(cart_item_id, Id), name!(add_on_id, Id), name!(quantity, i32))>, ErrorReport>
 {
-    let user_id = valid_user_id(user_id)?;
+    let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     let quantity = at_least(0, required(quantity, "quantity")?)?;
     lock_user_for_cart(&user_id)?;
@@ -43,17 +45,19 @@ fn set_cart_quantity(
     Ok(TableIterator::once(row(item)))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn remove_from_cart(user_id: Option<Text>, add_on_id: Option<Id>) -> Answer<bool> {
-    let user_id = valid_user_id(user_id)?;
+    let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     lock_user_for_cart(&user_id)?;
     Ok(cart::remove(&user_id, add_on_id)?)
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn clear_cart(user_id: Option<Text>) -> Answer<i32> {
-    let user_id = valid_user_id(user_id)?;
+    let user_id = user_to_change(user_id)?;
     lock_user_for_cart(&user_id)?;
     let removed = cart::clear(&user_id)?;
     Ok(i32::try_from(removed).unwrap_or(i32::MAX))

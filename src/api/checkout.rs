@@ -3,12 +3,13 @@
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::{Answer, money, short, valid_user_id};
+use super::{Answer, money, short, user_to_change};
 use crate::operations::checkout::{self, Order};
 use crate::operations::payments::Means;
 use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, now, required};
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn checkout(
     user_id: Option<Text>,
     tier_code: default!(Option<Text>, "NULL"),
@@ -32,7 +33,7 @@ fn checkout(
     ErrorReport,
 > {
     let order = Order {
-        user_id: valid_user_id(user_id)?,
+        user_id: user_to_change(user_id)?,
         tier_code: tier_code.map(|text| text.0),
         promo_code: promo_code.map(|text| text.0),
         expected_total: expected_total.map(|total| money(total, "expected_total")).transpose()?,
@@ -54,7 +55,8 @@ fn checkout(
     Ok(TableIterator::new(rows))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn complete_checkout(
     checkout_id: Option<Id>,
     stripe_payment_id: default!(Option<Text>, "NULL"),
@@ -71,7 +73,8 @@ fn complete_checkout(
     Ok(TableIterator::new(granted.into_iter().map(|(add_on_id, end)| (Id(add_on_id), end.map(Timestamp)))))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn fail_checkout(checkout_id: Option<Id>, reason: default!(Option<Text>, "NULL")) -> Answer<bool> {
     let Id(checkout_id) = required(checkout_id, "checkout_id")?;
     Ok(checkout::fail(checkout_id, reason.as_deref())?)

@@ -10,13 +10,15 @@ use crate::pg::datum::{Json, required};
 use engine::events::{Event, lago, stripe};
 use engine::json::Malformed;
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn apply_stripe_event(event: Option<Json>) -> Answer<Json> {
     let shape = r#"{"id", "type", "created", "data": {"object": {...}}}, as Stripe sends it"#;
     Ok(apply(event, Provider::Stripe, stripe::read, shape)?)
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn apply_lago_event(event: Option<Json>) -> Answer<Json> {
     let shape =
         r#"{"webhook_type", "object_type", and under the key that object_type names the object}, as Lago sends it"#;

@@ -11,7 +11,8 @@ use crate::operations::maintenance::{self, Limits};
 use crate::pg::datum::{Text, required};
 use crate::store::catalog_cache::{self, Statistics};
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn run_maintenance(
     cart_max_age: default!(Option<Interval>, "'30 days'"),
     checkout_max_age: default!(Option<Interval>, "'24 hours'"),

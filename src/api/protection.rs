@@ -3,20 +3,18 @@
 use pgrx::prelude::*;
 
 use super::Answer;
-use crate::admin::extension_tables;
-use crate::admin::guard;
-use crate::admin::protection;
+use crate::admin::{drop_guard, extension_tables};
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn protect_marketplace() -> Answer<()> {
-    Ok(protection::protect()?)
+    Ok(drop_guard::protect()?)
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn unprotect_marketplace() {
-    guard::unprotect();
+    drop_guard::unprotect();
 }
 
 /// The event trigger's function.
@@ -29,7 +27,7 @@ LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
 )]
 fn guard_marketplace(call: pg_sys::FunctionCallInfo) -> Answer<()> {
     // SAFETY: PostgreSQL makes the call.
-    Ok(unsafe { guard::before_command(call) }?)
+    Ok(unsafe { drop_guard::before_command(call) }?)
 }
 
 #[pg_extern(volatile, parallel_unsafe)]

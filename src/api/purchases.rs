@@ -11,7 +11,8 @@ use crate::store::purchase_history;
 use engine::money::Money;
 use engine::purchases::PurchaseStatus;
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn refund_purchase(
     purchase_id: Option<Id>,
     amount: default!(Option<Digits>, "NULL"),
@@ -34,14 +35,16 @@ fn positive(digits: Digits) -> Result<Money, Error> {
     }
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn dispute_purchase(purchase_id: Option<Id>, reason: default!(Option<Text>, "NULL")) -> Answer<Text> {
     let Id(purchase_id) = required(purchase_id, "purchase_id")?;
     let status = payments::dispute_purchase(purchase_id, reason.as_deref())?;
     Ok(Text(status.name().to_owned()))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn resolve_dispute(purchase_id: Option<Id>, won: Option<bool>) -> Answer<Text> {
     let Id(purchase_id) = required(purchase_id, "purchase_id")?;
     let status = payments::resolve_dispute(purchase_id, required(won, "won")?)?;

@@ -3,19 +3,20 @@
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::{Answer, money, short, valid_user_id};
+use super::{Answer, money, short, user_to_change};
 use crate::error::Error;
 use crate::pg::datum::{Digits, Id, Text, Timestamp, iso_8601, now, required};
 use crate::store::ownership::{self, RenewalPayment};
 use engine::time::Instant;
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn grant_add_on(
     user_id: Option<Text>,
     add_on_id: Option<Id>,
     expires_at: default!(Option<Timestamp>, "NULL"),
 ) -> Result<TableIterator<'static, (name!(add_on_id, Id), name!(expires_at, Option<Timestamp>))>, ErrorReport> {
-    let user_id = valid_user_id(user_id)?;
+    let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     let expires_at = expires_at.map(|Timestamp(end)| ahead(end)).transpose()?;
     let end = ownership::grant(&user_id, add_on_id, expires_at)?;
@@ -26,7 +27,8 @@ fn ahead(end: Instant) -> Result<Instant, Error> {
     if end > now() { Ok(end) } else { Err(Error::ExpiryNotAhead { expires_at: iso_8601(end) }) }
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn renew_add_on(
     user_id: Option<Text>,
     add_on_id: Option<Id>,
@@ -34,7 +36,7 @@ fn renew_add_on(
     stripe_payment_id: default!(Option<Text>, "NULL"),
     lago_invoice_id: default!(Option<Text>, "NULL"),
 ) -> Answer<Option<Timestamp>> {
-    let user_id = valid_user_id(user_id)?;
+    let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     let payment = RenewalPayment {
         amount: amount.map(|amount| money(amount, "amount")).transpose()?,
@@ -44,34 +46,37 @@ fn renew_add_on(
     Ok(ownership::renew(&user_id, add_on_id, &payment)?.map(Timestamp))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn cancel_add_on(
     user_id: Option<Text>,
     add_on_id: Option<Id>,
     reason: default!(Option<Text>, "NULL"),
     immediately: default!(Option<bool>, false),
 ) -> Answer<Option<Timestamp>> {
-    let user_id = valid_user_id(user_id)?;
+    let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     let immediately = required(immediately, "immediately")?;
     let end = ownership::cancel(&user_id, add_on_id, reason.as_deref(), immediately)?;
     Ok(end.map(Timestamp))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn suspend_add_on(
     user_id: Option<Text>,
     add_on_id: Option<Id>,
     reason: default!(Option<Text>, "NULL"),
 ) -> Answer<bool> {
-    let user_id = valid_user_id(user_id)?;
+    let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     Ok(ownership::suspend(&user_id, add_on_id, reason.as_deref())?)
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
 fn resume_add_on(user_id: Option<Text>, add_on_id: Option<Id>) -> Answer<bool> {
-    let user_id = valid_user_id(user_id)?;
+    let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     Ok(ownership::resume(&user_id, add_on_id)?)
 }

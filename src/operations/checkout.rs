@@ -12,6 +12,7 @@ use crate::operations::payments::{Means, Payment};
 use crate::operations::pricing::{self, Priced, Request};
 use crate::params;
 use crate::pg::datum::{Json, new_id};
+use crate::pg::isolation;
 use crate::pg::locks::{FreshSnapshot, LatestSnapshot, lock_user, transaction_keeps_its_snapshot};
 use crate::pg::statement::Statement;
 use crate::store::cart::{self, StoredLine};
@@ -270,7 +271,9 @@ fn stored(user_id: &str, checkout_id: Uuid) -> Result<Vec<Sold>, Error> {
 
 /// The purchases of a checkout and the user's lock.
 fn open(checkout_id: Uuid) -> Result<Payment, Error> {
-    let user_id = purchases::owner_of_checkout(checkout_id)?.ok_or(Error::CheckoutNotFound { checkout_id })?;
+    let owner = purchases::owner_of_checkout(checkout_id)?;
+    isolation::check_owner(owner.as_deref())?;
+    let user_id = owner.ok_or(Error::CheckoutNotFound { checkout_id })?;
     lock_user(&user_id)?;
     Ok(Payment { purchases: purchases::of_checkout(&user_id, checkout_id)? })
 }

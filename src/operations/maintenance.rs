@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use pgrx::datum::Interval;
 use uuid::Uuid;
 
-use crate::admin::row_security;
 use crate::error::Error;
 use crate::operations::payments::Payment;
 use crate::params;
 use crate::pg::installation;
+use crate::pg::isolation;
 use crate::pg::locks::LatestSnapshot;
 use crate::pg::parameter::Params;
 use crate::pg::statement::Statement;
@@ -153,7 +153,7 @@ pub struct Limits {
 
 /// Does every task once. Returns their names and how many rows each has changed.
 pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
-    row_security::check_sees_everybody("maintenance")?;
+    isolation::check_sees_everybody("maintenance", None)?;
     let abandoned_carts = in_portions(limits.batch, |most| clear_abandoned_carts(limits, most))?;
     let expired_subscriptions = in_portions(limits.batch, |most| expire_subscriptions(limits, most))?;
     // What is locked comes in the order of all locks: rows of users, bundles, codes.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::operations::disputes::{self, Verdict};
 use crate::pg::datum::{iso_8601, now};
+use crate::pg::isolation;
 use crate::pg::locks::lock_user;
 use crate::store::purchases::{self, Purchase};
 use crate::store::subscriptions::{self, Period};
@@ -338,6 +339,7 @@ fn note(purchase: &mut Purchase, reason: Option<&str>) {
 /// A purchase, those it was paid with, and the user's lock.
 fn open(purchase_id: Uuid) -> Result<Payment, Error> {
     let found = purchases::owner_of_purchase(purchase_id)?;
+    isolation::check_owner(found.as_ref().map(|(user_id, _)| user_id.as_str()))?;
     let (user_id, checkout_id) = found.ok_or(Error::PurchaseNotFound { purchase_id })?;
     lock_user(&user_id)?;
     let purchases = match checkout_id {

@@ -23,6 +23,8 @@ pub struct Installation {
     pub extension: pg_sys::Oid,
     /// The oids of its tables, in the order of `TABLES`; invalid where there is no such table.
     tables: [pg_sys::Oid; TABLES.len()],
+    /// Who owns the tables: of several owners one who is no superuser, if there is any.
+    pub owner: pg_sys::Oid,
     /// Whether Citus spreads its tables over several nodes.
     pub is_distributed: bool,
     /// Counts the installations that this backend has seen, from 1.
@@ -61,7 +63,7 @@ pub fn current() -> Result<Rc<Installation>, Error> {
 }
 
 /// The installation, where no SPI connection is open. None is opened unless it has to be looked up.
-fn without_connection() -> Result<Rc<Installation>, Error> {
+pub fn without_connection() -> Result<Rc<Installation>, Error> {
     if MAY_HAVE_CHANGED.get() {
         return pgrx::Spi::connect(|_| current());
     }
@@ -71,6 +73,11 @@ fn without_connection() -> Result<Rc<Installation>, Error> {
 /// The quoted schema, for commands that are put together by hand.
 pub fn schema() -> Result<String, Error> {
     without_connection().map(|installation| installation.schema.clone())
+}
+
+/// Who owns the tables.
+pub fn owner() -> Result<pg_sys::Oid, Error> {
+    without_connection().map(|installation| installation.owner)
 }
 
 /// Whether Citus spreads the tables over several nodes.
@@ -143,7 +150,7 @@ fn announces(name: &str, table: pg_sys::Oid) -> bool {
 }
 
 /// Looks at a relation without a lock, as long as no invalidation is taken in; `None` when it is gone.
-fn with_relation<T>(relation: pg_sys::Oid, look: impl FnOnce(pg_sys::Relation) -> T) -> Option<T> {
+pub fn with_relation<T>(relation: pg_sys::Oid, look: impl FnOnce(pg_sys::Relation) -> T) -> Option<T> {
     if relation == pg_sys::InvalidOid {
         return None;
     }
@@ -160,6 +167,11 @@ fn with_relation<T>(relation: pg_sys::Oid, look: impl FnOnce(pg_sys::Relation) -
 }
 
 impl Installation {
+    /// The oid of a table; invalid where there is none of that name.
+    pub fn table(&self, name: &str) -> pg_sys::Oid {
+        TABLES.iter().position(|table| *table == name).map_or(pg_sys::InvalidOid, |at| self.tables[at])
+    }
+
     /// Refuses where one of the tables that a statement names is not as the functions expect it. A column that is missing, as
     /// newer ones are until ALTER EXTENSION has added them, matters only to statements that name it.
     pub fn check_columns(&self, sql: &str) -> Result<(), Error> {
@@ -180,7 +192,7 @@ impl Installation {
     }
 
     fn is_like(&self, other: &Installation) -> bool {
-        let parts = |one: &Installation| (one.extension, one.tables, one.is_distributed);
+        let parts = |one: &Installation| (one.extension, one.tables, one.owner, one.is_distributed);
         self.schema == other.schema && parts(self) == parts(other)
     }
 }
@@ -221,8 +233,24 @@ fn look_up() -> Option<Installation> {
         let schema_name = super::datum::from_server(quoted.to_bytes());
         let tables = TABLES.map(|table| table_of(table, schema));
         let is_distributed = is_spread(tables[TABLES.len() - 1]);
-        Some(Installation { schema: schema_name, extension, tables, is_distributed, generation: 0 })
+        Some(Installation {
+            schema: schema_name,
+            extension,
+            owner: owner_of(&tables),
+            tables,
+            is_distributed,
+            generation: 0,
+        })
     }
+}
+
+fn owner_of(tables: &[pg_sys::Oid]) -> pg_sys::Oid {
+    // SAFETY: the relation is open.
+    let owner = |&table: &pg_sys::Oid| with_relation(table, |relation| unsafe { (*(*relation).rd_rel).relowner });
+    // SAFETY: this looks at a catalog.
+    let is_plain = |&owner: &pg_sys::Oid| !unsafe { pg_sys::superuser_arg(owner) };
+    let owners = || tables.iter().filter_map(owner);
+    owners().find(is_plain).or(owners().next()).unwrap_or(pg_sys::InvalidOid)
 }
 
 /// The extension and its schema, if it is installed. Not every version of PostgreSQL that we support exports its own look-up.
@@ -293,9 +321,10 @@ pub fn watch() {
     }
 }
 
-/// What a role may see of the catalog may have changed with it.
+/// What a role may see of the catalog may have changed with it, and what the owner may do.
 #[pg_guard]
 unsafe extern "C-unwind" fn role_changed(_arg: pg_sys::Datum, _cache: i32, _hash: u32) {
+    MAY_HAVE_CHANGED.set(true);
     count_catalog_change();
 }
 

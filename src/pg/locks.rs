@@ -23,6 +23,7 @@ use pgrx::pg_sys;
 use crate::error::Error;
 use crate::params;
 use crate::pg::installation;
+use crate::pg::isolation;
 use crate::pg::snapshot::current_transaction;
 use crate::pg::statement::Statement;
 
@@ -35,8 +36,10 @@ static HOLD_AT_HOME: Statement = Statement::new(
 );
 
 /// Waits until nobody else holds the user, and holds the user until the transaction ends. What is read afterwards must be
-/// read under a [`FreshSnapshot`].
+/// read under a [`FreshSnapshot`]. Refuses a user for whom the caller may not act: whatever changes something of a user comes
+/// through here.
 pub fn lock_user(user_id: &str) -> Result<(), Error> {
+    isolation::check_user(user_id)?;
     if installation::is_distributed()? {
         return HOLD_AT_HOME.perform(params![user_id]).map(|_| ());
     }

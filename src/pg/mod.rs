@@ -2,11 +2,14 @@
 
 pub mod datum;
 pub mod installation;
+pub mod isolation;
 pub mod locks;
+pub mod owner;
 pub mod parameter;
 pub mod planner;
 pub mod qualified;
 pub mod row;
+pub mod rows;
 pub mod settings;
 pub mod snapshot;
 pub mod statement;

@@ -12,6 +12,7 @@ use engine::currency::Currency;
 static MAX_CART_QUANTITY: GucSetting<i32> = GucSetting::<i32>::new(100);
 static CATALOG_CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(8192);
 static USER_ID: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(true);
 static CURRENCY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"USD"));
 
 /// The most units of one add-on that a cart may hold.
@@ -22,6 +23,11 @@ pub fn max_cart_quantity() -> i32 {
 /// The most memory that the catalog cache of a backend may take.
 pub fn catalog_cache_bytes() -> usize {
     CATALOG_CACHE_SIZE.get() as usize * 1024
+}
+
+/// Whether sessions that listen are told of users whose entitlements have changed.
+pub fn notifies() -> bool {
+    NOTIFY.get()
 }
 
 /// Set once the settings are known, so that what was there before them can be told from what somebody sets now.
@@ -59,6 +65,14 @@ pub fn register() {
         1024 * 1024,
         GucContext::Userset,
         GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_bool_guc(
+        c"extensions.notify",
+        c"Whether to NOTIFY extensions_entitlements of users whose entitlements have changed.",
+        c"Everybody who can connect can listen. A transaction that has notified cannot be prepared for a two-phase commit.",
+        &NOTIFY,
+        GucContext::Userset,
+        GucFlags::default(),
     );
     GucRegistry::define_string_guc(
         c"extensions.user_id",

@@ -10,7 +10,8 @@ use std::rc::Rc;
 
 use pgrx::{pg_guard, pg_sys};
 
-use super::installation;
+use super::installation::{self, Installation};
+use super::owner::Restricted;
 use super::parameter::Params;
 use super::qualified;
 use super::row::{Columns, RawRow, misfit};
@@ -21,7 +22,9 @@ pub struct Statement<R = ()> {
     sql: Cow<'static, str>,
     /// The text for tables that Citus spreads over nodes, where it is another.
     distributed: Option<&'static str>,
-    plan: RefCell<Option<Rc<Plan>>>,
+    /// One for those who call with their own search_path, and one for those whose function has set it: PostgreSQL makes a plan
+    /// anew when the path is another.
+    plans: [RefCell<Option<Rc<Plan>>>; 2],
     columns: PhantomData<fn() -> R>,
 }
 
@@ -74,7 +77,7 @@ impl<R> Statement<R> {
     }
 
     const fn with(sql: Cow<'static, str>, distributed: Option<&'static str>) -> Statement<R> {
-        Statement { sql, distributed, plan: RefCell::new(None), columns: PhantomData }
+        Statement { sql, distributed, plans: [const { RefCell::new(None) }; 2], columns: PhantomData }
     }
 
     /// Its text, with the schema filled in and operators qualified.
@@ -162,7 +165,11 @@ impl<R: Columns + 'static> Statement<R> {
         each: &mut dyn FnMut(R::Row<'_>) -> Result<ControlFlow<()>, Error>,
     ) -> Result<u64, Error> {
         let _connection = Connection::open();
-        let plan = self.plan(params)?;
+        // SAFETY: this reads a variable.
+        let plan = &self.plans[usize::from(unsafe { pg_sys::InLocalUserIdChange() })];
+        let installation = installation::current()?;
+        let _restricted = Restricted::where_needed(installation.owner);
+        let plan = self.plan(plan, &installation, params)?;
         let mut each = |row: &RawRow| {
             // SAFETY: the receiver takes no rows whose columns are of other types.
             each(unsafe { R::read(row) }?)
@@ -183,10 +190,13 @@ impl<R: Columns + 'static> Statement<R> {
     }
 
     /// The plan for the installation as it is now.
-    fn plan(&self, params: &Params) -> Result<Rc<Plan>, Error> {
-        let installation = installation::current()?;
-        let known =
-            self.plan.borrow().as_ref().filter(|plan| plan.generation == installation.generation).map(Rc::clone);
+    fn plan(
+        &self,
+        plan: &RefCell<Option<Rc<Plan>>>,
+        installation: &Installation,
+        params: &Params,
+    ) -> Result<Rc<Plan>, Error> {
+        let known = plan.borrow().as_ref().filter(|plan| plan.generation == installation.generation).map(Rc::clone);
         let changes = installation::table_changes();
         if let Some(plan) = known.as_ref().filter(|plan| plan.checked.get() == changes) {
             return Ok(Rc::clone(plan));
@@ -202,10 +212,10 @@ impl<R: Columns + 'static> Statement<R> {
             return Ok(plan);
         }
         let kept = prepare(&qualified::in_schema(sql, &installation.schema), options, params);
-        let plan = Rc::new(Plan { kept, generation: installation.generation, checked: Cell::new(changes) });
+        let made = Rc::new(Plan { kept, generation: installation.generation, checked: Cell::new(changes) });
         // What was there is dropped here, unless somebody further out is executing it.
-        self.plan.replace(Some(Rc::clone(&plan)));
-        Ok(plan)
+        plan.replace(Some(Rc::clone(&made)));
+        Ok(made)
     }
 }
 
@@ -232,22 +242,10 @@ fn prepare(sql: &str, options: u32, params: &Params) -> pg_sys::SPIPlanPtr {
 
 /// Runs a command that is put together by hand, as administration needs now and then: it is parsed each time.
 pub fn command(sql: &str) {
-    run_once(sql, false);
-}
-
-/// Whether a query that is put together by hand finds any row. For administration, like `command`.
-pub fn has_rows(sql: &str) -> bool {
-    run_once(sql, true) > 0
-}
-
-fn run_once(sql: &str, read_only: bool) -> u64 {
     let _connection = Connection::open();
     let sql = CString::new(sql).unwrap_or_default();
     // SAFETY: a connection is open. Errors are raised.
-    unsafe {
-        pg_sys::SPI_execute(sql.as_ptr(), read_only, if read_only { 1 } else { 0 });
-        pg_sys::SPI_processed
-    }
+    unsafe { pg_sys::SPI_execute(sql.as_ptr(), false, 0) };
 }
 
 /// The parameters as the executor takes them. Citus takes no empty list.

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::params;
 use crate::pg::datum::now;
 use crate::pg::parameter::Params;
+use crate::pg::settings;
 use crate::pg::statement::Statement;
 use crate::store::all_written;
 use engine::billing::BillingType;
@@ -373,8 +374,8 @@ fn change(statement: &Statement, user_id: &str, params: &Params) -> Result<bool,
     Ok(has_changed)
 }
 
-/// Tells listeners, once the transaction commits, that the user's entitlements have changed. PostgreSQL drops repetitions
-/// within a transaction.
+/// Tells listeners, once the transaction commits, that the user's entitlements have changed, unless that is switched off.
+/// PostgreSQL drops repetitions within a transaction.
 pub fn announce(user_id: &str) -> Result<(), Error> {
-    ANNOUNCE.perform(params![user_id]).map(|_| ())
+    if settings::notifies() { ANNOUNCE.perform(params![user_id]).map(|_| ()) } else { Ok(()) }
 }

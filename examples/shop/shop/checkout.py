@@ -35,10 +35,9 @@ async def start(
         )
     session = await state.payments.open(str(checkout_id), rows[0]["currency"], [Line(**line) for line in lines])
     async with state.database.transaction(user) as marketplace:
-        # metadata is also the application's to write into.
         await marketplace.connection.execute(
-            """UPDATE marketplace.add_on_purchases SET metadata = metadata || jsonb_build_object('session', $2::text, 'pay_at', $3::text)
-                WHERE checkout_id = $1""",
+            """INSERT INTO shop.payment_pages (checkout_id, session, pay_at) VALUES ($1, $2, $3)
+               ON CONFLICT (checkout_id) DO UPDATE SET session = excluded.session, pay_at = excluded.pay_at""",
             checkout_id,
             session.id,
             session.url,
@@ -49,8 +48,10 @@ async def start(
 async def give_up(state, user: str, checkout_id: UUID) -> None:
     """Makes sure that it will not be paid, and puts what it sold back into the cart."""
     async with state.database.transaction(user) as marketplace:
-        query = """SELECT DISTINCT metadata ->> 'session' FROM marketplace.add_on_purchases
-                    WHERE checkout_id = $1 AND status <> 'failed' AND metadata ? 'session'"""
+        # Only of what this user has ordered: whoever knows the id of somebody else's checkout finds nothing.
+        query = """SELECT page.session FROM shop.payment_pages page
+                    WHERE page.checkout_id = $1 AND EXISTS (SELECT FROM marketplace.add_on_purchases p
+                                                             WHERE p.checkout_id = $1 AND p.status <> 'failed')"""
         session = await marketplace.connection.fetchval(query, checkout_id)
     if session:
         await state.payments.expire(session)
@@ -58,8 +59,9 @@ async def give_up(state, user: str, checkout_id: UUID) -> None:
         await marketplace.value("fail_checkout", checkout_id=checkout_id, reason="given up by the shopper")
         # Once, although the provider's word of the expired session may come first.
         lines = await marketplace.connection.fetch(
-            """UPDATE marketplace.add_on_purchases SET metadata = metadata || '{"put_back": true}'
-                WHERE checkout_id = $1 AND status = 'failed' AND NOT metadata ? 'put_back' RETURNING add_on_id, quantity""",
+            """WITH first AS (UPDATE shop.payment_pages SET is_put_back = true WHERE checkout_id = $1 AND NOT is_put_back RETURNING 1)
+               SELECT p.add_on_id, p.quantity FROM marketplace.add_on_purchases p, first
+                WHERE p.checkout_id = $1 AND p.status = 'failed'""",
             checkout_id,
         )
         for line in lines:

@@ -37,6 +37,7 @@ STATUS_OF_CODE = {
     "idempotency_key_unseen": 503,
     # 42501: the caller may not do that.
     "not_owner": 403,
+    "other_user": 404,
     "rows_hidden": 403,
     # 54000: it is more than the extension takes.
     "explanation_too_long": 422,

@@ -247,8 +247,9 @@ def for_shoppers(error: asyncpg.PostgresError) -> str:
 
 
 ORDER = """
-    SELECT a.name, p.quantity, p.amount, p.currency, p.status, p.promo_code, p.subscription_ends_at, p.metadata ->> 'pay_at' AS pay_at
+    SELECT a.name, p.quantity, p.amount, p.currency, p.status, p.promo_code, p.subscription_ends_at, page.pay_at
       FROM marketplace.add_on_purchases p JOIN marketplace.add_ons a ON a.id = p.add_on_id
+      LEFT JOIN shop.payment_pages page USING (checkout_id)
      WHERE p.checkout_id = $1 AND p.user_id = $2
      ORDER BY (p.metadata ->> 'position')::integer
 """

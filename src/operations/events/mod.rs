@@ -10,10 +10,10 @@ mod subscription;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::admin::row_security;
 use crate::error::Error;
 use crate::operations::payments::Payment;
 use crate::params;
+use crate::pg::isolation;
 use crate::pg::locks::lock_user;
 use crate::pg::parameter::Params;
 use crate::pg::statement::Statement;
@@ -96,10 +96,9 @@ pub fn apply(provider: Provider, event: &Event) -> Result<Report, Error> {
     if event.news == News::Unknown {
         return Ok(Report::not_handled("ignored"));
     }
-    let Some(user_id) = owner(provider, &event.reference)? else {
-        row_security::check_sees_everybody("a payment event")?;
-        return Ok(Report::not_handled("not_found"));
-    };
+    let owner = owner(provider, &event.reference)?;
+    isolation::check_sees_everybody("a payment event", owner.as_deref())?;
+    let Some(user_id) = owner else { return Ok(Report::not_handled("not_found")) };
     lock_user(&user_id)?;
     let mut case = Case::open(provider, event, user_id)?;
     let mut report = case.apply()?;

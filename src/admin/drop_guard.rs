@@ -1,0 +1,255 @@
+//! The guard of protect_marketplace(): the tables are not dropped while they hold rows.
+//!
+//! PostgreSQL tells of each object that it is about to drop, whatever command that comes from: DROP EXTENSION, DROP SCHEMA,
+//! DROP OWNED, or a CASCADE from anything that something of the extension depends on. But it tells only those who are loaded
+//! in the session. So the guard is two things: an event trigger, whose function has the library loaded before any command that
+//! changes definitions, and a hook.
+//!
+//! Whoever drops may be a superuser, and the tables somebody else's. So nothing is looked at by name and nothing is queried that
+//! its owner could have made: only system catalogs, and the pages of plain tables.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, c_int, c_void};
+
+use pgrx::pg_sys::panic::{ErrorReport, ErrorReportable};
+use pgrx::{PgList, is_a, pg_guard, pg_sys};
+
+use crate::error::Error;
+use crate::params;
+use crate::pg::installation;
+use crate::pg::rows::has_rows;
+use crate::pg::statement::{Statement, command};
+use crate::pg::tables::TABLES;
+
+/// The event trigger that says whether the guard is on.
+const GUARD: &CStr = c"extensions_guard";
+
+/// The tables, those in the extension whatever their names, and those that are detached from it; and who owns the extension. What
+/// stands under the name of a table and is none is passed over.
+static GUARDED: Statement<(pg_sys::Oid, String, pg_sys::Oid, pg_sys::Oid, bool)> = Statement::new(
+    "SELECT c.oid, c.relname::pg_catalog.text, c.relowner, e.extowner, d.objid IS NOT NULL
+       FROM pg_catalog.pg_extension e
+      CROSS JOIN pg_catalog.pg_class c
+       LEFT JOIN pg_catalog.pg_depend d
+         ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
+        AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
+      WHERE e.extname = 'extensions' AND c.relkind = ANY ('{r,p}')
+        AND (d.objid IS NOT NULL OR (c.relnamespace = e.extnamespace AND c.relname = ANY ($1::pg_catalog.name[])))",
+);
+
+static PARTITIONS: Statement<(pg_sys::Oid,)> = Statement::new(
+    "SELECT t.relid::pg_catalog.oid
+       FROM pg_catalog.pg_partition_tree($1::pg_catalog.regclass) t
+      WHERE t.relid <> $1::pg_catalog.regclass",
+);
+
+thread_local! {
+    /// Who else wants to be told.
+    static NEXT: Cell<pg_sys::object_access_hook_type> = const { Cell::new(None) };
+    /// The command that is being watched.
+    static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
+}
+
+/// A command for which the event trigger has fired. What it may drop is found out before it begins: it can drop the trigger and the
+/// extension before the tables.
+struct Watch {
+    /// When the statement began, by which it is known again.
+    statement: pg_sys::TimestampTz,
+    tables: Vec<Table>,
+    /// Tables of which partitions with rows are gone already, which PostgreSQL drops before their table.
+    bereft: Vec<pg_sys::Oid>,
+}
+
+#[derive(Clone)]
+struct Table {
+    oid: pg_sys::Oid,
+    name: String,
+    owner: pg_sys::Oid,
+    extension_owner: pg_sys::Oid,
+    is_member: bool,
+    partitions: Vec<pg_sys::Oid>,
+}
+
+impl Table {
+    fn holds_rows(&self) -> bool {
+        has_rows(self.oid) || self.partitions.iter().any(|&partition| has_rows(partition))
+    }
+}
+
+/// Asks to be told of objects that are about to be dropped.
+pub fn watch() {
+    // SAFETY: a backend has one thread, and the hook stays valid as long as it runs.
+    unsafe {
+        NEXT.set(pg_sys::object_access_hook);
+        pg_sys::object_access_hook = Some(object_accessed);
+    }
+}
+
+/// Turns the guard on. PostgreSQL lets only superusers make event triggers.
+pub fn protect() -> Result<(), Error> {
+    if is_on() {
+        return Ok(());
+    }
+    let schema = installation::schema()?;
+    command(&format!(
+        "CREATE EVENT TRIGGER extensions_guard ON ddl_command_start EXECUTE FUNCTION {schema}.guard_marketplace()"
+    ));
+    // Also where triggers are switched off for a session.
+    command("ALTER EVENT TRIGGER extensions_guard ENABLE ALWAYS");
+    command(
+        "COMMENT ON EVENT TRIGGER extensions_guard IS
+         'Has the tables of the extension \"extensions\" kept while they hold rows. Made by protect_marketplace().'",
+    );
+    Ok(())
+}
+
+/// Turns the guard off.
+pub fn unprotect() {
+    WATCH.take();
+    command("DROP EVENT TRIGGER IF EXISTS extensions_guard");
+}
+
+/// Whether the guard is on.
+fn is_on() -> bool {
+    // SAFETY: this looks at a catalog.
+    unsafe { pg_sys::get_event_trigger_oid(GUARD.as_ptr(), true) != pg_sys::InvalidOid }
+}
+
+/// What the event trigger does before a command that changes definitions. DROP EXTENSION and DROP OWNED are refused here, before
+/// PostgreSQL refuses them because the trigger itself depends on the extension; an empty marketplace goes, and the trigger with it.
+///
+/// # Safety
+/// The call must be one that PostgreSQL makes.
+pub unsafe fn before_command(call: pg_sys::FunctionCallInfo) -> Result<(), Error> {
+    // SAFETY: a call has a context or none, and the node says what it is. SELECT calls functions of event triggers too.
+    let command = unsafe {
+        let context = (*call).context;
+        if context.is_null() || !is_a(context, pg_sys::NodeTag::T_EventTriggerData) {
+            return Err(Error::NotCalledByTrigger);
+        }
+        (*context.cast::<pg_sys::EventTriggerData>()).parsetree
+    };
+    // SAFETY: as above.
+    let Some(drop) = (unsafe { Drop::read(command) }) else { return Ok(()) };
+    let tables = guarded()?;
+    let takes_extension = match &drop {
+        Drop::Extension => true,
+        Drop::OwnedBy(roles) => {
+            tables.iter().any(|table| roles.contains(&table.owner) || roles.contains(&table.extension_owner))
+        }
+        Drop::Other => false,
+    };
+    if !takes_extension {
+        WATCH.set(Some(Watch { statement: statement_start(), tables, bereft: Vec::new() }));
+        return Ok(());
+    }
+    match tables.iter().find(|table| table.is_member && table.holds_rows()) {
+        Some(table) => Err(Error::MarketplaceProtected { table: table.name.clone() }),
+        None => {
+            unprotect();
+            WATCH.set(Some(Watch { statement: statement_start(), tables, bereft: Vec::new() }));
+            Ok(())
+        }
+    }
+}
+
+/// What a command drops, as far as the guard treats it in its own way.
+enum Drop {
+    Extension,
+    OwnedBy(Vec<pg_sys::Oid>),
+    Other,
+}
+
+impl Drop {
+    /// `None` for a command that drops nothing.
+    unsafe fn read(command: *mut pg_sys::Node) -> Option<Drop> {
+        // SAFETY: the caller passes a node, and the names of extensions are strings.
+        unsafe {
+            if is_a(command, pg_sys::NodeTag::T_DropOwnedStmt) {
+                let roles = PgList::<pg_sys::RoleSpec>::from_pg((*command.cast::<pg_sys::DropOwnedStmt>()).roles);
+                return Some(Drop::OwnedBy(
+                    roles.iter_ptr().map(|role| pg_sys::get_rolespec_oid(role, true)).collect(),
+                ));
+            }
+            if !is_a(command, pg_sys::NodeTag::T_DropStmt) {
+                return None;
+            }
+            let drop = &*command.cast::<pg_sys::DropStmt>();
+            let names = PgList::<pg_sys::String>::from_pg(drop.objects);
+            let is_ours = drop.removeType == pg_sys::ObjectType::OBJECT_EXTENSION
+                && names.iter_ptr().any(|name| CStr::from_ptr((*name).sval) == c"extensions");
+            Some(if is_ours { Drop::Extension } else { Drop::Other })
+        }
+    }
+}
+
+/// The tables that are guarded; none where the extension is not installed.
+fn guarded() -> Result<Vec<Table>, Error> {
+    let names = TABLES.map(str::to_owned);
+    let read = |(oid, name, owner, extension_owner, is_member)| Table {
+        oid,
+        name,
+        owner,
+        extension_owner,
+        is_member,
+        partitions: Vec::new(),
+    };
+    let found = match GUARDED.read_all(params![&names[..]], read) {
+        Err(Error::NotInstalled) => return Ok(Vec::new()),
+        found => found?,
+    };
+    let with_partitions = |mut table: Table| {
+        table.partitions = PARTITIONS.read_all(params![table.oid], |(partition,)| partition)?;
+        Ok(table)
+    };
+    found.into_iter().map(with_partitions).collect()
+}
+
+fn statement_start() -> pg_sys::TimestampTz {
+    // SAFETY: this reads a variable.
+    unsafe { pg_sys::GetCurrentStatementStartTimestamp() }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn object_accessed(
+    access: pg_sys::ObjectAccessType::Type,
+    class: pg_sys::Oid,
+    object: pg_sys::Oid,
+    part: c_int,
+    argument: *mut c_void,
+) {
+    if let Some(next) = NEXT.get() {
+        // SAFETY: the arguments are those that it would have been called with.
+        unsafe { next(access, class, object, part, argument) };
+    }
+    if access == pg_sys::ObjectAccessType::OAT_DROP && class == pg_sys::RelationRelationId && part == 0 {
+        relation_dropped(object).map_err(ErrorReport::from).unwrap_or_report();
+    }
+}
+
+/// Refuses to drop a relation if it is one of the tables and holds rows, or did so when the command began.
+fn relation_dropped(relation: pg_sys::Oid) -> Result<(), Error> {
+    let statement = statement_start();
+    let is_watched = WATCH.with_borrow(|watch| watch.as_ref().is_some_and(|watch| watch.statement == statement));
+    if !is_watched {
+        if !is_on() {
+            return Ok(());
+        }
+        // Somebody has switched event triggers off, or a command drops that is no DROP.
+        let tables = guarded()?;
+        WATCH.set(Some(Watch { statement, tables, bereft: Vec::new() }));
+    }
+    let meant = WATCH.with_borrow(|watch| {
+        let mut tables = watch.iter().flat_map(|watch| &watch.tables);
+        tables.find(|table| table.oid == relation || table.partitions.contains(&relation)).cloned()
+    });
+    let Some(table) = meant else { return Ok(()) };
+    if table.oid != relation {
+        if has_rows(relation) {
+            WATCH.with_borrow_mut(|watch| watch.iter_mut().for_each(|watch| watch.bereft.push(table.oid)));
+        }
+        return Ok(());
+    }
+    let is_bereft = WATCH.with_borrow(|watch| watch.iter().any(|watch| watch.bereft.contains(&table.oid)));
+    if is_bereft || table.holds_rows() { Err(Error::MarketplaceProtected { table: table.name }) } else { Ok(()) }
+}

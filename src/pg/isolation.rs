@@ -1,0 +1,166 @@
+//! Which users a call may be about, where enable_user_isolation() has been called.
+//!
+//! Functions that write run as the owner of the tables, from whom no policy hides anything. So they ask here what the policies say of
+//! the one who called: the role that the session works as, whatever functions with the rights of others it has come through.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, CString};
+
+use pgrx::pg_sys;
+
+use super::installation::{self, with_relation};
+use super::statement::Statement;
+use crate::error::Error;
+use crate::params;
+
+/// The tables whose rows belong to users.
+pub const TABLES_OF_USERS: [&str; 3] = ["user_add_ons", "add_on_purchases", "cart_items"];
+
+/// The policies of a table that narrow or widen what a role may write: all that are meant for it, but for those that only let it see
+/// more.
+static POLICIES: Statement<(String, Option<String>)> = Statement::new(
+    "SELECT p.polname::pg_catalog.text,
+            CASE WHEN p.polpermissive AND p.polcmd = '*' AND p.polwithcheck IS NULL
+                 THEN pg_catalog.pg_get_expr(p.polqual, p.polrelid) END
+       FROM pg_catalog.pg_policy p
+      WHERE p.polrelid = $1 AND (NOT p.polpermissive OR p.polcmd <> 'r')
+        AND (0::pg_catalog.oid = ANY (p.polroles)
+             OR EXISTS (SELECT FROM pg_catalog.unnest(p.polroles) r (oid) WHERE pg_catalog.pg_has_role($2, r.oid, 'USAGE')))",
+);
+
+/// What limits a caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Limit {
+    /// Nothing.
+    None,
+    /// To the user whom the setting names.
+    Setting(String),
+    /// Policies that say something else, or a caller who cannot be told.
+    Unknown,
+}
+
+/// A limit, and what it was found out by.
+struct Known {
+    caller: pg_sys::Oid,
+    changes: (u64, u64),
+    limit: Limit,
+}
+
+thread_local! {
+    static KNOWN: RefCell<Option<Known>> = const { RefCell::new(None) };
+}
+
+/// Refuses a call that is about another user than the caller may act for.
+pub fn check_user(user_id: &str) -> Result<(), Error> {
+    check_owner(Some(user_id))
+}
+
+/// Refuses a call about something whose owner was looked up, `None` when there is no such thing. What is somebody else's and what
+/// is not there are refused alike, so that nobody learns which of them it is.
+pub fn check_owner(owner: Option<&str>) -> Result<(), Error> {
+    match limit()? {
+        Limit::None => Ok(()),
+        Limit::Unknown => Err(Error::RowsHidden { task: "the call" }),
+        Limit::Setting(setting) => match value_of(&setting) {
+            Some(own) if owner == Some(own.as_str()) => Ok(()),
+            own => Err(Error::OtherUser { setting, own: own.filter(|own| !own.is_empty()) }),
+        },
+    }
+}
+
+/// Refuses a task that concerns all users where a policy, ours or another, hides some of them. A task that turned out to be about
+/// one user alone is for whoever may act for that user.
+pub fn check_sees_everybody(task: &'static str, owner: Option<&str>) -> Result<(), Error> {
+    check_owner(owner).map_err(|error| match error {
+        Error::OtherUser { .. } | Error::RowsHidden { .. } => Error::RowsHidden { task },
+        other => other,
+    })
+}
+
+fn limit() -> Result<Limit, Error> {
+    // SAFETY: these take in what other sessions have committed, and read variables.
+    let (caller, is_restricted) = unsafe {
+        pg_sys::AcceptInvalidationMessages();
+        (pg_sys::GetOuterUserId(), pg_sys::InSecurityRestrictedOperation())
+    };
+    let installation = installation::without_connection()?;
+    let tables = TABLES_OF_USERS.map(|table| installation.table(table));
+    let secured: Vec<pg_sys::Oid> = tables.into_iter().filter(|&table| has_row_security(table)).collect();
+    if secured.is_empty() {
+        return Ok(Limit::None);
+    }
+    if is_restricted {
+        // An index, a view or the like of somebody's, evaluated in the session of somebody else.
+        return Ok(Limit::Unknown);
+    }
+    let changes = (installation::table_changes(), installation::catalog_changes());
+    let known = KNOWN.with_borrow(|known| {
+        let known = known.as_ref().filter(|known| known.caller == caller && known.changes == changes);
+        known.map(|known| known.limit.clone())
+    });
+    if let Some(limit) = known {
+        return Ok(limit);
+    }
+    let mut limit = Limit::None;
+    for table in secured {
+        limit = match (limit, limit_by(table, caller)?) {
+            (one, Limit::None) => one,
+            (Limit::None, other) => other,
+            (one, other) if one == other => one,
+            _ => Limit::Unknown,
+        };
+    }
+    KNOWN.set(Some(Known { caller, changes, limit: limit.clone() }));
+    Ok(limit)
+}
+
+fn has_row_security(table: pg_sys::Oid) -> bool {
+    // SAFETY: the relation is open.
+    with_relation(table, |relation| unsafe { (*(*relation).rd_rel).relrowsecurity }).unwrap_or(false)
+}
+
+fn limit_by(table: pg_sys::Oid, caller: pg_sys::Oid) -> Result<Limit, Error> {
+    // SAFETY: this looks at catalogs.
+    let is_subject =
+        unsafe { pg_sys::check_enable_rls(table, caller, true) } == pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32;
+    if !is_subject {
+        return Ok(Limit::None);
+    }
+    let policies = POLICIES.execute_all(params![table, caller], |policy| policy)?;
+    Ok(match &policies[..] {
+        [(name, Some(condition))] if name == "user_isolation" => {
+            setting_of(condition).map_or(Limit::Unknown, |setting| Limit::Setting(setting.to_owned()))
+        }
+        _ => Limit::Unknown,
+    })
+}
+
+/// The setting that the condition of our policy looks at; `None` for every other condition.
+fn setting_of(condition: &str) -> Option<&str> {
+    let begins = ["((user_id)::text = ( SELECT current_setting('", "(user_id = ( SELECT current_setting('"];
+    let rest = begins.iter().find_map(|begin| condition.strip_prefix(begin))?;
+    let (setting, rest) = rest.split_once('\'')?;
+    (rest == "::text, true) AS current_setting))").then_some(setting)
+}
+
+fn value_of(setting: &str) -> Option<String> {
+    let setting = CString::new(setting).ok()?;
+    // SAFETY: this returns a C string, or NULL for a setting that nobody has set.
+    unsafe {
+        let value = pg_sys::GetConfigOption(setting.as_ptr(), true, false);
+        (!value.is_null()).then(|| super::datum::from_server(CStr::from_ptr(value).to_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::setting_of;
+
+    #[test]
+    fn the_setting_is_read_off_our_condition_and_no_other() {
+        let ours = "((user_id)::text = ( SELECT current_setting('extensions.user_id'::text, true) AS current_setting))";
+        assert_eq!(setting_of(ours), Some("extensions.user_id"));
+        assert_eq!(setting_of(&ours.replace("))", ") OR true)")), None);
+        assert_eq!(setting_of("(user_id = 'ada'::text)"), None);
+    }
+}

@@ -1,0 +1,25 @@
+//! Looking into tables by their oids, past everything that their owners can define: no view, rule, policy or function is run.
+
+use pgrx::pg_sys;
+
+/// Whether a plain table holds a row that somebody could see now. Nothing else holds any: of a partitioned table its partitions do.
+pub fn has_rows(relation: pg_sys::Oid) -> bool {
+    // SAFETY: this looks at a catalog.
+    if unsafe { pg_sys::get_rel_relkind(relation) } as u8 != pg_sys::RELKIND_RELATION {
+        return false;
+    }
+    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    // SAFETY: the relation is a table and stays open while it is scanned; what is taken here is given back.
+    unsafe {
+        let table = pg_sys::table_open(relation, lock);
+        let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
+        let slot = pg_sys::table_slot_create(table, std::ptr::null_mut());
+        let scan = pg_sys::table_beginscan(table, snapshot, 0, std::ptr::null_mut());
+        let found = pg_sys::table_scan_getnextslot(scan, pg_sys::ScanDirection::ForwardScanDirection, slot);
+        pg_sys::table_endscan(scan);
+        pg_sys::ExecDropSingleTupleTableSlot(slot);
+        pg_sys::UnregisterSnapshot(snapshot);
+        pg_sys::table_close(table, lock);
+        found
+    }
+}
