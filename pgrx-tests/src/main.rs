@@ -18,6 +18,9 @@ use suites::Suite;
 
 const VERSIONS_AT_ONCE: usize = 2;
 
+/// It knows no PostgreSQL and is tested once.
+const ENGINE: &str = "engine";
+
 /// The tests that run inside a server; before the build, as they install a library of their own.
 const INSIDE: &str = "pg_test";
 const BUILD: &str = "build";
@@ -35,20 +38,24 @@ impl Table {
         is_good
     }
 
-    /// Prints the table, with a row for each suite: whether all went well.
-    fn print<'a>(&self, rows: impl Iterator<Item = &'a str>, majors: &[u32]) -> bool {
+    /// Prints a row for each of these suites.
+    fn print<'a>(&self, rows: impl Iterator<Item = &'a str>, majors: &[u32]) {
         let outcomes = self.0.lock().expect("no thread panics");
         let cell = |name: &str, major| {
             let outcome = outcomes.get(&(name.to_owned(), major));
             outcome.map_or_else(|| "not run".to_owned(), ToString::to_string)
         };
-        let header: String = majors.iter().map(|major| format!("{:>20}", format!("PostgreSQL {major}"))).collect();
-        println!("\n{:14}{header}", "");
+        let title = |&major: &u32| if major == 0 { String::new() } else { format!("PostgreSQL {major}") };
+        let header: String = majors.iter().map(|major| format!("{:>20}", title(major))).collect();
+        println!("\n{}", format!("{:14}{header}", "").trim_end());
         for name in rows {
             let row: String = majors.iter().map(|&major| format!("{:>20}", cell(name, major))).collect();
             println!("{name:14}{row}");
         }
-        outcomes.values().all(|outcome| outcome.is_good)
+    }
+
+    fn is_good(&self) -> bool {
+        self.0.lock().expect("no thread panics").values().all(|outcome| outcome.is_good)
     }
 }
 
@@ -60,13 +67,10 @@ fn main() -> ExitCode {
     let begun = Instant::now();
     let suites = suites::compiled();
     let table = Table::default();
-    // The engine knows no PostgreSQL and is tested once.
-    let mut is_good = outcome::of("engine", 0, suites::cargo(&["test", "--package", "engine"])).is_good;
-
     run(&suites, &majors, &table);
-
-    let rows = [INSIDE, BUILD].into_iter().chain(suites.iter().map(|suite| suite.name.as_str()));
-    is_good &= table.print(rows, &majors);
+    table.print([ENGINE].into_iter(), &[0]);
+    table.print([INSIDE, BUILD].into_iter().chain(suites.iter().map(|suite| suite.name.as_str())), &majors);
+    let is_good = table.is_good();
     let took = begun.elapsed().as_secs();
     println!("\n{} in {}:{:02}", if is_good { "All is well" } else { "Something FAILED" }, took / 60, took % 60);
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -85,6 +89,7 @@ fn run(suites: &[Suite], majors: &[u32], table: &Table) {
                     sender.send(major).expect("somebody listens");
                 }
             }
+            table.add(ENGINE, 0, suites::cargo(&["test", "--package", "engine"]));
         });
         for _ in 0..VERSIONS_AT_ONCE {
             scope.spawn(|| {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::{Server, add_on, paths, refusal, text, upgrade_script};
+use harness::{Server, add_on, paths, refusal, sql, text, upgrade_script};
 use postgres::Client;
 
 fn released() -> PathBuf {
@@ -116,6 +116,20 @@ fn assert_same(upgraded: &BTreeSet<String>, fresh: &BTreeSet<String>, version: &
         "an upgrade from {version} is not a new installation: a migration is missing in sql/ (CONTRIBUTING.md says how to write one).\n\
          Only in a new installation: {missing:#?}\nOnly after the upgrade: {left:#?}"
     );
+}
+
+const SCRIPT: &str =
+    "-- What it is; about\nSELECT ';', \";\" /* ; */;\nCREATE FUNCTION f() AS $a$BEGIN; -- kept\nEND$a$;\n
+    CREATE FUNCTION g()\nBEGIN ATOMIC\n    -- kept\n    SELECT CASE WHEN true THEN 1 END;\nEND;\n-- over\n";
+
+#[test]
+fn statements_of_scripts_are_taken_apart() {
+    let expected = [
+        "SELECT ';', \";\"",
+        "CREATE FUNCTION f() AS $a$BEGIN; -- kept\nEND$a$",
+        "CREATE FUNCTION g()\nBEGIN ATOMIC\n    -- kept\n    SELECT CASE WHEN true THEN 1 END;\nEND",
+    ];
+    assert_eq!(sql::statements(SCRIPT), expected);
 }
 
 #[test]

@@ -107,6 +107,22 @@ fn restart(server: &Server) {
     }
 }
 
+/// The harness itself: what nobody has announced fails the test in which it happens.
+#[test]
+fn a_crash_that_no_test_meant_is_noticed() {
+    let server = Server::start("restart_after_crash = on");
+    server.create_database("marketplace");
+    let (mut victim, mut other) = (connect(&server), connect(&server));
+    let victim: i32 = victim.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+    signal(victim, libc::SIGKILL);
+    while other.simple_query("SELECT 1").is_ok() {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(server)));
+    let told = ended.expect_err("the crash is noticed").downcast::<String>().unwrap();
+    assert!(told.contains(&format!("(PID {victim}) was terminated by signal 9")), "{told}");
+}
+
 #[test]
 fn what_was_acknowledged_outlives_the_server() {
     let server = Server::start("restart_after_crash = on\nlog_min_messages = fatal\n");
