@@ -2227,6 +2227,23 @@ Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 235
 refuses; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
 ALTER FUNCTION @extschema@.simulate_promo_code(jsonb, text, timestamptz) COST 20000000 ROWS 100000;
 
+CREATE FUNCTION @extschema@.stripe_checkout(
+    "checkout_id" pg_catalog.uuid,
+    "success_url" pg_catalog.text,
+    "cancel_url" pg_catalog.text
+) RETURNS pg_catalog.jsonb
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'stripe_checkout_wrapper';
+COMMENT ON FUNCTION @extschema@.stripe_checkout(uuid, text, text) IS
+'What to send to Stripe so that a checkout can be paid there (semantics 6): parameters of a Checkout session in Stripe''s minor
+units, whose items add up to what the checkout costs. Send them as they are; Stripe''s API takes them flattened, line_items[0][quantity].
+Arguments: checkout_id, of a checkout that waits for its payment; success_url, cancel_url, absolute, up to 5000 characters.
+Returns: session, for POST /v1/checkout/sessions; coupon, null, or what to send to POST /v1/coupons before it, where a promotional code
+is for the first payments and not for all renewals. The coupon has the checkout''s id and can be used once.
+Errors: 22023 null_argument, text_too_long, invalid_url; P0002 checkout_not_found; 55000 checkout_state; 23514 not_payable.';
+ALTER FUNCTION @extschema@.stripe_checkout(uuid, text, text) COST 1000;
+
 CREATE OR REPLACE FUNCTION @extschema@.suspend_add_on(
     "user_id" pg_catalog.text,
     "add_on_id" pg_catalog.uuid,

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use engine::currency::Unusable;
 use engine::json::Malformed;
 use engine::money::{Money, Unit};
+use engine::stripe_checkout::Unpayable;
 
 /// Makes [`SqlState`].
 macro_rules! sql_states {
@@ -634,6 +635,34 @@ errors! {
         message: "checkout {checkout_id} is {status} and cannot be {wanted}";
         detail: "A checkout is completed or failed once, and never both.";
         hint: "Look at its purchases; start a new checkout if it has failed.";
+    }
+
+    /// Stripe cannot take the payment for a checkout in one session.
+    NotPayable {
+        /// The checkout.
+        checkout_id: Uuid,
+        /// Why not.
+        why: Unpayable,
+    } => CheckViolation "not_payable" {
+        message: "checkout {checkout_id} cannot be paid at Stripe: {why}";
+        detail: "A session takes an amount that Stripe can charge, in whole minor units, for lines that are billed alike.";
+        hint if matches!(why, Unpayable::BelowMinimum { .. }) =>
+            "Sell more at once, or give it away: a checkout of 0.00 is completed at once.";
+        hint if matches!(why, Unpayable::Fraction { .. }) =>
+            "Price in whole units of the currency, and fail this checkout.";
+        hint: "Fail this checkout, and sell its lines in several.";
+    }
+
+    /// An address that is none.
+    InvalidUrl {
+        /// The argument's name.
+        argument: &'static str,
+        /// How the address begins.
+        url: String,
+    } => InvalidParameterValue "invalid_url" {
+        message: "{argument} must be an absolute URL, not \"{url}\"";
+        detail: "Stripe sends the shopper there.";
+        hint: "Begin with https://, and encode blanks.";
     }
 
     /// The checkout was paid in another way than the caller says.

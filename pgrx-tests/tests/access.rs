@@ -80,6 +80,7 @@ const CALLS: &[(&str, &str)] = &[
     ("explain_cart_text", "SELECT explain_cart_text('zoe')"),
     ("validate_promo_code", "SELECT * FROM validate_promo_code('FIRSTBUY', 'zoe')"),
     ("checkout", "SELECT * FROM checkout('zoe', promo_code => 'LAUNCH2025')"),
+    ("stripe_checkout", "SELECT stripe_checkout('{pending}', 'https://shop.test', 'https://shop.test')"),
     ("complete_checkout", "SELECT * FROM complete_checkout('{pending}')"),
     ("fail_checkout", "SELECT fail_checkout('{pending}')"),
     ("purchase_history", "SELECT * FROM purchase_history('bob')"),

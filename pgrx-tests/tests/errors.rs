@@ -91,6 +91,13 @@ const CASES: &[(&str, &str)] = &[
         "mixed_billing",
         "UPDATE add_ons SET billing_type = 'annual' WHERE name = 'Bolt'; SELECT * FROM checkout('ada')",
     ),
+    (
+        "not_payable",
+        "UPDATE add_ons SET base_price = 0.20 WHERE name IN ('Brigade', 'Bolt');
+         SELECT * FROM checkout('ada');
+         SELECT stripe_checkout(checkout_id, 'https://shop.test', 'https://shop.test') FROM add_on_purchases WHERE user_id = 'ada'",
+    ),
+    ("invalid_url", "SELECT stripe_checkout(checkout_id, 'shop.test', 'https://shop.test') FROM add_on_purchases"),
     ("price_changed", "SELECT * FROM checkout('ada', expected_total => 1)"),
     ("promo_refused", "SELECT * FROM checkout('ada', promo_code => 'unheard of')"),
     (

@@ -16,7 +16,7 @@ SECTIONS = {
     "Entitlements": ["has_feature", "has_add_on", "has_features", "feature_configuration", "user_features", "active_add_ons",
                      "entitled_users"],
     "Carts": ["add_to_cart", "set_cart_quantity", "remove_from_cart", "clear_cart"],
-    "Checkout and purchases": ["checkout", "complete_checkout", "fail_checkout", "refund_purchase", "dispute_purchase",
+    "Checkout and purchases": ["checkout", "stripe_checkout", "complete_checkout", "fail_checkout", "refund_purchase", "dispute_purchase",
                                "resolve_dispute", "purchase_history"],
     "Subscriptions": ["grant_add_on", "renew_add_on", "cancel_add_on", "suspend_add_on", "resume_add_on"],
     "Webhooks": ["apply_stripe_event", "apply_lago_event"],

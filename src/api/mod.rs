@@ -20,6 +20,7 @@ mod protection;
 mod purchases;
 mod search;
 mod simulations;
+mod stripe;
 mod subscriptions;
 mod triggers;
 mod validators;

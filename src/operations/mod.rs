@@ -8,3 +8,4 @@ pub mod maintenance;
 pub mod payments;
 pub mod pricing;
 pub mod simulation;
+pub mod stripe_checkout;

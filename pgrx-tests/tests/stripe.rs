@@ -1,0 +1,188 @@
+//! stripe_checkout(): what is sent to Stripe comes back as an event that completes the checkout.
+
+use harness::{marketplace, refusal, text};
+use postgres::Client;
+use serde_json::{Value, json};
+
+const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
+const BOLT: &str = "a0000000-0000-4000-8000-000000000004";
+const THANKS: &str = "https://shop.test/thanks?session={CHECKOUT_SESSION_ID}";
+
+/// The id of a checkout of these add-ons, each with its quantity.
+fn check_out(client: &mut Client, user: &str, lines: &[(&str, i32)], code: Option<&str>) -> String {
+    for (add_on, quantity) in lines {
+        let query = "SELECT * FROM add_to_cart($1, $2::text::uuid, $3)";
+        client.query(query, &[&user, &add_on, &quantity]).unwrap();
+    }
+    let query = "SELECT checkout_id::text FROM checkout($1, promo_code => $2, allow_mixed_billing => true)";
+    client.query(query, &[&user, &code]).unwrap()[0].get(0)
+}
+
+fn parameters(client: &mut Client, checkout: &str) -> Value {
+    let query = format!("SELECT stripe_checkout('{checkout}', '{THANKS}', 'app://cart')");
+    serde_json::from_str(&text(client, &query).unwrap()).unwrap()
+}
+
+fn integer(value: &Value) -> i64 {
+    value.as_i64().unwrap_or_else(|| panic!("no integer: {value}"))
+}
+
+/// What Stripe makes of the parameters: the session that was paid.
+fn paid_session(parameters: &Value) -> Value {
+    let session = &parameters["session"];
+    let items = session["line_items"].as_array().unwrap();
+    let cost = |item: &Value| integer(&item["quantity"]) * integer(&item["price_data"]["unit_amount"]);
+    let subtotal: i64 = items.iter().map(cost).sum();
+    let discount = parameters["coupon"]["amount_off"].as_i64().unwrap_or(0);
+    assert_eq!(parameters["coupon"].is_null(), session.get("discounts").is_none());
+    let is_subscription = session["mode"] == "subscription";
+    assert_eq!(items.iter().any(|item| item["price_data"].get("recurring").is_some()), is_subscription);
+    json!({
+        "id": "cs_1", "object": "checkout.session", "mode": session["mode"], "status": "complete", "payment_status": "paid",
+        "client_reference_id": session["client_reference_id"], "metadata": session["metadata"],
+        "currency": items[0]["price_data"]["currency"], "amount_subtotal": subtotal, "amount_total": subtotal - discount,
+        "total_details": {"amount_discount": discount, "amount_shipping": 0, "amount_tax": 0},
+        "payment_intent": if is_subscription { Value::Null } else { json!("pi_1") },
+        "subscription": if is_subscription { json!("sub_1") } else { Value::Null },
+        "invoice": if is_subscription { json!("in_1") } else { Value::Null },
+    })
+}
+
+/// The SQLSTATE and the code of a refusal.
+fn codes(client: &mut Client, query: &str) -> (String, String) {
+    let (state, code, _) = refusal(client, query);
+    (state, code)
+}
+
+fn tell(client: &mut Client, kind: &str, object: &Value) -> Value {
+    let event =
+        json!({"id": "evt_1", "object": "event", "type": kind, "created": 1_767_225_600, "data": {"object": object}});
+    let answer = client.query_one("SELECT apply_stripe_event($1::text::jsonb)::text", &[&event.to_string()]).unwrap();
+    serde_json::from_str(answer.get(0)).unwrap()
+}
+
+#[test]
+fn what_is_sent_comes_back_and_completes_the_checkout() {
+    let mut client = marketplace("sent_and_back");
+    client
+        .batch_execute(
+            "INSERT INTO add_ons (id, name, category, base_price, billing_type) VALUES
+               ('b0000000-0000-4000-8000-000000000001', 'Once', 'analytics', 49.99, 'one_time'),
+               ('b0000000-0000-4000-8000-000000000002', 'Units', 'analytics', 0.07, 'usage_based'),
+               ('b0000000-0000-4000-8000-000000000003', 'Yearly', 'analytics', 119.99, 'annual');
+             INSERT INTO promotional_codes (code, discount_type, discount_value, renewals) VALUES
+               ('FIRST', 'percentage', 33, 0), ('TWICE', 'percentage', 33, 1), ('EVER', 'percentage', 33, NULL)",
+        )
+        .unwrap();
+    let once = "b0000000-0000-4000-8000-000000000001";
+    let units = "b0000000-0000-4000-8000-000000000002";
+    let yearly = "b0000000-0000-4000-8000-000000000003";
+    let carts: [&[(&str, i32)]; 5] =
+        [&[(once, 1)], &[(once, 3), (units, 29)], &[(BRIGADE, 1), (BOLT, 2)], &[(BOLT, 3), (units, 7)], &[(yearly, 1)]];
+    let codes = [None, Some("FIRST"), Some("TWICE"), Some("EVER")];
+    for (number, (lines, code)) in carts.iter().flat_map(|lines| codes.map(|code| (lines, code))).enumerate() {
+        client.batch_execute("BEGIN").unwrap();
+        let user = format!("user {number}");
+        let checkout = check_out(&mut client, &user, lines, code);
+        let parameters = parameters(&mut client, &checkout);
+        let session = &parameters["session"];
+        assert_eq!((&session["success_url"], &session["cancel_url"]), (&json!(THANKS), &json!("app://cart")));
+        let named: Vec<&str> = session["line_items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["price_data"]["product_data"]["metadata"]["add_on_id"].as_str().unwrap())
+            .collect();
+        assert_eq!(named, lines.iter().map(|(add_on, _)| *add_on).collect::<Vec<_>>());
+        let answer = tell(&mut client, "checkout.session.completed", &paid_session(&parameters));
+        assert_eq!(answer["action"], "completed", "{code:?} {lines:?}: {answer} for {parameters}");
+        let all =
+            "SELECT bool_and(p.status = 'completed' AND has_add_on(p.user_id, p.add_on_id)) FROM add_on_purchases p";
+        assert_eq!(text(&mut client, all).as_deref(), Some("t"));
+        client.batch_execute("ROLLBACK").unwrap();
+    }
+}
+
+#[test]
+fn a_code_for_the_first_payment_is_a_coupon_and_the_renewals_cost_more() {
+    let mut client = marketplace("coupons");
+    // 19.99 and 14.99; 5.00 off are split 2.86 and 2.14.
+    let checkout = check_out(&mut client, "ada", &[(BRIGADE, 1), (BOLT, 1)], Some("friend50"));
+    let told = parameters(&mut client, &checkout);
+    assert_eq!(
+        told["coupon"],
+        json!({"id": checkout, "name": "FRIEND50", "amount_off": 500, "currency": "usd", "duration": "once",
+               "max_redemptions": 1, "metadata": {"checkout_id": checkout}})
+    );
+    let amounts = |told: &Value| {
+        let items = told["session"]["line_items"].as_array().unwrap();
+        items.iter().map(|item| integer(&item["price_data"]["unit_amount"])).collect::<Vec<_>>()
+    };
+    assert_eq!(amounts(&told), [1999, 1499]);
+    client.batch_execute("UPDATE promotional_codes SET renewals = NULL WHERE code = 'FRIEND50'").unwrap();
+    let told = parameters(&mut client, &checkout);
+    assert_eq!((amounts(&told), &told["coupon"]), (vec![1713, 1285], &Value::Null));
+}
+
+#[test]
+fn amounts_are_in_stripes_minor_units() {
+    let mut client = marketplace("minor_units");
+    client.batch_execute("UPDATE add_ons SET base_price = 999 WHERE name = 'Bolt'").unwrap();
+    for (currency, minor) in [("JPY", 999), ("ISK", 99_900), ("EUR", 99_900)] {
+        client.batch_execute(&format!("BEGIN; SET LOCAL extensions.currency = '{currency}'")).unwrap();
+        let checkout = check_out(&mut client, "ada", &[(BOLT, 1)], None);
+        let parameters = parameters(&mut client, &checkout);
+        let session = paid_session(&parameters);
+        assert_eq!((&session["amount_total"], &session["currency"]), (&json!(minor), &json!(currency.to_lowercase())));
+        let answer = tell(&mut client, "checkout.session.completed", &session);
+        assert_eq!(answer["action"], "completed", "{currency}: {answer}");
+        client.batch_execute("ROLLBACK").unwrap();
+    }
+}
+
+#[test]
+fn what_stripe_could_not_charge_is_refused_before_anybody_is_sent_there() {
+    let mut client = marketplace("not_payable");
+    client.batch_execute("UPDATE add_ons SET base_price = 0.49 WHERE name = 'Bolt'").unwrap();
+    let cheap = check_out(&mut client, "ada", &[(BOLT, 1)], None);
+    let of = |checkout: &str, url: &str| format!("SELECT stripe_checkout('{checkout}', '{url}', '{url}')");
+    let good = "https://shop.test/";
+    assert_eq!(codes(&mut client, &of(&cheap, good)), ("23514".into(), "not_payable".into()));
+    client.batch_execute("UPDATE add_ons SET billing_type = 'annual' WHERE name = 'Brigade'").unwrap();
+    let mixed = check_out(&mut client, "bob", &[(BOLT, 9), (BRIGADE, 1)], None);
+    assert_eq!(refusal(&mut client, &of(&mixed, good)).1, "not_payable");
+    client.batch_execute(&format!("SELECT fail_checkout('{mixed}')")).unwrap();
+    assert_eq!(codes(&mut client, &of(&mixed, good)), ("55000".into(), "checkout_state".into()));
+    assert_eq!(refusal(&mut client, &of("00000000-0000-0000-0000-000000000000", good)).1, "checkout_not_found");
+    for url in ["", "shop.test", "://shop.test", "https://", "https://shop.test/a b", "1s://x", "javascript:alert(1)"] {
+        assert_eq!(codes(&mut client, &of(&cheap, url)), ("22023".into(), "invalid_url".into()), "{url}");
+    }
+    let long = format!("https://shop.test/{}", "x".repeat(5000));
+    assert_eq!(refusal(&mut client, &of(&cheap, &long)).1, "text_too_long");
+    assert_eq!(refusal(&mut client, "SELECT stripe_checkout(NULL, 'https://a', 'https://a')").1, "null_argument");
+}
+
+#[test]
+fn purchases_without_a_snapshot_are_sold_as_the_catalog_says() {
+    let mut client = marketplace("no_snapshot");
+    let checkout = "f0000000-0000-4000-8000-000000000001";
+    for metadata in [
+        "{}",
+        r#"{"quote_line": 7}"#,
+        r#"{"quote_line": {"promo_discount": "x", "billing_type": "never"}, "position": "z"}"#,
+    ] {
+        client
+            .batch_execute(&format!(
+                "BEGIN;
+                 INSERT INTO add_on_purchases (user_id, add_on_id, amount, quantity, checkout_id, metadata)
+                 VALUES ('cy', '{BOLT}', 29.98, 2, '{checkout}', '{metadata}')"
+            ))
+            .unwrap();
+        let session = parameters(&mut client, checkout)["session"].take();
+        let item = &session["line_items"][0];
+        assert_eq!((&item["quantity"], &item["price_data"]["unit_amount"]), (&json!(2), &json!(1499)));
+        assert_eq!(item["price_data"]["product_data"]["name"], "Bolt");
+        assert_eq!(session["mode"], "subscription");
+        client.batch_execute("ROLLBACK").unwrap();
+    }
+}
