@@ -103,8 +103,11 @@ fn instances(candidates: &[Candidate], applied: &[AppliedBundle]) -> Vec<u32> {
     candidates.iter().map(|candidate| of(candidate).map_or(0, |applied| applied.instances)).collect()
 }
 
+/// A bundle: the places of its lines, what it takes off, and how often it may be used.
+type Member = (Vec<usize>, Discount, u32);
+
 /// Lines and bundles of them: so few cents that rounding decides, or ordinary amounts.
-fn crowd() -> impl Strategy<Value = (Vec<Stock>, Vec<(Vec<usize>, Discount, u32)>)> {
+fn crowd() -> impl Strategy<Value = (Vec<Stock>, Vec<Member>)> {
     const LINES: usize = 6;
     let remaining = prop_oneof![0..40_i64, 0..20_000_i64];
     let stock =
@@ -118,21 +121,16 @@ fn crowd() -> impl Strategy<Value = (Vec<Stock>, Vec<(Vec<usize>, Discount, u32)
     (vec(stock, LINES), vec((lines, discount, 1..16_u32), 1..10))
 }
 
-fn bundles_of(crowd: &[(Vec<usize>, Discount, u32)]) -> Vec<Rc<Bundle>> {
-    let bundle = |(number, (lines, discount, _)): (u128, &(Vec<usize>, Discount, u32))| {
+fn bundles_of(crowd: &[Member]) -> Vec<Rc<Bundle>> {
+    let bundle = |(number, (lines, discount, _)): (u128, &Member)| {
         let add_on_ids = lines.iter().map(|&line| Uuid::from_u128(line as u128)).collect();
         Rc::new(Bundle { add_on_ids, discount: *discount, ..bundle(number, [], 0) })
     };
     (1..).zip(crowd).map(bundle).collect()
 }
 
-fn candidates_of<'c>(
-    crowd: &[(Vec<usize>, Discount, u32)],
-    bundles: &'c [Rc<Bundle>],
-    stock: &[Stock],
-    unit: Unit,
-) -> Vec<Candidate<'c>> {
-    let candidate = |(bundle, (lines, _, uses)): (&'c Rc<Bundle>, &(Vec<usize>, Discount, u32))| {
+fn candidates_of<'c>(crowd: &[Member], bundles: &'c [Rc<Bundle>], stock: &[Stock], unit: Unit) -> Vec<Candidate<'c>> {
+    let candidate = |(bundle, (lines, _, uses)): (&'c Rc<Bundle>, &Member)| {
         let in_cart = lines.iter().map(|&line| stock[line].quantity).min().unwrap();
         Candidate { bundle, lines: lines.clone(), most: in_cart.min(*uses), unit }
     };
