@@ -67,8 +67,10 @@ impl Definitions {
 
     /// Functions that are new or have changed. One that is made again forgets what it costs.
     fn functions_since(&self, old: &Definitions) -> String {
-        let mut changed: Vec<_> =
-            self.functions.iter().filter(|(name, made)| old.functions.get(*name) != Some(made)).collect();
+        let is_as_before = |name, made| {
+            old.functions.get(name).is_some_and(|before: &Vec<String>| comparable(before) == comparable(made))
+        };
+        let mut changed: Vec<_> = self.functions.iter().filter(|(name, made)| !is_as_before(*name, made)).collect();
         changed.sort_by_key(|(_, made)| made.iter().map(|statement| place(statement)).max());
         let mut script = String::new();
         for (name, made) in changed {
@@ -85,6 +87,24 @@ impl Definitions {
     fn comments_since(&self, old: &Definitions) -> String {
         self.comments.difference(&old.comments).map(|comment| format!("{comment};\n")).collect()
     }
+}
+
+/// The same for functions that tell their costs when they are made and afterwards.
+fn comparable(made: &[String]) -> BTreeSet<String> {
+    made.iter().flat_map(|statement| without_costs(statement)).collect()
+}
+
+/// A statement, and by itself what it says of costs.
+fn without_costs(statement: &str) -> [String; 2] {
+    let Some((before, rest)) = statement.split_once(" COST ") else { return [statement.to_owned(), String::new()] };
+    let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let mut end = digits(rest);
+    if let Some(rows) = rest[end..].strip_prefix(" ROWS ") {
+        end += " ROWS ".len() + digits(rows);
+    }
+    let costs = &rest[..end];
+    let others = format!("{before}{}", &rest[end..]);
+    [if others.starts_with("ALTER") { String::new() } else { others }, costs.to_owned()]
 }
 
 /// PostgreSQL looks at once for what supports a function, and for what a body in SQL's own syntax calls.
