@@ -33,3 +33,4 @@ pub mod split;
 pub mod stripe_checkout;
 pub mod subscription;
 pub mod time;
+pub mod usage;

@@ -1,0 +1,261 @@
+//! What calls may use, over random sources of units (semantics 7).
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use engine::time::{Instant, Window};
+use engine::usage::units::Units;
+use engine::usage::{Counter, Source, Usage};
+
+const NOW: Instant = Instant(1_000);
+
+fn units(millionths: i128) -> Units {
+    Units::from_millionths(millionths)
+}
+
+/// A source that grants so much, of which so much was used, in a period that ends at an instant.
+fn source(id: u128, granted: Option<i128>, used: i128, until: Option<i64>) -> Source {
+    Source {
+        add_on_id: Uuid::from_u128(id),
+        granted: granted.map(units),
+        allows_overage: false,
+        period: Window { from: Some(Instant(900)), until: until.map(Instant) },
+        expires_at: None,
+        counter: (used > 0).then_some(Counter { used: units(used), at: Instant(950) }),
+    }
+}
+
+/// What a call would leave used of each source, by add-on.
+fn changes(usage: &Usage) -> Vec<(u128, i128)> {
+    let mut changes: Vec<(u128, i128)> =
+        usage.changes(NOW).iter().map(|(id, counter)| (id.as_u128(), counter.used.millionths())).collect();
+    changes.sort_unstable();
+    changes
+}
+
+#[test]
+fn several_sources_add_up_and_what_ends_first_is_burnt_first() {
+    let mut usage = Usage::of(vec![
+        source(1, Some(10), 0, None),
+        source(2, Some(10), 4, Some(1_200)),
+        source(4, Some(10), 0, Some(1_100)),
+        source(3, Some(10), 9, Some(1_100)),
+    ]);
+    assert_eq!(usage.status().granted, Some(units(40)));
+    assert_eq!(usage.status().remaining(), Some(units(27)));
+    assert_eq!(usage.status().resets_at, Some(Instant(1_100)));
+    assert!(usage.consume(units(20)));
+    // One is left in 3 and ten in 4, of the same end, then six in 2, and three come from 1, which has no end.
+    assert_eq!(changes(&usage), [(1, 3), (2, 10), (3, 10), (4, 10)]);
+    assert!(!usage.consume(units(8)), "seven are left");
+    assert_eq!(changes(&usage), [(1, 3), (2, 10), (3, 10), (4, 10)]);
+    assert!(usage.consume(units(7)));
+    assert_eq!(usage.status().remaining(), Some(Units::ZERO));
+}
+
+#[test]
+fn an_add_on_that_ends_before_its_period_is_burnt_before_that() {
+    let ending = Source { expires_at: Some(Instant(1_050)), ..source(2, Some(10), 0, Some(2_000)) };
+    let mut usage = Usage::of(vec![source(1, Some(10), 0, Some(1_100)), ending]);
+    assert!(usage.consume(units(3)));
+    assert_eq!(changes(&usage), [(2, 3)]);
+    assert_eq!(usage.status().resets_at, Some(Instant(1_100)));
+}
+
+#[test]
+fn a_period_begins_by_itself() {
+    let of_last_period = |counted_at| Source {
+        counter: Some(Counter { used: units(9), at: Instant(counted_at) }),
+        ..source(1, Some(10), 0, Some(2_000))
+    };
+    assert_eq!(Usage::of(vec![of_last_period(899)]).status().used, Some(Units::ZERO));
+    assert_eq!(Usage::of(vec![of_last_period(900)]).status().used, Some(units(9)));
+    // Asked about the past: what was used before the period that is counted now is not kept.
+    assert_eq!(Usage::of(vec![of_last_period(2_000)]).status().used, None);
+    assert_eq!(Usage::of(vec![of_last_period(2_000)]).status().remaining(), None);
+}
+
+#[test]
+fn what_was_used_stays_used_when_less_is_granted() {
+    let mut usage = Usage::of(vec![source(1, Some(5), 8, None), source(2, Some(10), 0, None)]);
+    assert_eq!(usage.status().remaining(), Some(units(7)));
+    assert!(!usage.consume(units(8)));
+    assert!(usage.consume(units(7)));
+    assert_eq!(changes(&usage), [(2, 7)]);
+    let mut over = Usage::of(vec![source(1, Some(5), 8, None)]);
+    assert_eq!(over.status().remaining(), Some(Units::ZERO));
+    assert!(!over.consume(units(1)) && over.consume(Units::ZERO));
+    assert!(!over.set(units(6)) && over.set(units(5)));
+}
+
+#[test]
+fn an_unlimited_source_spares_the_others() {
+    let mut usage = Usage::of(vec![source(1, Some(5), 2, None), source(2, None, 0, Some(2_000))]);
+    assert_eq!((usage.status().granted, usage.status().remaining()), (None, None));
+    assert!(usage.consume(Units::MAX));
+    assert_eq!(changes(&usage), [(2, Units::MAX.millionths())]);
+    assert_eq!(usage.status().used, Some(Units::MAX + units(2)));
+}
+
+#[test]
+fn more_than_is_granted_is_on_the_last_that_allows_it() {
+    let soft = |id, until| Source { allows_overage: true, ..source(id, Some(10), 0, until) };
+    let mut usage = Usage::of(vec![soft(1, Some(1_100)), soft(2, Some(1_200)), source(3, Some(10), 0, None)]);
+    assert!(usage.consume(units(35)));
+    assert_eq!(changes(&usage), [(1, 10), (2, 15), (3, 10)]);
+    assert_eq!((usage.status().used, usage.status().remaining()), (Some(units(35)), Some(Units::ZERO)));
+    assert!(usage.release(units(6)));
+    assert_eq!(changes(&usage), [(1, 10), (2, 15), (3, 4)]);
+    assert!(usage.set(units(50)));
+}
+
+#[test]
+fn at_most_what_was_used_is_given_back() {
+    let mut usage = Usage::of(vec![source(1, Some(10), 3, Some(1_100)), source(2, Some(10), 2, None)]);
+    assert!(usage.release(units(4)));
+    assert_eq!(changes(&usage), [(1, 1), (2, 0)]);
+    assert!(usage.release(units(100)));
+    assert_eq!(usage.status().used, Some(Units::ZERO));
+}
+
+#[test]
+fn who_has_nothing_can_use_nothing() {
+    let mut usage = Usage::of(vec![]);
+    assert!(
+        !usage.consume(units(1)) && !usage.consume(Units::ZERO) && !usage.release(units(1)) && !usage.set(Units::ZERO)
+    );
+    assert_eq!(usage.status().granted, Some(Units::ZERO));
+    assert_eq!(usage.status().remaining(), Some(Units::ZERO));
+}
+
+/// A call: consume, release or set.
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    Consume(i128),
+    Release(i128),
+    Set(i128),
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let amount = || prop_oneof![0..12_i128, 0..60_i128];
+    prop_oneof![
+        4 => amount().prop_map(Call::Consume),
+        1 => amount().prop_map(Call::Release),
+        1 => amount().prop_map(Call::Set),
+    ]
+}
+
+fn sources(limits: bool, overage: bool) -> impl Strategy<Value = Vec<Source>> {
+    let granted = (0..20_i128, prop::bool::weighted(0.8))
+        .prop_map(move |(limit, is_limited)| (limits || is_limited).then_some(limit));
+    let allows = prop::bool::weighted(0.3).prop_map(move |allows| overage && allows);
+    let window = (prop::option::of(1_001..1_010_i64), prop::option::of(1_001..1_010_i64));
+    let counter = prop::option::of((0..20_i128, prop_oneof![800..900_i64, 900..1_001_i64]));
+    vec((granted, allows, window, counter), 1..5).prop_map(|all| {
+        let source = |(id, (granted, allows_overage, (until, expires_at), counter))| Source {
+            allows_overage,
+            expires_at: Option::map(expires_at, Instant),
+            counter: Option::map(counter, |(used, at)| Counter { used: units(used), at: Instant(at) }),
+            ..source(id, granted, 0, until)
+        };
+        (1..).zip(all).map(source).collect()
+    })
+}
+
+/// The sources as the next call would find them.
+fn written(mut sources: Vec<Source>, usage: &Usage) -> Vec<Source> {
+    for (add_on_id, counter) in usage.changes(NOW) {
+        sources
+            .iter_mut()
+            .filter(|source| source.add_on_id == add_on_id)
+            .for_each(|source| source.counter = Some(counter));
+    }
+    sources
+}
+
+fn total(sources: &[Source]) -> Units {
+    Usage::of(sources.to_vec()).status().used.unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+    #[test]
+    fn nobody_ever_uses_more_than_is_granted(sources in sources(true, false), calls in vec(call(), 1..30)) {
+        let mut sources = sources;
+        for call in calls {
+            let before = Usage::of(sources.clone()).status();
+            let (granted, used) = (before.granted.unwrap(), before.used.unwrap());
+            let mut usage = Usage::of(sources.clone());
+            let (is_allowed, expected) = match call {
+                Call::Consume(amount) => {
+                    let fits = amount == 0 || used + units(amount) <= granted;
+                    prop_assert_eq!(usage.consume(units(amount)), fits);
+                    (fits, used + units(amount))
+                }
+                Call::Release(amount) => (usage.release(units(amount)), used.less(units(amount))),
+                Call::Set(amount) => {
+                    let fits = units(amount) <= granted;
+                    prop_assert_eq!(usage.set(units(amount)), fits);
+                    (fits, units(amount))
+                }
+            };
+            // All or nothing, and what was written is what was answered.
+            let expected = if is_allowed { expected } else { used };
+            prop_assert_eq!(usage.status().used, Some(expected));
+            if !is_allowed {
+                prop_assert!(usage.changes(NOW).is_empty());
+            }
+            sources = written(sources, &usage);
+            prop_assert_eq!(total(&sources), expected);
+            prop_assert!(expected <= granted.max(used));
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_sources_changes_nothing(sources in sources(false, true), calls in vec(call(), 1..10)) {
+        let mut reversed: Vec<Source> = sources.clone();
+        reversed.reverse();
+        let (mut one, mut other) = (Usage::of(sources), Usage::of(reversed));
+        for call in calls {
+            let mut answers = [&mut one, &mut other].map(|usage| match call {
+                Call::Consume(amount) => usage.consume(units(amount)),
+                Call::Release(amount) => usage.release(units(amount)),
+                Call::Set(amount) => usage.set(units(amount)),
+            });
+            answers.sort_unstable();
+            prop_assert_eq!(answers[0], answers[1]);
+            prop_assert_eq!(changes(&one), changes(&other));
+        }
+    }
+
+    #[test]
+    fn nothing_is_burnt_of_what_ends_later_while_something_is_left_of_what_ends_earlier(
+        sources in sources(true, true), amount in 1..40_i128,
+    ) {
+        let mut usage = Usage::of(sources.clone());
+        usage.consume(units(amount));
+        let after = written(sources.clone(), &usage);
+        let end = |source: &Source| {
+            source.period.until.into_iter().chain(source.expires_at).min().unwrap_or(Instant::INFINITY)
+        };
+        for earlier in &after {
+            let has_room = total(&[*earlier]) < earlier.granted.unwrap();
+            for (later, before) in after.iter().zip(&sources) {
+                let is_later = (end(earlier), earlier.add_on_id) < (end(later), later.add_on_id);
+                prop_assert!(!(has_room && is_later) || total(&[*later]) == total(&[*before]));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_given_back_was_used(sources in sources(false, true), amount in 0..40_i128) {
+        let used = total(&sources);
+        let mut usage = Usage::of(sources.clone());
+        usage.release(units(amount));
+        let after = written(sources, &usage);
+        prop_assert_eq!(total(&after), used.less(units(amount)));
+        prop_assert!(after.iter().all(|source| total(&[*source]) >= Units::ZERO));
+    }
+}
