@@ -12,6 +12,7 @@ use engine::currency::Unusable;
 use engine::json::Malformed;
 use engine::money::{Money, Unit};
 use engine::stripe_checkout::Unpayable;
+use engine::usage::units::Units;
 
 /// Makes [`SqlState`].
 macro_rules! sql_states {
@@ -479,6 +480,28 @@ errors! {
         message: "{argument} must be {expected}, not {amount}";
         detail: "Amounts are decimal numbers with at most two decimals.";
         hint: "Pass {argument} in the currency's units, such as 19.99.";
+    }
+
+    /// A number that is no amount of units.
+    InvalidUnits {
+        /// The argument's name.
+        argument: &'static str,
+        /// The number given.
+        amount: String,
+    } => InvalidParameterValue "invalid_units" {
+        message: "{argument} must be a number from 0 to {most}, not {amount}", most = Units::MAX;
+        detail: "Units are counted with at most six decimals.";
+        hint: "Pass a number such as 1 or 0.25.";
+    }
+
+    /// More units in use than a counter holds.
+    UnitsOutOfRange {
+        /// The feature.
+        feature_key: String,
+    } => NumericValueOutOfRange "units_out_of_range" {
+        message: "more units of \"{feature_key}\" would be used than can be counted";
+        detail: "The most is {most}.", most = Units::MAX;
+        hint: "Use fewer units, or give some back with release_feature().";
     }
 
     /// A word that is none of those that can stand here.

@@ -13,7 +13,11 @@ extension_sql_file!(
     requires = ["add_ons", check_pricing_conditions]
 );
 extension_sql_file!("../sql/tables/cart_items.sql", name = "cart_items", requires = ["add_ons"]);
-extension_sql_file!("../sql/tables/add_on_features.sql", name = "add_on_features", requires = ["add_ons"]);
+extension_sql_file!(
+    "../sql/tables/add_on_features.sql",
+    name = "add_on_features",
+    requires = ["add_ons", check_feature_configuration]
+);
 extension_sql_file!(
     "../sql/tables/promotional_codes.sql",
     name = "promotional_codes",

@@ -1,7 +1,7 @@
 //! What only reads, and so has to work in a read-only transaction, in a parallel worker, and on a standby.
 
 /// Every function and view that only reads; a test looks whether a function is missing.
-pub const READS: [&str; 33] = [
+pub const READS: [&str; 35] = [
     "SELECT price_add_on('a0000000-0000-4000-8000-000000000003')",
     r#"SELECT quote('[{"add_on_id": "a0000000-0000-4000-8000-000000000003", "quantity": 1}]', 'ada', 'pro', 'launch2025')"#,
     "SELECT price_cart('ada', 'pro', 'launch2025')",
@@ -23,6 +23,8 @@ pub const READS: [&str; 33] = [
     "SELECT * FROM entitled_users('x')",
     "SELECT * FROM search_add_ons('agent', 'ai-services', 'agent_platform', 1, 100)",
     "SELECT * FROM purchase_history('ada')",
+    "SELECT * FROM feature_usage('ada')",
+    "SELECT * FROM feature_usage('ada', 'gpu_hours')",
     "SELECT * FROM check_catalog()",
     "SELECT * FROM currency_setting()",
     "SELECT * FROM check_marketplace()",

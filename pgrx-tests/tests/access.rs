@@ -20,7 +20,8 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Functions that PUBLIC may execute, because constraints call them.
-const FOR_ALL: [&str; 3] = ["has_no_duplicates", "check_pricing_conditions", "check_user_restrictions"];
+const FOR_ALL: [&str; 4] =
+    ["has_no_duplicates", "check_pricing_conditions", "check_user_restrictions", "check_feature_configuration"];
 
 fn functions(client: &mut Client) -> BTreeSet<String> {
     let query = "
@@ -67,6 +68,10 @@ const CALLS: &[(&str, &str)] = &[
     ("has_add_on", "SELECT has_add_on('bob', '{brigade}')"),
     ("has_features", "SELECT * FROM has_features('bob', '{agent_platform}')"),
     ("feature_configuration", "SELECT feature_configuration('bob', 'agent_platform')"),
+    ("consume_feature", "SELECT * FROM consume_feature('ada', 'agent_platform')"),
+    ("release_feature", "SELECT * FROM release_feature('ada', 'agent_platform')"),
+    ("set_feature_usage", "SELECT * FROM set_feature_usage('ada', 'agent_platform', 1)"),
+    ("feature_usage", "SELECT * FROM feature_usage('ada')"),
     ("user_features", "SELECT * FROM user_features('bob')"),
     ("active_add_ons", "SELECT * FROM active_add_ons('bob')"),
     ("entitled_users", "SELECT * FROM entitled_users('agent_platform')"),
@@ -255,7 +260,7 @@ fn public_has_nothing() {
              WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname <> 'known'
                AND (has_table_privilege('nothing_none', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
                     OR has_any_column_privilege('nothing_none', c.oid, 'SELECT, INSERT, UPDATE, REFERENCES'))) x (what)";
-    let for_all = "check_pricing_conditions check_user_restrictions has_no_duplicates";
+    let for_all = "check_feature_configuration check_pricing_conditions check_user_restrictions has_no_duplicates";
     assert_eq!(text(&mut client, allowed).unwrap(), for_all);
     // What runs with its owner's rights finds nothing that a caller could have put in its way.
     let definers = "SELECT string_agg(proname, ' ' ORDER BY proname) FROM pg_proc

@@ -83,6 +83,13 @@ const CASES: &[(&str, &str)] = &[
     ("currency_unusable", "SELECT quote('[]')"),
     ("text_too_long", "SELECT checkout('ada', idempotency_key => repeat('x', 10000))"),
     ("invalid_amount", "SELECT refund_purchase(id, -1) FROM add_on_purchases WHERE user_id = 'carol'"),
+    ("invalid_units", "SELECT * FROM consume_feature('ada', 'gpu_hours', 'NaN')"),
+    (
+        "units_out_of_range",
+        r#"UPDATE add_on_features SET configuration = '{"limit": 1, "overage": "allow"}' WHERE feature_key = 'gpu_hours';
+           SELECT grant_add_on('ada', add_on_id) FROM add_on_features WHERE feature_key = 'gpu_hours';
+           SELECT consume_feature('ada', 'gpu_hours', 99999999999999), consume_feature('ada', 'gpu_hours', 99999999999999)"#,
+    ),
     ("unknown_word", "SELECT * FROM purchase_history('ada', 'bought')"),
     ("expiry_not_ahead", "SELECT * FROM grant_add_on('ada', 'a0000000-0000-4000-8000-000000000003', '2000-01-01')"),
     ("negative_interval", "SELECT * FROM run_maintenance('-1 day')"),

@@ -21,6 +21,7 @@ const SUITES: &[&str] = &[
     "checkout",
     "purchases",
     "subscriptions",
+    "usage",
     "payment_events",
     "operations",
     "catalog_checks",

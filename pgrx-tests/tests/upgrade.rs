@@ -159,7 +159,7 @@ fn digest(client: &mut Client) -> String {
             SELECT (to_jsonb(a) - 'trial_days')::text FROM add_ons a UNION ALL SELECT to_jsonb(a)::text FROM add_on_features a
          UNION ALL SELECT to_jsonb(a)::text FROM add_on_bundles a UNION ALL SELECT to_jsonb(a)::text FROM pricing_rules a
          UNION ALL SELECT (to_jsonb(a) - 'renewals')::text FROM promotional_codes a
-         UNION ALL SELECT (to_jsonb(a) - '{quantity,renewal_amount,suspended_at,sources}'::text[])::text FROM user_add_ons a
+         UNION ALL SELECT (to_jsonb(a) - '{quantity,renewal_amount,suspended_at,sources,usage,usage_keys}'::text[])::text FROM user_add_ons a
          UNION ALL SELECT (to_jsonb(a) - '{facts,provider_ids,paid}'::text[])::text FROM add_on_purchases a UNION ALL SELECT to_jsonb(a)::text FROM cart_items a) x (t)";
     text(client, query).unwrap()
 }

@@ -8,21 +8,21 @@ DECLARE
     -- By add-on: its feature keys and their configurations.
     catalog_features CONSTANT jsonb := '{
         "Unicorn Orator (TTS)": {
-            "text_to_speech": {"languages": 30, "characters_per_month": 500000},
+            "text_to_speech": {"limit": 500000, "per": "month", "unit": "characters", "languages": 30},
             "voice_library": {"voices": 120},
             "voice_streaming": {"max_latency_ms": 300},
             "audio_export": {"formats": ["mp3", "wav", "ogg"]},
             "api_access": {"requests_per_minute": 60}
         },
         "Amanuensis (STT)": {
-            "speech_to_text": {"accuracy_percent": 95, "minutes_per_month": 1000},
+            "speech_to_text": {"limit": 1000, "per": "month", "unit": "minutes", "accuracy_percent": 95},
             "speaker_labels": {"speakers": 8},
             "live_transcription": {"streams": 2},
             "subtitle_export": {"formats": ["srt", "vtt"]},
             "api_access": {"requests_per_minute": 60}
         },
         "Brigade": {
-            "agent_platform": {"agents": 10},
+            "agent_platform": {"limit": 10, "per": "ever", "unit": "agents"},
             "agent_tools": {"tools_per_agent": 20},
             "agent_memory": {"megabytes": 512},
             "workflow_builder": {"workflows": 50},
@@ -30,38 +30,38 @@ DECLARE
         },
         "Bolt": {
             "code_completion": {"languages": 25},
-            "code_review": {"reviews_per_day": 50},
-            "cloud_workspaces": {"workspaces": 5},
-            "gpu_hours": {"hours": 10, "priority": false}
+            "code_review": {"limit": 50, "per": "day", "unit": "reviews"},
+            "cloud_workspaces": {"limit": 5, "per": "ever", "unit": "workspaces"},
+            "gpu_hours": {"limit": 10, "unit": "hours", "priority": false}
         },
         "Presenton": {
-            "presentation_builder": {"presentations_per_month": 50},
+            "presentation_builder": {"limit": 50, "per": "month", "unit": "presentations"},
             "template_library": {"templates": 100},
             "brand_kit": {"brands": 3},
             "slide_export": {"formats": ["pptx", "pdf"]}
         },
         "Center-Deep Pro": {
-            "semantic_search": {"documents": 100000},
-            "vector_database": {"vectors": 500000, "dedicated": false},
+            "semantic_search": {"limit": 100000, "per": "ever", "unit": "documents"},
+            "vector_database": {"limit": 500000, "per": "ever", "unit": "vectors", "dedicated": false},
             "search_analytics": {"retention_days": 90},
             "document_connectors": {"connectors": 12},
             "api_access": {"requests_per_minute": 120}
         },
         "Document Processing": {
-            "ocr": {"pages_per_month": 5000},
+            "ocr": {"limit": 5000, "per": "month", "unit": "pages"},
             "table_extraction": {"tables_per_page": 10},
             "form_recognition": {"forms": 40},
             "batch_processing": {"jobs": 5},
             "document_connectors": {"connectors": 4}
         },
         "Vector Search": {
-            "vector_database": {"vectors": 1000000, "dedicated": true},
+            "vector_database": {"limit": 1000000, "per": "ever", "unit": "vectors", "dedicated": true},
             "hybrid_search": {"max_latency_ms": 10},
             "vector_snapshots": {"snapshots": 7},
             "api_access": {"requests_per_minute": 600}
         },
         "GPU Compute": {
-            "gpu_hours": {"hours": 50, "priority": true},
+            "gpu_hours": {"limit": 50, "unit": "hours", "priority": true},
             "gpu_models": {"models": ["A100", "H100"]},
             "container_images": {"images": 20},
             "job_scheduler": {"jobs": 10},

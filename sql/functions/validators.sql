@@ -15,4 +15,12 @@ Returns: true, or an error that names the key.
 Errors: 23514 malformed_column.';
 ALTER FUNCTION @extschema@.check_user_restrictions(jsonb) COST 50;
 
+COMMENT ON FUNCTION @extschema@.check_feature_configuration(jsonb) IS
+'Whether a document is one that add_on_features.configuration may hold: limit, per and overage must make sense, everything else is the
+host''s own. A CHECK constraint calls it.
+Arguments: configuration.
+Returns: true, or an error that names the key.
+Errors: 23514 malformed_column.';
+ALTER FUNCTION @extschema@.check_feature_configuration(jsonb) COST 50;
+
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -11,7 +11,8 @@ CREATE TABLE @extschema@.add_on_features (
     CONSTRAINT add_on_features_pkey PRIMARY KEY (id),
     CONSTRAINT add_on_features_add_on_feature_key UNIQUE (add_on_id, feature_key),
     CONSTRAINT add_on_features_add_on_id_fkey
-        FOREIGN KEY (add_on_id) REFERENCES @extschema@.add_ons (id) ON DELETE CASCADE
+        FOREIGN KEY (add_on_id) REFERENCES @extschema@.add_ons (id) ON DELETE CASCADE,
+    CONSTRAINT add_on_features_configuration_check CHECK (@extschema@.check_feature_configuration(configuration))
 );
 
 COMMENT ON TABLE @extschema@.add_on_features IS
@@ -22,7 +23,10 @@ COMMENT ON COLUMN @extschema@.add_on_features.feature_key IS 'The feature, as th
 COMMENT ON COLUMN @extschema@.add_on_features.enabled IS 'false withholds the feature, even when add_ons.features lists it.';
 COMMENT ON COLUMN @extschema@.add_on_features.configuration IS
 'Limits and options, as a JSON object. Where several owned add-ons give the feature, feature_configuration() merges key by key:
-numbers by the larger, booleans by OR, anything else from the most recently purchased add-on.';
+numbers by the larger, booleans by OR, anything else from the most recently purchased add-on.
+limit, a number from 0, makes the feature metered: consume_feature() lets so many units be used for each unit of the add-on and each
+per: period (the default: the add-on''s own paid one), day, month, year (of the calendar in UTC) or ever. overage: refuse (the
+default) or allow more. Limits of several add-ons add up.';
 COMMENT ON COLUMN @extschema@.add_on_features.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.add_on_features.updated_at IS 'When the row was last updated; kept by a trigger.';
 

@@ -17,6 +17,8 @@ CREATE TABLE @extschema@.user_add_ons (
     renewal_amount       numeric(10,2),
     suspended_at         timestamptz,
     sources              jsonb,
+    usage                jsonb,
+    usage_keys           bytea,
     CONSTRAINT user_add_ons_pkey PRIMARY KEY (id),
     CONSTRAINT user_add_ons_user_add_on_key UNIQUE (user_id, add_on_id),
     CONSTRAINT user_add_ons_add_on_id_fkey
@@ -25,7 +27,8 @@ CREATE TABLE @extschema@.user_add_ons (
         CHECK (status IN ('active', 'cancelled', 'expired', 'pending', 'suspended')),
     CONSTRAINT user_add_ons_quantity_check CHECK (quantity > 0),
     CONSTRAINT user_add_ons_renewal_amount_check CHECK (renewal_amount >= 0)
-);
+    -- Room on each page, so that counting what is used writes beside the row and touches no index.
+) WITH (fillfactor = 85);
 
 COMMENT ON TABLE @extschema@.user_add_ons IS
 'Who owns what. A user is entitled to an add-on at an instant when the row is active and purchased_at <= instant < expires_at.';
@@ -42,6 +45,11 @@ COMMENT ON COLUMN @extschema@.user_add_ons.cancellation_reason IS 'What the user
 COMMENT ON COLUMN @extschema@.user_add_ons.cancelled_at IS 'When it was cancelled.';
 COMMENT ON COLUMN @extschema@.user_add_ons.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.user_add_ons.updated_at IS 'When the row was last updated; kept by a trigger.';
+COMMENT ON COLUMN @extschema@.user_add_ons.usage IS
+'What was used of the add-on''s metered features, and when that was last counted: {"pages": {"used": 120, "at": "..."}}. It counts in the
+current period if that had begun by then. consume_feature() and its like keep it; feature_usage() tells what it comes to.';
+COMMENT ON COLUMN @extschema@.user_add_ons.usage_keys IS
+'The idempotency keys that were last used for each metered feature, with what was answered, packed.';
 COMMENT ON COLUMN @extschema@.user_add_ons.quantity IS
 'Units: as many as the live purchase with the most units bought; those of usage_based add-ons add up.';
 COMMENT ON COLUMN @extschema@.user_add_ons.renewal_amount IS

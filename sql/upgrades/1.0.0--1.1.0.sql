@@ -11,6 +11,9 @@ ALTER TABLE @extschema@.user_add_ons
     ADD COLUMN renewal_amount numeric(10,2),
     ADD COLUMN suspended_at timestamptz,
     ADD COLUMN sources jsonb,
+    ADD COLUMN usage jsonb,
+    ADD COLUMN usage_keys bytea,
+    SET (fillfactor = 85),
     ADD CONSTRAINT user_add_ons_quantity_check CHECK (quantity > 0),
     ADD CONSTRAINT user_add_ons_renewal_amount_check CHECK (renewal_amount >= 0);
 ALTER TABLE @extschema@.add_on_purchases
@@ -50,6 +53,19 @@ DROP FUNCTION @extschema@.check_marketplace();
 -- The function costs more than an insert would bear, and nearly every code is in capitals.
 CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF currency ON @extschema@.add_on_purchases
     FOR EACH ROW WHEN (NEW.currency <> upper(NEW.currency COLLATE "C")) EXECUTE FUNCTION @extschema@.normalize_currency();
+
+-- Configurations had no keys of ours before. Where one has them in another sense, the constraint holds for new ones until somebody
+-- corrects that and validates it.
+ALTER TABLE @extschema@.add_on_features ADD CONSTRAINT add_on_features_configuration_check
+    CHECK (@extschema@.check_feature_configuration(configuration)) NOT VALID;
+DO $$
+BEGIN
+    ALTER TABLE @extschema@.add_on_features VALIDATE CONSTRAINT add_on_features_configuration_check;
+EXCEPTION WHEN check_violation THEN
+    RAISE WARNING '%', SQLERRM
+        USING HINT = 'Correct it, then ALTER TABLE add_on_features VALIDATE CONSTRAINT add_on_features_configuration_check.';
+END
+$$;
 
 -- Bought before codes were stored in capitals
 UPDATE @extschema@.add_on_purchases SET currency = upper(currency COLLATE "C") WHERE currency <> upper(currency COLLATE "C");

@@ -66,11 +66,16 @@ static ACTUAL: Statement<(String,)> = Statement::new(
 );
 
 /// The constraints that call functions of the extension, as the tables have them from the start.
-const CALLING_CONSTRAINTS: [(&str, &str, &str); 3] = [
+const CALLING_CONSTRAINTS: [(&str, &str, &str); 4] = [
     (
         "add_on_bundles",
         "add_on_bundles_add_on_ids_check",
         "pg_catalog.cardinality(add_on_ids) OPERATOR(pg_catalog.>=) 2 AND @extschema@.has_no_duplicates(add_on_ids)",
+    ),
+    (
+        "add_on_features",
+        "add_on_features_configuration_check",
+        "@extschema@.check_feature_configuration(configuration)",
     ),
     ("pricing_rules", "pricing_rules_conditions_check", "@extschema@.check_pricing_conditions(conditions)"),
     (

@@ -23,6 +23,7 @@ mod simulations;
 mod stripe;
 mod subscriptions;
 mod triggers;
+mod usage;
 mod validators;
 
 use std::str::FromStr;

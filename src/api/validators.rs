@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::pg::datum::Json;
 use engine::conditions::Conditions;
 use engine::promotions::Restrictions;
+use engine::usage::metering::Metering;
 
 #[pg_extern(immutable, strict, parallel_safe)]
 fn check_pricing_conditions(conditions: Json) -> Answer<bool> {
@@ -22,8 +23,15 @@ fn check_user_restrictions(user_restrictions: Json) -> Answer<bool> {
     Ok(result.map(|_| true).map_err(refused)?)
 }
 
+#[pg_extern(immutable, strict, parallel_safe)]
+fn check_feature_configuration(configuration: Json) -> Answer<bool> {
+    let result = configuration.parse().and_then(|document| Metering::parse(&document));
+    let refused = |malformed| Error::MalformedColumn { column: "add_on_features.configuration", malformed };
+    Ok(result.map(|_| true).map_err(refused)?)
+}
+
 extension_sql_file!(
     "../../sql/functions/validators.sql",
     name = "validators_functions",
-    requires = [check_pricing_conditions, check_user_restrictions]
+    requires = [check_pricing_conditions, check_user_restrictions, check_feature_configuration]
 );

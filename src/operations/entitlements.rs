@@ -1,14 +1,18 @@
 //! Reading who is entitled to what (semantics 5).
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::params;
 use crate::pg::datum::Json;
 use crate::pg::statement::Statement;
+use crate::store::catalog;
 use crate::store::catalog_cache;
 use engine::entitlements::Grant;
 use engine::time::Instant;
+use engine::usage::metering::{Gift, Metering};
 
 /// The add-ons that give the feature `$1`.
 macro_rules! giving {
@@ -21,7 +25,18 @@ macro_rules! giving {
     };
 }
 
-static GIVING: Statement<(Uuid,)> = Statement::new(giving!());
+/// The same, with what each gives.
+static GIFTS: Statement<(Uuid, String, Json)> = Statement::new(
+    "SELECT a.id, a.billing_type, f.configuration
+       FROM @extschema@.add_on_features f
+       JOIN @extschema@.add_ons a ON a.id = f.add_on_id
+      WHERE f.feature_key = $1 AND f.enabled
+      UNION ALL
+     SELECT a.id, a.billing_type, '{}'
+       FROM @extschema@.add_ons a
+      WHERE a.features ? $1
+        AND NOT EXISTS (SELECT FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.feature_key = $1)",
+);
 
 /// Whether some add-on gives the feature `$1` to the user `$2` at `$3`, in one statement.
 pub static HAS_FEATURE: Statement = Statement::new(concat!(
@@ -71,23 +86,31 @@ static GRANTS: Statement<(String, Json, Uuid, Instant, Option<Instant>)> = State
       ORDER BY g.feature_key COLLATE pg_catalog.\"C\", u.add_on_id",
 );
 
+static UNITS: Statement<(Uuid, i32)> = Statement::new(
+    "SELECT u.add_on_id, u.quantity FROM @extschema@.user_add_ons u WHERE u.user_id = $1 AND u.status = 'active'",
+);
+
 /// Whether some add-on that the user owns gives the feature.
 pub fn has_feature(user_id: &str, feature_key: &str, at: Instant) -> Result<bool, Error> {
     match &*catalog_cache::add_ons_giving(feature_key)? {
         [] => Ok(false),
-        &[add_on_id] => has_add_on(user_id, add_on_id, at),
-        add_on_ids => {
-            let gives = |(add_on_id,): (Uuid,)| add_on_ids.binary_search(&add_on_id).is_ok();
+        [gift] => has_add_on(user_id, gift.add_on_id, at),
+        gifts => {
+            let gives = |(add_on_id,): (Uuid,)| gifts.binary_search_by_key(&add_on_id, |gift| gift.add_on_id).is_ok();
             OWNED.any(params![user_id, at], gives)
         }
     }
 }
 
 /// Reads the add-ons that give a feature, in id order.
-pub fn load_add_ons_giving(feature_key: &str) -> Result<Vec<Uuid>, Error> {
-    let mut add_ons: Vec<Uuid> = GIVING.read_all(params![feature_key], |(add_on_id,)| add_on_id)?;
-    add_ons.sort_unstable();
-    Ok(add_ons)
+pub fn load_add_ons_giving(feature_key: &str) -> Result<Vec<Gift>, Error> {
+    let mut gifts = GIFTS.read_all(params![feature_key], |(add_on_id, billing_type, configuration)| Gift {
+        add_on_id,
+        billing_type: catalog::billing_type(billing_type),
+        metering: configuration.parse().and_then(|configuration| Metering::parse(&configuration)),
+    })?;
+    gifts.sort_unstable_by_key(|gift| gift.add_on_id);
+    Ok(gifts)
 }
 
 /// Whether the user owns the add-on.
@@ -104,6 +127,7 @@ pub fn grants(user_id: &str, feature_key: Option<&str>, at: Instant) -> Result<V
             // A jsonb of more than a hundred levels is no configuration that could be merged.
             configuration: configuration.parse().unwrap_or_default(),
             add_on_id,
+            quantity: 1,
             purchased_at,
             expires_at,
         };
@@ -113,5 +137,17 @@ pub fn grants(user_id: &str, feature_key: Option<&str>, at: Instant) -> Result<V
         }
         Ok(())
     })?;
+    if features.iter().flat_map(|(_, grants)| grants).any(|grant| grant.configuration.get("limit").is_some()) {
+        count_units(user_id, &mut features)?;
+    }
     Ok(features)
+}
+
+/// Says of how many units of an add-on each grant is, which matters to metered features only.
+fn count_units(user_id: &str, features: &mut [(String, Vec<Grant>)]) -> Result<(), Error> {
+    let units: HashMap<Uuid, i32> = UNITS.read_all(params![user_id], |row| row)?.into_iter().collect();
+    for grant in features.iter_mut().flat_map(|(_, grants)| grants) {
+        grant.quantity = units.get(&grant.add_on_id).map_or(1, |&units| units.max(1) as u32);
+    }
+    Ok(())
 }

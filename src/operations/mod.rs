@@ -9,3 +9,4 @@ pub mod payments;
 pub mod pricing;
 pub mod simulation;
 pub mod stripe_checkout;
+pub mod usage;

@@ -18,6 +18,7 @@ use crate::error::Error;
 use engine::json::Malformed;
 use engine::money::Money;
 use engine::time::Instant;
+use engine::usage::units::Units;
 
 /// A `text` argument or result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,10 @@ pub struct Timestamp(pub Instant);
 /// An amount of money as a `numeric` with two decimals; a result only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Amount(pub Money);
+
+/// Units of a metered feature as a `numeric` with as few decimals as it needs; a result only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantity(pub Units);
 
 /// A `numeric` argument as its digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +160,27 @@ impl IntoDatum for Amount {
     }
 }
 
+impl IntoDatum for Quantity {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        let (digits, scale) = self.0.scaled();
+        // SAFETY: the first function takes any number and returns a new numeric. The second reads a C string, a type that it does
+        // not look at, and a modifier.
+        match i64::try_from(digits) {
+            Ok(digits) => Some(unsafe { pg_sys::int64_div_fast_to_numeric(digits, scale as i32) }.into()),
+            Err(_) => unsafe {
+                let text = CString::new(self.0.to_string()).unwrap_or_default();
+                let (no_type, no_modifier) = (pg_sys::Datum::from(0), pg_sys::Datum::from(-1_i32));
+                let arguments = [Some(text.as_ptr().into()), Some(no_type), Some(no_modifier)];
+                pgrx::direct_function_call_as_datum(pg_sys::numeric_in, &arguments)
+            },
+        }
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::NUMERICOID
+    }
+}
+
 impl FromDatum for Digits {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Digits> {
         if is_null {
@@ -233,7 +259,7 @@ macro_rules! sql_type {
 }
 
 argument!(Text, Texts, Id, Role, Timestamp, Digits, Json);
-result!(Text, Id, Timestamp, Amount, Json);
+result!(Text, Id, Timestamp, Amount, Quantity, Json);
 sql_type!(
     Text => "pg_catalog.text",
     Texts => "pg_catalog.text[]",
@@ -241,6 +267,7 @@ sql_type!(
     Role => "pg_catalog.regrole",
     Timestamp => "pg_catalog.timestamptz",
     Amount => "pg_catalog.numeric",
+    Quantity => "pg_catalog.numeric",
     Digits => "pg_catalog.numeric",
     Json => "pg_catalog.jsonb"
 );
@@ -321,6 +348,12 @@ pub fn new_id() -> Uuid {
     id.map_or_else(Uuid::nil, |id| Uuid::from_bytes(*id.as_bytes()))
 }
 
+/// The instant that it is, whenever the transaction began.
+pub fn clock() -> Instant {
+    // SAFETY: the function reads the clock.
+    Instant(unsafe { pg_sys::GetCurrentTimestamp() })
+}
+
 /// The instant at which the transaction began.
 pub fn now() -> Instant {
     // SAFETY: a transaction is in progress, as a function of it is running.
@@ -372,6 +405,14 @@ mod tests {
         let amounts = (0..63).flat_map(|bits| [-1, 0, 1].map(|step| (1_i64 << bits) + step)).chain([i64::MAX, 100]);
         for amount in amounts.flat_map(|cents| [cents, -cents]).map(Money::from_cents) {
             assert_eq!(printed(Amount(amount), pg_sys::numeric_out), amount.to_string());
+        }
+    }
+
+    #[pg_test]
+    fn units_become_a_numeric_without_needless_decimals() {
+        for millionths in [0, 1, 12_500_000, 50_000_000, i128::from(i64::MAX), Units::MAX.millionths(), -1_500_000] {
+            let units = Units::from_millionths(millionths);
+            assert_eq!(printed(Quantity(units), pg_sys::numeric_out), units.to_string());
         }
     }
 

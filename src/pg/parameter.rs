@@ -74,6 +74,8 @@ parameter! {
     [Option<Instant>], TIMESTAMPTZARRAYOID, times =>
         times.iter().map(|time| time.map(Timestamp)).collect::<Vec<Option<Timestamp>>>().into_datum();
     Vec<Option<Instant>>, TIMESTAMPTZARRAYOID, times => times.as_slice().datum();
+    [u8], BYTEAOID, bytes => bytes.into_datum();
+    Vec<u8>, BYTEAOID, bytes => bytes.as_slice().into_datum();
     Instant, TIMESTAMPTZOID, at => Timestamp(*at).into_datum();
     Option<Instant>, TIMESTAMPTZOID, at => at.and_then(|at| Timestamp(at).into_datum());
     Interval, INTERVALOID, interval => interval.into_datum();

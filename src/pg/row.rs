@@ -145,6 +145,7 @@ column!(String, [TEXTOID, VARCHAROID], datum => Text::from_datum(datum, false).u
 column!(Json, [JSONBOID], datum => Json::from_datum(datum, false).unwrap_unchecked());
 column!(Uuid, [UUIDOID], datum => Id::from_datum(datum, false).unwrap_unchecked().0);
 column!(Instant, [TIMESTAMPTZOID], datum => Timestamp::from_datum(datum, false).unwrap_unchecked().0);
+column!(Vec<u8>, [BYTEAOID], datum => raw_bytes_of(datum).to_vec());
 column!(Vec<Uuid>, [UUIDARRAYOID], datum => ids(datum));
 
 impl Column for RawText {

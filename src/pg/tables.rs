@@ -63,6 +63,7 @@ fn expected_column(line: &'static str) -> Option<Column> {
         "integer" => &[pg_sys::INT4OID],
         "boolean" => &[pg_sys::BOOLOID],
         "jsonb" => &[pg_sys::JSONBOID],
+        "bytea" => &[pg_sys::BYTEAOID],
         "uuid" => &[pg_sys::UUIDOID],
         "text[]" => &[pg_sys::TEXTARRAYOID],
         "uuid[]" => &[pg_sys::UUIDARRAYOID],

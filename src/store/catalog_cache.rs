@@ -32,6 +32,7 @@ use crate::pg::settings;
 use crate::pg::snapshot::Visibility;
 use crate::store::catalog;
 use engine::catalog::Offer;
+use engine::usage::metering::Gift;
 
 thread_local! {
     static CACHE: RefCell<Cache> = RefCell::default();
@@ -67,7 +68,7 @@ enum Which {
 #[derive(Default)]
 struct Contents {
     offers: HashMap<Uuid, Slot<Rc<Offer>>>,
-    features: HashMap<Box<str>, Slot<Rc<[Uuid]>>>,
+    features: HashMap<Box<str>, Slot<Rc<[Gift]>>>,
     bytes: usize,
     clock: u64,
 }
@@ -132,7 +133,7 @@ pub fn offer(add_on_id: Uuid) -> Result<Option<Rc<Offer>>, Error> {
 }
 
 /// The add-ons that give a feature, in id order.
-pub fn add_ons_giving(feature_key: &str) -> Result<Rc<[Uuid]>, Error> {
+pub fn add_ons_giving(feature_key: &str) -> Result<Rc<[Gift]>, Error> {
     let (which, found) = CACHE.with_borrow_mut(|cache| {
         let which = cache.prepare();
         let found = cache.contents(which).feature(feature_key);
@@ -142,7 +143,7 @@ pub fn add_ons_giving(feature_key: &str) -> Result<Rc<[Uuid]>, Error> {
     match found {
         Some(add_ons) => Ok(add_ons),
         None => {
-            let add_ons: Rc<[Uuid]> = entitlements::load_add_ons_giving(feature_key)?.into();
+            let add_ons: Rc<[Gift]> = entitlements::load_add_ons_giving(feature_key)?.into();
             CACHE.with_borrow_mut(|cache| cache.keep_feature(which, feature_key, &add_ons));
             Ok(add_ons)
         }
@@ -255,12 +256,12 @@ impl Cache {
         }
     }
 
-    fn keep_feature(&mut self, which: Which, feature_key: &str, add_ons: &Rc<[Uuid]>) {
+    fn keep_feature(&mut self, which: Which, feature_key: &str, add_ons: &Rc<[Gift]>) {
         self.statistics.loads += 1;
         if !self.may_keep() {
             return;
         }
-        let bytes = feature_key.len() + size_of_val(&**add_ons);
+        let bytes = feature_key.len() + add_ons.iter().map(Gift::size).sum::<usize>();
         let contents = self.contents(which);
         contents.make_room(bytes);
         contents.keep_feature(feature_key, Rc::clone(add_ons), bytes);
@@ -279,7 +280,7 @@ impl Contents {
         Some(Rc::clone(&slot.value))
     }
 
-    fn feature(&mut self, key: &str) -> Option<Rc<[Uuid]>> {
+    fn feature(&mut self, key: &str) -> Option<Rc<[Gift]>> {
         self.clock += 1;
         let slot = self.features.get_mut(key)?;
         slot.used = self.clock;
@@ -295,8 +296,8 @@ impl Contents {
         }
     }
 
-    fn keep_feature(&mut self, key: &str, add_ons: Rc<[Uuid]>, bytes: usize) {
-        let bytes = bytes + size_of::<(Box<str>, Slot<Rc<[Uuid]>>)>();
+    fn keep_feature(&mut self, key: &str, add_ons: Rc<[Gift]>, bytes: usize) {
+        let bytes = bytes + size_of::<(Box<str>, Slot<Rc<[Gift]>>)>();
         if self.has_room(bytes) {
             self.bytes += bytes;
             let replaced = self.features.insert(key.into(), Slot { value: add_ons, bytes, used: self.clock });

@@ -11,6 +11,7 @@ pub mod purchase_history;
 pub mod purchases;
 pub mod search;
 pub mod subscriptions;
+pub mod usage;
 pub mod uses;
 
 use crate::error::Error;

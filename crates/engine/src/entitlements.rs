@@ -5,16 +5,20 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use bigdecimal::BigDecimal;
-use serde_json::Value;
+use serde_json::{Number, Value};
 use uuid::Uuid;
 
 use super::time::Instant;
+use super::usage::metering::Metering;
+use super::usage::units::Units;
 
 /// A feature that an owned add-on gives.
 #[derive(Clone, Debug)]
 pub struct Grant {
     /// The add-on that gives it.
     pub add_on_id: Uuid,
+    /// How many units of it the user has.
+    pub quantity: u32,
     /// When the user got the add-on.
     pub purchased_at: Instant,
     /// When the add-on's window ends; `None` for no end.
@@ -42,8 +46,27 @@ pub fn merge(mut grants: Vec<Grant>) -> Feature {
     let ends: Option<Vec<Instant>> = grants.iter().map(|grant| grant.expires_at).collect();
     let expires_at = ends.and_then(|ends| ends.into_iter().max());
     grants.sort_by_key(|grant| (std::cmp::Reverse(grant.purchased_at), grant.add_on_id));
+    let limit = limit(&grants);
     let configurations = grants.into_iter().map(|grant| grant.configuration).collect();
-    Feature { configuration: merge_configurations(configurations), add_on_ids, expires_at }
+    let mut configuration = merge_configurations(configurations);
+    if let (Value::Object(keys), Some(limit)) = (&mut configuration, limit) {
+        match limit {
+            Some(units) => keys.insert("limit".to_owned(), Number::from_string_unchecked(units.to_string()).into()),
+            None => keys.remove("limit"),
+        };
+    }
+    Feature { configuration, add_on_ids, expires_at }
+}
+
+/// What all grants of a metered feature give together, or that one of them gives any amount; `None` where it is not metered, or a
+/// limit cannot be read.
+fn limit(grants: &[Grant]) -> Option<Option<Units>> {
+    let limits = grants.iter().map(|grant| {
+        let limit = Metering::parse(&grant.configuration).ok()?.limit;
+        Some(limit.map(|limit| limit.times(grant.quantity)))
+    });
+    let limits: Vec<Option<Units>> = limits.collect::<Option<_>>()?;
+    limits.iter().any(Option::is_some).then(|| limits.into_iter().sum())
 }
 
 /// Merges configurations, the most recent first, key by key. A configuration that is no object has no keys to merge; if
@@ -94,7 +117,7 @@ mod tests {
     const C: Uuid = Uuid::from_u128(3);
 
     fn grant(add_on_id: Uuid, purchased_at: i64, configuration: Value) -> Grant {
-        Grant { add_on_id, purchased_at: Instant(purchased_at), expires_at: None, configuration }
+        Grant { add_on_id, quantity: 1, purchased_at: Instant(purchased_at), expires_at: None, configuration }
     }
 
     #[test]
@@ -144,6 +167,19 @@ mod tests {
         assert_eq!(objects_win.configuration, json!({"a": 1}));
         let recent_wins = merge(vec![grant(A, 1, json!({"a": 1})), grant(B, 2, json!([1]))]);
         assert_eq!(recent_wins.configuration, json!([1]));
+    }
+
+    #[test]
+    fn limits_add_up_unit_by_unit_unless_something_has_none() {
+        let units = |quantity, grant: Grant| Grant { quantity, ..grant };
+        let pages = |limit: Value| json!({"limit": limit, "per": "month", "speed": 1});
+        let twice = merge(vec![units(2, grant(A, 1, pages(json!(50.5)))), grant(B, 2, pages(json!(10)))]);
+        assert_eq!(twice.configuration, json!({"limit": 111, "per": "month", "speed": 1}));
+        assert_eq!(merge(vec![units(3, grant(A, 1, pages(json!(50))))]).configuration["limit"], json!(150));
+        let unlimited = merge(vec![grant(A, 1, pages(json!(50))), grant(B, 2, json!({"speed": 2}))]);
+        assert_eq!(unlimited.configuration, json!({"per": "month", "speed": 2}));
+        let host_made = merge(vec![grant(A, 1, json!({"limit": "50 GB"})), grant(B, 2, json!({"limit": 7}))]);
+        assert_eq!(host_made.configuration, json!({"limit": 7}));
     }
 
     #[test]

@@ -1,0 +1,186 @@
+//! Counting what is used of metered features (semantics 7).
+//!
+//! Who counts locks the user's rows of the add-ons that give the feature, and nothing else: others of the user go on, and so does
+//! everybody else. What the lock lets see is the latest, so that nobody counts on what somebody else has used meanwhile.
+
+use std::rc::Rc;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::pg::datum::clock;
+use crate::store::catalog_cache;
+use crate::store::usage::{self as rows, Row};
+use engine::billing::BillingType;
+use engine::json::Malformed;
+use engine::time::Instant;
+use engine::usage::counters;
+use engine::usage::keys::{KeyHash, Keys, Operation};
+use engine::usage::metering::{Gift, Metering, Per};
+use engine::usage::period::Holding;
+use engine::usage::units::Units;
+use engine::usage::{Counter, Source, Status, Usage};
+
+/// What a call may do, and where that leaves the feature.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    pub is_allowed: bool,
+    pub status: Status,
+}
+
+/// Uses units of a feature, all or none.
+pub fn consume(user_id: &str, feature_key: &str, amount: Units, key: Option<&str>) -> Result<Answer, Error> {
+    let key = key.map(|key| KeyHash::of(Operation::Consume, key));
+    change(user_id, feature_key, key, |usage| usage.consume(amount))
+}
+
+/// Gives units back.
+pub fn release(user_id: &str, feature_key: &str, amount: Units, key: Option<&str>) -> Result<Answer, Error> {
+    let key = key.map(|key| KeyHash::of(Operation::Release, key));
+    change(user_id, feature_key, key, |usage| usage.release(amount))
+}
+
+/// Makes so many units used.
+pub fn set(user_id: &str, feature_key: &str, used: Units) -> Result<Answer, Error> {
+    change(user_id, feature_key, None, |usage| usage.set(used))
+}
+
+/// A user's usage of a feature at an instant, if the user has it.
+pub fn of_feature(user_id: &str, feature_key: &str, at: Instant) -> Result<Option<Status>, Error> {
+    let gifts = catalog_cache::add_ons_giving(feature_key)?;
+    let held = match &*gifts {
+        [] => return Ok(None),
+        [gift] => rows::owned(user_id, Some(gift.add_on_id), at)?,
+        _ => rows::owned(user_id, None, at)?,
+    };
+    let held = held.into_iter().filter_map(|row| Held::of(row, &gifts, feature_key).transpose());
+    let sources = held.map(|held| held.map(|held| held.source(at))).collect::<Result<Vec<Source>, Error>>()?;
+    let usage = Usage::of(sources);
+    Ok(usage.is_entitled().then(|| usage.status()))
+}
+
+/// A user's usage of every metered feature that the user has, in key order.
+pub fn of_features(user_id: &str, at: Instant) -> Result<Vec<(String, Status)>, Error> {
+    let mut found = Vec::new();
+    for feature_key in rows::metered(user_id, at)? {
+        if let Some(status) = of_feature(user_id, &feature_key, at)? {
+            found.push((feature_key, status));
+        }
+    }
+    Ok(found)
+}
+
+/// An add-on that somebody has, with what it gives of the feature.
+struct Held {
+    row: Row,
+    metering: Metering,
+    billing_type: BillingType,
+    /// All that was counted with the row, this feature's counter among it.
+    document: Value,
+    counter: Option<Counter>,
+}
+
+impl Held {
+    fn of(row: Row, gifts: &[Gift], feature_key: &str) -> Result<Option<Held>, Error> {
+        let Ok(place) = gifts.binary_search_by_key(&row.add_on_id, |gift| gift.add_on_id) else { return Ok(None) };
+        let Gift { billing_type, metering, .. } = &gifts[place];
+        let of_configuration = |malformed| malformed_column("add_on_features.configuration", malformed);
+        let mut metering = metering.clone().map_err(of_configuration)?;
+        // What is bought by use is bought before: each unit gives its limit once.
+        if *billing_type == BillingType::UsageBased {
+            metering.per = Per::Ever;
+        }
+        let document = row.counters.as_ref().map_or(Ok(Value::Null), |counters| counters.parse());
+        let document = document.map_err(of_usage)?;
+        let counter = counters::counter(&document, feature_key).map_err(of_usage)?;
+        Ok(Some(Held { row, metering, billing_type: *billing_type, document, counter }))
+    }
+
+    fn holding(&self) -> Holding {
+        let Row { purchased_at, expires_at, .. } = self.row;
+        Holding { purchased_at, expires_at, billing_type: self.billing_type }
+    }
+
+    fn source(&self, at: Instant) -> Source {
+        let Metering { limit, per, allows_overage } = self.metering;
+        Source {
+            add_on_id: self.row.add_on_id,
+            granted: limit.map(|limit| limit.times(self.row.quantity)),
+            allows_overage,
+            period: self.holding().period(per, at),
+            expires_at: self.row.expires_at,
+            counter: self.counter,
+        }
+    }
+}
+
+fn of_usage(malformed: Malformed) -> Error {
+    malformed_column("user_add_ons.usage", malformed)
+}
+
+fn malformed_column(column: &'static str, malformed: Malformed) -> Error {
+    Error::MalformedColumn { column, malformed }
+}
+
+/// Makes a change under the lock of the rows it is about. A key that was used before gets its answer again.
+fn change(
+    user_id: &str,
+    feature_key: &str,
+    key: Option<KeyHash>,
+    change: impl FnOnce(&mut Usage) -> bool,
+) -> Result<Answer, Error> {
+    let gifts: Rc<[Gift]> = catalog_cache::add_ons_giving(feature_key)?;
+    let add_on_ids: Vec<Uuid> = gifts.iter().map(|gift| gift.add_on_id).collect();
+    let locked = rows::locked(user_id, &add_on_ids, key.is_some())?;
+    if let Some(status) = key.and_then(|key| locked.iter().find_map(|row| row.keys.find(feature_key, key))) {
+        return Ok(Answer { is_allowed: true, status });
+    }
+    let held = locked.into_iter().filter_map(|row| Held::of(row, &gifts, feature_key).transpose());
+    let held = held.collect::<Result<Vec<Held>, Error>>()?;
+    // Not before what is counted already: clocks can differ, and a period that has begun does not end.
+    let counted = held.iter().filter_map(|held| held.counter).map(|counter| counter.at);
+    let at = counted.chain([clock()]).max().unwrap_or_else(clock);
+    let owned = held.iter().filter(|held| held.row.is_active && held.holding().contains(at));
+    let mut usage = Usage::of(owned.map(|held| held.source(at)).collect());
+    let is_allowed = change(&mut usage);
+    let status = usage.status();
+    if is_allowed {
+        write(user_id, feature_key, held, &usage, at, key.map(|key| (key, status)))?;
+    }
+    Ok(Answer { is_allowed, status })
+}
+
+/// Writes the rows whose counters are others than before. The key is remembered with one of them.
+fn write(
+    user_id: &str,
+    feature_key: &str,
+    held: Vec<Held>,
+    usage: &Usage,
+    at: Instant,
+    mut answered: Option<(KeyHash, Status)>,
+) -> Result<(), Error> {
+    let changes = usage.changes(at);
+    let is_unchanged = changes.is_empty();
+    for mut held in held {
+        let changed = changes.iter().find(|(add_on_id, _)| *add_on_id == held.row.add_on_id);
+        if let Some((_, counter)) = changed {
+            if counter.used > Units::MAX {
+                return Err(Error::UnitsOutOfRange { feature_key: feature_key.to_owned() });
+            }
+            counters::keep(&mut held.document, feature_key, *counter);
+        }
+        let keys: Option<Keys> = match answered {
+            Some((key, status)) if changed.is_some() || is_unchanged => {
+                answered = None;
+                held.row.keys.remember(feature_key, key, status);
+                Some(std::mem::take(&mut held.row.keys))
+            }
+            _ => None,
+        };
+        if changed.is_some() || keys.is_some() {
+            rows::count(user_id, held.row.add_on_id, &held.document.to_string(), keys.as_ref())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! What is counted of metered features, with the rows of `user_add_ons`.
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::params;
+use crate::pg::datum::Json;
+use crate::pg::parameter::JsonText;
+use crate::pg::statement::Statement;
+use crate::store::all_written;
+use engine::time::Instant;
+use engine::usage::keys::Keys;
+
+type Columns = (Uuid, i32, Instant, Option<Instant>, bool, Option<Json>, Option<Vec<u8>>);
+
+/// Locked against whoever counts too, until the transaction ends. Keys are read where one is given only.
+static LOCKED: Statement<Columns> = Statement::new(
+    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, (u.status = 'active'), u.usage, CASE WHEN $3 THEN u.usage_keys END
+       FROM @extschema@.user_add_ons u
+      WHERE u.user_id = $1 AND u.add_on_id = $2
+        FOR NO KEY UPDATE",
+);
+
+/// The same for several add-ons, always in the same order, so that two who count never wait for each other.
+static ALL_LOCKED: Statement<Columns> = Statement::new(
+    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, (u.status = 'active'), u.usage, CASE WHEN $3 THEN u.usage_keys END
+       FROM @extschema@.user_add_ons u
+      WHERE u.user_id = $1 AND u.add_on_id = ANY ($2)
+      ORDER BY u.add_on_id
+        FOR NO KEY UPDATE",
+);
+
+/// What the user owned of one add-on at an instant.
+static OWNED: Statement<(Uuid, i32, Instant, Option<Instant>, Option<Json>)> = Statement::new(
+    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, u.usage
+       FROM @extschema@.user_add_ons u
+      WHERE u.user_id = $1 AND u.add_on_id = $2 AND u.status = 'active'
+        AND u.purchased_at <= $3 AND (u.expires_at IS NULL OR u.expires_at > $3)",
+);
+
+/// What the user owned of all of them.
+static ALL_OWNED: Statement<(Uuid, i32, Instant, Option<Instant>, Option<Json>)> = Statement::new(
+    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, u.usage
+       FROM @extschema@.user_add_ons u
+      WHERE u.user_id = $1 AND u.status = 'active'
+        AND u.purchased_at <= $2 AND (u.expires_at IS NULL OR u.expires_at > $2)",
+);
+
+/// The features among those of the user's add-ons that some add-on limits.
+static METERED: Statement<(String,)> = Statement::new(
+    "SELECT DISTINCT g.feature_key COLLATE pg_catalog.\"C\"
+       FROM @extschema@.user_add_ons u
+      CROSS JOIN LATERAL (
+              SELECT f.feature_key::pg_catalog.text
+                FROM @extschema@.add_on_features f
+               WHERE f.add_on_id = u.add_on_id AND f.enabled
+           UNION ALL
+              SELECT listed.feature_key
+                FROM @extschema@.add_ons a
+               CROSS JOIN LATERAL pg_catalog.jsonb_array_elements_text(a.features) listed (feature_key)
+               WHERE a.id = u.add_on_id
+           ) g (feature_key)
+      WHERE u.user_id = $1 AND u.status = 'active'
+        AND u.purchased_at <= $2 AND (u.expires_at IS NULL OR u.expires_at > $2)
+        AND EXISTS (SELECT FROM @extschema@.add_on_features m WHERE m.feature_key = g.feature_key AND m.configuration ? 'limit')
+      ORDER BY 1",
+);
+
+static COUNT: Statement =
+    Statement::new("UPDATE @extschema@.user_add_ons u SET usage=$3 WHERE u.user_id = $1 AND u.add_on_id = $2");
+
+static COUNT_WITH_KEYS: Statement = Statement::new(
+    "UPDATE @extschema@.user_add_ons u SET usage=$3, usage_keys=$4 WHERE u.user_id = $1 AND u.add_on_id = $2",
+);
+
+/// A row of `user_add_ons`, as far as usage depends on it.
+#[derive(Debug)]
+pub struct Row {
+    pub add_on_id: Uuid,
+    pub quantity: u32,
+    pub purchased_at: Instant,
+    pub expires_at: Option<Instant>,
+    pub is_active: bool,
+    /// `usage`, if anything was counted.
+    pub counters: Option<Json>,
+    pub keys: Keys,
+}
+
+impl Row {
+    fn of((add_on_id, quantity, purchased_at, expires_at, is_active, counters, keys): Columns) -> Row {
+        let keys = keys.map_or_else(Keys::default, |packed| Keys::unpack(&packed));
+        Row { add_on_id, quantity: quantity.max(0) as u32, purchased_at, expires_at, is_active, counters, keys }
+    }
+}
+
+/// The user's rows of these add-ons, in their order, locked until the transaction ends.
+pub fn locked(user_id: &str, add_on_ids: &[Uuid], with_keys: bool) -> Result<Vec<Row>, Error> {
+    match add_on_ids {
+        [] => Ok(Vec::new()),
+        [add_on_id] => LOCKED.execute_all(params![user_id, *add_on_id, with_keys], Row::of),
+        add_on_ids => ALL_LOCKED.execute_all(params![user_id, add_on_ids, with_keys], Row::of),
+    }
+}
+
+/// What the user owned at an instant of one add-on, or of all.
+pub fn owned(user_id: &str, add_on_id: Option<Uuid>, at: Instant) -> Result<Vec<Row>, Error> {
+    let row = |(add_on_id, quantity, purchased_at, expires_at, counters)| {
+        Row::of((add_on_id, quantity, purchased_at, expires_at, true, counters, None))
+    };
+    match add_on_id {
+        Some(add_on_id) => OWNED.read_all(params![user_id, add_on_id, at], row),
+        None => ALL_OWNED.read_all(params![user_id, at], row),
+    }
+}
+
+/// The features of the user's add-ons that some add-on limits, in key order. The user need not have them: a row may withhold one.
+pub fn metered(user_id: &str, at: Instant) -> Result<Vec<String>, Error> {
+    METERED.read_all(params![user_id, at], |(feature_key,)| feature_key)
+}
+
+/// Writes what was counted, and the keys where they are others than before.
+pub fn count(user_id: &str, add_on_id: Uuid, counters: &str, keys: Option<&Keys>) -> Result<(), Error> {
+    let written = match keys {
+        None => COUNT.perform(params![user_id, add_on_id, JsonText(counters)])?,
+        Some(keys) => COUNT_WITH_KEYS.perform(params![user_id, add_on_id, JsonText(counters), keys.pack()])?,
+    };
+    all_written("user_add_ons", 1, written)
+}
