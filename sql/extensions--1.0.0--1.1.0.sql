@@ -135,7 +135,23 @@ COMMENT ON FUNCTION @extschema@.adopt_rows(regclass, regclass) IS
 
 CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false)
 RETURNS TABLE (object text, status text, detail text)
-LANGUAGE plpgsql COST 100000000 ROWS 10 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE c SECURITY DEFINER COST 100000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean) IS
+'Takes over the rows of a database that was made from the plain-SQL files which came before the extension: from tables of the same
+names in another schema, whatever of their columns they have. Ids are kept. It is one transaction, and the old tables are only read.
+Arguments: source_schema, where the old tables are; time_zone, whose local times their timestamps without time zone are;
+dry_run, to look for obstacles and write nothing.
+Everything is checked first: columns, values that do not fit, and every constraint. If anything is in the way, nothing is written.
+Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes are stored upper-cased. Notices
+tell how far it is.
+Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle; detail,
+the number of rows, or what is wrong with which of them.
+Errors: 22023 null_argument, invalid_source_schema; 22023, an unknown time zone; 42501, no right to read or write.';
+
+CREATE FUNCTION @extschema@.adopt_tables_body(source_schema name, time_zone text, dry_run boolean)
+RETURNS TABLE (object text, status text, detail text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     tables CONSTANT text[] := ARRAY['add_ons', 'add_on_features', 'add_on_bundles', 'pricing_rules', 'promotional_codes', 'user_add_ons',
                                     'add_on_purchases', 'cart_items'];
@@ -151,7 +167,7 @@ BEGIN
     -- Everything is looked at before anything is written, and nobody writes to the old tables meanwhile.
     FOREACH object IN ARRAY tables LOOP
         old_table := to_regclass(format('%I.%I', source_schema, object));
-        new_table := format('@extschema@.%I', object)::regclass;
+        new_table := format('%s.%I', '@extschema@', object)::regclass;
         EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', new_table) INTO is_free;
         status := 'obstacle';
         IF NOT is_free THEN
@@ -177,7 +193,7 @@ BEGIN
     END IF;
     FOREACH object IN ARRAY tables LOOP
         old_table := to_regclass(format('%I.%I', source_schema, object));
-        new_table := format('@extschema@.%I', object)::regclass;
+        new_table := format('%s.%I', '@extschema@', object)::regclass;
         CONTINUE WHEN old_table IS NULL;
         IF dry_run THEN
             status := 'can be adopted';
@@ -192,17 +208,8 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean) IS
-'Takes over the rows of a database that was made from the plain-SQL files which came before the extension: from tables of the same
-names in another schema, whatever of their columns they have. Ids are kept. It is one transaction, and the old tables are only read.
-Arguments: source_schema, where the old tables are; time_zone, whose local times their timestamps without time zone are;
-dry_run, to look for obstacles and write nothing.
-Everything is checked first: columns, values that do not fit, and every constraint. If anything is in the way, nothing is written.
-Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes are stored upper-cased. Notices
-tell how far it is.
-Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle; detail,
-the number of rows, or what is wrong with which of them.
-Errors: 22023 null_argument, invalid_source_schema; 22023, an unknown time zone; 42501, no right to read or write.';
+COMMENT ON FUNCTION @extschema@.adopt_tables_body(name, text, boolean) IS
+'What adopt_tables() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.adoption_columns(old_table regclass, new_table regclass)
 RETURNS TABLE (column_name text, expression text, obstacle text, loss text)
@@ -413,7 +420,7 @@ DECLARE
     by_name CONSTANT text[] := '{add_on,add_ons,applicable_to,conditions}';
     row_text jsonb;
 BEGIN
-    EXECUTE format('SELECT to_jsonb(jsonb_populate_record(NULL::@extschema@.%I, $1))', kind) INTO row_text USING entry - by_name;
+    EXECUTE format('SELECT to_jsonb(jsonb_populate_record(NULL::%s.%I, $1))', '@extschema@', kind) INTO row_text USING entry - by_name;
     IF kind = 'promotional_codes' THEN
         row_text := row_text || jsonb_build_object('code', upper(btrim(row_text ->> 'code')));
     END IF;
@@ -502,7 +509,7 @@ CREATE FUNCTION @extschema@.catalog_keys(kind text) RETURNS text[]
 LANGUAGE sql STABLE COST 1000 SET search_path = pg_catalog, pg_temp AS $$
     SELECT array_agg(CASE a.attname WHEN 'add_on_id' THEN 'add_on' WHEN 'add_on_ids' THEN 'add_ons' ELSE a.attname END ORDER BY a.attnum)
       FROM pg_attribute a
-     WHERE a.attrelid = format('@extschema@.%I', kind)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE a.attrelid = format('%s.%I', '@extschema@', kind)::regclass AND a.attnum > 0 AND NOT a.attisdropped
        AND a.attname <> ALL ('{id,created_at,updated_at,created_by,current_uses}')
 $$;
 COMMENT ON FUNCTION @extschema@.catalog_keys(text) IS
@@ -592,7 +599,17 @@ Errors: 22023 null_argument, invalid_source_schema.';
 ALTER FUNCTION @extschema@.check_adoption(text, text) COST 1000;
 
 CREATE OR REPLACE FUNCTION @extschema@.check_catalog() RETURNS TABLE (check_name text, detail text)
-LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.check_catalog() IS
+'Looks for what in the catalog cannot work, or works otherwise than was probably meant: active rules, bundles and codes that can never
+apply, features without rows, a currency or list prices that nobody can charge, discounts of 100 %. check_marketplace() reports what it finds.
+Arguments: none.
+Returns: a row for each problem found: the check of check_marketplace() it belongs to, and a sentence with the id of the row.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.check_catalog_body() RETURNS TABLE (check_name text, detail text)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH rules AS (
         SELECT r.*, 'the rule ' || r.id || ' of add-on "' || a.name || '"' AS label,
                -- Keys that always hold are no conditions.
@@ -722,12 +739,8 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
             UNION ALL
             SELECT c.label FROM codes c WHERE c.discount_type = 'percentage' AND c.discount_value = 100) free
 $$;
-COMMENT ON FUNCTION @extschema@.check_catalog() IS
-'Looks for what in the catalog cannot work, or works otherwise than was probably meant: active rules, bundles and codes that can never
-apply, features without rows, a currency or list prices that nobody can charge, discounts of 100 %. check_marketplace() reports what it finds.
-Arguments: none.
-Returns: a row for each problem found: the check of check_marketplace() it belongs to, and a sentence with the id of the row.
-Errors: none.';
+COMMENT ON FUNCTION @extschema@.check_catalog_body() IS
+'What check_catalog() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.check_catalog_document(catalog jsonb) RETURNS void
 LANGUAGE plpgsql COST 100000 SET search_path = pg_catalog, pg_temp AS $$
@@ -777,12 +790,22 @@ LANGUAGE plpgsql COST 20000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     is_coordinator boolean;
     obstacles text;
+    plain_owner name;
 BEGIN
     IF shard_count IS NULL OR shard_count NOT BETWEEN 1 AND 64000 THEN
         PERFORM @extschema@.refuse_distribution('invalid_shard_count', NULL, coalesce(shard_count::text, 'NULL'));
     END IF;
     IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
         PERFORM @extschema@.refuse_distribution('citus_missing', NULL, NULL);
+    END IF;
+    -- Citus moves rows and makes constraints with the rights of whoever asks for it, and what the tables' owner has defined with them.
+    SELECT r.rolname INTO plain_owner
+      FROM @extschema@.marketplace_tables() m JOIN pg_class c ON c.oid = m.relation JOIN pg_roles r ON r.oid = c.relowner
+     WHERE NOT r.rolsuper AND (SELECT me.rolsuper FROM pg_roles me WHERE me.rolname = current_user)
+     LIMIT 1;
+    IF plain_owner IS NOT NULL THEN
+        PERFORM @extschema@.refuse_distribution('not_distributable', NULL, format(
+                    'The tables belong to %I, who is no superuser: connect as that role.', plain_owner));
     END IF;
     EXECUTE 'SELECT citus_is_coordinator()' INTO is_coordinator;
     IF NOT is_coordinator THEN
@@ -799,7 +822,21 @@ COMMENT ON FUNCTION @extschema@.check_distribution(integer) IS
 'Raises an error that names everything that is in the way. Only distribute_marketplace() calls it.';
 
 CREATE OR REPLACE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER COST 10000000 ROWS 20 SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 10000000 ROWS 20 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.check_marketplace() IS
+'Looks for everything that should not be: missing or invalid objects, counters that differ from the rows behind them, checkouts that
+cost something else than they were quoted, bundles and codes that name unknown add-ons; and, in the catalog, active rules, bundles and
+codes that can never apply, features without rows, a currency or prices that nobody can charge, discounts of 100 %; and purchases in
+another currency than that of prices.
+Arguments: none.
+Returns: a row for each problem found, and one for each check that found none: check_name; ok, false for errors only, so that an alarm
+can hang on it; detail, which names the row; severity: error, what is broken; warning, what probably was not meant; notice, what may
+surprise; or ok.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.check_marketplace_body() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH members AS (
         SELECT c.oid, c.relname::text AS name
           FROM pg_class c
@@ -916,16 +953,8 @@ LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER COST 10000000 ROWS 20 SET sea
       LEFT JOIN problems ON problems.check_name = checks.name
      ORDER BY checks.position, problems.detail
 $$;
-COMMENT ON FUNCTION @extschema@.check_marketplace() IS
-'Looks for everything that should not be: missing or invalid objects, counters that differ from the rows behind them, checkouts that
-cost something else than they were quoted, bundles and codes that name unknown add-ons; and, in the catalog, active rules, bundles and
-codes that can never apply, features without rows, a currency or prices that nobody can charge, discounts of 100 %; and purchases in
-another currency than that of prices.
-Arguments: none.
-Returns: a row for each problem found, and one for each check that found none: check_name; ok, false for errors only, so that an alarm
-can hang on it; detail, which names the row; severity: error, what is broken; warning, what probably was not meant; notice, what may
-surprise; or ok.
-Errors: none.';
+COMMENT ON FUNCTION @extschema@.check_marketplace_body() IS
+'What check_marketplace() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE OR REPLACE FUNCTION @extschema@.checkout(
     "user_id" pg_catalog.text,
@@ -1124,8 +1153,8 @@ COMMENT ON FUNCTION @extschema@.distribute_table(regclass, boolean, integer) IS
 CREATE FUNCTION @extschema@.distribution_foreign_keys() RETURNS TABLE (name text, command text, is_there boolean)
 LANGUAGE sql COST 10000 ROWS 5 SET search_path = pg_catalog, pg_temp AS $$
     SELECT k.from_table || '_add_on_id_fkey',
-           format('ALTER TABLE @extschema@.%1$I ADD CONSTRAINT %2$I FOREIGN KEY (add_on_id) REFERENCES @extschema@.add_ons (id) ON DELETE %3$s',
-                  k.from_table, k.from_table || '_add_on_id_fkey', k.action),
+           format('ALTER TABLE %4$s.%1$I ADD CONSTRAINT %2$I FOREIGN KEY (add_on_id) REFERENCES %4$s.add_ons (id) ON DELETE %3$s',
+                  k.from_table, k.from_table || '_add_on_id_fkey', k.action, '@extschema@'),
            EXISTS (SELECT FROM pg_constraint c
                     WHERE c.conrelid = ('@extschema@.' || k.from_table)::regclass AND c.conname = k.from_table || '_add_on_id_fkey')
       FROM (VALUES (1, 'add_on_features', 'CASCADE'), (2, 'pricing_rules', 'CASCADE'), (3, 'user_add_ons', 'RESTRICT'),
@@ -1246,7 +1275,7 @@ BEGIN
         SELECT m.name FROM @extschema@.marketplace_tables() m
          WHERE m.relation IS NOT NULL AND @extschema@.distribution_method(m.relation) IS NULL
     LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM @extschema@.%I)', local_table) INTO has_rows;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s.%I)', '@extschema@', local_table) INTO has_rows;
         IF has_rows THEN
             filled := filled || local_table;
         END IF;
@@ -1375,14 +1404,12 @@ Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 2200
 explanation_too_long.';
 ALTER FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) COST 40000;
 
-CREATE FUNCTION @extschema@.export_catalog() RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE COST 200000 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT jsonb_object_agg(kinds.kind, coalesce(entries.list, '[]'))
-      FROM unnest('{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}'::text[]) kinds (kind)
-      LEFT JOIN (SELECT r.kind, jsonb_agg(r.entry ORDER BY @extschema@.catalog_key(r.kind, r.entry), r.entry) AS list
-                   FROM @extschema@.catalog_rows() r
-                  GROUP BY r.kind) entries ON entries.kind = kinds.kind
-$$;
+CREATE FUNCTION @extschema@.export_catalog() RETURNS pg_catalog.jsonb
+STRICT STABLE SECURITY DEFINER PARALLEL SAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'export_catalog_wrapper';
+ALTER FUNCTION @extschema@.export_catalog() COST 200000;
 COMMENT ON FUNCTION @extschema@.export_catalog() IS
 'The catalog as a document, in which things have names instead of ids, to be kept in version control or imported elsewhere.
 Arguments: none.
@@ -1391,6 +1418,17 @@ flat objects with the columns as keys, so that jsonb_to_recordset() makes rows o
 applicable_to, requires_addon and excludes_addon. What belongs to one environment is left out: ids, created_at, updated_at,
 created_by, current_uses. Times are in UTC. The same catalog always gives the same document.
 Errors: 42501, no right to read the tables.';
+
+CREATE FUNCTION @extschema@.export_catalog_body() RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_object_agg(kinds.kind, coalesce(entries.list, '[]'))
+      FROM unnest('{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}'::text[]) kinds (kind)
+      LEFT JOIN (SELECT r.kind, jsonb_agg(r.entry ORDER BY @extschema@.catalog_key(r.kind, r.entry), r.entry) AS list
+                   FROM @extschema@.catalog_rows() r
+                  GROUP BY r.kind) entries ON entries.kind = kinds.kind
+$$;
+COMMENT ON FUNCTION @extschema@.export_catalog_body() IS
+'What export_catalog() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE OR REPLACE FUNCTION @extschema@.fail_checkout(
     "checkout_id" pg_catalog.uuid,
@@ -1474,7 +1512,19 @@ user''s rows, as the owner of the tables.';
 ALTER FUNCTION @extschema@.hold_user(text) COST 100;
 
 CREATE FUNCTION @extschema@.import_catalog(catalog jsonb, dry_run boolean DEFAULT false) RETURNS TABLE (object text, action text, id uuid)
-LANGUAGE plpgsql COST 1000000 ROWS 200 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE c SECURITY DEFINER COST 1000000 ROWS 200 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.import_catalog(jsonb, boolean) IS
+'Makes the catalog what a document says. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by code,
+rules by add-on, tier and priority. Keys that an entry lacks stay what they are, or get the defaults of the table. Nothing is
+deleted. Importing a document again changes nothing.
+Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to do everything, report it and undo it.
+Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
+a row that the document does not have; id, of the row, NULL for one that a rehearsal would insert. No rows when nothing differs.
+Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them.';
+
+CREATE FUNCTION @extschema@.import_catalog_body(catalog jsonb, dry_run boolean) RETURNS TABLE (object text, action text, id uuid)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
     kind text;
@@ -1515,14 +1565,8 @@ EXCEPTION WHEN SQLSTATE 'UE001' THEN
     NULL;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.import_catalog(jsonb, boolean) IS
-'Makes the catalog what a document says. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by code,
-rules by add-on, tier and priority. Keys that an entry lacks stay what they are, or get the defaults of the table. Nothing is
-deleted. Importing a document again changes nothing.
-Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to do everything, report it and undo it.
-Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
-a row that the document does not have; id, of the row, NULL for one that a rehearsal would insert. No rows when nothing differs.
-Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them.';
+COMMENT ON FUNCTION @extschema@.import_catalog_body(jsonb, boolean) IS
+'What import_catalog() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE OR REPLACE FUNCTION @extschema@.invalidate_catalog_cache() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'invalidate_catalog_cache_wrapper';
@@ -1539,8 +1583,241 @@ $$;
 COMMENT ON FUNCTION @extschema@.is_member(regclass, oid) IS
 'Whether an object, a row of that catalog, belongs to the extension. Only the functions below call it.';
 
+CREATE OR REPLACE FUNCTION @extschema@.link_reference_tables() RETURNS TABLE (reference text, status text, detail text)
+LANGUAGE c SECURITY DEFINER COST 1000000 ROWS 6 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.link_reference_tables() IS
+'Adds foreign keys to the tables subscription_tiers(tier_code) and feature_definitions(feature_key) of the host application, where
+they exist, in this schema or in public. Calling it again validates what could not be validated before.
+Arguments: none.
+Returns: a row for each link: linked, linked for new rows (detail names the values in the way), not linked (detail says why), or no
+such table.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.link_reference_tables_body() RETURNS TABLE (reference text, status text, detail text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    link record;
+    obstacles text;
+BEGIN
+    FOR link IN SELECT * FROM @extschema@.reference_links() LOOP
+        reference := link.reference;
+        IF link.to_table IS NULL THEN
+            status := 'no such table';
+            detail := format('there is no %s to point to', split_part(link.reference, ' -> ', 2));
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        IF NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = link.from_table AND c.conname = link.constraint_name) THEN
+            BEGIN
+                EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES %s (%I) NOT VALID',
+                               link.from_table, link.constraint_name, link.from_column, link.to_table, link.to_column);
+            EXCEPTION WHEN invalid_foreign_key OR undefined_column OR datatype_mismatch OR wrong_object_type THEN
+                status := 'not linked';
+                detail := SQLERRM;
+                RETURN NEXT;
+                CONTINUE;
+            END;
+        END IF;
+        -- All values in the way, and not only the first, which is all that validating names.
+        SELECT string_agg(format('%s (%s rows)', unknown.value, unknown.row_count), ', ' ORDER BY unknown.value) INTO obstacles
+          FROM @extschema@.unknown_references() unknown
+         WHERE unknown.from_table = link.from_table AND unknown.from_column = link.from_column;
+        IF obstacles IS NULL THEN
+            EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', link.from_table, link.constraint_name);
+            status := 'linked';
+            detail := format('constraint %s holds for all rows', link.constraint_name);
+        ELSE
+            status := 'linked for new rows';
+            detail := format('unknown to %s: %s; correct these rows and call again', link.to_table, obstacles);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.link_reference_tables_body() IS
+'What link_reference_tables() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE OR REPLACE FUNCTION @extschema@.load_sample_catalog() RETURNS TABLE (object text, inserted bigint)
+LANGUAGE c SECURITY DEFINER COST 100000 ROWS 4 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.load_sample_catalog() IS
+'Inserts nine add-ons with their features, four bundles and four promotional codes, to try things with. What is there is left alone.
+Arguments: none.
+Returns: for each table, how many rows were inserted: none when run again.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.load_sample_catalog_body() RETURNS TABLE (object text, inserted bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- By add-on: its feature keys and their configurations.
+    catalog_features CONSTANT jsonb := '{
+        "Unicorn Orator (TTS)": {
+            "text_to_speech": {"languages": 30, "characters_per_month": 500000},
+            "voice_library": {"voices": 120},
+            "voice_streaming": {"max_latency_ms": 300},
+            "audio_export": {"formats": ["mp3", "wav", "ogg"]},
+            "api_access": {"requests_per_minute": 60}
+        },
+        "Amanuensis (STT)": {
+            "speech_to_text": {"accuracy_percent": 95, "minutes_per_month": 1000},
+            "speaker_labels": {"speakers": 8},
+            "live_transcription": {"streams": 2},
+            "subtitle_export": {"formats": ["srt", "vtt"]},
+            "api_access": {"requests_per_minute": 60}
+        },
+        "Brigade": {
+            "agent_platform": {"agents": 10},
+            "agent_tools": {"tools_per_agent": 20},
+            "agent_memory": {"megabytes": 512},
+            "workflow_builder": {"workflows": 50},
+            "api_access": {"requests_per_minute": 300}
+        },
+        "Bolt": {
+            "code_completion": {"languages": 25},
+            "code_review": {"reviews_per_day": 50},
+            "cloud_workspaces": {"workspaces": 5},
+            "gpu_hours": {"hours": 10, "priority": false}
+        },
+        "Presenton": {
+            "presentation_builder": {"presentations_per_month": 50},
+            "template_library": {"templates": 100},
+            "brand_kit": {"brands": 3},
+            "slide_export": {"formats": ["pptx", "pdf"]}
+        },
+        "Center-Deep Pro": {
+            "semantic_search": {"documents": 100000},
+            "vector_database": {"vectors": 500000, "dedicated": false},
+            "search_analytics": {"retention_days": 90},
+            "document_connectors": {"connectors": 12},
+            "api_access": {"requests_per_minute": 120}
+        },
+        "Document Processing": {
+            "ocr": {"pages_per_month": 5000},
+            "table_extraction": {"tables_per_page": 10},
+            "form_recognition": {"forms": 40},
+            "batch_processing": {"jobs": 5},
+            "document_connectors": {"connectors": 4}
+        },
+        "Vector Search": {
+            "vector_database": {"vectors": 1000000, "dedicated": true},
+            "hybrid_search": {"max_latency_ms": 10},
+            "vector_snapshots": {"snapshots": 7},
+            "api_access": {"requests_per_minute": 600}
+        },
+        "GPU Compute": {
+            "gpu_hours": {"hours": 50, "priority": true},
+            "gpu_models": {"models": ["A100", "H100"]},
+            "container_images": {"images": 20},
+            "job_scheduler": {"jobs": 10},
+            "api_access": {"requests_per_minute": 120}
+        }
+    }';
+BEGIN
+    INSERT INTO @extschema@.add_ons
+        (id, name, description, category, base_price, billing_type, is_featured, sort_order, version, icon_url, features)
+    SELECT a.id::uuid, a.name, a.description, a.category, a.base_price, a.billing_type, a.is_featured, a.sort_order, a.version,
+           a.icon_url, (SELECT jsonb_agg(key ORDER BY key) FROM jsonb_object_keys(catalog_features -> a.name) key)
+      FROM (VALUES
+        ('a0000000-0000-4000-8000-000000000001', 'Unicorn Orator (TTS)',
+         'Text to speech in 30 languages, with natural voices and streaming.',
+         'ai-services', 9.99, 'monthly', true, 10, '2.1', '/icons/orator.svg'),
+        ('a0000000-0000-4000-8000-000000000002', 'Amanuensis (STT)',
+         'Speech to text with 95% accuracy, speaker labels and time stamps.',
+         'ai-services', 9.99, 'monthly', false, 20, '1.8', '/icons/amanuensis.svg'),
+        ('a0000000-0000-4000-8000-000000000003', 'Brigade',
+         'Agent platform: run up to 10 agents that share tools and memory.',
+         'ai-services', 19.99, 'monthly', true, 30, '3.0', '/icons/brigade.svg'),
+        ('a0000000-0000-4000-8000-000000000004', 'Bolt',
+         'AI development environment with completion, review and GPU hours.',
+         'development', 14.99, 'monthly', false, 40, '1.4', '/icons/bolt.svg'),
+        ('a0000000-0000-4000-8000-000000000005', 'Presenton',
+         'Presentation builder with 100 templates and brand kits.',
+         'productivity', 9.99, 'monthly', false, 50, '1.2', '/icons/presenton.svg'),
+        ('a0000000-0000-4000-8000-000000000006', 'Center-Deep Pro',
+         'Semantic search over your documents, with a vector database behind it.',
+         'analytics', 19.99, 'monthly', true, 60, '2.0', '/icons/center-deep.svg'),
+        ('a0000000-0000-4000-8000-000000000007', 'Document Processing',
+         'OCR, tables and forms for 5 000 pages a month.',
+         'productivity', 12.99, 'monthly', false, 70, '1.5', '/icons/documents.svg'),
+        ('a0000000-0000-4000-8000-000000000008', 'Vector Search',
+         'Similarity search over 1 M vectors that answers in under 10 ms.',
+         'infrastructure', 14.99, 'monthly', false, 80, '1.1', '/icons/vectors.svg'),
+        ('a0000000-0000-4000-8000-000000000009', 'GPU Compute',
+         'A100 and H100 by the hour: 50 GPU hours a month.',
+         'infrastructure', 49.99, 'monthly', false, 90, '1.0', '/icons/gpu.svg')
+      ) a (id, name, description, category, base_price, billing_type, is_featured, sort_order, version, icon_url)
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS inserted = ROW_COUNT;
+    object := 'add_ons';
+    RETURN NEXT;
+
+    INSERT INTO @extschema@.add_on_features (add_on_id, feature_key, configuration)
+    SELECT a.id, f.key, f.value
+      FROM jsonb_each(catalog_features) of_add_on
+      JOIN @extschema@.add_ons a ON a.name = of_add_on.key
+     CROSS JOIN jsonb_each(of_add_on.value) f
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS inserted = ROW_COUNT;
+    object := 'add_on_features';
+    RETURN NEXT;
+
+    INSERT INTO @extschema@.add_on_bundles (id, name, description, add_on_ids, discount_percent)
+    SELECT b.id::uuid, b.name, b.description, array_agg(a.id ORDER BY a.sort_order, a.id), b.discount_percent
+      FROM (VALUES
+        ('b0000000-0000-4000-8000-000000000001', 'AI Productivity', 'Speak, listen and present.', 15,
+         ARRAY['Unicorn Orator (TTS)', 'Amanuensis (STT)', 'Presenton']),
+        ('b0000000-0000-4000-8000-000000000002', 'Developer Pro', 'Agents, a place to build them and vectors to search.', 20,
+         ARRAY['Brigade', 'Bolt', 'Vector Search']),
+        ('b0000000-0000-4000-8000-000000000003', 'Enterprise Suite', 'Everything.', 25,
+         ARRAY['Unicorn Orator (TTS)', 'Amanuensis (STT)', 'Brigade', 'Bolt', 'Presenton', 'Center-Deep Pro',
+               'Document Processing', 'Vector Search', 'GPU Compute']),
+        ('b0000000-0000-4000-8000-000000000004', 'Knowledge Base', 'Read documents and find what they say.', 10,
+         ARRAY['Center-Deep Pro', 'Document Processing'])
+      ) b (id, name, description, discount_percent, add_on_names)
+      JOIN @extschema@.add_ons a ON a.name = ANY (b.add_on_names)
+     GROUP BY b.id, b.name, b.description, b.discount_percent, b.add_on_names
+    HAVING count(*) = cardinality(b.add_on_names)
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS inserted = ROW_COUNT;
+    object := 'add_on_bundles';
+    RETURN NEXT;
+
+    INSERT INTO @extschema@.promotional_codes
+        (id, code, description, discount_type, discount_value, max_uses, expires_at, user_restrictions)
+    VALUES
+        ('c0000000-0000-4000-8000-000000000001', 'LAUNCH2025', 'Launch offer', 'percentage', 20, 100,
+         now() + interval '30 days', '{}'),
+        ('c0000000-0000-4000-8000-000000000002', 'FIRSTBUY', 'For the first purchase', 'percentage', 15, NULL,
+         now() + interval '90 days', '{"first_purchase_only": true}'),
+        ('c0000000-0000-4000-8000-000000000003', 'FRIEND50', 'From a friend', 'fixed_amount', 5, 1000,
+         now() + interval '60 days', '{}'),
+        ('c0000000-0000-4000-8000-000000000004', 'VIP2025', 'For founders', 'percentage', 30, 50,
+         now() + interval '365 days', '{"tier": "vip_founder"}')
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS inserted = ROW_COUNT;
+    object := 'promotional_codes';
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.load_sample_catalog_body() IS
+'What load_sample_catalog() does, which has it run as the owner of the tables. Only that calls it.';
+
 CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, value text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.marketplace_status() IS
+'The state of the marketplace at one look.
+Arguments: none.
+Returns: rows of metric and value, in this order: version; add_ons_on_sale; active_subscriptions; subscriptions_expiring_soon; carts;
+open_checkouts, which wait for their payment; open_amount, of these, by currency; revenue_today, since midnight in UTC, less what
+was paid back of it, by currency; codes_nearly_used_up, active codes of which nine tenths are used; catalog_cache, of this session;
+waiting_for_maintenance, rows that run_maintenance() would clear away; last_maintenance, if pg_cron runs it; protected;
+user_isolation.
+Errors: 42501, no right to read the tables.';
+
+CREATE FUNCTION @extschema@.marketplace_status_body() RETURNS TABLE (metric text, value text)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     last_maintenance text;
     -- By itself, because Citus does not take the function into a UNION with its tables.
@@ -1548,8 +1825,10 @@ DECLARE
                                       FROM @extschema@.catalog_cache_stats() s);
 BEGIN
     -- pg_cron keeps its records in the one database that it works from, and need not be there at all.
-    IF to_regclass('cron.job_run_details') IS NULL THEN
+    IF to_regnamespace('cron') IS NULL THEN
         last_maintenance := 'unknown: pg_cron is not in this database';
+    ELSIF NOT has_schema_privilege('cron', 'USAGE') THEN
+        last_maintenance := format('unknown: %s may not look into the schema cron', current_user);
     ELSE
         EXECUTE 'SELECT format(''%s (%s)'', r.end_time, r.status)
                    FROM cron.job_run_details r JOIN cron.job j USING (jobid)
@@ -1603,22 +1882,17 @@ BEGIN
                                                   AND p.polrelid = '@extschema@.user_add_ons'::regclass) THEN 'yes' ELSE 'no' END;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.marketplace_status() IS
-'The state of the marketplace at one look.
-Arguments: none.
-Returns: rows of metric and value, in this order: version; add_ons_on_sale; active_subscriptions; subscriptions_expiring_soon; carts;
-open_checkouts, which wait for their payment; open_amount, of these, by currency; revenue_today, since midnight in UTC, less what
-was paid back of it, by currency; codes_nearly_used_up, active codes of which nine tenths are used; catalog_cache, of this session;
-waiting_for_maintenance, rows that run_maintenance() would clear away; last_maintenance, if pg_cron runs it; protected;
-user_isolation.
-Errors: 42501, no right to read the tables.';
+COMMENT ON FUNCTION @extschema@.marketplace_status_body() IS
+'What marketplace_status() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.marketplace_tables() RETURNS TABLE (place integer, name text, relation regclass, has_users boolean)
 LANGUAGE sql COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t.place, t.name, to_regclass('@extschema@.' || t.name), t.has_users
+    SELECT t.place, t.name, c.oid::regclass, t.has_users
       FROM (VALUES (1, 'add_ons', false), (2, 'add_on_features', false), (3, 'add_on_bundles', false), (4, 'pricing_rules', false),
                    (5, 'promotional_codes', false), (6, 'user_add_ons', true), (7, 'add_on_purchases', true), (8, 'cart_items', true))
            t (place, name, has_users)
+      -- What stands under the name of a table and is none is not looked into.
+      LEFT JOIN pg_class c ON c.relnamespace = '@extschema@'::regnamespace AND c.relname = t.name AND c.relkind IN ('r', 'p')
 $$;
 COMMENT ON FUNCTION @extschema@.marketplace_tables() IS
 'The eight tables, those that others refer to first, and whether their rows are a user''s. Only the functions below call it.';
@@ -2039,6 +2313,72 @@ Returns: whether anything changed.
 Errors: 22023 null_argument, invalid_user_id; P0002 not_owned; 42501 other_user.';
 ALTER FUNCTION @extschema@.suspend_add_on(text, uuid, text) COST 5000;
 
+CREATE OR REPLACE FUNCTION @extschema@.unknown_references()
+RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
+LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.unknown_references() IS
+'Tiers of pricing rules and features of add-ons that the application''s tables, where they exist, do not know.
+Arguments: none.
+Returns: a row for each unknown value: where it stands, the table that should know it, and how many rows have it.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.unknown_references_body()
+RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    link record;
+BEGIN
+    FOR link IN
+        SELECT l.*
+          FROM @extschema@.reference_links() l
+          JOIN pg_attribute a ON a.attrelid = l.to_table AND a.attname = l.to_column AND NOT a.attisdropped
+         WHERE has_column_privilege(l.to_table, l.to_column, 'SELECT')
+    LOOP
+        RETURN QUERY EXECUTE format(
+            'SELECT $1, $2, $3, f.%1$I::text, count(*)
+               FROM %2$s f
+              WHERE f.%1$I IS NOT NULL AND NOT EXISTS (SELECT FROM %3$s t WHERE t.%4$I = f.%1$I)
+              GROUP BY f.%1$I',
+            link.from_column, link.from_table, link.to_table, link.to_column)
+        USING link.from_table, link.from_column, link.to_table;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.unknown_references_body() IS
+'What unknown_references() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE OR REPLACE FUNCTION @extschema@.unlink_reference_tables() RETURNS TABLE (reference text, status text, detail text)
+LANGUAGE c SECURITY DEFINER COST 10000 ROWS 6 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.unlink_reference_tables() IS
+'Drops the foreign keys that link_reference_tables() has added.
+Arguments: none.
+Returns: a row for each link: unlinked, or was not linked.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.unlink_reference_tables_body() RETURNS TABLE (reference text, status text, detail text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    link record;
+BEGIN
+    FOR link IN SELECT * FROM @extschema@.reference_links() LOOP
+        reference := link.reference;
+        IF EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = link.from_table AND c.conname = link.constraint_name) THEN
+            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', link.from_table, link.constraint_name);
+            status := 'unlinked';
+            detail := format('constraint %s is dropped', link.constraint_name);
+        ELSE
+            status := 'was not linked';
+            detail := format('there is no constraint %s', link.constraint_name);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.unlink_reference_tables_body() IS
+'What unlink_reference_tables() does, which has it run as the owner of the tables. Only that calls it.';
+
 CREATE FUNCTION @extschema@.unprotect_marketplace() RETURNS void
 STRICT VOLATILE PARALLEL UNSAFE
 SET search_path TO pg_catalog, pg_temp
@@ -2088,12 +2428,12 @@ DECLARE
     written uuid;
 BEGIN
     IF id IS NULL THEN
-        EXECUTE format('INSERT INTO @extschema@.%1$I (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::@extschema@.%1$I, $1) RETURNING id',
-                       kind, list)
+        EXECUTE format('INSERT INTO %3$s.%1$I (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::%3$s.%1$I, $1) RETURNING id',
+                       kind, list, '@extschema@')
            INTO written USING columns;
     ELSE
-        EXECUTE format('UPDATE @extschema@.%1$I SET (%2$s) = (SELECT %2$s FROM jsonb_populate_record(NULL::@extschema@.%1$I, $1)) WHERE id = $2
-                        RETURNING id', kind, list)
+        EXECUTE format('UPDATE %3$s.%1$I SET (%2$s) = (SELECT %2$s FROM jsonb_populate_record(NULL::%3$s.%1$I, $1)) WHERE id = $2
+                        RETURNING id', kind, list, '@extschema@')
            INTO written USING columns, id;
     END IF;
     RETURN written;

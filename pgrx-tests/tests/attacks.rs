@@ -304,3 +304,203 @@ fn text_in_the_tables_is_never_part_of_a_statement() {
         client.batch_execute("ROLLBACK").unwrap();
     }
 }
+
+/// What an owner of the tables who is no superuser can have run when somebody touches them. `strike` makes its owner a superuser if it
+/// ever runs with such rights, and lays traps for whoever's session it is: another role, another search_path, temporary views of
+/// PostgreSQL's own names. It counts how often it ran, and as whom.
+const STRIKE: &str = "
+    CREATE SEQUENCE evil.strikes;
+    CREATE FUNCTION evil.strike() RETURNS boolean LANGUAGE plpgsql AS $$
+    DECLARE
+        attempt text;
+    BEGIN
+        PERFORM pg_catalog.nextval('evil.strikes');
+        IF (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user) THEN
+            ALTER ROLE mallory SUPERUSER;
+        END IF;
+        FOREACH attempt IN ARRAY ARRAY['RESET ROLE', 'RESET SESSION AUTHORIZATION', 'SET ROLE postgres', 'SET search_path = evil, pg_catalog',
+                                       'CREATE TEMP VIEW pg_roles AS SELECT evil.strike()', 'CREATE TEMP TABLE pg_class (oid oid)'] LOOP
+            BEGIN
+                EXECUTE attempt;
+            EXCEPTION WHEN OTHERS THEN NULL;
+            END;
+            IF (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user) THEN
+                ALTER ROLE mallory SUPERUSER;
+            END IF;
+        END LOOP;
+        RETURN true;
+    END $$;
+    CREATE FUNCTION evil.strike_row() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN PERFORM evil.strike(); RETURN coalesce(NEW, OLD); END $$;
+    CREATE FUNCTION evil.strike_for(value anyelement) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$
+    BEGIN RETURN evil.strike(); END $$;
+    CREATE DOMAIN evil.word AS text CHECK (evil.strike())";
+
+/// Everything on the tables themselves: triggers, defaults, checks, indexes, policies, rules, and our own trigger function replaced.
+const SNARES: &str = "
+    DO $$
+    DECLARE
+        name text;
+    BEGIN
+        FOREACH name IN ARRAY '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes,user_add_ons,add_on_purchases,
+                                cart_items}'::text[] LOOP
+            EXECUTE format('CREATE TRIGGER aa_strike BEFORE INSERT OR UPDATE OR DELETE ON market.%I FOR EACH ROW EXECUTE FUNCTION evil.strike_row()', name);
+            EXECUTE format('CREATE TRIGGER zz_strike AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON market.%I EXECUTE FUNCTION evil.strike_row()', name);
+            EXECUTE format('ALTER TABLE market.%I ADD bait boolean DEFAULT evil.strike(), ADD word evil.word DEFAULT ''x''', name);
+            EXECUTE format('ALTER TABLE market.%I ADD CONSTRAINT strike CHECK (evil.strike_for(created_at)) NOT VALID', name);
+            EXECUTE format('CREATE INDEX ON market.%I (evil.strike_for(created_at))', name);
+            EXECUTE format('CREATE POLICY strike ON market.%I USING (evil.strike()) WITH CHECK (evil.strike())', name);
+            EXECUTE format('ALTER TABLE market.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
+        END LOOP;
+    END $$;
+    CREATE RULE strike AS ON DELETE TO market.cart_items DO ALSO SELECT evil.strike();
+    CREATE OR REPLACE FUNCTION market.set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN PERFORM evil.strike(); RETURN NEW; END $$";
+
+/// Views under the names of the tables, and under those of the host's that are looked for.
+const VIEWS: &str = "
+    DO $$
+    DECLARE
+        name text;
+    BEGIN
+        FOREACH name IN ARRAY '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes,user_add_ons,add_on_purchases,
+                                cart_items}'::text[] LOOP
+            EXECUTE format('ALTER TABLE market.%1$I RENAME TO real_%1$s', name);
+            EXECUTE format('CREATE VIEW market.%1$I AS SELECT * FROM market.real_%1$s WHERE evil.strike()', name);
+        END LOOP;
+    END $$;
+    CREATE VIEW market.subscription_tiers AS SELECT 'x'::text AS tier_code WHERE evil.strike();
+    CREATE VIEW market.feature_definitions AS SELECT 'x'::text AS feature_key WHERE evil.strike();
+    CREATE VIEW market.marketplace_access AS SELECT NULL::regrole AS role, ''::text AS level, ''::text AS privilege WHERE evil.strike()";
+
+/// What a superuser calls, of everything in the reference. `{brigade}` is an add-on, `{pending}` a checkout and `{bought}` a purchase.
+const CALLS_OF_SUPERUSERS: &[&str] = &[
+    "SELECT * FROM load_sample_catalog()",
+    "SELECT price_add_on('{brigade}', 2, 'pro')",
+    r#"SELECT quote('[{"add_on_id": "{brigade}", "quantity": 2}]', 'ada', 'pro', 'LAUNCH2025')"#,
+    "SELECT price_cart('ada', 'pro', 'LAUNCH2025'), cart_total('ada')",
+    "SELECT * FROM price_carts()",
+    "SELECT * FROM explain_cart('ada', 'pro', 'LAUNCH2025')",
+    "SELECT explain_cart_text('ada')",
+    r#"SELECT * FROM simulate_pricing_rule('{"add_on_id": "{brigade}", "discount_percent": 5}')"#,
+    "SELECT * FROM validate_promo_code('LAUNCH2025', 'ada')",
+    "SELECT * FROM search_add_ons('agent')",
+    "SELECT has_feature('ada', 'agent_platform'), has_add_on('ada', '{brigade}')",
+    "SELECT count(*) FROM pg_namespace n WHERE has_feature(n.nspname::text, 'agent_platform')",
+    "SELECT * FROM has_features('ada', '{agent_platform}')",
+    "SELECT feature_configuration('ada', 'agent_platform')",
+    "SELECT * FROM user_features('ada')",
+    "SELECT * FROM active_add_ons('ada')",
+    "SELECT * FROM entitled_users('agent_platform')",
+    "SELECT * FROM add_to_cart('ada', '{brigade}')",
+    "SELECT * FROM set_cart_quantity('ada', '{brigade}', 2)",
+    "SELECT * FROM checkout('ada', promo_code => 'LAUNCH2025')",
+    "SELECT * FROM complete_checkout('{pending}', 'pi_1')",
+    "SELECT dispute_purchase('{bought}')",
+    "SELECT resolve_dispute('{bought}', true)",
+    "SELECT refund_purchase('{bought}', 1)",
+    "SELECT * FROM purchase_history('eve')",
+    "SELECT * FROM grant_add_on('bob', '{brigade}')",
+    "SELECT suspend_add_on('bob', '{brigade}')",
+    "SELECT resume_add_on('bob', '{brigade}')",
+    "SELECT renew_add_on('bob', '{brigade}', 19.99)",
+    "SELECT cancel_add_on('bob', '{brigade}', immediately => true)",
+    "SELECT * FROM add_to_cart('zoe', '{brigade}')",
+    "SELECT remove_from_cart('zoe', '{brigade}')",
+    "SELECT clear_cart('zoe')",
+    r#"SELECT apply_stripe_event('{"id": "evt_1", "object": "event", "type": "charge.refunded", "created": 1700000000, "data": {"object":
+       {"id": "ch_1", "object": "charge", "payment_intent": "pi_eve", "amount": 1999, "amount_refunded": 1999, "currency": "usd"}}}')"#,
+    "SELECT * FROM run_maintenance('0', '0')",
+    "SELECT * FROM check_marketplace()",
+    "SELECT * FROM check_catalog()",
+    "SELECT * FROM unknown_references()",
+    "SELECT * FROM marketplace_status()",
+    "SELECT * FROM link_reference_tables()",
+    "SELECT * FROM unlink_reference_tables()",
+    "SELECT export_catalog()",
+    r#"SELECT * FROM import_catalog('{"add_ons": [{"name": "Bolt", "base_price": 1}]}', dry_run => true)"#,
+    r#"SELECT * FROM import_catalog('{"add_ons": [{"name": "Bolt", "base_price": 1}]}')"#,
+    "SELECT * FROM adopt_tables('old', dry_run => true)",
+    "SELECT * FROM adopt_tables('old')",
+    "SELECT grant_marketplace_access('mallory_app', 'admin')",
+    "SELECT revoke_marketplace_access('mallory_app', 'admin')",
+    "SELECT enable_user_isolation()",
+    "SELECT disable_user_isolation()",
+    "SELECT detach_tables()",
+    "SELECT attach_tables()",
+    "SELECT * FROM distribution_status()",
+    "SELECT * FROM distribute_marketplace()",
+    "SELECT protect_marketplace()",
+    "DROP TABLE market.cart_items",
+    "DROP SCHEMA market CASCADE",
+    "DROP EXTENSION extensions",
+    "DROP OWNED BY mallory",
+    "SELECT unprotect_marketplace()",
+    "DROP EXTENSION extensions CASCADE",
+];
+
+/// A database of mallory's, who is no superuser and has put this in everybody's way; and a superuser in it.
+fn mallorys(database: &str, traps: &str) -> (Client, Client) {
+    static MALLORY: std::sync::Once = std::sync::Once::new();
+    let server = harness::Server::shared();
+    let mut superuser = server.connect("postgres");
+    MALLORY.call_once(|| {
+        superuser.batch_execute("CREATE ROLE mallory LOGIN; CREATE ROLE mallory_app LOGIN").unwrap();
+    });
+    superuser.batch_execute(&format!("CREATE DATABASE {database} OWNER mallory")).unwrap();
+    let mut mallory = server.config(database).user("mallory").connect(postgres::NoTls).unwrap();
+    let brigade = "a0000000-0000-4000-8000-000000000003";
+    mallory
+        .batch_execute(&format!(
+            "CREATE SCHEMA market; CREATE SCHEMA evil; CREATE EXTENSION extensions SCHEMA market; SET search_path = market;
+             SELECT load_sample_catalog();
+             SELECT add_to_cart(u, '{brigade}') FROM unnest('{{ada,bob,eve}}'::text[]) u;
+             SELECT complete_checkout(checkout_id, 'pi_eve') FROM checkout('eve');
+             SELECT checkout('bob');
+             CREATE SCHEMA old; CREATE TABLE old.cart_items AS SELECT * FROM cart_items;
+             GRANT ALL ON SCHEMA evil TO PUBLIC"
+        ))
+        .unwrap();
+    mallory.batch_execute(STRIKE).unwrap();
+    mallory.batch_execute(traps).unwrap();
+    let mut superuser = server.connect(database);
+    superuser.batch_execute("SET search_path = market, pg_catalog").unwrap();
+    (superuser, mallory)
+}
+
+/// Calls everything as a superuser. Returns how often the owner's code ran in this session.
+fn called_by_a_superuser(database: &str, traps: &str) -> i64 {
+    let (mut superuser, mut mallory) = mallorys(database, traps);
+    let mut known = |query: &str| text(&mut mallory, query).unwrap_or_default();
+    let tables = if traps == VIEWS { "market.real_add_on_purchases" } else { "market.add_on_purchases" };
+    let pending = known(&format!("SELECT checkout_id FROM {tables} WHERE user_id = 'bob'"));
+    let bought = known(&format!("SELECT id FROM {tables} WHERE user_id = 'eve'"));
+    let mut strikes = 0;
+    for call in CALLS_OF_SUPERUSERS {
+        let call = call.replace("{brigade}", "a0000000-0000-4000-8000-000000000003");
+        let call = call.replace("{pending}", &pending).replace("{bought}", &bought);
+        // Some of it fails, as it must; what counts is what it leaves behind.
+        if let Err(error) = superuser.simple_query(&call) {
+            let error = error.as_db_error().unwrap_or_else(|| panic!("{call} broke the connection: {error}"));
+            assert_ne!(error.code().code(), "XX000", "{call}: {error:?}");
+        }
+        let state = "SELECT pg_catalog.concat_ws(' ', current_user, session_user, pg_catalog.current_setting('search_path'),
+                            (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c WHERE c.relnamespace = pg_catalog.pg_my_temp_schema()),
+                            (SELECT pg_catalog.bool_or(r.rolsuper) FROM pg_catalog.pg_roles r WHERE r.rolname LIKE 'mallory%'))";
+        assert_eq!(text(&mut superuser, state).unwrap(), "postgres postgres market, pg_catalog 0 f", "{call}");
+        let count = "SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END FROM evil.strikes s";
+        strikes = text(&mut superuser, count).unwrap().parse().unwrap();
+    }
+    strikes
+}
+
+#[test]
+fn a_superuser_who_calls_anything_runs_no_code_of_the_owner() {
+    // It did run, and every time with no more rights than its owner has.
+    assert!(called_by_a_superuser("mallorys_tables", SNARES) > 100);
+}
+
+#[test]
+fn a_superuser_who_calls_anything_looks_through_no_view_of_the_owner() {
+    called_by_a_superuser("mallorys_views", VIEWS);
+}

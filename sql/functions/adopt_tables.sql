@@ -180,9 +180,9 @@ $$;
 COMMENT ON FUNCTION @extschema@.adopt_rows(regclass, regclass) IS
 'Copies the rows of an old table into ours, and tells how far it is. Only adopt_tables() calls it.';
 
-CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false)
+CREATE FUNCTION @extschema@.adopt_tables_body(source_schema name, time_zone text, dry_run boolean)
 RETURNS TABLE (object text, status text, detail text)
-LANGUAGE plpgsql COST 100000000 ROWS 10 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     tables CONSTANT text[] := ARRAY['add_ons', 'add_on_features', 'add_on_bundles', 'pricing_rules', 'promotional_codes', 'user_add_ons',
                                     'add_on_purchases', 'cart_items'];
@@ -198,7 +198,7 @@ BEGIN
     -- Everything is looked at before anything is written, and nobody writes to the old tables meanwhile.
     FOREACH object IN ARRAY tables LOOP
         old_table := to_regclass(format('%I.%I', source_schema, object));
-        new_table := format('@extschema@.%I', object)::regclass;
+        new_table := format('%s.%I', '@extschema@', object)::regclass;
         EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', new_table) INTO is_free;
         status := 'obstacle';
         IF NOT is_free THEN
@@ -224,7 +224,7 @@ BEGIN
     END IF;
     FOREACH object IN ARRAY tables LOOP
         old_table := to_regclass(format('%I.%I', source_schema, object));
-        new_table := format('@extschema@.%I', object)::regclass;
+        new_table := format('%s.%I', '@extschema@', object)::regclass;
         CONTINUE WHEN old_table IS NULL;
         IF dry_run THEN
             status := 'can be adopted';
@@ -239,6 +239,13 @@ BEGIN
     END LOOP;
 END
 $$;
+COMMENT ON FUNCTION @extschema@.adopt_tables_body(name, text, boolean) IS
+'What adopt_tables() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false)
+RETURNS TABLE (object text, status text, detail text)
+LANGUAGE c SECURITY DEFINER COST 100000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean) IS
 'Takes over the rows of a database that was made from the plain-SQL files which came before the extension: from tables of the same
 names in another schema, whatever of their columns they have. Ids are kept. It is one transaction, and the old tables are only read.

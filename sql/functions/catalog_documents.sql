@@ -10,7 +10,7 @@ CREATE FUNCTION @extschema@.catalog_keys(kind text) RETURNS text[]
 LANGUAGE sql STABLE COST 1000 SET search_path = pg_catalog, pg_temp AS $$
     SELECT array_agg(CASE a.attname WHEN 'add_on_id' THEN 'add_on' WHEN 'add_on_ids' THEN 'add_ons' ELSE a.attname END ORDER BY a.attnum)
       FROM pg_attribute a
-     WHERE a.attrelid = format('@extschema@.%I', kind)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE a.attrelid = format('%s.%I', '@extschema@', kind)::regclass AND a.attnum > 0 AND NOT a.attisdropped
        AND a.attname <> ALL ('{id,created_at,updated_at,created_by,current_uses}')
 $$;
 COMMENT ON FUNCTION @extschema@.catalog_keys(text) IS
@@ -78,14 +78,18 @@ $$;
 COMMENT ON FUNCTION @extschema@.catalog_rows() IS
 'The rows of the catalog as a document has them, with their ids. Only export_catalog() and import_catalog() call it.';
 
-CREATE FUNCTION @extschema@.export_catalog() RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE COST 200000 SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION @extschema@.export_catalog_body() RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_object_agg(kinds.kind, coalesce(entries.list, '[]'))
       FROM unnest('{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}'::text[]) kinds (kind)
       LEFT JOIN (SELECT r.kind, jsonb_agg(r.entry ORDER BY @extschema@.catalog_key(r.kind, r.entry), r.entry) AS list
                    FROM @extschema@.catalog_rows() r
                   GROUP BY r.kind) entries ON entries.kind = kinds.kind
 $$;
+COMMENT ON FUNCTION @extschema@.export_catalog_body() IS
+'What export_catalog() does, which has it run as the owner of the tables. Only that calls it.';
+
+ALTER FUNCTION @extschema@.export_catalog() COST 200000;
 
 COMMENT ON FUNCTION @extschema@.export_catalog() IS
 'The catalog as a document, in which things have names instead of ids, to be kept in version control or imported elsewhere.
@@ -103,7 +107,7 @@ DECLARE
     by_name CONSTANT text[] := '{add_on,add_ons,applicable_to,conditions}';
     row_text jsonb;
 BEGIN
-    EXECUTE format('SELECT to_jsonb(jsonb_populate_record(NULL::@extschema@.%I, $1))', kind) INTO row_text USING entry - by_name;
+    EXECUTE format('SELECT to_jsonb(jsonb_populate_record(NULL::%s.%I, $1))', '@extschema@', kind) INTO row_text USING entry - by_name;
     IF kind = 'promotional_codes' THEN
         row_text := row_text || jsonb_build_object('code', upper(btrim(row_text ->> 'code')));
     END IF;
@@ -254,12 +258,12 @@ DECLARE
     written uuid;
 BEGIN
     IF id IS NULL THEN
-        EXECUTE format('INSERT INTO @extschema@.%1$I (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::@extschema@.%1$I, $1) RETURNING id',
-                       kind, list)
+        EXECUTE format('INSERT INTO %3$s.%1$I (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::%3$s.%1$I, $1) RETURNING id',
+                       kind, list, '@extschema@')
            INTO written USING columns;
     ELSE
-        EXECUTE format('UPDATE @extschema@.%1$I SET (%2$s) = (SELECT %2$s FROM jsonb_populate_record(NULL::@extschema@.%1$I, $1)) WHERE id = $2
-                        RETURNING id', kind, list)
+        EXECUTE format('UPDATE %3$s.%1$I SET (%2$s) = (SELECT %2$s FROM jsonb_populate_record(NULL::%3$s.%1$I, $1)) WHERE id = $2
+                        RETURNING id', kind, list, '@extschema@')
            INTO written USING columns, id;
     END IF;
     RETURN written;
@@ -270,8 +274,8 @@ $$;
 COMMENT ON FUNCTION @extschema@.write_catalog_entry(text, jsonb, uuid) IS
 'Stores an entry of a catalog document. Only import_catalog() calls it.';
 
-CREATE FUNCTION @extschema@.import_catalog(catalog jsonb, dry_run boolean DEFAULT false) RETURNS TABLE (object text, action text, id uuid)
-LANGUAGE plpgsql COST 1000000 ROWS 200 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+CREATE FUNCTION @extschema@.import_catalog_body(catalog jsonb, dry_run boolean) RETURNS TABLE (object text, action text, id uuid)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
     kind text;
@@ -312,6 +316,12 @@ EXCEPTION WHEN SQLSTATE 'UE001' THEN
     NULL;
 END
 $$;
+COMMENT ON FUNCTION @extschema@.import_catalog_body(jsonb, boolean) IS
+'What import_catalog() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE FUNCTION @extschema@.import_catalog(catalog jsonb, dry_run boolean DEFAULT false) RETURNS TABLE (object text, action text, id uuid)
+LANGUAGE c SECURITY DEFINER COST 1000000 ROWS 200 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
 
 COMMENT ON FUNCTION @extschema@.import_catalog(jsonb, boolean) IS
 'Makes the catalog what a document says. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by code,

@@ -2,8 +2,8 @@
 -- so that no query takes them in: Citus would not find the tables in it. It takes the names of columns from the first SELECT of a UNION.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE FUNCTION @extschema@.check_catalog() RETURNS TABLE (check_name text, detail text)
-LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION @extschema@.check_catalog_body() RETURNS TABLE (check_name text, detail text)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH rules AS (
         SELECT r.*, 'the rule ' || r.id || ' of add-on "' || a.name || '"' AS label,
                -- Keys that always hold are no conditions.
@@ -133,6 +133,12 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
             UNION ALL
             SELECT c.label FROM codes c WHERE c.discount_type = 'percentage' AND c.discount_value = 100) free
 $$;
+COMMENT ON FUNCTION @extschema@.check_catalog_body() IS
+'What check_catalog() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE FUNCTION @extschema@.check_catalog() RETURNS TABLE (check_name text, detail text)
+LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.check_catalog() IS
 'Looks for what in the catalog cannot work, or works otherwise than was probably meant: active rules, bundles and codes that can never
 apply, features without rows, a currency or list prices that nobody can charge, discounts of 100 %. check_marketplace() reports what it finds.

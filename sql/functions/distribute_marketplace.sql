@@ -16,10 +16,12 @@ ALTER FUNCTION @extschema@.hold_user(text) COST 100;
 
 CREATE FUNCTION @extschema@.marketplace_tables() RETURNS TABLE (place integer, name text, relation regclass, has_users boolean)
 LANGUAGE sql COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t.place, t.name, to_regclass('@extschema@.' || t.name), t.has_users
+    SELECT t.place, t.name, c.oid::regclass, t.has_users
       FROM (VALUES (1, 'add_ons', false), (2, 'add_on_features', false), (3, 'add_on_bundles', false), (4, 'pricing_rules', false),
                    (5, 'promotional_codes', false), (6, 'user_add_ons', true), (7, 'add_on_purchases', true), (8, 'cart_items', true))
            t (place, name, has_users)
+      -- What stands under the name of a table and is none is not looked into.
+      LEFT JOIN pg_class c ON c.relnamespace = '@extschema@'::regnamespace AND c.relname = t.name AND c.relkind IN ('r', 'p')
 $$;
 COMMENT ON FUNCTION @extschema@.marketplace_tables() IS
 'The eight tables, those that others refer to first, and whether their rows are a user''s. Only the functions below call it.';
@@ -113,7 +115,7 @@ BEGIN
         SELECT m.name FROM @extschema@.marketplace_tables() m
          WHERE m.relation IS NOT NULL AND @extschema@.distribution_method(m.relation) IS NULL
     LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM @extschema@.%I)', local_table) INTO has_rows;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s.%I)', '@extschema@', local_table) INTO has_rows;
         IF has_rows THEN
             filled := filled || local_table;
         END IF;
@@ -231,12 +233,22 @@ LANGUAGE plpgsql COST 20000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     is_coordinator boolean;
     obstacles text;
+    plain_owner name;
 BEGIN
     IF shard_count IS NULL OR shard_count NOT BETWEEN 1 AND 64000 THEN
         PERFORM @extschema@.refuse_distribution('invalid_shard_count', NULL, coalesce(shard_count::text, 'NULL'));
     END IF;
     IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
         PERFORM @extschema@.refuse_distribution('citus_missing', NULL, NULL);
+    END IF;
+    -- Citus moves rows and makes constraints with the rights of whoever asks for it, and what the tables' owner has defined with them.
+    SELECT r.rolname INTO plain_owner
+      FROM @extschema@.marketplace_tables() m JOIN pg_class c ON c.oid = m.relation JOIN pg_roles r ON r.oid = c.relowner
+     WHERE NOT r.rolsuper AND (SELECT me.rolsuper FROM pg_roles me WHERE me.rolname = current_user)
+     LIMIT 1;
+    IF plain_owner IS NOT NULL THEN
+        PERFORM @extschema@.refuse_distribution('not_distributable', NULL, format(
+                    'The tables belong to %I, who is no superuser: connect as that role.', plain_owner));
     END IF;
     EXECUTE 'SELECT citus_is_coordinator()' INTO is_coordinator;
     IF NOT is_coordinator THEN
@@ -256,8 +268,8 @@ COMMENT ON FUNCTION @extschema@.check_distribution(integer) IS
 CREATE FUNCTION @extschema@.distribution_foreign_keys() RETURNS TABLE (name text, command text, is_there boolean)
 LANGUAGE sql COST 10000 ROWS 5 SET search_path = pg_catalog, pg_temp AS $$
     SELECT k.from_table || '_add_on_id_fkey',
-           format('ALTER TABLE @extschema@.%1$I ADD CONSTRAINT %2$I FOREIGN KEY (add_on_id) REFERENCES @extschema@.add_ons (id) ON DELETE %3$s',
-                  k.from_table, k.from_table || '_add_on_id_fkey', k.action),
+           format('ALTER TABLE %4$s.%1$I ADD CONSTRAINT %2$I FOREIGN KEY (add_on_id) REFERENCES %4$s.add_ons (id) ON DELETE %3$s',
+                  k.from_table, k.from_table || '_add_on_id_fkey', k.action, '@extschema@'),
            EXISTS (SELECT FROM pg_constraint c
                     WHERE c.conrelid = ('@extschema@.' || k.from_table)::regclass AND c.conname = k.from_table || '_add_on_id_fkey')
       FROM (VALUES (1, 'add_on_features', 'CASCADE'), (2, 'pricing_rules', 'CASCADE'), (3, 'user_add_ons', 'RESTRICT'),

@@ -2,8 +2,8 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- Ids are fixed, so that examples can name them and a second run finds what the first one made. Rows that exist, by id or
 -- by name, are left alone.
-CREATE FUNCTION @extschema@.load_sample_catalog() RETURNS TABLE (object text, inserted bigint)
-LANGUAGE plpgsql COST 100000 ROWS 4 SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION @extschema@.load_sample_catalog_body() RETURNS TABLE (object text, inserted bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- By add-on: its feature keys and their configurations.
     catalog_features CONSTANT jsonb := '{
@@ -155,6 +155,12 @@ BEGIN
     RETURN NEXT;
 END
 $$;
+COMMENT ON FUNCTION @extschema@.load_sample_catalog_body() IS
+'What load_sample_catalog() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE FUNCTION @extschema@.load_sample_catalog() RETURNS TABLE (object text, inserted bigint)
+LANGUAGE c SECURITY DEFINER COST 100000 ROWS 4 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
 
 COMMENT ON FUNCTION @extschema@.load_sample_catalog() IS
 'Inserts nine add-ons with their features, four bundles and four promotional codes, to try things with. What is there is left alone.

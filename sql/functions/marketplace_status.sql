@@ -1,7 +1,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, value text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+CREATE FUNCTION @extschema@.marketplace_status_body() RETURNS TABLE (metric text, value text)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     last_maintenance text;
     -- By itself, because Citus does not take the function into a UNION with its tables.
@@ -9,8 +9,10 @@ DECLARE
                                       FROM @extschema@.catalog_cache_stats() s);
 BEGIN
     -- pg_cron keeps its records in the one database that it works from, and need not be there at all.
-    IF to_regclass('cron.job_run_details') IS NULL THEN
+    IF to_regnamespace('cron') IS NULL THEN
         last_maintenance := 'unknown: pg_cron is not in this database';
+    ELSIF NOT has_schema_privilege('cron', 'USAGE') THEN
+        last_maintenance := format('unknown: %s may not look into the schema cron', current_user);
     ELSE
         EXECUTE 'SELECT format(''%s (%s)'', r.end_time, r.status)
                    FROM cron.job_run_details r JOIN cron.job j USING (jobid)
@@ -64,6 +66,12 @@ BEGIN
                                                   AND p.polrelid = '@extschema@.user_add_ons'::regclass) THEN 'yes' ELSE 'no' END;
 END
 $$;
+COMMENT ON FUNCTION @extschema@.marketplace_status_body() IS
+'What marketplace_status() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, value text)
+LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
 
 COMMENT ON FUNCTION @extschema@.marketplace_status() IS
 'The state of the marketplace at one look.

@@ -16,9 +16,9 @@ COMMENT ON FUNCTION @extschema@.reference_links() IS
 'The links that link_reference_tables() makes and unlink_reference_tables() drops, and the tables they would point to.';
 
 -- Dynamic, because the tables need not exist. What the caller may not read is passed over.
-CREATE FUNCTION @extschema@.unknown_references()
+CREATE FUNCTION @extschema@.unknown_references_body()
 RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
-LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     link record;
 BEGIN
@@ -38,14 +38,21 @@ BEGIN
     END LOOP;
 END
 $$;
+COMMENT ON FUNCTION @extschema@.unknown_references_body() IS
+'What unknown_references() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE FUNCTION @extschema@.unknown_references()
+RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
+LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.unknown_references() IS
 'Tiers of pricing rules and features of add-ons that the application''s tables, where they exist, do not know.
 Arguments: none.
 Returns: a row for each unknown value: where it stands, the table that should know it, and how many rows have it.
 Errors: none.';
 
-CREATE FUNCTION @extschema@.link_reference_tables() RETURNS TABLE (reference text, status text, detail text)
-LANGUAGE plpgsql COST 1000000 ROWS 6 SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION @extschema@.link_reference_tables_body() RETURNS TABLE (reference text, status text, detail text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     link record;
     obstacles text;
@@ -85,6 +92,12 @@ BEGIN
     END LOOP;
 END
 $$;
+COMMENT ON FUNCTION @extschema@.link_reference_tables_body() IS
+'What link_reference_tables() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE FUNCTION @extschema@.link_reference_tables() RETURNS TABLE (reference text, status text, detail text)
+LANGUAGE c SECURITY DEFINER COST 1000000 ROWS 6 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
 
 COMMENT ON FUNCTION @extschema@.link_reference_tables() IS
 'Adds foreign keys to the tables subscription_tiers(tier_code) and feature_definitions(feature_key) of the host application, where
@@ -94,8 +107,8 @@ Returns: a row for each link: linked, linked for new rows (detail names the valu
 such table.
 Errors: none.';
 
-CREATE FUNCTION @extschema@.unlink_reference_tables() RETURNS TABLE (reference text, status text, detail text)
-LANGUAGE plpgsql COST 10000 ROWS 6 SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION @extschema@.unlink_reference_tables_body() RETURNS TABLE (reference text, status text, detail text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     link record;
 BEGIN
@@ -113,6 +126,12 @@ BEGIN
     END LOOP;
 END
 $$;
+COMMENT ON FUNCTION @extschema@.unlink_reference_tables_body() IS
+'What unlink_reference_tables() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE FUNCTION @extschema@.unlink_reference_tables() RETURNS TABLE (reference text, status text, detail text)
+LANGUAGE c SECURITY DEFINER COST 10000 ROWS 6 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
 
 COMMENT ON FUNCTION @extschema@.unlink_reference_tables() IS
 'Drops the foreign keys that link_reference_tables() has added.

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::params;
 use crate::pg::installation;
 use crate::pg::owner::Restricted;
-use crate::pg::statement::{Statement, command};
+use crate::pg::statement::{Statement, command, command_as_caller};
 
 /// What a role may do. Levels overlap.
 #[derive(Debug)]
@@ -268,7 +268,7 @@ pub fn revoke(role: pg_sys::Oid, level: &str) -> Result<(), Error> {
 /// Where Citus spreads tables that refer to each other, their privileges cannot be changed over many connections at once.
 fn one_table_at_a_time() -> Result<(), Error> {
     if installation::is_distributed()? {
-        command("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'");
+        command_as_caller("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'");
     }
     Ok(())
 }

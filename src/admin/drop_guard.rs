@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::params;
 use crate::pg::installation;
 use crate::pg::rows::has_rows;
-use crate::pg::statement::{Statement, command};
+use crate::pg::statement::{Statement, command_as_caller};
 use crate::pg::tables::TABLES;
 
 /// The event trigger that says whether the guard is on.
@@ -91,12 +91,12 @@ pub fn protect() -> Result<(), Error> {
         return Ok(());
     }
     let schema = installation::schema()?;
-    command(&format!(
+    command_as_caller(&format!(
         "CREATE EVENT TRIGGER extensions_guard ON ddl_command_start EXECUTE FUNCTION {schema}.guard_marketplace()"
     ));
     // Also where triggers are switched off for a session.
-    command("ALTER EVENT TRIGGER extensions_guard ENABLE ALWAYS");
-    command(
+    command_as_caller("ALTER EVENT TRIGGER extensions_guard ENABLE ALWAYS");
+    command_as_caller(
         "COMMENT ON EVENT TRIGGER extensions_guard IS
          'Has the tables of the extension \"extensions\" kept while they hold rows. Made by protect_marketplace().'",
     );
@@ -106,7 +106,7 @@ pub fn protect() -> Result<(), Error> {
 /// Turns the guard off.
 pub fn unprotect() {
     WATCH.take();
-    command("DROP EVENT TRIGGER IF EXISTS extensions_guard");
+    command_as_caller("DROP EVENT TRIGGER IF EXISTS extensions_guard");
 }
 
 /// Whether the guard is on.

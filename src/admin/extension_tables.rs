@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 use crate::error::Error;
 use crate::params;
 use crate::pg::installation;
-use crate::pg::statement::{Statement, command};
+use crate::pg::statement::{Statement, command, command_as_caller};
 use crate::pg::tables::{EXPECTED, TABLES};
 
 /// Which of these tables of the schema belong to the extension; rows only for those that exist.
@@ -93,7 +93,7 @@ pub fn detach() -> Result<(), Error> {
         return Err(Error::TablesAlreadyDetached);
     }
     for table in TABLES {
-        command(&format!("ALTER EXTENSION extensions DROP TABLE {schema}.{table}"));
+        command_as_caller(&format!("ALTER EXTENSION extensions DROP TABLE {schema}.{table}"));
     }
     for (kind, table, name) in dependents(&schema)? {
         match kind.as_str() {
@@ -127,7 +127,7 @@ pub fn attach() -> Result<(), Error> {
         command(&format!("ALTER TRIGGER {name} ON {schema}.{table} NO DEPENDS ON EXTENSION extensions"));
     }
     for (table, _) in membership.iter().filter(|(_, is_member)| !is_member) {
-        command(&format!("ALTER EXTENSION extensions ADD TABLE {schema}.{table}"));
+        command_as_caller(&format!("ALTER EXTENSION extensions ADD TABLE {schema}.{table}"));
     }
     register_for_dump(&schema)
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod adoption;
+mod bodies;
 mod cart;
 mod catalog_documents;
 mod checkout;

@@ -224,7 +224,7 @@ fn remember(known: &mut Option<Rc<Installation>>, found: Option<Installation>) {
 fn look_up() -> Option<Installation> {
     // SAFETY: a transaction is in progress; names are C strings.
     unsafe {
-        let (extension, schema) = extension_and_schema()?;
+        let (extension, schema, extension_owner) = found_extension()?;
         let name = pg_sys::get_namespace_name(schema);
         if name.is_null() {
             return None;
@@ -236,7 +236,7 @@ fn look_up() -> Option<Installation> {
         Some(Installation {
             schema: schema_name,
             extension,
-            owner: owner_of(&tables),
+            owner: owner_of(&tables).unwrap_or(extension_owner),
             tables,
             is_distributed,
             generation: 0,
@@ -244,17 +244,17 @@ fn look_up() -> Option<Installation> {
     }
 }
 
-fn owner_of(tables: &[pg_sys::Oid]) -> pg_sys::Oid {
+fn owner_of(tables: &[pg_sys::Oid]) -> Option<pg_sys::Oid> {
     // SAFETY: the relation is open.
     let owner = |&table: &pg_sys::Oid| with_relation(table, |relation| unsafe { (*(*relation).rd_rel).relowner });
     // SAFETY: this looks at a catalog.
     let is_plain = |&owner: &pg_sys::Oid| !unsafe { pg_sys::superuser_arg(owner) };
     let owners = || tables.iter().filter_map(owner);
-    owners().find(is_plain).or(owners().next()).unwrap_or(pg_sys::InvalidOid)
+    owners().find(is_plain).or(owners().next())
 }
 
-/// The extension and its schema, if it is installed. Not every version of PostgreSQL that we support exports its own look-up.
-unsafe fn extension_and_schema() -> Option<(pg_sys::Oid, pg_sys::Oid)> {
+/// The extension, its schema and its owner, if it is installed. Not every version of PostgreSQL that we support exports its own look-up.
+unsafe fn found_extension() -> Option<(pg_sys::Oid, pg_sys::Oid, pg_sys::Oid)> {
     // SAFETY: the scan is of a system catalog, by an index of it, under a snapshot of now; the tuple is read before it ends.
     unsafe {
         let catalog = PgRelation::with_lock(pg_sys::ExtensionRelationId, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
@@ -267,7 +267,7 @@ unsafe fn extension_and_schema() -> Option<(pg_sys::Oid, pg_sys::Oid)> {
         let scan = pg_sys::systable_beginscan(catalog.as_ptr(), index, true, std::ptr::null_mut(), 1, &mut key);
         let tuple = pg_sys::systable_getnext(scan);
         let row = (!tuple.is_null()).then(|| &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_extension>());
-        let found = row.map(|row| (row.oid, row.extnamespace));
+        let found = row.map(|row| (row.oid, row.extnamespace, row.extowner));
         pg_sys::systable_endscan(scan);
         found
     }

@@ -1,5 +1,6 @@
 //! The border to PostgreSQL: statements, values, tuple stores, snapshots, locks, settings, and where the extension is installed.
 
+pub mod body;
 pub mod datum;
 pub mod installation;
 pub mod isolation;

@@ -79,6 +79,11 @@ impl Drop for Restricted {
     }
 }
 
+/// Whether the caller is a superuser and the owner is none.
+pub fn is_called_by_superuser(owner: pg_sys::Oid) -> bool {
+    reason(owner) == Reason::BecomeOwner
+}
+
 fn reason(owner: pg_sys::Oid) -> Reason {
     // SAFETY: these read variables.
     let roles = unsafe {

@@ -22,6 +22,8 @@ pub struct Statement<R = ()> {
     sql: Cow<'static, str>,
     /// The text for tables that Citus spreads over nodes, where it is another.
     distributed: Option<&'static str>,
+    /// Whether it runs with the rights of its caller even where that is a superuser, as it runs no code of the tables' owner.
+    is_by_caller: bool,
     /// One for those who call with their own search_path, and one for those whose function has set it: PostgreSQL makes a plan
     /// anew when the path is another.
     plans: [RefCell<Option<Rc<Plan>>>; 2],
@@ -76,8 +78,20 @@ impl<R> Statement<R> {
         Statement::with(Cow::Owned(sql), None)
     }
 
+    /// The same, run with the rights of its caller even where that is a superuser. It must run no code of the tables' owner.
+    pub const fn by_caller(mut self) -> Statement<R> {
+        self.is_by_caller = true;
+        self
+    }
+
     const fn with(sql: Cow<'static, str>, distributed: Option<&'static str>) -> Statement<R> {
-        Statement { sql, distributed, plans: [const { RefCell::new(None) }; 2], columns: PhantomData }
+        Statement {
+            sql,
+            distributed,
+            is_by_caller: false,
+            plans: [const { RefCell::new(None) }; 2],
+            columns: PhantomData,
+        }
     }
 
     /// Its text, with the schema filled in and operators qualified.
@@ -168,7 +182,7 @@ impl<R: Columns + 'static> Statement<R> {
         // SAFETY: this reads a variable.
         let plan = &self.plans[usize::from(unsafe { pg_sys::InLocalUserIdChange() })];
         let installation = installation::current()?;
-        let _restricted = Restricted::where_needed(installation.owner);
+        let _restricted = (!self.is_by_caller).then(|| Restricted::where_needed(installation.owner));
         let plan = self.plan(plan, &installation, params)?;
         let mut each = |row: &RawRow| {
             // SAFETY: the receiver takes no rows whose columns are of other types.
@@ -240,8 +254,16 @@ fn prepare(sql: &str, options: u32, params: &Params) -> pg_sys::SPIPlanPtr {
     }
 }
 
-/// Runs a command that is put together by hand, as administration needs now and then: it is parsed each time.
+/// Runs a command that is put together by hand, as administration needs now and then: it is parsed each time. What it may have run of
+/// the owner's code runs as the owner.
 pub fn command(sql: &str) {
+    let owner = installation::owner().unwrap_or(pg_sys::InvalidOid);
+    let _restricted = Restricted::where_needed(owner);
+    command_as_caller(sql);
+}
+
+/// Runs a command that runs no code of anybody's, and that only its caller may be permitted to give.
+pub fn command_as_caller(sql: &str) {
     let _connection = Connection::open();
     let sql = CString::new(sql).unwrap_or_default();
     // SAFETY: a connection is open. Errors are raised.

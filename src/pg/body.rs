@@ -1,0 +1,81 @@
+//! Functions whose bodies are SQL or PL/pgSQL, called by way of Rust, so that they run as the owner of the tables: [`Restricted`] where
+//! a superuser calls, whom code of the owner's must not reach.
+
+use std::ffi::{CStr, CString, c_char};
+
+use pgrx::pg_sys;
+
+use super::installation;
+use super::owner::Restricted;
+use crate::error::Error;
+
+/// Runs the function `NAME_body` with the arguments of the call of `NAME`, and returns its rows.
+///
+/// # Safety
+/// The call must be that of a function declared as returning a table, and its body one with the same arguments and the same table.
+pub unsafe fn run(call: pg_sys::FunctionCallInfo) -> Result<(), Error> {
+    let installation = installation::without_connection()?;
+    // SAFETY: the caller says so. PostgreSQL raises an error where no set is accepted, and has prepared the result then. A tuple that is
+    // stored is copied.
+    unsafe {
+        pg_sys::InitMaterializedSRF(call, 0);
+        let result = (*call).resultinfo.cast::<pg_sys::ReturnSetInfo>();
+        let function = (*(*call).flinfo).fn_oid;
+        let arguments = Arguments::of(call, function);
+        let name = CStr::from_ptr(pg_sys::get_func_name(function)).to_string_lossy().into_owned();
+        let places: Vec<String> = (1..=arguments.types.len()).map(|place| format!("${place}")).collect();
+        let sql = format!("SELECT * FROM {}.{name}_body({})", installation.schema, places.join(", "));
+        let is_volatile = pg_sys::func_volatile(function) as u8 == pg_sys::PROVOLATILE_VOLATILE;
+        let _restricted = Restricted::where_needed(installation.owner);
+        pg_sys::SPI_connect();
+        arguments.execute(&sql, !is_volatile);
+        if let Some(table) = pg_sys::SPI_tuptable.as_ref() {
+            for &tuple in std::slice::from_raw_parts(table.vals, pg_sys::SPI_processed as usize) {
+                pg_sys::tuplestore_puttuple((*result).setResult, tuple);
+            }
+        }
+        pg_sys::SPI_finish();
+    }
+    Ok(())
+}
+
+/// The arguments of a call.
+struct Arguments {
+    types: Vec<pg_sys::Oid>,
+    values: Vec<pg_sys::Datum>,
+    /// A blank for each value, and an n for each NULL.
+    nulls: Vec<c_char>,
+}
+
+impl Arguments {
+    unsafe fn of(call: pg_sys::FunctionCallInfo, function: pg_sys::Oid) -> Arguments {
+        let (mut types, mut count) = (std::ptr::null_mut(), 0);
+        // SAFETY: a call has as many arguments as its function; their types come as an array of that length.
+        unsafe {
+            pg_sys::get_func_signature(function, &mut types, &mut count);
+            let given = (*call).args.as_slice(count as usize);
+            Arguments {
+                types: (0..count as usize).map(|place| *types.add(place)).collect(),
+                values: given.iter().map(|argument| argument.value).collect(),
+                nulls: given.iter().map(|argument| if argument.isnull { b'n' } else { b' ' } as c_char).collect(),
+            }
+        }
+    }
+
+    unsafe fn execute(mut self, sql: &str, is_read_only: bool) {
+        let sql = CString::new(sql).unwrap_or_default();
+        let count = self.types.len() as i32;
+        // SAFETY: a connection is open, and there are as many of each. Errors are raised.
+        unsafe {
+            pg_sys::SPI_execute_with_args(
+                sql.as_ptr(),
+                count,
+                self.types.as_mut_ptr(),
+                self.values.as_mut_ptr(),
+                self.nulls.as_ptr(),
+                is_read_only,
+                0,
+            )
+        };
+    }
+}
