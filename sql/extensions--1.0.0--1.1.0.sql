@@ -14,6 +14,9 @@ ALTER TABLE @extschema@.user_add_ons
     ADD COLUMN renewal_amount numeric(10,2),
     ADD COLUMN suspended_at timestamptz,
     ADD COLUMN sources jsonb,
+    ADD COLUMN usage jsonb,
+    ADD COLUMN usage_keys bytea,
+    SET (fillfactor = 85),
     ADD CONSTRAINT user_add_ons_quantity_check CHECK (quantity > 0),
     ADD CONSTRAINT user_add_ons_renewal_amount_check CHECK (renewal_amount >= 0);
 ALTER TABLE @extschema@.add_on_purchases
@@ -821,6 +824,20 @@ $$;
 COMMENT ON FUNCTION @extschema@.check_distribution(integer) IS
 'Raises an error that names everything that is in the way. Only distribute_marketplace() calls it.';
 
+CREATE FUNCTION @extschema@.check_feature_configuration(
+    "configuration" pg_catalog.jsonb
+) RETURNS bool
+IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'check_feature_configuration_wrapper';
+COMMENT ON FUNCTION @extschema@.check_feature_configuration(jsonb) IS
+'Whether a document is one that add_on_features.configuration may hold: limit, per and overage must make sense, everything else is the
+host''s own. A CHECK constraint calls it.
+Arguments: configuration.
+Returns: true, or an error that names the key.
+Errors: 23514 malformed_column.';
+ALTER FUNCTION @extschema@.check_feature_configuration(jsonb) COST 50;
+
 CREATE OR REPLACE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
 LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 10000000 ROWS 20 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
@@ -1024,6 +1041,34 @@ Returns: a row for each purchase, in the order of the cart: when the access that
 Errors: 22023 null_argument, text_too_long; P0002 checkout_not_found; 55000 checkout_state, payment_mismatch,
 row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.complete_checkout(uuid, text, text, text) COST 10000 ROWS 3;
+
+CREATE FUNCTION @extschema@.consume_feature(
+    "user_id" pg_catalog.text,
+    "feature_key" pg_catalog.text,
+    "amount" pg_catalog.numeric DEFAULT 1,
+    "idempotency_key" pg_catalog.text DEFAULT NULL
+) RETURNS TABLE (
+    "allowed" bool,
+    "used" pg_catalog.numeric,
+    "remaining" pg_catalog.numeric,
+    "granted" pg_catalog.numeric,
+    "resets_at" pg_catalog.timestamptz
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'consume_feature_wrapper';
+COMMENT ON FUNCTION @extschema@.consume_feature(text, text, numeric, text) IS
+'Uses units of a metered feature, all or none (semantics 7). It is part of the caller''s transaction: work and units commit or vanish
+together. However many call at once, nobody uses more than is granted; calls for one user and feature wait for each other, calls for
+different users never.
+Arguments: user_id; feature_key; amount, units from 0, with at most six decimals; idempotency_key, under which a repeated call is
+answered as the first was, and counts nothing; the last 100 of a user and feature are remembered, and what was not allowed is not.
+Returns: one row. allowed, whether the units were used; used, in the current period; remaining, what can still be used; granted, what
+the user''s add-ons give together, and, like remaining, NULL where that is any amount; resets_at, when the first of their periods ends.
+Units of several add-ons are taken from what ends first. Who does not have the feature has nothing granted.
+Errors: 22023 null_argument, invalid_user_id, invalid_units, text_too_long; 22003 units_out_of_range; 23514 malformed_column.';
+ALTER FUNCTION @extschema@.consume_feature(text, text, numeric, text) COST 1500 ROWS 1;
 
 CREATE FUNCTION @extschema@.currency_setting() RETURNS TABLE (
     "code" pg_catalog.text,
@@ -1445,6 +1490,29 @@ Returns: whether anything changed.
 Errors: 22023 null_argument; P0002 checkout_not_found; 55000 checkout_state, row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.fail_checkout(uuid, text) COST 10000;
 
+CREATE FUNCTION @extschema@.feature_usage(
+    "user_id" pg_catalog.text,
+    "feature_key" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "feature_key" pg_catalog.text,
+    "granted" pg_catalog.numeric,
+    "used" pg_catalog.numeric,
+    "remaining" pg_catalog.numeric,
+    "resets_at" pg_catalog.timestamptz
+)
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'feature_usage_wrapper';
+COMMENT ON FUNCTION @extschema@.feature_usage(text, text, timestamptz) IS
+'What a user has used of metered features, and what is left (semantics 7).
+Arguments: user_id; feature_key, NULL for every feature of the user that some add-on limits; at, the instant of the decision.
+Returns: a row for each feature that the user has, in key order: feature_key; granted, what the user''s add-ons give together, NULL for
+any amount; used, in the period of that instant; remaining; resets_at, when the first of their periods ends. What was used before the
+period that is counted now is not kept: asked about it, used and remaining are NULL.
+Errors: 23514 malformed_column.';
+ALTER FUNCTION @extschema@.feature_usage(text, text, timestamptz) COST 300 ROWS 1;
+
 CREATE FUNCTION @extschema@.functions_of_users() RETURNS SETOF regprocedure
 LANGUAGE sql COST 100000 ROWS 25 SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.oid::regprocedure
@@ -1653,21 +1721,21 @@ DECLARE
     -- By add-on: its feature keys and their configurations.
     catalog_features CONSTANT jsonb := '{
         "Unicorn Orator (TTS)": {
-            "text_to_speech": {"languages": 30, "characters_per_month": 500000},
+            "text_to_speech": {"limit": 500000, "per": "month", "unit": "characters", "languages": 30},
             "voice_library": {"voices": 120},
             "voice_streaming": {"max_latency_ms": 300},
             "audio_export": {"formats": ["mp3", "wav", "ogg"]},
             "api_access": {"requests_per_minute": 60}
         },
         "Amanuensis (STT)": {
-            "speech_to_text": {"accuracy_percent": 95, "minutes_per_month": 1000},
+            "speech_to_text": {"limit": 1000, "per": "month", "unit": "minutes", "accuracy_percent": 95},
             "speaker_labels": {"speakers": 8},
             "live_transcription": {"streams": 2},
             "subtitle_export": {"formats": ["srt", "vtt"]},
             "api_access": {"requests_per_minute": 60}
         },
         "Brigade": {
-            "agent_platform": {"agents": 10},
+            "agent_platform": {"limit": 10, "per": "ever", "unit": "agents"},
             "agent_tools": {"tools_per_agent": 20},
             "agent_memory": {"megabytes": 512},
             "workflow_builder": {"workflows": 50},
@@ -1675,38 +1743,38 @@ DECLARE
         },
         "Bolt": {
             "code_completion": {"languages": 25},
-            "code_review": {"reviews_per_day": 50},
-            "cloud_workspaces": {"workspaces": 5},
-            "gpu_hours": {"hours": 10, "priority": false}
+            "code_review": {"limit": 50, "per": "day", "unit": "reviews"},
+            "cloud_workspaces": {"limit": 5, "per": "ever", "unit": "workspaces"},
+            "gpu_hours": {"limit": 10, "unit": "hours", "priority": false}
         },
         "Presenton": {
-            "presentation_builder": {"presentations_per_month": 50},
+            "presentation_builder": {"limit": 50, "per": "month", "unit": "presentations"},
             "template_library": {"templates": 100},
             "brand_kit": {"brands": 3},
             "slide_export": {"formats": ["pptx", "pdf"]}
         },
         "Center-Deep Pro": {
-            "semantic_search": {"documents": 100000},
-            "vector_database": {"vectors": 500000, "dedicated": false},
+            "semantic_search": {"limit": 100000, "per": "ever", "unit": "documents"},
+            "vector_database": {"limit": 500000, "per": "ever", "unit": "vectors", "dedicated": false},
             "search_analytics": {"retention_days": 90},
             "document_connectors": {"connectors": 12},
             "api_access": {"requests_per_minute": 120}
         },
         "Document Processing": {
-            "ocr": {"pages_per_month": 5000},
+            "ocr": {"limit": 5000, "per": "month", "unit": "pages"},
             "table_extraction": {"tables_per_page": 10},
             "form_recognition": {"forms": 40},
             "batch_processing": {"jobs": 5},
             "document_connectors": {"connectors": 4}
         },
         "Vector Search": {
-            "vector_database": {"vectors": 1000000, "dedicated": true},
+            "vector_database": {"limit": 1000000, "per": "ever", "unit": "vectors", "dedicated": true},
             "hybrid_search": {"max_latency_ms": 10},
             "vector_snapshots": {"snapshots": 7},
             "api_access": {"requests_per_minute": 600}
         },
         "GPU Compute": {
-            "gpu_hours": {"hours": 50, "priority": true},
+            "gpu_hours": {"limit": 50, "unit": "hours", "priority": true},
             "gpu_models": {"models": ["A100", "H100"]},
             "container_images": {"images": 20},
             "job_scheduler": {"jobs": 10},
@@ -2094,6 +2162,29 @@ COMMENT ON FUNCTION @extschema@.refuse_distribution(text, text, text) IS
 'Raises one of the errors of distribute_marketplace(). Only that and what it calls call it.';
 ALTER FUNCTION @extschema@.refuse_distribution(text, text, text) COST 10;
 
+CREATE FUNCTION @extschema@.release_feature(
+    "user_id" pg_catalog.text,
+    "feature_key" pg_catalog.text,
+    "amount" pg_catalog.numeric DEFAULT 1,
+    "idempotency_key" pg_catalog.text DEFAULT NULL
+) RETURNS TABLE (
+    "allowed" bool,
+    "used" pg_catalog.numeric,
+    "remaining" pg_catalog.numeric,
+    "granted" pg_catalog.numeric,
+    "resets_at" pg_catalog.timestamptz
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'release_feature_wrapper';
+COMMENT ON FUNCTION @extschema@.release_feature(text, text, numeric, text) IS
+'Gives back units that consume_feature() has used, at most what was used in the current period (semantics 7).
+Arguments: as for consume_feature(); a key is not the same as one of consume_feature().
+Returns: one row, as consume_feature() does; allowed is false for who does not have the feature.
+Errors: 22023 null_argument, invalid_user_id, invalid_units, text_too_long; 23514 malformed_column.';
+ALTER FUNCTION @extschema@.release_feature(text, text, numeric, text) COST 1500 ROWS 1;
+
 CREATE OR REPLACE FUNCTION @extschema@.remove_from_cart(
     "user_id" pg_catalog.text,
     "add_on_id" pg_catalog.uuid
@@ -2217,6 +2308,28 @@ Returns: the cart item; no row when it was taken out.
 Errors: 22023 null_argument, invalid_user_id, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale,
 row_swallowed; 23514 quantity_limit; 42501 other_user.';
 ALTER FUNCTION @extschema@.set_cart_quantity(text, uuid, integer) COST 2000 ROWS 1;
+
+CREATE FUNCTION @extschema@.set_feature_usage(
+    "user_id" pg_catalog.text,
+    "feature_key" pg_catalog.text,
+    "used" pg_catalog.numeric
+) RETURNS TABLE (
+    "allowed" bool,
+    "used" pg_catalog.numeric,
+    "remaining" pg_catalog.numeric,
+    "granted" pg_catalog.numeric,
+    "resets_at" pg_catalog.timestamptz
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'set_feature_usage_wrapper';
+COMMENT ON FUNCTION @extschema@.set_feature_usage(text, text, numeric) IS
+'Makes so many units of a metered feature used, such as a count of seats that is kept elsewhere (semantics 7).
+Arguments: user_id; feature_key; used, units from 0, with at most six decimals.
+Returns: one row, as consume_feature() does. More than is granted is not allowed, and changes nothing.
+Errors: 22023 null_argument, invalid_user_id, invalid_units; 22003 units_out_of_range; 23514 malformed_column.';
+ALTER FUNCTION @extschema@.set_feature_usage(text, text, numeric) COST 1500 ROWS 1;
 
 CREATE OR REPLACE FUNCTION @extschema@.set_updated_at() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -2502,9 +2615,28 @@ COMMENT ON FUNCTION @extschema@.distribution_preparations() IS
 CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF currency ON @extschema@.add_on_purchases
     FOR EACH ROW WHEN (NEW.currency <> upper(NEW.currency COLLATE "C")) EXECUTE FUNCTION @extschema@.normalize_currency();
 
+-- Configurations had no keys of ours before. Where one has them in another sense, the constraint holds for new ones until somebody
+-- corrects that and validates it.
+ALTER TABLE @extschema@.add_on_features ADD CONSTRAINT add_on_features_configuration_check
+    CHECK (@extschema@.check_feature_configuration(configuration)) NOT VALID;
+DO $$
+BEGIN
+    ALTER TABLE @extschema@.add_on_features VALIDATE CONSTRAINT add_on_features_configuration_check;
+EXCEPTION WHEN check_violation THEN
+    RAISE WARNING '%', SQLERRM
+        USING HINT = 'Correct it, then ALTER TABLE add_on_features VALIDATE CONSTRAINT add_on_features_configuration_check.';
+END
+$$;
+
 -- Bought before codes were stored in capitals
 UPDATE @extschema@.add_on_purchases SET currency = upper(currency COLLATE "C") WHERE currency <> upper(currency COLLATE "C");
 
+COMMENT ON COLUMN @extschema@.add_on_features.configuration IS
+'Limits and options, as a JSON object. Where several owned add-ons give the feature, feature_configuration() merges key by key:
+numbers by the larger, booleans by OR, anything else from the most recently purchased add-on.
+limit, a number from 0, makes the feature metered: consume_feature() lets so many units be used for each unit of the add-on and each
+per: period (the default: the add-on''s own paid one), day, month, year (of the calendar in UTC) or ever. overage: refuse (the
+default) or allow more. Limits of several add-ons add up.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.facts IS
 'What providers told and people said, on the first purchase of a checkout for all of it; kept by the functions.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.paid IS
@@ -2529,6 +2661,11 @@ COMMENT ON COLUMN @extschema@.user_add_ons.sources IS
 'Where access comes from besides purchases: grants, trials, what the host wrote; kept by the functions, shown by explain_access().';
 COMMENT ON COLUMN @extschema@.user_add_ons.suspended_at IS
 'Since when somebody withholds it by hand; only resume_add_on() ends that.';
+COMMENT ON COLUMN @extschema@.user_add_ons.usage IS
+'What was used of the add-on''s metered features, and when that was last counted: {"pages": {"used": 120, "at": "..."}}. It counts in the
+current period if that had begun by then. consume_feature() and its like keep it; feature_usage() tells what it comes to.';
+COMMENT ON COLUMN @extschema@.user_add_ons.usage_keys IS
+'The idempotency keys that were last used for each metered feature, with what was answered, packed.';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_provider_ids IS
 'SELECT user_id, checkout_id FROM add_on_purchases WHERE provider_ids && ARRAY[$1]';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_user_add_on IS
@@ -2556,7 +2693,8 @@ BEGIN
     FOR member IN
         SELECT format('FUNCTION %s', p.oid::regprocedure) AS name,
                p.proowner <> owner AND p.prorettype <> 'event_trigger'::regtype AS is_not_owned,
-               p.proname IN ('has_no_duplicates', 'check_pricing_conditions', 'check_user_restrictions') AS is_for_writers,
+               p.proname IN ('has_no_duplicates', 'check_pricing_conditions', 'check_user_restrictions',
+                             'check_feature_configuration') AS is_for_writers,
                coalesce(p.proacl, acldefault('f', p.proowner)) AS privileges, p.proowner AS maker, age(d.xmin) <= 0 AS is_new
           FROM pg_proc p
           JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
