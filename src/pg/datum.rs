@@ -163,10 +163,10 @@ impl IntoDatum for Amount {
 impl IntoDatum for Quantity {
     fn into_datum(self) -> Option<pg_sys::Datum> {
         let (digits, scale) = self.0.scaled();
-        // SAFETY: the first function takes any number and returns a new numeric. The second reads a C string, a type that it does
-        // not look at, and a modifier.
         match i64::try_from(digits) {
+            // SAFETY: the function takes any number and returns a new numeric.
             Ok(digits) => Some(unsafe { pg_sys::int64_div_fast_to_numeric(digits, scale as i32) }.into()),
+            // SAFETY: the function reads a C string, a type that it does not look at, and a modifier.
             Err(_) => unsafe {
                 let text = CString::new(self.0.to_string()).unwrap_or_default();
                 let (no_type, no_modifier) = (pg_sys::Datum::from(0), pg_sys::Datum::from(-1_i32));

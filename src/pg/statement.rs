@@ -100,6 +100,9 @@ impl<R> Statement<R> {
     }
 }
 
+/// What is done with each row, and whether to go on.
+type Each<'e, R> = dyn FnMut(<R as Columns>::Row<'_>) -> Result<ControlFlow<()>, Error> + 'e;
+
 impl<R: Columns + 'static> Statement<R> {
     /// Reads rows under the snapshot of the calling query. No transaction id is taken, so it works on a standby and in a
     /// parallel worker.
@@ -172,12 +175,7 @@ impl<R: Columns + 'static> Statement<R> {
         Ok(found)
     }
 
-    fn run(
-        &self,
-        params: &Params,
-        read_only: bool,
-        each: &mut dyn FnMut(R::Row<'_>) -> Result<ControlFlow<()>, Error>,
-    ) -> Result<u64, Error> {
+    fn run(&self, params: &Params, read_only: bool, each: &mut Each<R>) -> Result<u64, Error> {
         let _connection = Connection::open();
         // SAFETY: this reads a variable.
         let plan = &self.plans[usize::from(unsafe { pg_sys::InLocalUserIdChange() })];

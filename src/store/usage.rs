@@ -13,6 +13,9 @@ use engine::usage::keys::Keys;
 
 type Columns = (Uuid, i32, Instant, Option<Instant>, bool, Option<Json>, Option<Vec<u8>>);
 
+/// Without the status and the keys.
+type OwnedColumns = (Uuid, i32, Instant, Option<Instant>, Option<Json>);
+
 /// Locked against whoever counts too, until the transaction ends. Keys are read where one is given only.
 static LOCKED: Statement<Columns> = Statement::new(
     "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, (u.status = 'active'), u.usage, CASE WHEN $3 THEN u.usage_keys END
@@ -31,7 +34,7 @@ static ALL_LOCKED: Statement<Columns> = Statement::new(
 );
 
 /// What the user owned of one add-on at an instant.
-static OWNED: Statement<(Uuid, i32, Instant, Option<Instant>, Option<Json>)> = Statement::new(
+static OWNED: Statement<OwnedColumns> = Statement::new(
     "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, u.usage
        FROM @extschema@.user_add_ons u
       WHERE u.user_id = $1 AND u.add_on_id = $2 AND u.status = 'active'
@@ -39,7 +42,7 @@ static OWNED: Statement<(Uuid, i32, Instant, Option<Instant>, Option<Json>)> = S
 );
 
 /// What the user owned of all of them.
-static ALL_OWNED: Statement<(Uuid, i32, Instant, Option<Instant>, Option<Json>)> = Statement::new(
+static ALL_OWNED: Statement<OwnedColumns> = Statement::new(
     "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, u.usage
        FROM @extschema@.user_add_ons u
       WHERE u.user_id = $1 AND u.status = 'active'
