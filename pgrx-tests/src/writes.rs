@@ -13,6 +13,7 @@ const SITUATION: &str = "
            complete_checkout(c.checkout_id, 'pi_carol');
     SELECT dispute_purchase(id) FROM add_on_purchases WHERE user_id = 'carol' AND add_on_id = 'a0000000-0000-4000-8000-000000000001';
     SELECT suspend_add_on('carol', 'a0000000-0000-4000-8000-000000000002');
+    SELECT consume_feature('carol', 'agent_platform', 4);
     UPDATE user_add_ons SET lago_subscription_id = 'sub_1'
      WHERE user_id = 'carol' AND add_on_id = 'a0000000-0000-4000-8000-000000000005';
     SELECT count(*) FROM add_ons a, add_to_cart('dave', a.id, 1);
@@ -20,12 +21,16 @@ const SITUATION: &str = "
     UPDATE cart_items SET added_at = now() - interval '2 months' WHERE user_id = 'dave'";
 
 /// The functions and their calls.
-pub const WRITES: [(&str, &str); 20] = [
+pub const WRITES: [(&str, &str); 24] = [
     ("load_sample_catalog", "DELETE FROM add_on_bundles; SELECT * FROM load_sample_catalog()"),
     ("add_to_cart", "SELECT * FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003', 2)"),
     ("set_cart_quantity", "SELECT * FROM set_cart_quantity('ada', 'a0000000-0000-4000-8000-000000000003', 7)"),
     ("remove_from_cart", "SELECT remove_from_cart('ada', 'a0000000-0000-4000-8000-000000000003')"),
     ("clear_cart", "SELECT clear_cart('ada')"),
+    ("merge_carts", "SELECT * FROM merge_carts('ada', 'bob')"),
+    ("consume_feature", "SELECT * FROM consume_feature('carol', 'agent_platform', 2, 'job')"),
+    ("release_feature", "SELECT * FROM release_feature('carol', 'agent_platform', 1, 'job')"),
+    ("set_feature_usage", "SELECT * FROM set_feature_usage('carol', 'agent_platform', 3)"),
     ("checkout", "SELECT * FROM checkout('ada', promo_code => 'launch2025', allow_mixed_billing => true)"),
     (
         "complete_checkout",

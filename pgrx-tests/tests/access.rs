@@ -79,6 +79,7 @@ const CALLS: &[(&str, &str)] = &[
     ("set_cart_quantity", "SELECT set_cart_quantity('zoe', '{brigade}', 2)"),
     ("remove_from_cart", "SELECT remove_from_cart('zoe', '{brigade}')"),
     ("clear_cart", "SELECT clear_cart('zoe')"),
+    ("merge_carts", "SELECT * FROM merge_carts('guest', 'zoe')"),
     ("price_cart", "SELECT price_cart('zoe', 'pro', 'FIRSTBUY')"),
     ("cart_total", "SELECT cart_total('zoe')"),
     ("explain_cart", "SELECT * FROM explain_cart('zoe', 'pro', 'FIRSTBUY')"),

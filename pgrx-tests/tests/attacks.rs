@@ -408,6 +408,11 @@ const CALLS_OF_SUPERUSERS: &[&str] = &[
     "SELECT * FROM add_to_cart('zoe', '{brigade}')",
     "SELECT remove_from_cart('zoe', '{brigade}')",
     "SELECT clear_cart('zoe')",
+    "SELECT * FROM merge_carts('guest', 'zoe')",
+    "SELECT * FROM set_feature_usage('bob', 'agent_platform', 1)",
+    "SELECT * FROM consume_feature('bob', 'agent_platform', 1, 'job')",
+    "SELECT * FROM release_feature('bob', 'agent_platform', 1, 'job')",
+    "SELECT * FROM feature_usage('bob')",
     r#"SELECT apply_stripe_event('{"id": "evt_1", "object": "event", "type": "charge.refunded", "created": 1700000000, "data": {"object":
        {"id": "ch_1", "object": "charge", "payment_intent": "pi_eve", "amount": 1999, "amount_refunded": 1999, "currency": "usd"}}}')"#,
     "SELECT * FROM run_maintenance('0', '0')",

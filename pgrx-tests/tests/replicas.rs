@@ -150,11 +150,15 @@ fn every_read_works_on_a_standby_and_says_what_the_primary_says() {
 
 /// Every function of the levels shop and billing that writes, maintenance and plain statements, called so that each gets as far
 /// as writing. `PURCHASE` and `CHECKOUT` stand for ids of ada's.
-const WRITES: [&str; 22] = [
+const WRITES: [&str; 26] = [
     "SELECT add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003')",
     "SELECT set_cart_quantity('ada', 'a0000000-0000-4000-8000-000000000003', 1)",
     "SELECT remove_from_cart('ada', 'a0000000-0000-4000-8000-000000000003')",
     "SELECT clear_cart('ada')",
+    "SELECT merge_carts('ada', 'bob')",
+    "SELECT consume_feature('ada', 'agent_platform')",
+    "SELECT release_feature('ada', 'agent_platform')",
+    "SELECT set_feature_usage('ada', 'agent_platform', 1)",
     "SELECT checkout('ada')",
     "SELECT complete_checkout('CHECKOUT')",
     "SELECT fail_checkout('CHECKOUT')",

@@ -31,4 +31,12 @@ Returns: how many items it had.
 Errors: 22023 null_argument, invalid_user_id; 42501 other_user.';
 ALTER FUNCTION @extschema@.clear_cart(text) COST 2000;
 
+COMMENT ON FUNCTION @extschema@.merge_carts(text, text) IS
+'Moves a cart into another user''s, as when a guest signs in. Of an add-on that is in both the larger quantity stays, and no more than
+extensions.max_cart_quantity.
+Arguments: from_user_id, whose cart is empty afterwards; into_user_id.
+Returns: the cart of into_user_id, a row for each line in the order in which they were added: add_on_id; quantity.
+Errors: 22023 null_argument, invalid_user_id; 55000 row_swallowed; 42501 other_user.';
+ALTER FUNCTION @extschema@.merge_carts(text, text) COST 4000 ROWS 5;
+
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -10,21 +10,24 @@ answered as the first was, and counts nothing; the last 100 of a user and featur
 Returns: one row. allowed, whether the units were used; used, in the current period; remaining, what can still be used; granted, what
 the user''s add-ons give together, and, like remaining, NULL where that is any amount; resets_at, when the first of their periods ends.
 Units of several add-ons are taken from what ends first. Who does not have the feature has nothing granted.
-Errors: 22023 null_argument, invalid_user_id, invalid_units, text_too_long; 22003 units_out_of_range; 23514 malformed_column.';
+Errors: 22023 null_argument, invalid_user_id, invalid_units, text_too_long; 22003 units_out_of_range; 23514 malformed_column; 55000
+row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.consume_feature(text, text, numeric, text) COST 1500 ROWS 1;
 
 COMMENT ON FUNCTION @extschema@.release_feature(text, text, numeric, text) IS
 'Gives back units that consume_feature() has used, at most what was used in the current period (semantics 7).
 Arguments: as for consume_feature(); a key is not the same as one of consume_feature().
 Returns: one row, as consume_feature() does; allowed is false for who does not have the feature.
-Errors: 22023 null_argument, invalid_user_id, invalid_units, text_too_long; 23514 malformed_column.';
+Errors: 22023 null_argument, invalid_user_id, invalid_units, text_too_long; 23514 malformed_column; 55000 row_swallowed;
+42501 other_user.';
 ALTER FUNCTION @extschema@.release_feature(text, text, numeric, text) COST 1500 ROWS 1;
 
 COMMENT ON FUNCTION @extschema@.set_feature_usage(text, text, numeric) IS
 'Makes so many units of a metered feature used, such as a count of seats that is kept elsewhere (semantics 7).
 Arguments: user_id; feature_key; used, units from 0, with at most six decimals.
 Returns: one row, as consume_feature() does. More than is granted is not allowed, and changes nothing.
-Errors: 22023 null_argument, invalid_user_id, invalid_units; 22003 units_out_of_range; 23514 malformed_column.';
+Errors: 22023 null_argument, invalid_user_id, invalid_units; 22003 units_out_of_range; 23514 malformed_column; 55000
+row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.set_feature_usage(text, text, numeric) COST 1500 ROWS 1;
 
 COMMENT ON FUNCTION @extschema@.feature_usage(text, text, timestamptz) IS

@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use super::{Answer, at_least, user_to_change};
 use crate::pg::datum::{Id, Text, required};
-use crate::pg::locks::lock_user_for_cart;
+use crate::pg::locks::{lock_both, lock_user_for_cart};
 use crate::pg::settings::max_cart_quantity;
 use crate::store::cart::{self, CartItem};
 
@@ -63,6 +63,22 @@ fn clear_cart(user_id: Option<Text>) -> Answer<i32> {
     Ok(i32::try_from(removed).unwrap_or(i32::MAX))
 }
 
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn merge_carts(
+    from_user_id: Option<Text>,
+    into_user_id: Option<Text>,
+) -> Result<TableIterator<'static, (name!(add_on_id, Id), name!(quantity, i32))>, ErrorReport> {
+    let from = user_to_change(Some(required(from_user_id, "from_user_id")?))?;
+    let into = user_to_change(Some(required(into_user_id, "into_user_id")?))?;
+    if from != into {
+        lock_both(&from, &into)?;
+        cart::merge(&from, &into, max_cart_quantity())?;
+    }
+    let rows = cart::contents(&into)?.into_iter().map(|(add_on_id, quantity)| (Id(add_on_id), quantity));
+    Ok(TableIterator::new(rows))
+}
+
 fn row(item: CartItem) -> (Id, Id, i32) {
     (Id(item.id), Id(item.add_on_id), item.quantity)
 }
@@ -70,5 +86,5 @@ fn row(item: CartItem) -> (Id, Id, i32) {
 extension_sql_file!(
     "../../sql/functions/cart.sql",
     name = "cart_functions",
-    requires = [add_to_cart, set_cart_quantity, remove_from_cart, clear_cart]
+    requires = [add_to_cart, set_cart_quantity, remove_from_cart, clear_cart, merge_carts]
 );

@@ -1,10 +1,11 @@
 //! The order in which locks are taken, so that no two functions ever wait for each other:
 //!
 //! 1. the user ([`lock_user`]): everything that changes the cart of a user, or sells, pays, refunds or ends something of the
-//!    user, holds it from its start, and no function ever holds two users. So a transaction of the host that changes a cart and
+//!    user, holds it from its start, and no function ever holds two users but merge_carts(), in an order of its own. So a transaction of the host that changes a cart and
 //!    then checks out has it from the beginning;
 //! 2. rows of that user: `cart_items`, `add_on_purchases` and `user_add_ons`, in whatever order, as only the holder of the
 //!    user's lock locks more than one of them;
+//!    But for what counts usage: without the user's lock it locks rows of `user_add_ons`, by add-on;
 //! 3. bundles, by id, for their uses;
 //! 4. the promotional code, for its uses: last, because everybody may want the same one.
 //!
@@ -44,6 +45,13 @@ pub fn lock_user(user_id: &str) -> Result<(), Error> {
         return HOLD_AT_HOME.perform(params![user_id]).map(|_| ());
     }
     hold(user_id)
+}
+
+/// The same for two users, of whom everybody who holds both holds the same one first.
+pub fn lock_both(one: &str, other: &str) -> Result<(), Error> {
+    let mut users = [one, other];
+    users.sort_unstable_by_key(|user_id| hash(user_id));
+    users.into_iter().try_for_each(lock_user)
 }
 
 /// How many users' carts a transaction may change before it counts as a load of data.

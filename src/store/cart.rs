@@ -12,12 +12,17 @@ use engine::billing::BillingType;
 use engine::cart::{Cart, Line};
 use engine::catalog::Catalog;
 use engine::money::Unit;
+use engine::time::Instant;
 
 static LINES: Statement<LineColumns> = Statement::new(
     "SELECT c.add_on_id, c.quantity, c.billing_type
        FROM @extschema@.cart_items c
       WHERE c.user_id = $1
       ORDER BY c.added_at, c.add_on_id",
+);
+
+static CONTENTS: Statement<(Uuid, i32)> = Statement::new(
+    "SELECT c.add_on_id, c.quantity FROM @extschema@.cart_items c WHERE c.user_id = $1 ORDER BY c.added_at, c.add_on_id",
 );
 
 /// Locked, so that nobody changes what is about to be sold.
@@ -77,6 +82,20 @@ static REMOVE: Statement =
 
 static IS_THERE: Statement<(bool,)> =
     Statement::new("SELECT EXISTS (SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = $2)");
+
+/// Takes all lines out of a cart.
+static TAKE: Statement<(Uuid, i32, Option<String>, Instant)> = Statement::new(
+    "DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1 RETURNING c.add_on_id, c.quantity, c.billing_type, c.added_at",
+);
+
+/// Puts lines into a cart; of what is in it already the larger quantity stays.
+static MERGE: Statement = Statement::new(
+    "INSERT INTO @extschema@.cart_items AS c (user_id, add_on_id, quantity, billing_type, added_at)
+     SELECT $1, line.add_on_id, pg_catalog.int4smaller(line.quantity, $6), line.billing_type, line.added_at
+       FROM unnest($2, $3, $4, $5) AS line (add_on_id, quantity, billing_type, added_at)
+     ON CONFLICT ON CONSTRAINT cart_items_user_add_on_key DO UPDATE
+        SET quantity=pg_catalog.int4larger(c.quantity, excluded.quantity)",
+);
 
 static CLEAR: Statement = Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1");
 
@@ -198,6 +217,27 @@ pub fn remove(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
         Some(true) => Err(Error::RowSwallowed { table: "cart_items", meant: 1, written: 0 }),
         _ => Ok(false),
     }
+}
+
+/// Moves the lines of one user's cart into another's, with at most so many units of each. Of what is in both, the larger quantity
+/// stays.
+pub fn merge(from_user_id: &str, into_user_id: &str, limit: i32) -> Result<(), Error> {
+    let (mut add_on_ids, mut quantities, mut billing_types, mut times) = (vec![], vec![], vec![], vec![]);
+    TAKE.execute(params![from_user_id], |(add_on_id, quantity, billing_type, added_at)| {
+        add_on_ids.push(add_on_id);
+        quantities.push(quantity);
+        billing_types.push(billing_type);
+        times.push(Some(added_at));
+        Ok(())
+    })?;
+    let billing_types: Vec<Option<&str>> = billing_types.iter().map(Option::as_deref).collect();
+    let merged = MERGE.perform(params![into_user_id, add_on_ids, quantities, billing_types, times, limit])?;
+    all_written("cart_items", add_on_ids.len(), merged)
+}
+
+/// The add-ons in a cart and their quantities, in the order in which they were added.
+pub fn contents(user_id: &str) -> Result<Vec<(Uuid, i32)>, Error> {
+    CONTENTS.execute_all(params![user_id], |line| line)
 }
 
 /// Empties the cart. Says how many lines it had.

@@ -54,4 +54,20 @@ SELECT count(*) FROM set_cart_quantity('carla', :brigade, 0);
 SELECT price_cart('carla') -> 'unavailable' AS unavailable;
 ROLLBACK;
 
+-- A guest signs in: what is in both carts stays in the larger quantity, and the guest's cart is empty.
+BEGIN;
+DELETE FROM cart_items;
+SELECT a.quantity, b.quantity, c.quantity FROM add_to_cart('guest', :brigade, 3) a, add_to_cart('guest', :bolt, 1) b, add_to_cart('ida', :bolt, 2) c;
+UPDATE cart_items SET added_at = added_at - interval '1 hour', billing_type = 'annual' WHERE add_on_id = :brigade;
+SELECT add_on_id, quantity FROM merge_carts('guest', 'ida');
+SELECT user_id, add_on_id, quantity, billing_type FROM cart_items ORDER BY quantity;
+SELECT count(*) FROM merge_carts('guest', 'guest');
+SELECT count(*) FROM merge_carts('guest', 'nobody');
+SELECT count(*) FROM add_to_cart('guest', :brigade, 9);
+SET LOCAL extensions.max_cart_quantity = 5;
+SELECT add_on_id, quantity FROM merge_carts('guest', 'ida');
+SELECT code, message FROM testing.refusal('SELECT merge_carts(NULL, ''ida'')');
+SELECT code, message FROM testing.refusal('SELECT merge_carts(''guest'', repeat(''x'', 256))');
+ROLLBACK;
+
 DELETE FROM cart_items;
