@@ -1067,7 +1067,8 @@ answered as the first was, and counts nothing; the last 100 of a user and featur
 Returns: one row. allowed, whether the units were used; used, in the current period; remaining, what can still be used; granted, what
 the user''s add-ons give together, and, like remaining, NULL where that is any amount; resets_at, when the first of their periods ends.
 Units of several add-ons are taken from what ends first. Who does not have the feature has nothing granted.
-Errors: 22023 null_argument, invalid_user_id, invalid_units, text_too_long; 22003 units_out_of_range; 23514 malformed_column.';
+Errors: 22023 null_argument, invalid_user_id, invalid_units, text_too_long; 22003 units_out_of_range; 23514 malformed_column; 55000
+row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.consume_feature(text, text, numeric, text) COST 1500 ROWS 1;
 
 CREATE FUNCTION @extschema@.currency_setting() RETURNS TABLE (
@@ -1965,6 +1966,25 @@ $$;
 COMMENT ON FUNCTION @extschema@.marketplace_tables() IS
 'The eight tables, those that others refer to first, and whether their rows are a user''s. Only the functions below call it.';
 
+CREATE FUNCTION @extschema@.merge_carts(
+    "from_user_id" pg_catalog.text,
+    "into_user_id" pg_catalog.text
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "quantity" INT
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'merge_carts_wrapper';
+COMMENT ON FUNCTION @extschema@.merge_carts(text, text) IS
+'Moves a cart into another user''s, as when a guest signs in. Of an add-on that is in both the larger quantity stays, and no more than
+extensions.max_cart_quantity.
+Arguments: from_user_id, whose cart is empty afterwards; into_user_id.
+Returns: the cart of into_user_id, a row for each line in the order in which they were added: add_on_id; quantity.
+Errors: 22023 null_argument, invalid_user_id; 55000 row_swallowed; 42501 other_user.';
+ALTER FUNCTION @extschema@.merge_carts(text, text) COST 4000 ROWS 5;
+
 CREATE FUNCTION @extschema@.normalize_currency() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.currency := pg_catalog.upper(NEW.currency COLLATE pg_catalog."C");
@@ -2182,7 +2202,8 @@ COMMENT ON FUNCTION @extschema@.release_feature(text, text, numeric, text) IS
 'Gives back units that consume_feature() has used, at most what was used in the current period (semantics 7).
 Arguments: as for consume_feature(); a key is not the same as one of consume_feature().
 Returns: one row, as consume_feature() does; allowed is false for who does not have the feature.
-Errors: 22023 null_argument, invalid_user_id, invalid_units, text_too_long; 23514 malformed_column.';
+Errors: 22023 null_argument, invalid_user_id, invalid_units, text_too_long; 23514 malformed_column; 55000 row_swallowed;
+42501 other_user.';
 ALTER FUNCTION @extschema@.release_feature(text, text, numeric, text) COST 1500 ROWS 1;
 
 CREATE OR REPLACE FUNCTION @extschema@.remove_from_cart(
@@ -2328,7 +2349,8 @@ COMMENT ON FUNCTION @extschema@.set_feature_usage(text, text, numeric) IS
 'Makes so many units of a metered feature used, such as a count of seats that is kept elsewhere (semantics 7).
 Arguments: user_id; feature_key; used, units from 0, with at most six decimals.
 Returns: one row, as consume_feature() does. More than is granted is not allowed, and changes nothing.
-Errors: 22023 null_argument, invalid_user_id, invalid_units; 22003 units_out_of_range; 23514 malformed_column.';
+Errors: 22023 null_argument, invalid_user_id, invalid_units; 22003 units_out_of_range; 23514 malformed_column; 55000
+row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.set_feature_usage(text, text, numeric) COST 1500 ROWS 1;
 
 CREATE OR REPLACE FUNCTION @extschema@.set_updated_at() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
