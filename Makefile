@@ -27,12 +27,14 @@ test-citus: ## Run the suite of the Citus cluster on the PostgreSQL with Citus o
 	@scripts/test-citus.sh "$(CITUS_PG_CONFIG)"
 
 QUOTES ?= 100000
+LIVES ?= 100000
 CALLS ?= 100000
-fuzz: ## Call every function CALLS=100000 times with random arguments, compare QUOTES=100000 random quotes with a model
+fuzz: ## Call every function CALLS=100000 times with random arguments, compare QUOTES=100000 random quotes and LIVES=100000 payments with models
 	@VERSIONS=18 scripts/setup.sh
 	@scripts/install.sh .cache/postgres/18/pginstall/bin/pg_config
 	@FUZZ_CALLS=$(CALLS) scripts/as-user.sh cargo test --quiet --package harness --test fuzz -- --nocapture
 	@DIFFERENTIAL_QUOTES=$(QUOTES) scripts/as-user.sh cargo test --quiet --package harness --test differential -- --nocapture
+	@LIVES=$(LIVES) cargo test --quiet --release --package engine --test lives
 
 docs: ## Make the pages of docs/ that come from the catalog and the sources: reference, schema, errors, pictures
 	@VERSIONS=18 scripts/setup.sh

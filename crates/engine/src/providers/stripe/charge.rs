@@ -9,6 +9,7 @@ use crate::payments::attempt::{AttemptKind, AttemptState};
 use crate::payments::refund::RefundTotal;
 use crate::payments::{Fact, Object};
 use crate::providers::place::{Place, ids};
+use crate::time::Instant;
 
 pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     let charge = &told.object;
@@ -27,12 +28,18 @@ pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     attempt.same_payment = same_payment;
     if attempt.state.last() == Some(&AttemptState::Paid) {
         attempt.taken.extend(currency.zip(taken));
-        let made_at = charge.at("created").unix_time()?;
-        attempt.paid_at = Some(made_at.map_or_else(|| told.happened_at(), |made_at| made_at.min(told.heard_at)));
+        attempt.paid_at = Some(paid_at(told)?);
     }
     facts.push(told.fact(marker(charge), Object::Attempt(attempt))?);
     facts.extend(refunds(told)?);
     Ok(facts)
+}
+
+/// When it was paid: a card when it was charged. A bank takes days, and only the event that says so has the date.
+fn paid_at(told: &Told) -> Result<Instant, Malformed> {
+    let method = told.object.path("payment_method_details.type").text()?;
+    let made_at = told.object.at("created").unix_time()?.filter(|_| matches!(method, Some("card") | None));
+    Ok(made_at.map_or_else(|| told.happened_at(), |made_at| made_at.min(told.heard_at)))
 }
 
 fn state(charge: &Place, _: Option<&str>) -> Result<Option<AttemptState>, Malformed> {

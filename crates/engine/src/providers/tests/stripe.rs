@@ -199,6 +199,11 @@ fn a_charge_is_a_payment_and_a_running_total() {
     assert_eq!(total.total, Words::said(at(NEW_YEAR), cents(500), Some(cents(200))));
     assert_eq!((total.payments, total.taken, total.currency), (set(&["pi_1"]), Some(cents(5000)), Some("USD".into())));
 
+    // A bank takes days from the charge on.
+    let debit = json!({"payment_method_details": {"type": "sepa_debit"}});
+    let paid = attempt(told_of("charge.succeeded", charge(debit), json!({})));
+    assert_eq!(paid.paid_at, Some(at(NEW_YEAR)));
+
     // Nothing but the running total says nothing of the payment.
     let minimal =
         json!({"id": "ch_1", "payment_intent": "pi_1", "amount": 6000, "amount_refunded": 5000, "currency": "usd"});
