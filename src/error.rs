@@ -325,6 +325,68 @@ errors! {
         hint: "Correct {argument} and call again.";
     }
 
+    /// A document of more bytes than are read.
+    DocumentTooLarge {
+        /// The argument or column.
+        name: &'static str,
+        /// Its bytes.
+        size: usize,
+        /// How many it may have.
+        limit: usize,
+    } => ProgramLimitExceeded "document_too_large" {
+        message: "{name} is too large: {size} bytes, and at most {limit} are read";
+        detail: "Documents are read as a whole, and what that takes of the server's memory is limited.";
+        hint: "Shorten {name}, or split it.";
+    }
+
+    /// A document that takes more memory than there is for it.
+    DocumentTooCostly {
+        /// The argument or column.
+        name: &'static str,
+        /// How many bytes of memory it may take.
+        limit: usize,
+    } => ProgramLimitExceeded "document_too_costly" {
+        message: "{name} would take more than {limit} bytes of memory";
+        detail: "It consists of so many values that they take many times its own size.";
+        hint: "Shorten {name}, or split it.";
+    }
+
+    /// A text or an array of more bytes than are read.
+    ValueTooLarge {
+        /// What it is.
+        what: &'static str,
+        /// Its bytes.
+        size: usize,
+        /// How many it may have.
+        limit: usize,
+    } => ProgramLimitExceeded "value_too_large" {
+        message: "a value of type {what} is too large: {size} bytes, and at most {limit} are read";
+        detail: "Nothing that the functions take, or read from the tables, needs as many.";
+        hint: "Look for it among the arguments, or in the rows that they are about.";
+    }
+
+    /// More lines than are priced as one cart.
+    TooManyLines {
+        /// How many there are.
+        lines: usize,
+        /// How many there may be.
+        limit: usize,
+    } => ProgramLimitExceeded "too_many_lines" {
+        message: "{lines} lines are too many: a cart or a quote has at most {limit}";
+        detail: "They are priced together, and what that takes of the server's memory is limited.";
+        hint: "Split them into several.";
+    }
+
+    /// More of the catalog than fits into memory.
+    CatalogTooLarge {
+        /// How many bytes of it are read at most.
+        limit: usize,
+    } => ProgramLimitExceeded "catalog_too_large" {
+        message: "what the prices depend on takes more than {limit} bytes of memory";
+        detail: "Add-ons, pricing rules and bundles are read together, with all their conditions.";
+        hint: "Take rules and bundles that no longer apply out of the tables, and shorten conditions that name many add-ons.";
+    }
+
     /// An explanation that nobody would read.
     ExplanationTooLong {
         /// How many bytes it may have.

@@ -65,7 +65,7 @@ extension_sql_file!("../sql/functions/adopt_tables.sql", name = "adopt_tables", 
 extension_sql_file!(
     "../sql/functions/catalog_documents.sql",
     name = "catalog_documents",
-    requires = ["tables", refuse_catalog, export_catalog]
+    requires = ["tables", refuse_catalog, check_catalog_size, export_catalog]
 );
 extension_sql_file!(
     "../sql/functions/marketplace_status.sql",

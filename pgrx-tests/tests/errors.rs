@@ -21,10 +21,27 @@ const CASES: &[(&str, &str)] = &[
     ("invalid_quantity", "SELECT price_add_on('a0000000-0000-4000-8000-000000000003', 0)"),
     ("invalid_count", "SELECT * FROM purchase_history('ada', max_rows => -1)"),
     ("malformed_argument", "SELECT quote('{}')"),
+    ("document_too_large", "SELECT quote(to_jsonb(repeat('x', 3000000)))"),
+    (
+        "document_too_costly",
+        r#"SELECT apply_lago_event((SELECT jsonb_agg('{"": 1}'::jsonb) FROM generate_series(1, 100000)))"#,
+    ),
+    ("value_too_large", "SELECT price_cart(repeat('x', 2000000))"),
+    (
+        "too_many_lines",
+        "SELECT quote(jsonb_agg(jsonb_build_object('add_on_id', md5(n::text)::uuid, 'quantity', 1))) FROM generate_series(1, 10001) n",
+    ),
+    (
+        "catalog_too_large",
+        "INSERT INTO pricing_rules (add_on_id, conditions)
+         SELECT 'a0000000-0000-4000-8000-000000000003', jsonb_build_object('requires_addon', jsonb_agg(md5(n::text)::uuid))
+           FROM generate_series(1, 3000) n, generate_series(1, 400) rule GROUP BY rule;
+         SELECT * FROM price_carts()",
+    ),
     (
         "explanation_too_long",
         "WITH many AS (INSERT INTO add_ons (name, category, base_price, billing_type)
-                       SELECT repeat('x', 240) || n, 'analytics', 1, 'monthly' FROM generate_series(1, 15000) n RETURNING id)
+                       SELECT repeat('x', 240) || n, 'analytics', 1, 'monthly' FROM generate_series(1, 10000) n RETURNING id)
          INSERT INTO cart_items (user_id, add_on_id) SELECT 'dora', id FROM many;
          SELECT explain_cart_text('dora')",
     ),

@@ -5,6 +5,10 @@ COMMENT ON FUNCTION @extschema@.refuse_catalog(text) IS
 'Raises the error for a document that is no catalog. Only import_catalog() calls it.';
 ALTER FUNCTION @extschema@.refuse_catalog(text) COST 10;
 
+COMMENT ON FUNCTION @extschema@.check_catalog_size(jsonb) IS
+'Raises an error for a document that is too large to be imported. Only import_catalog() calls it.';
+ALTER FUNCTION @extschema@.check_catalog_size(jsonb) COST 10;
+
 -- What a document may say of a row: its columns, but for those that belong to one environment, with names in place of ids.
 CREATE FUNCTION @extschema@.catalog_keys(kind text) RETURNS text[]
 LANGUAGE sql STABLE COST 1000 SET search_path = pg_catalog, pg_temp AS $$
@@ -182,6 +186,7 @@ DECLARE
     kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
     problem text;
 BEGIN
+    PERFORM @extschema@.check_catalog_size(catalog);
     IF jsonb_typeof(catalog) IS DISTINCT FROM 'object' THEN
         PERFORM @extschema@.refuse_catalog(CASE WHEN catalog IS NOT NULL THEN format('expected an object, not %s', jsonb_typeof(catalog)) END);
     END IF;
@@ -330,6 +335,7 @@ deleted. Importing a document again changes nothing.
 Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to do everything, report it and undo it.
 Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
 a row that the document does not have; id, of the row, NULL for one that a rehearsal would insert. No rows when nothing differs.
-Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them.';
+Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them;
+54000 document_too_large.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -8,7 +8,7 @@ Arguments: user_id; feature_key; at, the instant of the decision.
 Returns: true or false, never NULL; false for a NULL argument.
 Asked of a column, as in WHERE has_feature(t.user_id, ''x''), it is planned as a semi-join is: all users are looked up at once, where
 that is cheaper. entitled_users() is the shorter way to all of them.
-Errors: none.';
+Errors: 54000 value_too_large.';
 ALTER FUNCTION @extschema@.has_feature(text, text, timestamptz) COST 100;
 
 COMMENT ON FUNCTION @extschema@.has_add_on(text, uuid, timestamptz) IS
@@ -16,7 +16,7 @@ COMMENT ON FUNCTION @extschema@.has_add_on(text, uuid, timestamptz) IS
 Arguments: user_id; add_on_id; at, the instant of the decision.
 Returns: true or false, never NULL; false for a NULL argument or an unknown add-on.
 Asked of a column, it is planned as has_feature() is.
-Errors: none.';
+Errors: 54000 value_too_large.';
 ALTER FUNCTION @extschema@.has_add_on(text, uuid, timestamptz) COST 100;
 
 COMMENT ON FUNCTION @extschema@.plan_entitlement_check(internal) IS
@@ -27,7 +27,7 @@ COMMENT ON FUNCTION @extschema@.has_features(text, text[], timestamptz) IS
 'has_feature() for several features at once.
 Arguments: user_id; feature_keys; at, the instant of the decision.
 Returns: a row for each given key, in the given order; entitled is never NULL.
-Errors: none.';
+Errors: 54000 value_too_large.';
 ALTER FUNCTION @extschema@.has_features(text, text[], timestamptz) COST 1500 ROWS 5;
 
 COMMENT ON FUNCTION @extschema@.feature_configuration(text, text, timestamptz) IS
@@ -35,7 +35,7 @@ COMMENT ON FUNCTION @extschema@.feature_configuration(text, text, timestamptz) I
 booleans by OR, anything else from the most recently purchased add-on (semantics 5).
 Arguments: user_id; feature_key; at.
 Returns: the configuration; NULL when the user does not have the feature.
-Errors: none.';
+Errors: 54000 value_too_large.';
 ALTER FUNCTION @extschema@.feature_configuration(text, text, timestamptz) COST 1500;
 
 COMMENT ON FUNCTION @extschema@.user_features(text, timestamptz) IS
@@ -43,7 +43,7 @@ COMMENT ON FUNCTION @extschema@.user_features(text, timestamptz) IS
 Arguments: user_id; at.
 Returns: a row for each feature, in key order: feature_key; configuration, merged as by feature_configuration(); add_on_ids, the
 add-ons that give it; expires_at, when the last of them ends, NULL for no end.
-Errors: none.';
+Errors: 54000 value_too_large.';
 ALTER FUNCTION @extschema@.user_features(text, timestamptz) COST 1500 ROWS 20;
 
 CREATE FUNCTION @extschema@.active_add_ons(user_id text, at timestamptz DEFAULT now())

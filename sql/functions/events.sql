@@ -9,7 +9,7 @@ Returns: {"handled": boolean, "action": text, ...}. handled is false for what do
 know yet (not_found: answer with an error, and it will be delivered again), and what is refused because amount or currency differ
 from ours or the checkout has failed (refused, with reason, expected and received). Otherwise changed says whether this delivery
 changed anything; a refund or dispute that comes before its payment is applied with it (noted_until_paid).
-Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden.';
+Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden; 54000 document_too_large, document_too_costly.';
 ALTER FUNCTION @extschema@.apply_stripe_event(jsonb) COST 10000;
 
 COMMENT ON FUNCTION @extschema@.apply_lago_event(jsonb) IS
@@ -17,7 +17,7 @@ COMMENT ON FUNCTION @extschema@.apply_lago_event(jsonb) IS
 Arguments: event, the body as Lago sends it. Our checkout is found by a checkout_id in the metadata of the invoice or as the external
 id of the subscription, else by the invoice or the subscription.
 Returns: as apply_stripe_event().
-Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden.';
+Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden; 54000 document_too_large, document_too_costly.';
 ALTER FUNCTION @extschema@.apply_lago_event(jsonb) COST 10000;
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -6,7 +6,8 @@ COMMENT ON FUNCTION @extschema@.price_add_on(uuid, integer, text, timestamptz) I
 Arguments: add_on_id; quantity, units from 1; tier_code, whose rules count besides those for everybody; at, the instant of all decisions.
 Returns: the amount, with two decimals, in extensions.currency.
 Errors: 22023 null_argument, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale, price_not_chargeable,
-currency_unusable; 22003 amount_out_of_range.';
+currency_unusable; 22003 amount_out_of_range;
+54000 value_too_large.';
 ALTER FUNCTION @extschema@.price_add_on(uuid, integer, text, timestamptz) COST 20;
 
 COMMENT ON FUNCTION @extschema@.quote(jsonb, text, text, text, timestamptz) IS
@@ -17,7 +18,9 @@ Returns: the quote, an object with lines (in add-on id order), unavailable, bund
 discount_total, total, line_count, item_count, user_id, tier_code, currency and priced_at. Amounts have two decimals. A refused
 code does not fail the quote: promo.valid is false and promo.reasons says why.
 Errors: 22023 null_argument, malformed_argument; P0002 add_on_not_found; 55000 add_on_not_for_sale, price_not_chargeable,
-currency_unusable; 22003 amount_out_of_range.';
+currency_unusable; 22003 amount_out_of_range;
+54000 document_too_large, document_too_costly,
+too_many_lines, catalog_too_large, value_too_large; 23514 quantity_limit.';
 ALTER FUNCTION @extschema@.quote(jsonb, text, text, text, timestamptz) COST 1000;
 
 COMMENT ON FUNCTION @extschema@.price_cart(text, text, text, timestamptz) IS
@@ -25,14 +28,18 @@ COMMENT ON FUNCTION @extschema@.price_cart(text, text, text, timestamptz) IS
 Arguments: user_id; tier_code; promo_code, in any case, with or without blanks around it; at, the instant of all decisions.
 Returns: the quote, as quote() does, its lines in the order in which they were added. Add-ons that are no longer sold are left out
 of the totals and listed under unavailable.
-Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range;
+54000 too_many_lines, catalog_too_large,
+value_too_large.';
 ALTER FUNCTION @extschema@.price_cart(text, text, text, timestamptz) COST 1000;
 
 COMMENT ON FUNCTION @extschema@.cart_total(text, text, text, timestamptz) IS
 'The total of price_cart() alone.
 Arguments: as for price_cart().
 Returns: what is to pay, with two decimals; 0.00 for an empty cart.
-Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range;
+54000 too_many_lines, catalog_too_large,
+value_too_large.';
 ALTER FUNCTION @extschema@.cart_total(text, text, text, timestamptz) COST 1000;
 
 COMMENT ON FUNCTION @extschema@.price_carts(text, text, timestamptz) IS
@@ -40,7 +47,8 @@ COMMENT ON FUNCTION @extschema@.price_carts(text, text, timestamptz) IS
 Arguments: tier_code, as though every user had it; promo_code, as though every cart used it; at, the instant of all decisions.
 Returns: a row for each user with a cart, in no particular order: user_id; line_count, of the lines that can be sold; list_total;
 discount_total; total, with two decimals, in extensions.currency.
-Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range, naming the user.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range, naming the user;
+54000 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.price_carts(text, text, timestamptz) COST 10000000 ROWS 100000;
 
 SET LOCAL search_path = @extschema@, pg_temp;

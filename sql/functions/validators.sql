@@ -5,14 +5,14 @@ COMMENT ON FUNCTION @extschema@.check_pricing_conditions(jsonb) IS
 'Whether a document is one that pricing_rules.conditions may hold. A CHECK constraint calls it.
 Arguments: conditions.
 Returns: true, or an error that names the key.
-Errors: 23514 malformed_column.';
+Errors: 23514 malformed_column; 54000 document_too_large, document_too_costly.';
 ALTER FUNCTION @extschema@.check_pricing_conditions(jsonb) COST 50;
 
 COMMENT ON FUNCTION @extschema@.check_user_restrictions(jsonb) IS
 'Whether a document is one that promotional_codes.user_restrictions may hold. A CHECK constraint calls it.
 Arguments: user_restrictions.
 Returns: true, or an error that names the key.
-Errors: 23514 malformed_column.';
+Errors: 23514 malformed_column; 54000 document_too_large, document_too_costly.';
 ALTER FUNCTION @extschema@.check_user_restrictions(jsonb) COST 50;
 
 COMMENT ON FUNCTION @extschema@.check_feature_configuration(jsonb) IS

@@ -5,11 +5,23 @@ use pgrx::prelude::*;
 use super::Answer;
 use crate::error::Error;
 use crate::pg::datum::{Text, required};
+use crate::pg::document::Document;
 use engine::json::Malformed;
 
 /// What export_catalog() returns.
 const SHAPE: &str = "an object with the keys add_ons, add_on_features, add_on_bundles, pricing_rules, promotional_codes, each an array \
                      of objects, as export_catalog() returns it";
+
+/// The bytes that a catalog may have.
+const LARGEST: usize = 16 << 20;
+
+#[pg_extern(immutable, parallel_safe)]
+fn check_catalog_size(catalog: Option<Document<'_>>) -> Answer<()> {
+    match catalog.map(Document::size).filter(|&size| size > LARGEST) {
+        Some(size) => Err(Error::DocumentTooLarge { name: "catalog", size, limit: LARGEST }.into()),
+        None => Ok(()),
+    }
+}
 
 #[pg_extern(volatile, parallel_unsafe)]
 fn refuse_catalog(problem: Option<Text>) -> Answer<()> {

@@ -7,32 +7,33 @@ use super::Answer;
 use crate::error::Error;
 use crate::operations::events::{self, Provider};
 use crate::pg::datum::{Json, required};
+use crate::pg::document::{self, Document};
 use engine::events::{Event, lago, stripe};
 use engine::json::Malformed;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn apply_stripe_event(event: Option<Json>) -> Answer<Json> {
+fn apply_stripe_event(event: Option<Document<'_>>) -> Answer<Json> {
     let shape = r#"{"id", "type", "created", "data": {"object": {...}}}, as Stripe sends it"#;
     Ok(apply(event, Provider::Stripe, stripe::read, shape)?)
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn apply_lago_event(event: Option<Json>) -> Answer<Json> {
+fn apply_lago_event(event: Option<Document<'_>>) -> Answer<Json> {
     let shape =
         r#"{"webhook_type", "object_type", and under the key that object_type names the object}, as Lago sends it"#;
     Ok(apply(event, Provider::Lago, lago::read, shape)?)
 }
 
 fn apply(
-    event: Option<Json>,
+    event: Option<Document>,
     provider: Provider,
     read: fn(&Value) -> Result<Event, Malformed>,
     shape: &'static str,
 ) -> Result<Json, Error> {
     let malformed = |malformed| Error::MalformedArgument { argument: "event", malformed, shape };
-    let body = required(event, "event")?.parse().map_err(malformed)?;
+    let body = required(event, "event")?.read("event", document::EVENT)?.map_err(malformed)?;
     let event = read(&body).map_err(malformed)?;
     Ok(Json::of(&events::apply(provider, &event)?.to_json()))
 }

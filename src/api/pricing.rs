@@ -6,6 +6,7 @@ use super::{Answer, at_least};
 use crate::error::Error;
 use crate::operations::pricing::{self, Priced, Request, Totals};
 use crate::pg::datum::{Amount, Id, Json, Text, Timestamp, required, text_datum};
+use crate::pg::document::{self, Document};
 use crate::pg::settings;
 use crate::pg::tuplestore::Tuplestore;
 use crate::store::catalog_cache;
@@ -30,14 +31,14 @@ fn price_add_on(
 
 #[pg_extern(stable, parallel_safe, name = "quote")]
 fn quote_items(
-    items: Option<Json>,
+    items: Option<Document<'_>>,
     user_id: default!(Option<Text>, "NULL"),
     tier_code: default!(Option<Text>, "NULL"),
     promo_code: default!(Option<Text>, "NULL"),
     at: default!(Option<Timestamp>, "pg_catalog.now()"),
 ) -> Answer<Json> {
     let malformed = |malformed| Error::MalformedArgument { argument: "items", malformed, shape: items::SHAPE };
-    let items = required(items, "items")?.parse().map_err(malformed)?;
+    let items = required(items, "items")?.read("items", document::ITEMS)?.map_err(malformed)?;
     let quantities = items::parse(&items).map_err(malformed)?;
     Ok(pricing::price_items(request(user_id, tier_code, promo_code, at)?, &quantities)?.to_json())
 }

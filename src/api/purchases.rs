@@ -1,12 +1,12 @@
 //! Refunds, disputes and the history of purchases.
 
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::{Answer, money, not_negative};
 use crate::error::Error;
 use crate::operations::payments;
-use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, required};
+use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, required, text_datum};
+use crate::pg::tuplestore::Tuplestore;
 use crate::store::purchase_history;
 use engine::money::Money;
 use engine::purchases::PurchaseStatus;
@@ -51,47 +51,55 @@ fn resolve_dispute(purchase_id: Option<Id>, won: Option<bool>) -> Answer<Text> {
     Ok(Text(status.name().to_owned()))
 }
 
-#[pg_extern(stable, parallel_safe)]
+// The result can be long, so it goes into a tuplestore. pgrx knows of no such result and takes the declaration as it stands here.
+#[pg_extern(sql = r#"
+CREATE FUNCTION "purchase_history"(
+    "user_id" pg_catalog.text,
+    "status" pg_catalog.text DEFAULT NULL,
+    "max_rows" pg_catalog.int4 DEFAULT 50,
+    "skip" pg_catalog.int4 DEFAULT 0
+) RETURNS TABLE (
+    "purchase_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "quantity" pg_catalog.int4,
+    "amount" pg_catalog.numeric,
+    "currency" pg_catalog.text,
+    "status" pg_catalog.text,
+    "refund_amount" pg_catalog.numeric,
+    "purchased_at" pg_catalog.timestamptz
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
 fn purchase_history(
     user_id: Option<Text>,
-    status: default!(Option<Text>, "NULL"),
-    max_rows: default!(Option<i32>, 50),
-    skip: default!(Option<i32>, 0),
-) -> Result<
-    TableIterator<
-        'static,
-        (
-            name!(purchase_id, Id),
-            name!(add_on_id, Id),
-            name!(name, Text),
-            name!(quantity, i32),
-            name!(amount, Amount),
-            name!(currency, Text),
-            name!(status, Text),
-            name!(refund_amount, Amount),
-            name!(purchased_at, Timestamp),
-        ),
-    >,
-    ErrorReport,
-> {
+    status: Option<Text>,
+    max_rows: Option<i32>,
+    skip: Option<i32>,
+    call: pg_sys::FunctionCallInfo,
+) -> Answer<()> {
     let Text(user_id) = required(user_id, "user_id")?;
     let status = status.map(known_status).transpose()?;
     let (max_rows, skip) = (not_negative("max_rows", max_rows)?, not_negative("skip", skip)?);
-    let page = purchase_history::page(&user_id, status, max_rows, skip)?;
-    let rows = page.into_iter().map(|entry| {
-        (
-            Id(entry.purchase_id),
-            Id(entry.add_on_id),
-            Text(entry.name),
-            entry.quantity,
-            Amount(entry.amount),
-            Text(entry.currency),
-            Text(entry.status),
-            Amount(entry.refunded),
-            Timestamp(entry.purchased_at),
-        )
-    });
-    Ok(TableIterator::new(rows))
+    // SAFETY: the function is declared as returning a table.
+    let mut rows = unsafe { Tuplestore::open(call) };
+    purchase_history::page(&user_id, status, max_rows, skip, |entry| {
+        rows.push(|| {
+            [
+                Id(entry.purchase_id).into_datum(),
+                Id(entry.add_on_id).into_datum(),
+                Some(text_datum(&entry.name)),
+                entry.quantity.into_datum(),
+                Amount(entry.amount).into_datum(),
+                Some(text_datum(&entry.currency)),
+                Some(text_datum(&entry.status)),
+                Amount(entry.refunded).into_datum(),
+                Timestamp(entry.purchased_at).into_datum(),
+            ]
+        });
+    })?;
+    Ok(())
 }
 
 fn known_status(Text(given): Text) -> Result<&'static str, Error> {

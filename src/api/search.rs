@@ -1,37 +1,47 @@
 //! Searching the catalog.
 
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::not_negative;
-use crate::pg::datum::{Amount, Digits, Id, Json, Text};
+use super::{Answer, not_negative};
+use crate::pg::datum::{Amount, Digits, Id, Text, text_datum};
+use crate::pg::tuplestore::Tuplestore;
 use crate::store::search::{self, Criteria};
 
-#[pg_extern(stable, parallel_safe)]
+// The result can be as long as the catalog, so it goes into a tuplestore. pgrx knows of no such result and takes the declaration as
+// it stands here.
+#[pg_extern(sql = r#"
+CREATE FUNCTION "search_add_ons"(
+    "search" pg_catalog.text DEFAULT NULL,
+    "category" pg_catalog.text DEFAULT NULL,
+    "feature_key" pg_catalog.text DEFAULT NULL,
+    "min_price" pg_catalog.numeric DEFAULT NULL,
+    "max_price" pg_catalog.numeric DEFAULT NULL,
+    "max_rows" pg_catalog.int4 DEFAULT 20,
+    "skip" pg_catalog.int4 DEFAULT 0
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "description" pg_catalog.text,
+    "category" pg_catalog.text,
+    "base_price" pg_catalog.numeric,
+    "billing_type" pg_catalog.text,
+    "features" pg_catalog.jsonb,
+    "rank" pg_catalog.float4
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+#[allow(clippy::too_many_arguments, reason = "as many as callers can pass")]
 fn search_add_ons(
-    search: default!(Option<Text>, "NULL"),
-    category: default!(Option<Text>, "NULL"),
-    feature_key: default!(Option<Text>, "NULL"),
-    min_price: default!(Option<Digits>, "NULL"),
-    max_price: default!(Option<Digits>, "NULL"),
-    max_rows: default!(Option<i32>, 20),
-    skip: default!(Option<i32>, 0),
-) -> Result<
-    TableIterator<
-        'static,
-        (
-            name!(add_on_id, Id),
-            name!(name, Text),
-            name!(description, Option<Text>),
-            name!(category, Text),
-            name!(base_price, Amount),
-            name!(billing_type, Text),
-            name!(features, Json),
-            name!(rank, f32),
-        ),
-    >,
-    ErrorReport,
-> {
+    search: Option<Text>,
+    category: Option<Text>,
+    feature_key: Option<Text>,
+    min_price: Option<Digits>,
+    max_price: Option<Digits>,
+    max_rows: Option<i32>,
+    skip: Option<i32>,
+    call: pg_sys::FunctionCallInfo,
+) -> Answer<()> {
     let criteria = Criteria {
         search: search.map(|text| text.0),
         category: category.map(|text| text.0),
@@ -41,19 +51,23 @@ fn search_add_ons(
         max_rows: not_negative("max_rows", max_rows)?,
         skip: not_negative("skip", skip)?,
     };
-    let rows = search::search(&criteria)?.into_iter().map(|found| {
-        (
-            Id(found.id),
-            Text(found.name),
-            found.description.map(Text),
-            Text(found.category),
-            Amount(found.base_price),
-            Text(found.billing_type),
-            found.features,
-            found.rank,
-        )
-    });
-    Ok(TableIterator::new(rows))
+    // SAFETY: the function is declared as returning a table.
+    let mut rows = unsafe { Tuplestore::open(call) };
+    search::search(&criteria, |found| {
+        rows.push(|| {
+            [
+                Id(found.id).into_datum(),
+                Some(text_datum(&found.name)),
+                found.description.as_deref().map(text_datum),
+                Some(text_datum(&found.category)),
+                Amount(found.base_price).into_datum(),
+                Some(text_datum(&found.billing_type)),
+                found.features.into_datum(),
+                found.rank.into_datum(),
+            ]
+        });
+    })?;
+    Ok(())
 }
 
 extension_sql_file!("../../sql/functions/search.sql", name = "search_functions", requires = [search_add_ons]);

@@ -5,7 +5,8 @@ use pgrx::prelude::*;
 use super::Answer;
 use crate::error::Error;
 use crate::operations::simulation::{self, Change, Scope};
-use crate::pg::datum::{Amount, Id, Json, Text, Timestamp, required, text_datum};
+use crate::pg::datum::{Amount, Id, Text, Timestamp, required, text_datum};
+use crate::pg::document::Document;
 use crate::pg::tuplestore::Tuplestore;
 
 // Results can be as long as the table of carts, so the functions fill a tuplestore. pgrx knows of no such result and takes
@@ -22,7 +23,7 @@ STABLE PARALLEL SAFE
 LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#)]
 fn simulate_pricing_rule(
-    rule: Option<Json>,
+    rule: Option<Document<'_>>,
     replaces: Option<Id>,
     tier_code: Option<Text>,
     at: Option<Timestamp>,
@@ -30,7 +31,7 @@ fn simulate_pricing_rule(
 ) -> Answer<()> {
     let (rule, scope) = (required(rule, "rule")?, scope(tier_code, at)?);
     let mut changes = changes(call);
-    Ok(simulation::pricing_rule(&rule, replaces.map(|id| id.0), scope, |change| push(&mut changes, change))?)
+    Ok(simulation::pricing_rule(rule, replaces.map(|id| id.0), scope, |change| push(&mut changes, change))?)
 }
 
 #[pg_extern(sql = r#"
@@ -44,7 +45,7 @@ STABLE PARALLEL SAFE
 LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#)]
 fn simulate_bundle(
-    bundle: Option<Json>,
+    bundle: Option<Document<'_>>,
     replaces: Option<Id>,
     tier_code: Option<Text>,
     at: Option<Timestamp>,
@@ -52,7 +53,7 @@ fn simulate_bundle(
 ) -> Answer<()> {
     let (bundle, scope) = (required(bundle, "bundle")?, scope(tier_code, at)?);
     let mut changes = changes(call);
-    Ok(simulation::bundle(&bundle, replaces.map(|id| id.0), scope, |change| push(&mut changes, change))?)
+    Ok(simulation::bundle(bundle, replaces.map(|id| id.0), scope, |change| push(&mut changes, change))?)
 }
 
 #[pg_extern(sql = r#"
@@ -65,14 +66,14 @@ STABLE PARALLEL SAFE
 LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#)]
 fn simulate_promo_code(
-    code: Option<Json>,
+    code: Option<Document<'_>>,
     tier_code: Option<Text>,
     at: Option<Timestamp>,
     call: pg_sys::FunctionCallInfo,
 ) -> Answer<()> {
     let (code, scope) = (required(code, "code")?, scope(tier_code, at)?);
     let mut changes = changes(call);
-    Ok(simulation::promo_code(&code, scope, |change| push(&mut changes, change))?)
+    Ok(simulation::promo_code(code, scope, |change| push(&mut changes, change))?)
 }
 
 fn scope(tier_code: Option<Text>, at: Option<Timestamp>) -> Result<Scope, Error> {

@@ -4,22 +4,26 @@ use pgrx::prelude::*;
 
 use super::Answer;
 use crate::error::Error;
-use crate::pg::datum::Json;
+use crate::pg::document::{self, Document};
 use engine::conditions::Conditions;
 use engine::promotions::Restrictions;
 use engine::usage::metering::Metering;
 
 #[pg_extern(immutable, strict, parallel_safe)]
-fn check_pricing_conditions(conditions: Json) -> Answer<bool> {
-    let result = conditions.parse().and_then(|document| Conditions::parse(&document));
-    let refused = |malformed| Error::MalformedColumn { column: "pricing_rules.conditions", malformed };
+fn check_pricing_conditions(conditions: Document<'_>) -> Answer<bool> {
+    let column = "pricing_rules.conditions";
+    let document = conditions.read(column, document::OF_A_ROW)?;
+    let result = document.and_then(|document| Conditions::parse(&document));
+    let refused = |malformed| Error::MalformedColumn { column, malformed };
     Ok(result.map(|_| true).map_err(refused)?)
 }
 
 #[pg_extern(immutable, strict, parallel_safe)]
-fn check_user_restrictions(user_restrictions: Json) -> Answer<bool> {
-    let result = user_restrictions.parse().and_then(|document| Restrictions::parse(&document));
-    let refused = |malformed| Error::MalformedColumn { column: "promotional_codes.user_restrictions", malformed };
+fn check_user_restrictions(user_restrictions: Document<'_>) -> Answer<bool> {
+    let column = "promotional_codes.user_restrictions";
+    let document = user_restrictions.read(column, document::OF_A_ROW)?;
+    let result = document.and_then(|document| Restrictions::parse(&document));
+    let refused = |malformed| Error::MalformedColumn { column, malformed };
     Ok(result.map(|_| true).map_err(refused)?)
 }
 

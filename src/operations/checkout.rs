@@ -12,6 +12,7 @@ use crate::operations::payments::{Means, Payment};
 use crate::operations::pricing::{self, Priced, Request};
 use crate::params;
 use crate::pg::datum::{Json, new_id};
+use crate::pg::document::DocumentColumn;
 use crate::pg::isolation;
 use crate::pg::locks::{FreshSnapshot, LatestSnapshot, lock_user, transaction_keeps_its_snapshot};
 use crate::pg::statement::Statement;
@@ -27,7 +28,7 @@ use engine::quote::PricedLine;
 use engine::quote_json::{LineDocument, QuoteDocument};
 use engine::time::Instant;
 
-static FIND_KEY: Statement<(Uuid, Json)> = Statement::new(
+static FIND_KEY: Statement<(Uuid, DocumentColumn)> = Statement::new(
     "SELECT p.checkout_id, p.metadata -> 'request'
        FROM @extschema@.add_on_purchases p
       WHERE p.user_id = $1 AND (p.metadata ->> 'idempotency_key') = $2 AND p.metadata ? 'idempotency_key'",
@@ -106,7 +107,8 @@ fn price_now(order: &Order, lines: &[StoredLine]) -> Result<Priced, Error> {
 fn earlier_checkout(order: &Order) -> Result<Option<Uuid>, Error> {
     let Some(key) = &order.idempotency_key else { return Ok(None) };
     let params = params![&order.user_id, key];
-    let found = FIND_KEY.execute_one(params, |row| row)?;
+    let found =
+        FIND_KEY.execute_one(params, |(checkout_id, request)| (checkout_id, request.read_or_malformed("request")))?;
     match found {
         None if transaction_keeps_its_snapshot() => {
             let _now = LatestSnapshot::take();
@@ -116,7 +118,7 @@ fn earlier_checkout(order: &Order) -> Result<Option<Uuid>, Error> {
             }
         }
         None => Ok(None),
-        Some((checkout_id, request)) if request.parse() == Ok(order.fingerprint()) => Ok(Some(checkout_id)),
+        Some((checkout_id, request)) if request == Ok(order.fingerprint()) => Ok(Some(checkout_id)),
         Some((checkout_id, _)) => Err(Error::IdempotencyKeyReused { key: key.clone(), checkout_id }),
     }
 }

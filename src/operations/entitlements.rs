@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::params;
-use crate::pg::datum::Json;
+use crate::pg::document::{self, DocumentColumn};
 use crate::pg::statement::Statement;
 use crate::store::catalog;
 use crate::store::catalog_cache;
@@ -65,7 +65,7 @@ static OWNED: Statement<(Uuid,)> = Statement::new(
 );
 
 /// Every feature of every owned add-on, or one feature of them: the enabled rows, and the listed keys without a row.
-static GRANTS: Statement<(String, Json, Uuid, Instant, Option<Instant>)> = Statement::new(
+static GRANTS: Statement<(String, DocumentColumn, Uuid, Instant, Option<Instant>)> = Statement::new(
     "SELECT g.feature_key, g.configuration, u.add_on_id, u.purchased_at, u.expires_at
        FROM @extschema@.user_add_ons u
       CROSS JOIN LATERAL (
@@ -121,11 +121,16 @@ pub fn has_add_on(user_id: &str, add_on_id: Uuid, at: Instant) -> Result<bool, E
 
 /// The user's features, or one of them, in key order, each with all its grants.
 pub fn grants(user_id: &str, feature_key: Option<&str>, at: Instant) -> Result<Vec<(String, Vec<Grant>)>, Error> {
-    let mut features: Vec<(String, Vec<Grant>)> = Vec::new();
+    let (mut features, mut size): (Vec<(String, Vec<Grant>)>, usize) = (Vec::new(), 0);
     GRANTS.read(params![user_id, at, feature_key], |(key, configuration, add_on_id, purchased_at, expires_at)| {
+        let (name, limit) = ("add_on_features.configuration", document::ITEMS);
+        size += configuration.size();
+        if size > limit {
+            return Err(Error::DocumentTooLarge { name, size, limit });
+        }
         let grant = Grant {
             // A jsonb of more than a hundred levels is no configuration that could be merged.
-            configuration: configuration.parse().unwrap_or_default(),
+            configuration: configuration.read(name, document::OF_A_ROW)?.unwrap_or_default(),
             add_on_id,
             quantity: 1,
             purchased_at,

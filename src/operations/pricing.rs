@@ -51,9 +51,26 @@ type Ask = fn(&Catalog, &Cart, &Terms) -> RequiredFacts;
 /// Prices add-ons by id.
 pub fn price_items(request: Request, quantities: &BTreeMap<Uuid, u32>) -> Result<Priced, Error> {
     let currency = settings::currency()?;
+    check_line_count(quantities.len())?;
+    check_quantities(quantities)?;
     let assortment = catalog::assortment(&quantities.keys().copied().collect::<Vec<Uuid>>())?;
     let cart = items::to_cart(&assortment.catalog, quantities, currency.unit())?;
     price(request, currency, assortment, cart, RequiredFacts::to_decide)
+}
+
+/// No more lines than are priced together.
+fn check_line_count(lines: usize) -> Result<(), Error> {
+    let limit = items::MOST_LINES;
+    if lines > limit { Err(Error::TooManyLines { lines, limit }) } else { Ok(()) }
+}
+
+/// No more units of an add-on than a cart may hold.
+fn check_quantities(quantities: &BTreeMap<Uuid, u32>) -> Result<(), Error> {
+    let limit = settings::max_cart_quantity();
+    match quantities.iter().find(|(_, quantity)| i64::from(**quantity) > i64::from(limit)) {
+        Some((&add_on_id, &quantity)) => Err(Error::QuantityLimit { add_on_id, quantity: i64::from(quantity), limit }),
+        None => Ok(()),
+    }
 }
 
 /// Prices the user's stored cart.
@@ -65,6 +82,7 @@ pub fn price_stored_cart(request: Request) -> Result<Priced, Error> {
 /// Prices lines of a stored cart.
 pub fn price_lines(request: Request, lines: &[StoredLine]) -> Result<Priced, Error> {
     let currency = settings::currency()?;
+    check_line_count(lines.len())?;
     let assortment = catalog::assortment(&lines.iter().map(|line| line.add_on_id).collect::<Vec<Uuid>>())?;
     let cart = cart::to_cart(lines, &assortment.catalog, currency.unit())?;
     price(request, currency, assortment, cart, RequiredFacts::to_decide)
@@ -74,6 +92,7 @@ pub fn price_lines(request: Request, lines: &[StoredLine]) -> Result<Priced, Err
 pub fn price_stored_cart_from_everything(request: Request) -> Result<Priced, Error> {
     let currency = settings::currency()?;
     let lines = cart::lines(request.user_id.as_deref().unwrap_or_default())?;
+    check_line_count(lines.len())?;
     let assortment = catalog::everything()?.arrange();
     let cart = cart::to_cart(&lines, &assortment.catalog, currency.unit())?;
     price(request, currency, assortment, cart, RequiredFacts::to_explain)

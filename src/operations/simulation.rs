@@ -1,10 +1,13 @@
 //! What carts would cost with another catalog. Nothing is written.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::pricing::Pricer;
-use crate::pg::datum::{Json, read_time};
+use crate::pg::datum::read_time;
+use crate::pg::document::{self, Document};
 use crate::pg::settings;
 use crate::store::cart::StoredLine;
 use crate::store::carts;
@@ -32,7 +35,12 @@ pub struct Scope {
 }
 
 /// What carts would cost if a pricing rule were added, or took the place of another.
-pub fn pricing_rule(draft: &Json, replaces: Option<Uuid>, scope: Scope, each: impl FnMut(Change)) -> Result<(), Error> {
+pub fn pricing_rule(
+    draft: Document,
+    replaces: Option<Uuid>,
+    scope: Scope,
+    each: impl FnMut(Change),
+) -> Result<(), Error> {
     let shape = "an object with the columns of pricing_rules; add_on_id is required";
     let rule = read("rule", draft, shape, |document| drafts::rule(document, replaces, &read_time))?;
     let now = catalog::everything()?;
@@ -52,7 +60,7 @@ pub fn pricing_rule(draft: &Json, replaces: Option<Uuid>, scope: Scope, each: im
 }
 
 /// What carts would cost if a bundle were added, or took the place of another.
-pub fn bundle(draft: &Json, replaces: Option<Uuid>, scope: Scope, each: impl FnMut(Change)) -> Result<(), Error> {
+pub fn bundle(draft: Document, replaces: Option<Uuid>, scope: Scope, each: impl FnMut(Change)) -> Result<(), Error> {
     let shape = "an object with the columns of add_on_bundles; add_on_ids is required";
     let draft = read("bundle", draft, shape, |document| drafts::bundle(document, replaces, &read_time))?;
     let BundleDraft { bundle, uses_left } = draft;
@@ -74,7 +82,7 @@ pub fn bundle(draft: &Json, replaces: Option<Uuid>, scope: Scope, each: impl FnM
 }
 
 /// What carts would cost if every one of them used a promotional code.
-pub fn promo_code(draft: &Json, scope: Scope, each: impl FnMut(Change)) -> Result<(), Error> {
+pub fn promo_code(draft: Document, scope: Scope, each: impl FnMut(Change)) -> Result<(), Error> {
     let shape = "an object with the columns of promotional_codes; discount_type and discount_value are required";
     let mut promo = read("code", draft, shape, |document| drafts::promo_code(document, &read_time))?;
     promo.code = promotions::request(&promo.code)?.code;
@@ -85,12 +93,13 @@ pub fn promo_code(draft: &Json, scope: Scope, each: impl FnMut(Change)) -> Resul
 
 fn read<T>(
     argument: &'static str,
-    draft: &Json,
+    draft: Document,
     shape: &'static str,
     read: impl FnOnce(&serde_json::Value) -> Result<T, Refused>,
 ) -> Result<T, Error> {
     let malformed = |malformed: Malformed| Error::MalformedArgument { argument, malformed, shape };
-    read(&draft.parse().map_err(malformed)?).map_err(|refused| match refused {
+    let document = draft.read(argument, document::OF_A_ROW)?.map_err(malformed)?;
+    read(&document).map_err(|refused| match refused {
         Refused::Malformed(reason) => malformed(reason),
         Refused::Violation { constraint, why } => Error::DraftRefused { argument, constraint, why },
     })
@@ -127,8 +136,10 @@ fn compare(
         at: scope.at,
     };
     let (now, then) = (pricer(now, promo_now), pricer(then, promo_then));
-    let is_concerned =
-        |lines: &[StoredLine]| concerned.is_none_or(|ids| lines.iter().any(|line| ids.contains(&line.add_on_id)));
+    let concerned: Option<HashSet<&Uuid>> = concerned.map(|ids| ids.iter().collect());
+    let is_concerned = |lines: &[StoredLine]| {
+        concerned.as_ref().is_none_or(|ids| lines.iter().any(|line| ids.contains(&line.add_on_id)))
+    };
     carts::each_batch(is_concerned, |batch| {
         let totals = now.price(batch)?.into_iter().zip(then.price(batch)?);
         for ((user_id, _), (now, then)) in batch.carts().zip(totals) {

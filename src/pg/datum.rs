@@ -7,10 +7,11 @@ use std::ffi::{CStr, CString};
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
-use pgrx::{FromDatum, IntoDatum, pg_sys, varlena};
+use pgrx::{FromDatum, IntoDatum, PgLogLevel, pg_sys, varlena};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -101,6 +102,7 @@ impl FromDatum for Texts {
         let (mut elements, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
         // SAFETY: the caller says that the datum is a text[]; its elements are varlenas aligned like integers.
         unsafe {
+            refuse_above(LARGEST_ARRAY, "array", datum);
             let array = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
             let align = pg_sys::TYPALIGN_INT as core::ffi::c_char;
             pg_sys::deconstruct_array(array, pg_sys::TEXTOID, -1, false, align, &mut elements, &mut nulls, &mut count);
@@ -198,6 +200,8 @@ impl FromDatum for Json {
             return None;
         }
         // SAFETY: the caller says that the datum is a jsonb.
+        unsafe { refuse_above(LARGEST_DOCUMENT, "jsonb", datum) };
+        // SAFETY: as above.
         let text = unsafe { pgrx::direct_function_call::<&CStr>(pg_sys::jsonb_out, &[Some(datum)]) }?;
         Some(Json(from_server(text.to_bytes())))
     }
@@ -277,13 +281,54 @@ pub fn required<T>(value: Option<T>, argument: &'static str) -> Result<T, Error>
     value.ok_or(Error::NullArgument { argument })
 }
 
-/// The string of a text.
+/// The bytes that a text may have: nothing that comes in, or stands in a column that is read, needs as many.
+pub const LONGEST_TEXT: usize = 1 << 20;
+
+/// The bytes that a document may have which is passed on as text.
+const LARGEST_DOCUMENT: usize = 16 << 20;
+
+/// The bytes that an array may have.
+pub const LARGEST_ARRAY: usize = 1 << 20;
+
+/// The string of a text. Memory that runs out in Rust is the end of the server, so a text that is too long for anything here is an
+/// error before any of it is copied.
 ///
 /// # Safety
 /// The datum must be a text, varchar or name-like varlena.
 pub unsafe fn string_of(datum: pg_sys::Datum) -> String {
     // SAFETY: the caller says so.
-    from_server(unsafe { raw_bytes_of(datum) })
+    unsafe {
+        refuse_above(LONGEST_TEXT, "text", datum);
+        from_server(raw_bytes_of(datum))
+    }
+}
+
+/// Raises an error for a value of more bytes than that.
+///
+/// # Safety
+/// The datum must be a varlena.
+pub unsafe fn refuse_above(limit: usize, what: &'static str, datum: pg_sys::Datum) {
+    // SAFETY: the caller says so.
+    let size = unsafe { stored_size(datum) };
+    if size > limit {
+        ErrorReport::from(Error::ValueTooLarge { what, size, limit }).report(PgLogLevel::ERROR);
+    }
+}
+
+/// How many bytes a value has when it is neither compressed nor stored elsewhere. Nothing is fetched to find out.
+///
+/// # Safety
+/// The datum must be a varlena.
+pub unsafe fn stored_size(datum: pg_sys::Datum) -> usize {
+    let value = datum.cast_mut_ptr::<pg_sys::varlena>().cast_const();
+    // SAFETY: the caller says so. What is stored as it is says its size itself, without a call.
+    unsafe {
+        if varlena::varatt_is_1b_e(value) || varlena::varatt_is_4b_c(value) {
+            pg_sys::toast_raw_datum_size(datum)
+        } else {
+            varlena::varsize_any(value)
+        }
+    }
 }
 
 /// The bytes of a text as the database has them.

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod datum;
+pub mod document;
 pub mod installation;
 pub mod isolation;
 pub mod locks;

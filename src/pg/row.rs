@@ -9,7 +9,7 @@ use engine::time::Instant;
 use pgrx::{FromDatum, pg_sys};
 use uuid::Uuid;
 
-use super::datum::{Id, Json, Text, Timestamp, raw_bytes_of};
+use super::datum::{Id, Json, LARGEST_ARRAY, LONGEST_TEXT, Text, Timestamp, raw_bytes_of, refuse_above};
 use crate::error::Error;
 
 /// A type that a column can be read as.
@@ -39,6 +39,9 @@ pub trait Columns {
     /// The row's columns must be of these types.
     unsafe fn read<'a>(row: &RawRow<'a>) -> Result<Self::Row<'a>, Error>;
 }
+
+/// The values of a row of these columns.
+pub type RowOf<'a, R> = <R as Columns>::Row<'a>;
 
 /// A row as the executor hands it over.
 pub struct RawRow<'a> {
@@ -153,7 +156,10 @@ impl Column for RawText {
     const TYPES: &'static [pg_sys::Oid] = <String as Column>::TYPES;
     unsafe fn read<'a>(datum: pg_sys::Datum, _: bool) -> &'a [u8] {
         // SAFETY: the caller says that the datum is a text.
-        unsafe { raw_bytes_of(datum) }
+        unsafe {
+            refuse_above(LONGEST_TEXT, "text", datum);
+            raw_bytes_of(datum)
+        }
     }
 }
 
@@ -173,6 +179,8 @@ impl<T: Column> Column for Option<T> {
 /// The datum must be a uuid[].
 unsafe fn ids(datum: pg_sys::Datum) -> Vec<Uuid> {
     // SAFETY: the caller says so.
+    unsafe { refuse_above(LARGEST_ARRAY, "array", datum) };
+    // SAFETY: as above.
     let elements = unsafe { Vec::<Option<pgrx::Uuid>>::from_datum(datum, false) }.unwrap_or_default();
     elements.into_iter().flatten().map(|id| Uuid::from_bytes(*id.as_bytes())).collect()
 }

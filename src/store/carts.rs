@@ -17,6 +17,9 @@ static ALL_LINES: Statement<(RawText, Uuid, i32, Option<String>)> = Statement::n
 /// How many carts are handed over at once: enough that what is asked about their users is asked in few statements.
 const BATCH: usize = 4000;
 
+/// How many lines are handed over at once, unless one cart has more.
+const BATCH_OF_LINES: usize = 50_000;
+
 /// Carts of some users.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -65,7 +68,7 @@ pub fn each_batch(
     ALL_LINES.read(&[], |(user_id, add_on_id, quantity, charged)| {
         if raw_user_id.as_deref() != Some(user_id) {
             batch.end_cart(&is_wanted);
-            if batch.ends.len() == BATCH {
+            if batch.ends.len() == BATCH || batch.lines.len() > BATCH_OF_LINES {
                 each(&batch)?;
                 batch.clear();
             }

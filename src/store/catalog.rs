@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::params;
-use crate::pg::datum::Json;
+use crate::pg::document::DocumentColumn;
+use crate::pg::row::RowOf;
 use crate::pg::statement::Statement;
 use crate::store::catalog_cache;
 use engine::billing::BillingType;
@@ -52,7 +53,7 @@ macro_rules! select_bundles {
 type AddOnColumns = (Uuid, String, i64, String, bool);
 
 /// Id, add-on, tier, discount, conditions, priority, switch and window.
-type RuleColumns = (Uuid, Uuid, Option<String>, i64, i64, Json, i32, bool, Option<Instant>, Option<Instant>);
+type RuleColumns = (Uuid, Uuid, Option<String>, i64, i64, DocumentColumn, i32, bool, Option<Instant>, Option<Instant>);
 
 /// Id, name, add-ons, discount, switch, window, and the uses left where they are limited.
 type BundleColumns = (Uuid, String, Vec<Uuid>, i64, i64, bool, Option<Instant>, Option<Instant>, Option<i32>);
@@ -136,22 +137,40 @@ pub struct Rows {
     pub rules: Vec<PricingRule>,
     pub bundles: Vec<Bundle>,
     pub bundle_uses_left: HashMap<Uuid, u32>,
+    /// About how many bytes of memory they take.
+    size: usize,
 }
+
+/// How many bytes of the catalog are read together: twice as many take a catalog and the one that it is compared with.
+const LARGEST_CATALOG: usize = 16 << 20;
 
 impl Rows {
     fn add_on(&mut self, row: AddOnColumns) -> Result<(), Error> {
-        self.add_ons.push(read_add_on(row));
+        let add_on = read_add_on(row);
+        self.take(size_of::<Offer>() + add_on.name.len())?;
+        self.add_ons.push(add_on);
         Ok(())
     }
 
-    fn rule(&mut self, row: RuleColumns) -> Result<(), Error> {
-        self.rules.push(read_rule(row));
+    fn take(&mut self, bytes: usize) -> Result<(), Error> {
+        self.size += bytes;
+        if self.size > LARGEST_CATALOG {
+            return Err(Error::CatalogTooLarge { limit: LARGEST_CATALOG });
+        }
+        Ok(())
+    }
+
+    fn rule(&mut self, row: RowOf<RuleColumns>) -> Result<(), Error> {
+        let rule = read_rule(row);
+        self.take(rule.size())?;
+        self.rules.push(rule);
         Ok(())
     }
 
     fn bundle(&mut self, row: BundleColumns) -> Result<(), Error> {
         let uses_left = row.8;
         let bundle = read_bundle(row);
+        self.take(bundle.size())?;
         if let Some(left) = uses_left {
             self.bundle_uses_left.insert(bundle.id, left.max(0) as u32);
         }
@@ -175,14 +194,14 @@ pub fn billing_type(name: String) -> BillingType {
     BillingType::from_name(&name).unwrap_or(BillingType::OneTime)
 }
 
-fn read_rule(columns: RuleColumns) -> PricingRule {
+fn read_rule(columns: RowOf<RuleColumns>) -> PricingRule {
     let (id, add_on_id, tier_code, percent, amount, conditions, priority, is_active, from, until) = columns;
     PricingRule {
         id,
         add_on_id,
         tier_code,
         discount: discount(percent, amount),
-        conditions: conditions.parse().and_then(|conditions| Conditions::parse(&conditions)),
+        conditions: conditions.read_or_malformed("conditions").and_then(|conditions| Conditions::parse(&conditions)),
         priority,
         is_active,
         window: Window { from, until },

@@ -2,7 +2,8 @@
 
 use crate::error::Error;
 use crate::params;
-use crate::pg::datum::Json;
+use crate::pg::document::{Document, DocumentColumn};
+use crate::pg::row::RowOf;
 use crate::pg::statement::Statement;
 use engine::money::{Money, Percent};
 use engine::promotions::{PromoCode, PromoDiscount, PromoRequest, Restrictions};
@@ -33,13 +34,13 @@ type CodeColumns = (
     Option<i32>,
     Option<Vec<Uuid>>,
     Option<i64>,
-    Option<Json>,
+    Option<DocumentColumn>,
     Option<Instant>,
     Option<bool>,
     Option<Uuid>,
 );
 
-fn read_code(columns: CodeColumns) -> PromoRequest {
+fn read_code(columns: RowOf<CodeColumns>) -> PromoRequest {
     let (code, kind, value, max_uses, current_uses, applicable_to, least, restrictions, expires_at, is_active, id) =
         columns;
     let terms = id.map(|id| PromoCode {
@@ -57,7 +58,10 @@ fn read_code(columns: CodeColumns) -> PromoRequest {
         min_purchase_amount: Money::from_cents(least.unwrap_or_default()),
         restrictions: restrictions.map_or_else(
             || Ok(Restrictions::default()),
-            |json| json.parse().and_then(|json| Restrictions::parse(&json)),
+            |document: Document| {
+                let document = document.read_or_malformed("user_restrictions")?;
+                Restrictions::parse(&document)
+            },
         ),
         expires_at,
         is_active: is_active == Some(true),

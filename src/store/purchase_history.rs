@@ -42,16 +42,21 @@ pub struct Entry {
     pub purchased_at: Instant,
 }
 
-/// A page of the user's purchases, of one status or of all; `None` is no limit and none to leave out.
+/// Hands over a page of the user's purchases, of one status or of all; `None` is no limit and none to leave out.
 pub fn page(
     user_id: &str,
     status: Option<&str>,
     max_rows: Option<i32>,
     skip: Option<i32>,
-) -> Result<Vec<Entry>, Error> {
+    mut each: impl FnMut(Entry),
+) -> Result<(), Error> {
+    let take = |columns| {
+        each(read_entry(columns));
+        Ok(())
+    };
     match status {
-        Some(status) => WITH_STATUS.read_all(params![user_id, max_rows, skip, status], read_entry),
-        None => ALL.read_all(params![user_id, max_rows, skip], read_entry),
+        Some(status) => WITH_STATUS.read(params![user_id, max_rows, skip, status], take),
+        None => ALL.read(params![user_id, max_rows, skip], take),
     }
 }
 

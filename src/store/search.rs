@@ -73,13 +73,19 @@ thread_local! {
     static SEARCHES: [OnceCell<Statement<FoundColumns>>; 8] = const { [const { OnceCell::new() }; 8] };
 }
 
-/// The add-ons on sale that meet all criteria, the best matches first.
-pub fn search(criteria: &Criteria) -> Result<Vec<FoundAddOn>, Error> {
+/// The bytes that a search text may have: more words than anybody searches for.
+const LONGEST_SEARCH: usize = 8 << 10;
+
+/// Hands over the add-ons on sale that meet all criteria, the best matches first.
+pub fn search(criteria: &Criteria, mut each: impl FnMut(FoundAddOn)) -> Result<(), Error> {
+    if let Some(size) = criteria.search.as_deref().map(str::len).filter(|&size| size > LONGEST_SEARCH) {
+        return Err(Error::ValueTooLarge { what: "text", size, limit: LONGEST_SEARCH });
+    }
     let query = match criteria.search.as_deref().map(str::trim) {
         None | Some("") => None,
         Some(text) => match query_of(text)? {
             Some(query) => Some(query),
-            None => return Ok(Vec::new()),
+            None => return Ok(()),
         },
     };
     let params = params![
@@ -96,7 +102,10 @@ pub fn search(criteria: &Criteria) -> Result<Vec<FoundAddOn>, Error> {
         let (by_category, by_feature) = (criteria.category.is_some(), criteria.feature_key.is_some());
         let combination = usize::from(by_words) | usize::from(by_category) << 1 | usize::from(by_feature) << 2;
         let statement = searches[combination].get_or_init(|| Statement::built(sql(by_words, by_category, by_feature)));
-        statement.read_all(params, read_add_on)
+        statement.read(params, |row| {
+            each(read_add_on(row));
+            Ok(())
+        })
     })
 }
 

@@ -63,6 +63,18 @@ impl PricingRule {
     pub fn is_stackable(&self) -> bool {
         self.conditions.as_ref().is_ok_and(|conditions| conditions.stackable)
     }
+
+    /// About how many bytes of memory it takes.
+    pub fn size(&self) -> usize {
+        let conditions = match &self.conditions {
+            Ok(conditions) => {
+                let add_ons = conditions.requires_addon.len() + conditions.excludes_addon.len();
+                add_ons * size_of::<Uuid>() + conditions.billing_type.as_ref().map_or(0, Vec::len)
+            }
+            Err(Malformed(why)) => why.len(),
+        };
+        size_of::<PricingRule>() + self.tier_code.as_ref().map_or(0, String::len) + conditions
+    }
 }
 
 /// A row of `add_on_bundles`.
@@ -82,6 +94,13 @@ pub struct Bundle {
     pub window: Window,
     /// Whether only so many instances can be sold; how many are left is told by the terms.
     pub is_limited: bool,
+}
+
+impl Bundle {
+    /// About how many bytes of memory it takes.
+    pub fn size(&self) -> usize {
+        size_of::<Bundle>() + self.name.len() + self.add_on_ids.len() * size_of::<Uuid>()
+    }
 }
 
 /// An add-on with everything that is looked up under it.
@@ -128,21 +147,8 @@ impl Offer {
 
     /// About how many bytes of memory it takes.
     pub fn size(&self) -> usize {
-        let rule = |rule: &PricingRule| {
-            let conditions = rule.conditions.as_ref().map_or(0, |conditions| {
-                let add_ons = conditions.requires_addon.len() + conditions.excludes_addon.len();
-                add_ons * size_of::<Uuid>() + conditions.billing_type.as_ref().map_or(0, Vec::len)
-            });
-            size_of::<PricingRule>() + rule.tier_code.as_ref().map_or(0, String::len) + conditions
-        };
-        let bundle = |bundle: &Rc<Bundle>| {
-            size_of::<Rc<Bundle>>()
-                + size_of::<Bundle>()
-                + bundle.name.len()
-                + bundle.add_on_ids.len() * size_of::<Uuid>()
-        };
-        let rules: usize = self.rules.iter().map(rule).sum();
-        let bundles: usize = self.bundles.iter().map(bundle).sum();
+        let rules: usize = self.rules.iter().map(PricingRule::size).sum();
+        let bundles: usize = self.bundles.iter().map(|bundle| size_of::<Rc<Bundle>>() + bundle.size()).sum();
         size_of::<Offer>() + self.add_on.name.len() + rules + bundles
     }
 }

@@ -14,6 +14,9 @@ use crate::error::Error;
 /// The shape that `items` must have.
 pub const SHAPE: &str = r#"[{"add_on_id": "<uuid>", "quantity": <integer from 1 to 2147483647>}, ...]"#;
 
+/// The most lines that are priced together.
+pub const MOST_LINES: usize = 10_000;
+
 const KEYS: [&str; 2] = ["add_on_id", "quantity"];
 
 /// Reads `items` into quantities by add-on. The same add-on given twice is one line with the quantities added.

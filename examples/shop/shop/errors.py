@@ -42,7 +42,12 @@ STATUS_OF_CODE = {
     "other_user": 404,
     "rows_hidden": 403,
     # 54000: it is more than the extension takes.
+    "catalog_too_large": 503,
+    "document_too_costly": 413,
+    "document_too_large": 413,
     "explanation_too_long": 422,
+    "too_many_lines": 422,
+    "value_too_large": 413,
     # 55000: the thing is in the wrong state, which may change.
     "add_on_not_for_sale": 409,
     "checkout_state": 409,

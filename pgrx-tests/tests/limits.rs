@@ -1,0 +1,261 @@
+//! What a call can take: bounds of what comes in, memory of the largest calls, and how soon a cancel ends them.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use harness::{Server, marketplace, refusal, text};
+use postgres::Client;
+
+const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
+
+/// The memory that no call may take, in bytes.
+const MOST_MEMORY: i64 = 64 << 20;
+
+/// Documents as hostile as they are large, each under a name.
+const HOSTILE: &str = r#"
+    CREATE TABLE hostile (name text PRIMARY KEY, doc jsonb);
+    INSERT INTO hostile VALUES
+      ('objects',  ('[' || repeat('{"":1},', 2600000) || '1]')::jsonb),
+      ('spaces',   to_jsonb(repeat(' ', 100000000))),
+      ('keys',     (SELECT jsonb_object_agg(n, n) FROM generate_series(1, 300000) n)),
+      -- Small as it is stored, and large as it is printed.
+      ('digits',   (SELECT jsonb_agg(1e100000::numeric) FROM generate_series(1, 1000))),
+      ('small',    (SELECT jsonb_agg(jsonb_build_object('', n)) FROM generate_series(1, 70000) n)),
+      ('deep',     (repeat('[', 3000) || repeat(']', 3000))::jsonb)"#;
+
+/// Functions that take a document from whoever calls them, and the name that they have for it.
+const READERS: &[(&str, &str)] = &[
+    ("quote(doc)", "items"),
+    ("simulate_pricing_rule(doc)", "rule"),
+    ("simulate_bundle(doc)", "bundle"),
+    ("simulate_promo_code(doc)", "code"),
+    ("apply_stripe_event(doc)", "event"),
+    ("apply_lago_event(doc)", "event"),
+    ("check_pricing_conditions(doc)", "pricing_rules.conditions"),
+    ("check_user_restrictions(doc)", "promotional_codes.user_restrictions"),
+    ("import_catalog(doc)", "catalog"),
+];
+
+#[test]
+fn documents_that_are_too_large_are_refused_before_they_are_read() {
+    let mut client = marketplace("documents");
+    client.batch_execute(HOSTILE).unwrap();
+    for (reader, name) in READERS {
+        for doc in ["objects", "spaces", "keys", "digits", "small", "deep"] {
+            let query = format!("SELECT {reader} FROM hostile WHERE name = '{doc}'");
+            let (state, code, message) = refusal(&mut client, &query);
+            let is_large = ["document_too_large", "document_too_costly"].contains(&code.as_str());
+            match doc {
+                "objects" | "spaces" => assert!(is_large && state == "54000", "{reader} {doc}: {code} {message}"),
+                _ => assert!(is_large || code.starts_with("malformed_"), "{reader} {doc}: {code} {message}"),
+            }
+            assert!(message.starts_with(name), "{reader} {doc}: {message}");
+        }
+    }
+    // Writers of the tables are held to the same.
+    for statement in [
+        format!(
+            "INSERT INTO pricing_rules (add_on_id, conditions) SELECT '{BRIGADE}', doc FROM hostile WHERE name = 'objects'"
+        ),
+        "UPDATE promotional_codes SET user_restrictions = doc FROM hostile h WHERE h.name = 'objects'".to_owned(),
+    ] {
+        assert_eq!(refusal(&mut client, &statement).1, "document_too_large", "{statement}");
+    }
+}
+
+#[test]
+fn texts_and_arrays_that_are_too_large_are_refused_before_they_are_copied() {
+    let mut client = marketplace("texts");
+    client
+        .batch_execute(
+            "CREATE TABLE long AS SELECT repeat('x', 200000000) AS x, array_fill('x'::text, '{1000000}') AS xs",
+        )
+        .unwrap();
+    for call in [
+        "has_feature(x || '', 'f')",
+        "has_feature('ada', x)",
+        "has_features('ada', xs)",
+        "price_cart('ada', promo_code => x)",
+        "price_cart(x)",
+        "add_to_cart(x, 'a0000000-0000-4000-8000-000000000003')",
+        "checkout('ada', tier_code => x)",
+        "fail_checkout(gen_random_uuid(), x)",
+        "search_add_ons(x)",
+        "validate_promo_code(x)",
+        "apply_stripe_event('{}') FROM (SELECT refuse_catalog(x) FROM long) q",
+    ] {
+        let (state, code, message) =
+            refusal(&mut client, &format!("SELECT {call} FROM long").replace("q FROM long", "q"));
+        assert_eq!((state.as_str(), code.as_str()), ("54000", "value_too_large"), "{call}: {message}");
+    }
+    let words = "SELECT * FROM search_add_ons((SELECT string_agg('word ' || n, ' ') FROM generate_series(1, 5000) n))";
+    assert_eq!(refusal(&mut client, words).1, "value_too_large");
+}
+
+#[test]
+fn a_quote_keeps_to_the_quantity_of_a_cart_and_to_so_many_lines() {
+    let mut client = marketplace("quotes");
+    let quote = |quantity: i64| format!(r#"SELECT quote('[{{"add_on_id": "{BRIGADE}", "quantity": {quantity}}}]')"#);
+    assert!(client.simple_query(&quote(100)).is_ok());
+    for quantity in [101, 1_000_000, 2_147_483_647] {
+        let (state, code, _) = refusal(&mut client, &quote(quantity));
+        assert_eq!((state.as_str(), code.as_str()), ("23514", "quantity_limit"), "{quantity}");
+    }
+    let lines = |count: i64| {
+        format!(
+            "SELECT quote(jsonb_agg(jsonb_build_object('add_on_id', md5(n::text)::uuid, 'quantity', 1))) FROM generate_series(1, {count}) n"
+        )
+    };
+    assert_eq!(refusal(&mut client, &lines(10_000)).1, "add_on_not_found");
+    assert_eq!(refusal(&mut client, &lines(10_001)).1, "too_many_lines");
+}
+
+/// A catalog of 10,000 add-ons, with rules and bundles that overlap, and who has all of it in the cart.
+const LARGE: &str = "
+    INSERT INTO add_ons (id, name, description, category, base_price, billing_type)
+    SELECT ('b0000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'Add-on of some length to be read by somebody ' || n,
+           repeat('What it does. ', 20), 'analytics', 10 + n % 7, 'one_time'
+      FROM generate_series(1, 10000) n;
+    INSERT INTO add_on_features (add_on_id, feature_key, configuration)
+    SELECT a.id, 'feature_' || n, jsonb_build_object('quota', n, 'name', repeat('x', 50))
+      FROM add_ons a, generate_series(1, 2) n WHERE a.id::text LIKE 'b0%';
+    INSERT INTO pricing_rules (add_on_id, discount_percent, priority, conditions)
+    SELECT a.id, 5 * n, n, jsonb_build_object('min_quantity', n, 'stackable', n > 1)
+      FROM add_ons a, generate_series(1, 2) n WHERE a.id::text LIKE 'b0%';
+    INSERT INTO add_on_bundles (name, add_on_ids, discount_percent)
+    SELECT 'Bundle ' || n, ARRAY(SELECT ('b0000000-0000-4000-8000-' || lpad(m::text, 12, '0'))::uuid FROM generate_series(n, n + 2) m), 10
+      FROM generate_series(1, 9998) n;
+    INSERT INTO cart_items (user_id, add_on_id, quantity)
+    SELECT u, a.id, 100 FROM add_ons a, unnest('{most,buyer}'::text[]) u WHERE a.id::text LIKE 'b0%';
+    INSERT INTO cart_items (user_id, add_on_id)
+    SELECT 'user ' || n, ('b0000000-0000-4000-8000-' || lpad((n % 10000 + 1)::text, 12, '0'))::uuid FROM generate_series(1, 10000) n;
+    ANALYZE";
+
+/// A server whose shared buffers are too small to count among what a session takes.
+fn large_marketplace(name: &str) -> (Server, Client) {
+    let server = Server::start("shared_buffers = '2MB'\nwork_mem = '1MB'");
+    server.create_database(name);
+    let mut client = server.connect(name);
+    client.batch_execute("CREATE EXTENSION extensions; SELECT * FROM load_sample_catalog()").unwrap();
+    client.batch_execute(LARGE).unwrap();
+    (server, client)
+}
+
+/// The most memory that a session has had, in bytes.
+fn peak(backend: &str) -> i64 {
+    let status = fs::read_to_string(format!("/proc/{backend}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse::<i64>().unwrap() * 1024
+}
+
+/// The largest call of each function that reads or writes more than a few rows. A name after `--` is a step that must follow others.
+const LARGEST: &[&str] = &[
+    "SELECT count(quote(items)) FROM documents",
+    "SELECT length(price_cart('most')::text)",
+    "SELECT cart_total('most')",
+    "SELECT count(*) FROM price_carts()",
+    "SELECT count(*) FROM explain_cart('most')",
+    "SELECT length(explain_cart_text('most'))",
+    r#"SELECT count(*) FROM simulate_pricing_rule('{"add_on_id": "b0000000-0000-4000-8000-000000000001", "discount_percent": 50}')"#,
+    r#"SELECT count(*) FROM simulate_bundle('{"name": "x", "discount_percent": 90, "add_on_ids": ["b0000000-0000-4000-8000-000000000001", "b0000000-0000-4000-8000-000000000002"]}')"#,
+    r#"SELECT count(*) FROM simulate_promo_code('{"code": "x", "discount_type": "percentage", "discount_value": 10}')"#,
+    "SELECT count(*) FROM search_add_ons(max_rows => NULL)",
+    "SELECT count(*) FROM search_add_ons('somebody', max_rows => NULL)",
+    "SELECT count(*) FROM checkout('buyer')",
+    "SELECT count(*) FROM purchase_history('buyer', max_rows => NULL)",
+    "SELECT count(*) FROM user_features('owner')",
+    "SELECT count(*) FROM active_add_ons('owner')",
+    "SELECT count(apply_stripe_event(event)) FROM documents",
+    "SELECT count(apply_lago_event(event)) FROM documents",
+    "SELECT count(*) FROM run_maintenance('0 s', '0 s', batch => 2000000000)",
+];
+
+/// The largest documents that are read.
+const DOCUMENTS: &str = r#"
+    CREATE TABLE documents AS
+    SELECT (SELECT jsonb_agg(jsonb_build_object('add_on_id', a.id, 'quantity', 100)) FROM add_ons a WHERE a.id::text LIKE 'b0%') AS items,
+           jsonb_build_object('id', 'evt', 'type', 'invoice.paid', 'created', 1, 'webhook_type', 'invoice.created', 'object_type', 'invoice',
+             'invoice', '{"lago_id": "x"}'::jsonb,
+             'data', jsonb_build_object('object', jsonb_build_object('id', 'in_1', 'object', 'invoice', 'lines', (
+               SELECT jsonb_agg(jsonb_build_object('id', 'il_' || n, 'amount', n, 'currency', 'usd', 'description', repeat('x', 40)))
+                 FROM generate_series(1, 20000) n)))) AS event;
+    INSERT INTO user_add_ons (user_id, add_on_id) SELECT 'owner', id FROM add_ons"#;
+
+#[test]
+fn no_call_takes_more_memory_than_it_may() {
+    let (server, mut client) = large_marketplace("memory");
+    client.batch_execute(DOCUMENTS).unwrap();
+    let (mut report, mut most) = (String::new(), 0);
+    for call in LARGEST {
+        let mut session = server.connect("memory");
+        let backend = text(&mut session, "SELECT pg_backend_pid()").unwrap();
+        text(&mut session, &format!("SELECT price_add_on('{BRIGADE}')"));
+        let (before, started) = (peak(&backend), Instant::now());
+        if let Err(error) = session.batch_execute(call) {
+            // What would take more says so.
+            assert_eq!(error.code().map(|state| state.code()), Some("54000"), "{call}: {error:?}");
+        }
+        let (taken, time) = (peak(&backend) - before, started.elapsed());
+        report += &format!("{:6.1} MB {:7.1} ms {call}\n", taken as f64 / 1_048_576.0, time.as_secs_f64() * 1000.0);
+        most = most.max(taken);
+    }
+    println!("{report}");
+    assert!(most < MOST_MEMORY, "{report}");
+}
+
+#[test]
+fn a_cancel_ends_every_long_call() {
+    let (server, mut client) = large_marketplace("cancels");
+    client.batch_execute(DOCUMENTS).unwrap();
+    // A cart that only direct writes can make: no bound but those of the search itself.
+    client
+        .batch_execute(
+            "INSERT INTO cart_items (user_id, add_on_id, quantity)
+             SELECT 'direct', ('b0000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 900000 FROM generate_series(1, 8) n;
+             UPDATE add_ons SET base_price = 1 WHERE id::text LIKE 'b0%'",
+        )
+        .unwrap();
+    // How much longer than it should a call may go on: a debug build works slower between two looks.
+    let patience = Duration::from_millis(if cfg!(debug_assertions) { 400 } else { 50 });
+    let calls =
+        LARGEST.iter().copied().chain(["SELECT cart_total('direct')", "SELECT length(explain_cart_text('direct'))"]);
+    for call in calls {
+        let mut session = server.connect("cancels");
+        text(&mut session, &format!("SELECT price_add_on('{BRIGADE}')"));
+        for timeout in [20, 60, 150, 400] {
+            session.batch_execute(&format!("BEGIN; SET LOCAL statement_timeout = {timeout}")).unwrap();
+            let started = Instant::now();
+            let outcome = session.batch_execute(call);
+            let took = started.elapsed();
+            session.batch_execute("ROLLBACK").unwrap();
+            let is_cancelled = outcome.is_err_and(|error| error.code().is_some_and(|state| state.code() == "57014"));
+            let late = took.saturating_sub(Duration::from_millis(timeout));
+            println!("{call}: {timeout} ms, cancelled {is_cancelled}, {late:?} late");
+            assert!(late < patience, "{call}: {timeout} ms were {took:?}");
+            if !is_cancelled {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cart_of_bundles_that_share_an_add_on_is_priced_at_once() {
+    let mut client = marketplace("hub");
+    client
+        .batch_execute(
+            "INSERT INTO add_ons (id, name, category, base_price, billing_type)
+             SELECT gen_random_uuid(), 'acc ' || n, 'analytics', 10, 'monthly' FROM generate_series(1, 1500) n;
+             INSERT INTO add_ons (id, name, category, base_price, billing_type)
+             VALUES ('c0000000-0000-4000-8000-000000000001', 'hub', 'analytics', 10, 'monthly');
+             INSERT INTO add_on_bundles (name, add_on_ids, discount_percent)
+             SELECT 'hub + ' || name, ARRAY['c0000000-0000-4000-8000-000000000001', id]::uuid[], 10 FROM add_ons WHERE name LIKE 'acc %';
+             INSERT INTO cart_items (user_id, add_on_id, quantity)
+             SELECT 'hub', id, 20 FROM add_ons WHERE name LIKE 'acc %' OR name = 'hub';
+             SET statement_timeout = '5s'",
+        )
+        .unwrap();
+    // 1,501 × 20 × 10.00, less 10 % of twenty pairs of 20.00.
+    assert_eq!(text(&mut client, "SELECT cart_total('hub')").as_deref(), Some("300160.00"));
+    assert_eq!(text(&mut client, "SELECT price_cart('hub') ->> 'bundle_search'").as_deref(), Some("greedy"));
+}

@@ -1,0 +1,271 @@
+//! Documents: `jsonb` values from outside, whose size is known before anything of them is in memory.
+//!
+//! Memory that runs out in Rust is no error but the end of the server, so nothing is read without a bound. Two hold here: the bytes of
+//! the value as PostgreSQL stores it, looked at before it is detoasted; and the memory that it takes as Rust has it, which is counted
+//! while it is built up, as `[{"":1}, ...]` takes many times its size, and 1e100000 a hundred thousand digits.
+
+use std::ffi::CStr;
+use std::marker::PhantomData;
+
+use engine::json::Malformed;
+use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::pg_sys::JsonbIteratorToken as Token;
+use pgrx::pgrx_sql_entity_graph::metadata::{
+    ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
+};
+use pgrx::{FromDatum, check_for_interrupts, pg_sys};
+use serde_json::{Map, Number, Value};
+
+use super::datum::{from_server, stored_size};
+use super::row::Column;
+use crate::error::Error;
+
+/// The bytes that conditions, restrictions, configurations and drafts may have.
+pub const OF_A_ROW: usize = 256 << 10;
+/// The bytes that the items of a quote may have.
+pub const ITEMS: usize = 2 << 20;
+/// The bytes that what a provider tells may have.
+pub const EVENT: usize = 4 << 20;
+
+/// The memory that a document may take when it is read.
+const MEMORY: usize = 24 << 20;
+
+/// As deep as a document may be nested.
+const DEEPEST: usize = 127;
+
+/// The digits that a number may have: more than any that is meant.
+const MOST_DIGITS: usize = 1000;
+
+/// A `jsonb` value that was not read yet.
+#[derive(Clone, Copy)]
+pub struct Document<'a> {
+    datum: pg_sys::Datum,
+    /// It lives as long as the call or the row that it came with.
+    lifetime: PhantomData<&'a ()>,
+}
+
+/// A column of documents.
+pub struct DocumentColumn;
+
+impl Column for DocumentColumn {
+    type Value<'a> = Document<'a>;
+    const TYPES: &'static [pg_sys::Oid] = &[pg_sys::JSONBOID];
+    unsafe fn read<'a>(datum: pg_sys::Datum, _: bool) -> Document<'a> {
+        Document { datum, lifetime: PhantomData }
+    }
+}
+
+impl Document<'_> {
+    /// The document, if it has so many bytes at most. What is too large is an error, and what is nested too deep is malformed;
+    /// both say whose it is.
+    pub fn read(self, name: &'static str, limit: usize) -> Result<Result<Value, Malformed>, Error> {
+        let size = self.size();
+        if size > limit {
+            return Err(Error::DocumentTooLarge { name, size, limit });
+        }
+        let mut builder = Builder { left: MEMORY, tokens: 0 };
+        // SAFETY: the datum is a jsonb that lives as long as this; the copy that detoasting makes is freed with the call's memory.
+        unsafe {
+            let document = pg_sys::pg_detoast_datum(self.datum.cast_mut_ptr()).cast::<pg_sys::Jsonb>();
+            let mut iterator = pg_sys::JsonbIteratorInit(&raw mut (*document).root);
+            match builder.next(&mut iterator).and_then(|(token, value)| builder.value(token, &value, &mut iterator, 0))
+            {
+                Ok(value) => Ok(Ok(value)),
+                Err(Refused::Malformed(why)) => Ok(Err(Malformed(format!("it cannot be read ({why})")))),
+                Err(Refused::TooCostly) => Err(Error::DocumentTooCostly { name, limit: MEMORY }),
+            }
+        }
+    }
+
+    /// The bytes that it has, as it is stored.
+    pub fn size(self) -> usize {
+        // SAFETY: the datum is a jsonb that lives as long as this.
+        unsafe { stored_size(self.datum) }
+    }
+
+    /// The document of a row, or why it cannot be read: one that is too large is malformed.
+    pub fn read_or_malformed(self, name: &'static str) -> Result<Value, Malformed> {
+        self.read(name, OF_A_ROW).unwrap_or_else(|error| Err(Malformed(error.to_string())))
+    }
+}
+
+/// Why a document is not read.
+enum Refused {
+    TooCostly,
+    Malformed(String),
+}
+
+/// Makes a document's value, as long as there is memory left for it.
+struct Builder {
+    left: usize,
+    tokens: u32,
+}
+
+/// What the nodes of an object's tree take: each has room for eleven entries, and at least five of them are used if it has a parent.
+const NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 128;
+
+impl Builder {
+    /// Counts memory.
+    fn take(&mut self, bytes: usize) -> Result<(), Refused> {
+        self.left = self.left.checked_sub(bytes).ok_or(Refused::TooCostly)?;
+        Ok(())
+    }
+
+    /// The next token and its value.
+    ///
+    /// # Safety
+    /// The iterator must be one of a document in memory.
+    unsafe fn next(
+        &mut self,
+        iterator: &mut *mut pg_sys::JsonbIterator,
+    ) -> Result<(Token::Type, pg_sys::JsonbValue), Refused> {
+        self.tokens += 1;
+        if self.tokens.is_multiple_of(1024) {
+            check_for_interrupts!();
+        }
+        let mut value = pg_sys::JsonbValue::default();
+        // SAFETY: the caller says so.
+        let token = unsafe { pg_sys::JsonbIteratorNext(iterator, &mut value, false) };
+        Ok((token, value))
+    }
+
+    /// The value that begins with a token.
+    ///
+    /// # Safety
+    /// As for `next`; the token and its value must be what it has returned last.
+    unsafe fn value(
+        &mut self,
+        token: Token::Type,
+        value: &pg_sys::JsonbValue,
+        iterator: &mut *mut pg_sys::JsonbIterator,
+        depth: usize,
+    ) -> Result<Value, Refused> {
+        if depth > DEEPEST {
+            return Err(Refused::Malformed(format!("it is nested more than {DEEPEST} levels deep")));
+        }
+        // SAFETY: the caller says so, and the token says which part of the value counts.
+        unsafe {
+            match token {
+                Token::WJB_BEGIN_ARRAY => {
+                    self.array(value.val.array.nElems, value.val.array.rawScalar, iterator, depth)
+                }
+                Token::WJB_BEGIN_OBJECT => self.object(iterator, depth),
+                _ => self.scalar(value),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for `value`.
+    unsafe fn array(
+        &mut self,
+        length: i32,
+        is_scalar: bool,
+        iterator: &mut *mut pg_sys::JsonbIterator,
+        depth: usize,
+    ) -> Result<Value, Refused> {
+        self.take(length.max(0) as usize * size_of::<Value>() + 16)?;
+        let mut elements = Vec::with_capacity(length.max(0) as usize);
+        loop {
+            // SAFETY: the caller says so.
+            let (token, value) = unsafe { self.next(iterator)? };
+            if token == Token::WJB_END_ARRAY || token == Token::WJB_DONE {
+                break;
+            }
+            // SAFETY: as above.
+            elements.push(unsafe { self.value(token, &value, iterator, depth + 1)? });
+        }
+        // A scalar is stored as an array of its own.
+        if is_scalar { Ok(elements.pop().unwrap_or_default()) } else { Ok(Value::Array(elements)) }
+    }
+
+    /// # Safety
+    /// As for `value`.
+    unsafe fn object(&mut self, iterator: &mut *mut pg_sys::JsonbIterator, depth: usize) -> Result<Value, Refused> {
+        let mut entries = Map::new();
+        loop {
+            // SAFETY: the caller says so.
+            let (token, key) = unsafe { self.next(iterator)? };
+            if token != Token::WJB_KEY {
+                break;
+            }
+            if entries.len().is_multiple_of(5) {
+                self.take(NODE)?;
+            }
+            // SAFETY: as above; a key is a string.
+            let key = unsafe { self.string(&key)? };
+            // SAFETY: as above.
+            let value = unsafe {
+                let (token, value) = self.next(iterator)?;
+                self.value(token, &value, iterator, depth + 1)?
+            };
+            entries.insert(key, value);
+        }
+        Ok(Value::Object(entries))
+    }
+
+    /// # Safety
+    /// The value must be a scalar.
+    unsafe fn scalar(&mut self, value: &pg_sys::JsonbValue) -> Result<Value, Refused> {
+        // SAFETY: the caller says so, and the type says which part of the value counts.
+        unsafe {
+            match value.type_ {
+                pg_sys::jbvType::jbvString => self.string(value).map(Value::String),
+                pg_sys::jbvType::jbvBool => Ok(Value::Bool(value.val.boolean)),
+                pg_sys::jbvType::jbvNumeric => {
+                    let digits =
+                        pgrx::direct_function_call_as_datum(pg_sys::numeric_out, &[Some(value.val.numeric.into())]);
+                    let digits: *mut core::ffi::c_char = digits.unwrap_or(pg_sys::Datum::null()).cast_mut_ptr();
+                    let text = CStr::from_ptr(digits).to_string_lossy().into_owned();
+                    pg_sys::pfree(digits.cast());
+                    if text.len() > MOST_DIGITS {
+                        return Err(Refused::Malformed(format!("a number has {} digits", text.len())));
+                    }
+                    self.take(text.len() + 32)?;
+                    Ok(Value::Number(Number::from_string_unchecked(text)))
+                }
+                _ => Ok(Value::Null),
+            }
+        }
+    }
+
+    /// # Safety
+    /// The value must be a string.
+    unsafe fn string(&mut self, value: &pg_sys::JsonbValue) -> Result<String, Refused> {
+        // SAFETY: the caller says so; a string has so many bytes.
+        let bytes = unsafe {
+            let string = value.val.string;
+            std::slice::from_raw_parts(string.val.cast::<u8>(), string.len.max(0) as usize)
+        };
+        self.take(bytes.len() + 32)?;
+        Ok(from_server(bytes))
+    }
+}
+
+// SAFETY: the SQL type named is the one that the document is read as.
+unsafe impl<'fcx> ArgAbi<'fcx> for Document<'fcx> {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        let index = arg.index();
+        // SAFETY: as above; the argument lives as long as the call.
+        let datum = unsafe { arg.unbox_arg_using_from_datum::<Unread>() };
+        Document { datum: datum.unwrap_or_else(|| panic!("argument {index} is NULL")).0, lifetime: PhantomData }
+    }
+}
+
+/// A datum as it is.
+struct Unread(pg_sys::Datum);
+
+impl FromDatum for Unread {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Unread> {
+        (!is_null).then_some(Unread(datum))
+    }
+}
+
+// SAFETY: the name is that of the built-in type.
+unsafe impl SqlTranslatable for Document<'_> {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Document<'_>);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("pg_catalog.jsonb"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
+        Ok(ReturnsRef::One(SqlMappingRef::literal("pg_catalog.jsonb")));
+}
