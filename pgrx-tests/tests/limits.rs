@@ -9,7 +9,7 @@ use postgres::Client;
 const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
 
 /// The memory that no call may take, in bytes.
-const MOST_MEMORY: i64 = 64 << 20;
+const MOST_MEMORY: i64 = 128 << 20;
 
 /// Documents as hostile as they are large, each under a name.
 const HOSTILE: &str = r#"

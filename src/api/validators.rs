@@ -28,9 +28,11 @@ fn check_user_restrictions(user_restrictions: Document<'_>) -> Answer<bool> {
 }
 
 #[pg_extern(immutable, strict, parallel_safe)]
-fn check_feature_configuration(configuration: Json) -> Answer<bool> {
-    let result = configuration.parse().and_then(|document| Metering::parse(&document));
-    let refused = |malformed| Error::MalformedColumn { column: "add_on_features.configuration", malformed };
+fn check_feature_configuration(configuration: Document<'_>) -> Answer<bool> {
+    let column = "add_on_features.configuration";
+    let document = configuration.read(column, document::OF_A_ROW)?;
+    let result = document.and_then(|document| Metering::parse(&document));
+    let refused = |malformed| Error::MalformedColumn { column, malformed };
     Ok(result.map(|_| true).map_err(refused)?)
 }
 

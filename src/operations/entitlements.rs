@@ -26,7 +26,7 @@ macro_rules! giving {
 }
 
 /// The same, with what each gives.
-static GIFTS: Statement<(Uuid, String, Json)> = Statement::new(
+static GIFTS: Statement<(Uuid, String, DocumentColumn)> = Statement::new(
     "SELECT a.id, a.billing_type, f.configuration
        FROM @extschema@.add_on_features f
        JOIN @extschema@.add_ons a ON a.id = f.add_on_id
@@ -107,7 +107,9 @@ pub fn load_add_ons_giving(feature_key: &str) -> Result<Vec<Gift>, Error> {
     let mut gifts = GIFTS.read_all(params![feature_key], |(add_on_id, billing_type, configuration)| Gift {
         add_on_id,
         billing_type: catalog::billing_type(billing_type),
-        metering: configuration.parse().and_then(|configuration| Metering::parse(&configuration)),
+        metering: configuration
+            .read_or_malformed("configuration")
+            .and_then(|configuration| Metering::parse(&configuration)),
     })?;
     gifts.sort_unstable_by_key(|gift| gift.add_on_id);
     Ok(gifts)
