@@ -50,16 +50,30 @@ extension_sql_file!(
     requires =
         ["tables", has_feature, has_add_on, plan_entitlement_check, has_features, feature_configuration, user_features]
 );
-extension_sql_file!("../sql/functions/reference_tables.sql", name = "reference_tables", requires = ["tables"]);
+extension_sql_file!(
+    "../sql/functions/reference_tables.sql",
+    name = "reference_tables",
+    requires = ["tables", "check_installation"]
+);
 extension_sql_file!(
     "../sql/functions/check_catalog.sql",
     name = "check_catalog",
     requires = ["tables", "reference_tables", currency_setting]
 );
 extension_sql_file!(
+    "../sql/functions/check_installation.sql",
+    name = "check_installation",
+    requires = ["tables", expected_objects, column_differences]
+);
+extension_sql_file!(
+    "../sql/functions/check_purchases.sql",
+    name = "check_purchases",
+    requires = ["tables", currency_setting]
+);
+extension_sql_file!(
     "../sql/functions/check_marketplace.sql",
     name = "check_marketplace",
-    requires = ["tables", "check_catalog"]
+    requires = ["tables", "check_catalog", "check_installation", "check_purchases"]
 );
 extension_sql_file!("../sql/functions/adopt_tables.sql", name = "adopt_tables", requires = ["tables", check_adoption]);
 extension_sql_file!(

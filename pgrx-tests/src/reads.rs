@@ -1,7 +1,7 @@
 //! What only reads, and so has to work in a read-only transaction, in a parallel worker, and on a standby.
 
 /// Every function and view that only reads; a test looks whether a function is missing.
-pub const READS: [&str; 35] = [
+pub const READS: [&str; 38] = [
     "SELECT price_add_on('a0000000-0000-4000-8000-000000000003')",
     r#"SELECT quote('[{"add_on_id": "a0000000-0000-4000-8000-000000000003", "quantity": 1}]', 'ada', 'pro', 'launch2025')"#,
     "SELECT price_cart('ada', 'pro', 'launch2025')",
@@ -28,6 +28,8 @@ pub const READS: [&str; 35] = [
     "SELECT * FROM check_catalog()",
     "SELECT * FROM currency_setting()",
     "SELECT * FROM check_marketplace()",
+    "SELECT * FROM check_installation(), expected_objects(), column_differences()",
+    "SELECT * FROM check_purchases()",
     "SELECT * FROM reference_links()",
     "SELECT * FROM unknown_references()",
     "SELECT * FROM revenue_by_day, revenue_by_add_on, revenue_by_category",
@@ -36,5 +38,6 @@ pub const READS: [&str; 35] = [
     "SELECT * FROM cart_conversion",
     "SELECT export_catalog()",
     "SELECT * FROM marketplace_status()",
+    "SELECT stripe_checkout(checkout_id, 'https://shop.example/done', 'https://shop.example/cart') FROM add_on_purchases WHERE status = 'pending'",
     "SELECT sum(price_add_on(id)) FROM add_ons WHERE NOT has_feature('ada', 'x')",
 ];

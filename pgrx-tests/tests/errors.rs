@@ -150,6 +150,14 @@ const CASES: &[(&str, &str)] = &[
     ("scheduler_missing", "SELECT schedule_maintenance()"),
     ("illegal_transition", "UPDATE add_on_purchases SET status = 'refunded' WHERE user_id = 'bob'"),
     (
+        "called_without_trigger",
+        "CREATE FUNCTION stray() RETURNS integer LANGUAGE c AS 'extensions', 'invalidate_catalog_cache_wrapper'; SELECT stray()",
+    ),
+    (
+        "schema_changed",
+        "ALTER TABLE cart_items RENAME quantity TO units; SELECT add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003')",
+    ),
+    (
         "not_installed",
         "DROP EXTENSION extensions;
          CREATE FUNCTION stray(text) RETURNS integer LANGUAGE c AS 'extensions', 'clear_cart_wrapper'; SELECT stray('ada')",

@@ -215,25 +215,45 @@ fn tables_that_changed_are_attached_when_they_are_whole_again() {
     client.batch_execute("UPDATE pricing_rules SET conditions = '{}'; SELECT attach_tables()").unwrap();
 }
 
+/// The parts of the tables of an installation in the schema that is filled in, as src/pg/tables.txt has them.
+const PARTS: &str = "
+    SELECT concat_ws(' ', 'column', c.relname || '.' || a.attname, format_type(a.atttypid, a.atttypmod),
+                     CASE WHEN a.attnotnull THEN 'NOT NULL' END, 'DEFAULT ' || pg_get_expr(d.adbin, d.adrelid))
+      FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+      JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
+     WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relnamespace = 'the_schema'::regnamespace
+ UNION ALL
+    SELECT concat_ws(' ', 'constraint', c.relname || '.' || n.conname, pg_get_constraintdef(n.oid))
+      FROM pg_constraint n JOIN pg_class c ON c.oid = n.conrelid
+     WHERE n.connamespace = 'the_schema'::regnamespace AND n.contype IN ('p', 'u', 'f', 'c')
+ UNION ALL
+    SELECT concat_ws(' ', 'index', c.relname || '.' || n.relname, pg_get_indexdef(i.indexrelid))
+      FROM pg_index i JOIN pg_class n ON n.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid
+     WHERE c.relnamespace = 'the_schema'::regnamespace
+ UNION ALL
+    SELECT concat_ws(' ', 'trigger', c.relname || '.' || g.tgname, g.tgenabled, pg_get_triggerdef(g.oid))
+      FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+     WHERE NOT g.tgisinternal AND c.relnamespace = 'the_schema'::regnamespace";
+
 #[test]
 fn what_tables_must_have_is_what_an_installation_makes() {
-    let mut client = marketplace("made");
-    let expected = std::fs::read_to_string(paths::root().join("src/pg/tables.txt")).unwrap();
-    let actual = "
-        SELECT string_agg(line, E'\\n') FROM (
-            SELECT concat_ws(' ', 'column', a.attrelid::regclass || '.' || a.attname, format_type(a.atttypid, a.atttypmod),
-                             CASE WHEN a.attnotnull THEN 'NOT NULL' END, 'DEFAULT ' || pg_get_expr(d.adbin, d.adrelid))
-              FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-              JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
-             WHERE a.attnum > 0 AND NOT a.attisdropped
-         UNION ALL
-            SELECT 'constraint ' || conrelid::regclass || '.' || conname FROM pg_constraint
-             WHERE connamespace = 'public'::regnamespace AND contype IN ('p', 'u', 'f', 'c')
-         UNION ALL
-            SELECT 'trigger ' || tgrelid::regclass || '.' || tgname FROM pg_trigger WHERE NOT tgisinternal) x (line)";
-    let actual = text(&mut client, actual).unwrap();
-    let actual: BTreeSet<&str> = actual.lines().collect();
-    let expected: BTreeSet<&str> = expected.lines().collect();
-    let difference: Vec<&&str> = actual.symmetric_difference(&expected).collect();
+    Server::shared().create_database("made");
+    let mut client = Server::shared().connect("made");
+    client
+        .batch_execute(
+            "CREATE SCHEMA the_schema; CREATE EXTENSION extensions SCHEMA the_schema; SET search_path = pg_catalog",
+        )
+        .unwrap();
+    let lines = client.query(PARTS, &[]).unwrap();
+    let line = |row: &postgres::Row| row.get::<_, String>(0).replace("the_schema.", "@extschema@.");
+    let actual: BTreeSet<String> = lines.iter().map(line).collect();
+    let file = paths::root().join("src/pg/tables.txt");
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        let lines: String = actual.iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(&file, lines).unwrap();
+    }
+    let expected = std::fs::read_to_string(file).unwrap();
+    let expected: BTreeSet<String> = expected.lines().map(str::to_owned).collect();
+    let difference: Vec<&String> = actual.symmetric_difference(&expected).collect();
     assert!(difference.is_empty(), "{difference:#?}");
 }

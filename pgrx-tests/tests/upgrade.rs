@@ -320,8 +320,13 @@ fn replacing_as_creating(script: &str) -> String {
 }
 
 /// pgspot cannot read bodies in SQL's own syntax, which PostgreSQL parses when the function is made: so it is shown each as a
-/// statement of the script.
+/// statement of the script. And it objects to the extension's schema in a search_path, which functions of Rust look nothing up by: it
+/// is there for triggers of the owner.
 fn for_pgspot(script: &str) -> String {
+    let script = script.replace(
+        "SET search_path TO pg_catalog, @extschema@, pg_temp\nLANGUAGE c",
+        "SET search_path TO pg_catalog, pg_temp\nLANGUAGE c",
+    );
     let mut parts = script.split("BEGIN ATOMIC\n");
     let mut shown = parts.next().unwrap().to_owned();
     for part in parts {

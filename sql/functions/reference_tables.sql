@@ -65,6 +65,17 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
+        -- The other side has to fit ours: a column of ours of another type is one that no function can read.
+        SELECT format('column %s.%s is %s, not %s; change the type of %s instead', d.table_name, d.column_name, d.found, d.expected,
+                      split_part(link.reference, ' -> ', 2))
+          INTO detail
+          FROM @extschema@.column_differences() d
+         WHERE d.table_name = split_part(link.reference, '.', 1) AND d.column_name = link.from_column;
+        IF FOUND THEN
+            status := 'not linked';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
         IF NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = link.from_table AND c.conname = link.constraint_name) THEN
             BEGIN
                 EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES %s (%I) NOT VALID',

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod adoption;
 pub mod drop_guard;
+pub mod expected;
 pub mod extension_tables;
 pub mod row_security;
 pub mod schedule;

@@ -10,7 +10,7 @@ use crate::pg::settings::max_cart_quantity;
 use crate::store::cart::{self, CartItem};
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn add_to_cart(
     user_id: Option<Text>,
     add_on_id: Option<Id>,
@@ -26,7 +26,7 @@ fn add_to_cart(
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn set_cart_quantity(
     user_id: Option<Text>,
     add_on_id: Option<Id>,
@@ -46,7 +46,7 @@ fn set_cart_quantity(
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn remove_from_cart(user_id: Option<Text>, add_on_id: Option<Id>) -> Answer<bool> {
     let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
@@ -55,7 +55,7 @@ fn remove_from_cart(user_id: Option<Text>, add_on_id: Option<Id>) -> Answer<bool
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn clear_cart(user_id: Option<Text>) -> Answer<i32> {
     let user_id = user_to_change(user_id)?;
     lock_user_for_cart(&user_id)?;

@@ -9,7 +9,7 @@ use crate::operations::payments::Means;
 use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, now, required};
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn checkout(
     user_id: Option<Text>,
     tier_code: default!(Option<Text>, "NULL"),
@@ -56,7 +56,7 @@ fn checkout(
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn complete_checkout(
     checkout_id: Option<Id>,
     stripe_payment_id: default!(Option<Text>, "NULL"),
@@ -74,7 +74,7 @@ fn complete_checkout(
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn fail_checkout(checkout_id: Option<Id>, reason: default!(Option<Text>, "NULL")) -> Answer<bool> {
     let Id(checkout_id) = required(checkout_id, "checkout_id")?;
     Ok(checkout::fail(checkout_id, reason.as_deref())?)

@@ -12,14 +12,14 @@ use engine::events::{Event, lago, stripe};
 use engine::json::Malformed;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn apply_stripe_event(event: Option<Document<'_>>) -> Answer<Json> {
     let shape = r#"{"id", "type", "created", "data": {"object": {...}}}, as Stripe sends it"#;
     Ok(apply(event, Provider::Stripe, stripe::read, shape)?)
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn apply_lago_event(event: Option<Document<'_>>) -> Answer<Json> {
     let shape =
         r#"{"webhook_type", "object_type", and under the key that object_type names the object}, as Lago sends it"#;

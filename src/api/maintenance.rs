@@ -12,7 +12,7 @@ use crate::pg::datum::{Text, required};
 use crate::store::catalog_cache::{self, Statistics};
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn run_maintenance(
     cart_max_age: default!(Option<Interval>, "'30 days'"),
     checkout_max_age: default!(Option<Interval>, "'24 hours'"),

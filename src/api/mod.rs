@@ -14,6 +14,7 @@ mod distribution;
 mod entitlements;
 mod events;
 mod explain;
+mod installation;
 mod maintenance;
 mod pricing;
 mod promotions;

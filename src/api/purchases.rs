@@ -12,7 +12,7 @@ use engine::money::Money;
 use engine::purchases::PurchaseStatus;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn refund_purchase(
     purchase_id: Option<Id>,
     amount: default!(Option<Digits>, "NULL"),
@@ -36,7 +36,7 @@ fn positive(digits: Digits) -> Result<Money, Error> {
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn dispute_purchase(purchase_id: Option<Id>, reason: default!(Option<Text>, "NULL")) -> Answer<Text> {
     let Id(purchase_id) = required(purchase_id, "purchase_id")?;
     let status = payments::dispute_purchase(purchase_id, reason.as_deref())?;
@@ -44,7 +44,7 @@ fn dispute_purchase(purchase_id: Option<Id>, reason: default!(Option<Text>, "NUL
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn resolve_dispute(purchase_id: Option<Id>, won: Option<bool>) -> Answer<Text> {
     let Id(purchase_id) = required(purchase_id, "purchase_id")?;
     let status = payments::resolve_dispute(purchase_id, required(won, "won")?)?;

@@ -10,7 +10,7 @@ use crate::store::ownership::{self, RenewalPayment};
 use engine::time::Instant;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn grant_add_on(
     user_id: Option<Text>,
     add_on_id: Option<Id>,
@@ -28,7 +28,7 @@ fn ahead(end: Instant) -> Result<Instant, Error> {
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn renew_add_on(
     user_id: Option<Text>,
     add_on_id: Option<Id>,
@@ -47,7 +47,7 @@ fn renew_add_on(
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn cancel_add_on(
     user_id: Option<Text>,
     add_on_id: Option<Id>,
@@ -62,7 +62,7 @@ fn cancel_add_on(
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn suspend_add_on(
     user_id: Option<Text>,
     add_on_id: Option<Id>,
@@ -74,7 +74,7 @@ fn suspend_add_on(
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn resume_add_on(user_id: Option<Text>, add_on_id: Option<Id>) -> Answer<bool> {
     let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;

@@ -8,7 +8,8 @@ use pgrx::pg_sys;
 use super::row;
 use crate::error::Error;
 
-/// What the tables of a new installation look like, a line for each column, constraint and trigger; a test compares.
+/// What the tables of a new installation look like, a line for each column, constraint, index and trigger, as PostgreSQL prints it. The
+/// suite `protection` compares, and writes the file where UPDATE_EXPECTED is set.
 pub const EXPECTED: &str = include_str!("tables.txt");
 
 /// The tables, so that none comes before one that it refers to.

@@ -210,7 +210,9 @@ fn read_rule(columns: RowOf<RuleColumns>) -> PricingRule {
 
 fn read_bundle(columns: BundleColumns) -> Bundle {
     let (id, name, mut add_on_ids, percent, amount, is_active, from, until, uses_left) = columns;
+    // A table that lost its constraint may hold an id twice.
     add_on_ids.sort_unstable();
+    add_on_ids.dedup();
     Bundle {
         id,
         name,

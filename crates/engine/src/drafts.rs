@@ -151,7 +151,7 @@ pub fn bundle(document: &Value, replaces: Option<Uuid>, time: ReadTime) -> Resul
 
 /// Reads a row of `promotional_codes`.
 pub fn promo_code(document: &Value, time: ReadTime) -> Result<PromoRequest, Refused> {
-    const KEYS: [&str; 16] = [
+    const KEYS: [&str; 17] = [
         "id",
         "code",
         "description",
@@ -165,6 +165,7 @@ pub fn promo_code(document: &Value, time: ReadTime) -> Result<PromoRequest, Refu
         "expires_at",
         "is_active",
         "created_by",
+        "renewals",
         "metadata",
         "created_at",
         "updated_at",
@@ -185,6 +186,8 @@ pub fn promo_code(document: &Value, time: ReadTime) -> Result<PromoRequest, Refu
             "user_restrictions" => terms.restrictions = Ok(restrictions(entry)?),
             "expires_at" => terms.expires_at = optional_time(entry, time)?,
             "is_active" => terms.is_active = entry.boolean()?,
+            // It concerns later payments, and no price of today.
+            "renewals" => check_renewals(entry)?,
             "description" | "created_by" | "metadata" | "created_at" | "updated_at" => {}
             unknown => return Err(unknown_key(unknown, &KEYS).into()),
         }
@@ -299,6 +302,17 @@ fn uses(entry: Entry, constraint: &'static str) -> Result<u32, Refused> {
     let uses = entry.integer()?;
     u32::try_from(uses)
         .map_err(|_| Refused::Violation { constraint, why: format!("current_uses must not be negative: {uses}") })
+}
+
+/// NULL is for ever.
+fn check_renewals(entry: Entry) -> Result<(), Refused> {
+    match entry.value.is_null() || entry.integer()? >= 0 {
+        true => Ok(()),
+        false => Err(Refused::Violation {
+            constraint: "promotional_codes_renewals_check",
+            why: "renewals must not be negative".to_owned(),
+        }),
+    }
 }
 
 fn check_uses(max_uses: Option<u32>, current_uses: u32, constraint: &'static str) -> Result<(), Refused> {

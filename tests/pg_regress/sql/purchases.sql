@@ -11,7 +11,7 @@ CREATE FUNCTION pg_temp.purchase(buyer text, bought uuid) RETURNS uuid LANGUAGE 
 $$;
 CREATE VIEW pg_temp.story AS
 SELECT p.user_id, a.name, p.amount, p.status, p.refund_amount, p.refunded_at = now() AS refunded_now, p.metadata ->> 'reason' AS reason, u.status AS access, u.expires_at <= now() AS has_ended
-  FROM add_on_purchases p JOIN add_ons a ON a.id = p.add_on_id LEFT JOIN user_add_ons u ON u.user_id = p.user_id AND u.add_on_id = p.add_on_id ORDER BY p.user_id, a.name;
+  FROM add_on_purchases p JOIN add_ons a ON a.id = p.add_on_id LEFT JOIN user_add_ons u ON u.user_id = p.user_id AND u.add_on_id = p.add_on_id ORDER BY p.user_id, a.name, p.status;
 CREATE VIEW pg_temp.uses AS SELECT current_uses FROM promotional_codes WHERE code = 'LAUNCH2025';
 
 SELECT pg_temp.buy('ada', :brigade, :bolt) AS checkout_id \gset

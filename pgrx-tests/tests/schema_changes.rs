@@ -1,0 +1,397 @@
+//! Owners alter their tables, by mistake or on purpose: whatever they do, no function crashes or reads what is not there, each
+//! says what was changed, and all is well again once it is changed back.
+
+use harness::reads::READS;
+use harness::writes::{self, WRITES};
+use harness::{Server, marketplace, refusal, text};
+use postgres::Client;
+
+/// What columns are turned into, with a value that a reader of another type would take for something else.
+const TYPES: [&str; 12] = [
+    "integer NOT NULL DEFAULT 42",
+    "bigint NOT NULL DEFAULT 140737488355328",
+    "boolean NOT NULL DEFAULT true",
+    "text NOT NULL DEFAULT 'SIXTEEN BYTES + and more that a text of the page holds'",
+    "numeric NOT NULL DEFAULT 1e30",
+    "timestamptz NOT NULL DEFAULT '2026-01-01'",
+    "uuid NOT NULL DEFAULT 'a0000000-0000-4000-8000-000000000003'",
+    "jsonb NOT NULL DEFAULT '[{\"a\": [1, 2]}]'",
+    "uuid[] NOT NULL DEFAULT '{{a0000000-0000-4000-8000-000000000003},{a0000000-0000-4000-8000-000000000003}}'",
+    "name NOT NULL DEFAULT 'a name is no varlena'",
+    "mood NOT NULL DEFAULT 'happy'",
+    "text GENERATED ALWAYS AS ('made') STORED",
+];
+
+/// Errors that are PostgreSQL's own about a table that the owner has made unusable for a statement.
+const ORDINARY: [&str; 3] = ["23502", "428C9", "22P02"];
+
+/// The tables and their columns.
+fn columns(client: &mut Client) -> Vec<(String, String)> {
+    let query = "SELECT c.relname::text, a.attname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+                  WHERE c.oid = ANY ((SELECT extconfig FROM pg_extension WHERE extname = 'extensions')::oid[])
+                    AND a.attnum > 0 AND NOT a.attisdropped
+                  ORDER BY 1, 2";
+    client.query(query, &[]).unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+/// Every call of a function, reads and writes, but for those that only look at catalogs or read everything in plain SQL.
+fn calls() -> impl Iterator<Item = &'static str> {
+    let slow = ["check_", "export_catalog", "marketplace_status", "load_sample_catalog"];
+    let all = READS.into_iter().chain(WRITES.into_iter().map(|(_, call)| call));
+    all.filter(move |call| !slow.iter().any(|name| call.contains(name)))
+}
+
+/// The types that a column is turned into: two, others for each column, or all where ALL_TYPES is set, which takes ten minutes.
+fn types_for(position: usize) -> Vec<&'static str> {
+    let count = if std::env::var_os("ALL_TYPES").is_some() { TYPES.len() } else { 2 };
+    (0..count).map(|next| TYPES[(position * 5 + next * 7) % TYPES.len()]).collect()
+}
+
+/// Makes a call and undoes what it did. Returns its SQLSTATE and machine code if it fails; panics when the connection breaks.
+fn attempt(client: &mut Client, call: &str) -> Option<(String, String, String)> {
+    let result = client.batch_execute(&format!("SAVEPOINT attempt; {call}"));
+    let failure = result.err().map(|error| {
+        let error = error.as_db_error().unwrap_or_else(|| panic!("{call} broke the connection: {error}"));
+        let code = error.detail().and_then(|detail| detail.lines().find_map(|line| line.strip_prefix("code: ")));
+        (error.code().code().to_owned(), code.unwrap_or_default().to_owned(), error.message().to_owned())
+    });
+    client.batch_execute("ROLLBACK TO attempt").unwrap();
+    failure
+}
+
+/// Whether the planner or the executor gave up on a statement of ours, which should have been told in our words before.
+fn is_unexplained(code: &str, state: &str) -> bool {
+    code.is_empty() && (state.starts_with("42") || state == "0A000") && !ORDINARY.contains(&state)
+}
+
+/// Puts another column in the place of one, alone in its table's eyes: the old one keeps its values, constraints and readers.
+fn replace(table: &str, column: &str, definition: &str) -> String {
+    // A primary key fills itself.
+    let optional = if column == "id" { "" } else { "ALTER COLUMN kept DROP NOT NULL, " };
+    format!(
+        "ALTER TABLE {table} RENAME COLUMN {column} TO kept; ALTER TABLE {table} {optional}ADD COLUMN {column} {definition};"
+    )
+}
+
+#[test]
+fn any_column_of_any_type_is_told_and_crashes_nothing() {
+    let mut client = writes::situation("types");
+    client.batch_execute("CREATE TYPE mood AS ENUM ('happy', 'sad'); BEGIN").unwrap();
+    let usual: Vec<_> = calls().map(|call| attempt(&mut client, call)).collect();
+    let mut explained = 0;
+    for (position, (table, column)) in columns(&mut client).into_iter().enumerate() {
+        for definition in types_for(position) {
+            client.batch_execute("SAVEPOINT changed").unwrap();
+            client.batch_execute(&replace(&table, &column, definition)).unwrap();
+            for call in calls() {
+                let Some((state, code, message)) = attempt(&mut client, call) else { continue };
+                let told = format!("{table}.{column} as {definition}: {call}: {state} {message}");
+                assert!(!state.starts_with("XX"), "{told}");
+                let is_ours = !call.contains("revenue_by") && !call.contains("simulate") || code == "schema_changed";
+                assert!(!is_ours || !is_unexplained(&code, &state) || is_written_in_sql(call), "{told}");
+                explained += i32::from(code == "schema_changed");
+            }
+            client.batch_execute("ROLLBACK TO changed").unwrap();
+        }
+        // Right again.
+        let again: Vec<_> = calls().map(|call| attempt(&mut client, call)).collect();
+        assert_eq!(again, usual, "after {table}.{column}");
+    }
+    assert!(explained > 800, "{explained}");
+}
+
+/// Functions written in SQL are PostgreSQL's to explain; check_marketplace() alone has to work whatever happens.
+fn is_written_in_sql(call: &str) -> bool {
+    [
+        "check_catalog",
+        "check_purchases",
+        "unknown_references",
+        "export_catalog",
+        "marketplace_status",
+        "load_sample",
+        "_by_",
+        "_performance",
+        "expiring",
+        "cart_conversion",
+        "entitled_users",
+        "FROM add_ons",
+        "FROM add_on_purchases",
+    ]
+    .iter()
+    .any(|name| call.contains(name))
+}
+
+#[test]
+fn check_marketplace_tells_every_changed_column_and_how_to_change_it_back() {
+    let mut client = marketplace("told");
+    client.batch_execute("BEGIN").unwrap();
+    for (table, column) in columns(&mut client) {
+        for (definition, found) in [("bytea", "bytea"), ("point", "point")] {
+            client.batch_execute(&format!("SAVEPOINT s; {}", replace(&table, &column, definition))).unwrap();
+            let told = text(
+                &mut client,
+                &format!(
+                    "SELECT detail FROM check_marketplace() WHERE check_name = 'columns' AND NOT ok AND detail LIKE 'column {column} of %{table} is {found}, not %'"
+                ),
+            );
+            let told = told.unwrap_or_else(|| panic!("{table}.{column} as {definition} is not told"));
+            assert!(told.contains(&format!("{table} ALTER COLUMN {column} TYPE ")), "{told}");
+            client.batch_execute("ROLLBACK TO s").unwrap();
+        }
+    }
+}
+
+#[test]
+fn another_session_goes_on_with_what_was_changed_back() {
+    let mut owner = writes::situation("elsewhere");
+    let mut client = Server::shared().connect("elsewhere");
+    let usual: Vec<_> = in_transaction(&mut client);
+    // A quarter of the columns is enough here.
+    for (table, column) in columns(&mut owner).into_iter().step_by(4) {
+        owner.batch_execute(&replace(&table, &column, "bigint NOT NULL DEFAULT 140737488355328")).unwrap();
+        client.batch_execute("BEGIN").unwrap();
+        for call in calls() {
+            if let Some((state, _, message)) = attempt(&mut client, call) {
+                assert!(!state.starts_with("XX"), "{table}.{column}: {call}: {state} {message}");
+            }
+        }
+        client.batch_execute("ROLLBACK").unwrap();
+        owner
+            .batch_execute(&format!(
+                "ALTER TABLE {table} DROP COLUMN {column} CASCADE; ALTER TABLE {table} RENAME COLUMN kept TO {column}"
+            ))
+            .unwrap();
+        assert_eq!(in_transaction(&mut client), usual, "after {table}.{column}");
+    }
+}
+
+fn in_transaction(client: &mut Client) -> Vec<Option<(String, String, String)>> {
+    client.batch_execute("BEGIN").unwrap();
+    let outcomes = calls().map(|call| attempt(client, call)).collect();
+    client.batch_execute("ROLLBACK").unwrap();
+    outcomes
+}
+
+/// The columns that a migration changes in earnest, by ALTER TYPE with its values.
+#[test]
+fn an_honest_migration_is_told_and_can_be_taken_back() {
+    let mut client = marketplace("honest");
+    client
+        .batch_execute(
+            "CREATE TABLE subscription_tiers (tier_code integer PRIMARY KEY); INSERT INTO subscription_tiers VALUES (7);
+             INSERT INTO pricing_rules (add_on_id, tier_code, discount_percent)
+             VALUES ('a0000000-0000-4000-8000-000000000003', '7', 10);
+             ALTER TABLE pricing_rules ALTER tier_code TYPE integer USING tier_code::integer",
+        )
+        .unwrap();
+    let price = "SELECT price_add_on('a0000000-0000-4000-8000-000000000003', 1, '7')";
+    let (state, code, message) = refusal(&mut client, price);
+    assert_eq!((&*state, &*code), ("55000", "schema_changed"));
+    assert_eq!(message, "column tier_code of table pricing_rules is integer, not character varying(50)");
+    let linked = text(&mut client, "SELECT status || ': ' || detail FROM link_reference_tables() LIMIT 1").unwrap();
+    assert!(
+        linked.starts_with("not linked: column pricing_rules.tier_code is integer, not character varying(50)"),
+        "{linked}"
+    );
+    client.batch_execute("ALTER TABLE pricing_rules ALTER tier_code TYPE varchar(50)").unwrap();
+    assert_eq!(text(&mut client, price).unwrap(), "17.99");
+}
+
+/// What is stored alike goes on: a longer text, a domain.
+#[test]
+fn a_longer_text_or_a_domain_does_no_harm() {
+    let mut client = writes::situation("domains");
+    client
+        .batch_execute(
+            "CREATE DOMAIN email AS varchar(255) CHECK (VALUE <> 'x'); CREATE DOMAIN money_amount AS numeric(10,2);
+             ALTER TABLE pricing_rules ALTER tier_code TYPE email; ALTER TABLE promotional_codes ALTER created_by TYPE text;
+             ALTER TABLE cart_items ALTER billing_type TYPE text; ALTER TABLE add_ons ALTER icon_url TYPE text;
+             ALTER TABLE pricing_rules ALTER discount_amount TYPE money_amount; BEGIN",
+        )
+        .unwrap();
+    for call in calls() {
+        let failure = attempt(&mut client, call);
+        assert!(failure.is_none(), "{call}: {failure:?}");
+    }
+    let differences = "SELECT count(*) FROM check_marketplace() WHERE NOT ok AND check_name = 'columns'";
+    assert_eq!(text(&mut client, differences).unwrap(), "0");
+}
+
+#[test]
+fn null_where_none_may_be_is_told() {
+    let mut client = marketplace("nulls");
+    client
+        .batch_execute(
+            "ALTER TABLE add_ons ALTER base_price DROP NOT NULL; UPDATE add_ons SET base_price = NULL WHERE name = 'Brigade'",
+        )
+        .unwrap();
+    let (state, code, _) = refusal(&mut client, "SELECT price_add_on('a0000000-0000-4000-8000-000000000003')");
+    assert_eq!((&*state, &*code), ("55000", "schema_changed"));
+    let told = "SELECT detail FROM check_marketplace() WHERE check_name = 'columns' AND severity = 'warning'";
+    assert!(text(&mut client, told).unwrap().contains("ALTER COLUMN base_price SET NOT NULL"));
+}
+
+#[test]
+fn a_view_under_a_tables_name_is_not_read() {
+    let mut client = marketplace("views");
+    client
+        .batch_execute(
+            "CREATE FUNCTION evil() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'evil was called'; END $$;
+             ALTER TABLE add_ons RENAME TO real_add_ons;
+             CREATE VIEW add_ons AS SELECT * FROM real_add_ons WHERE evil()",
+        )
+        .unwrap();
+    let (state, code, _) = refusal(&mut client, "SELECT price_add_on('a0000000-0000-4000-8000-000000000003')");
+    assert_eq!((&*state, &*code), ("55000", "schema_changed"));
+    let told = "SELECT detail FROM check_marketplace() WHERE NOT ok AND check_name = 'tables'";
+    assert_eq!(text(&mut client, told).unwrap(), "table add_ons is missing");
+    client.batch_execute("DROP VIEW add_ons; ALTER TABLE real_add_ons RENAME TO add_ons").unwrap();
+    assert!(text(&mut client, "SELECT price_add_on('a0000000-0000-4000-8000-000000000003')").is_some());
+}
+
+/// Functions of ours called from triggers, policies, checks, defaults, generated columns and indexes while the tables change under
+/// the statement that fires them: no plan is freed that is being executed.
+#[test]
+fn plans_in_use_outlive_changes_of_the_installation() {
+    let brigade = "'a0000000-0000-4000-8000-000000000003'";
+    let change = "ALTER TABLE add_on_features DISABLE TRIGGER invalidate_add_on_features_cache;
+                  ALTER TABLE add_on_features ENABLE ALWAYS TRIGGER invalidate_add_on_features_cache;
+                  EXECUTE 'ALTER SCHEMA m RENAME TO n'; EXECUTE 'ALTER SCHEMA n RENAME TO m';";
+    Server::shared().create_database("in_use");
+    let mut client = Server::shared().connect("in_use");
+    client
+        .batch_execute(
+            "CREATE SCHEMA m; SET search_path = m, public; CREATE EXTENSION extensions SCHEMA m; SELECT load_sample_catalog()",
+        )
+        .unwrap();
+    client
+        .batch_execute(&format!(
+            "CREATE FUNCTION companion() RETURNS trigger LANGUAGE plpgsql SET search_path = m AS $$
+             BEGIN
+               IF pg_trigger_depth() = 1 THEN
+                 {change}
+                 BEGIN
+                   PERFORM m.add_to_cart(NEW.user_id, 'a0000000-0000-4000-8000-000000000001');
+                   PERFORM m.add_to_cart(NEW.user_id, '00000000-0000-0000-0000-000000000000');
+                 EXCEPTION WHEN no_data_found THEN PERFORM m.add_to_cart(NEW.user_id, 'a0000000-0000-4000-8000-000000000002');
+                 END;
+                 PERFORM m.cart_total(NEW.user_id), m.has_feature(NEW.user_id, 'api_access'), m.price_add_on({brigade});
+               END IF;
+               RETURN NEW;
+             END $$;
+             CREATE TRIGGER companion AFTER INSERT ON cart_items FOR EACH ROW EXECUTE FUNCTION companion();"
+        ))
+        .unwrap();
+    for user in 0..20 {
+        let added = format!("SELECT quantity FROM add_to_cart('u{user}', {brigade})");
+        assert_eq!(text(&mut client, &added).unwrap(), "1");
+        let companions = format!("SELECT count(*) FROM cart_items WHERE user_id = 'u{user}'");
+        assert_eq!(text(&mut client, &companions).unwrap(), "2");
+    }
+}
+
+/// As above, but it is another session that changes the tables while a trigger sleeps inside a function of ours.
+#[test]
+fn plans_in_use_outlive_changes_by_others() {
+    let mut client = marketplace("others");
+    client
+        .batch_execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+               IF pg_trigger_depth() = 1 THEN
+                 PERFORM pg_sleep(0.2);
+                 PERFORM add_to_cart(NEW.user_id, 'a0000000-0000-4000-8000-000000000001');
+               END IF;
+               RETURN NEW;
+             END $$;
+             CREATE TRIGGER slow BEFORE INSERT ON cart_items FOR EACH ROW EXECUTE FUNCTION slow();",
+        )
+        .unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut owner = Server::shared().connect("others");
+            for _ in 0..300 {
+                owner
+                    .batch_execute(
+                        "ALTER TABLE add_on_features DISABLE TRIGGER invalidate_add_on_features_cache;
+                         ALTER TABLE add_on_features ENABLE ALWAYS TRIGGER invalidate_add_on_features_cache",
+                    )
+                    .unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        });
+        for user in 0..10 {
+            let added = format!("SELECT quantity FROM add_to_cart('u{user}', 'a0000000-0000-4000-8000-000000000003')");
+            assert_eq!(text(&mut client, &added).unwrap(), "1");
+        }
+    });
+}
+
+/// What the backend knows of the installation is what is so now, whatever snapshot the transaction reads under.
+#[test]
+fn a_transaction_with_an_old_snapshot_notices_changes_of_the_installation() {
+    let mut owner = marketplace("snapshots");
+    let mut client = Server::shared().connect("snapshots");
+    let price = "SELECT price_add_on('a0000000-0000-4000-8000-000000000003')";
+    assert_eq!(text(&mut client, price).unwrap(), "19.99");
+    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class").unwrap();
+    owner.batch_execute("ALTER TABLE add_ons DISABLE TRIGGER ALL").unwrap();
+    assert_eq!(text(&mut client, price).unwrap(), "19.99");
+    client.batch_execute("COMMIT").unwrap();
+    assert_eq!(text(&mut client, price).unwrap(), "19.99");
+    owner.batch_execute("UPDATE add_ons SET base_price = 1 WHERE name = 'Brigade'").unwrap();
+    assert_eq!(text(&mut client, price).unwrap(), "1.00", "without its triggers nothing is kept");
+    let told = "SELECT count(*) FROM check_marketplace() WHERE check_name = 'triggers' AND detail LIKE '%ENABLE ALWAYS TRIGGER invalidate%'";
+    assert_eq!(text(&mut owner, told).unwrap(), "1");
+    owner.batch_execute("ALTER TABLE add_ons ENABLE TRIGGER ALL").unwrap();
+    assert_eq!(text(&mut owner, told).unwrap(), "1", "it is enabled, but not always");
+    owner.batch_execute("ALTER TABLE add_ons ENABLE ALWAYS TRIGGER invalidate_add_ons_cache").unwrap();
+    assert_eq!(text(&mut owner, told).unwrap(), "0");
+
+    owner.batch_execute("CREATE SCHEMA m; DROP EXTENSION extensions; CREATE EXTENSION extensions SCHEMA m; SELECT m.load_sample_catalog()").unwrap();
+    client.batch_execute("SELECT m.price_cart('ada')").unwrap();
+    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class").unwrap();
+    owner.batch_execute("ALTER SCHEMA m RENAME TO n").unwrap();
+    assert!(client.batch_execute("SELECT n.price_cart('ada')").is_ok());
+    client.batch_execute("COMMIT").unwrap();
+    client.batch_execute("SELECT n.price_cart('ada')").unwrap();
+}
+
+/// What is missing, disabled or replaced is told with the command that mends it, and mended by it.
+#[test]
+fn what_check_marketplace_tells_to_do_mends_the_installation() {
+    let mut client = marketplace("mended");
+    client
+        .batch_execute(
+            "ALTER TABLE cart_items DROP CONSTRAINT cart_items_quantity_check;
+             DROP INDEX idx_add_ons_features;
+             DROP TRIGGER update_cart_items_updated_at ON cart_items;
+             ALTER TABLE add_on_purchases DISABLE TRIGGER enforce_add_on_purchases_transition;
+             ALTER TABLE pricing_rules DISABLE TRIGGER ALL; ALTER TABLE pricing_rules ENABLE TRIGGER ALL;
+             CREATE OR REPLACE FUNCTION set_updated_at() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+             ALTER TABLE add_ons ADD COLUMN colour text",
+        )
+        .unwrap();
+    let problems = "SELECT check_name, severity, detail FROM check_marketplace() WHERE severity <> 'ok' ORDER BY 1, 3";
+    let told: Vec<(String, String, String)> =
+        client.query(problems, &[]).unwrap().iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let has = |check: &str, severity: &str, part: &str| {
+        let found = told.iter().any(|(c, s, d)| c == check && s == severity && d.contains(part));
+        assert!(found, "{check} {severity} {part}: {told:#?}");
+    };
+    has("constraints", "error", "cart_items_quantity_check of public.cart_items is missing");
+    has("indexes", "warning", "idx_add_ons_features of public.add_ons is missing");
+    has("triggers", "error", "update_cart_items_updated_at of public.cart_items is missing");
+    has("triggers", "error", "enforce_add_on_purchases_transition of public.add_on_purchases is disabled");
+    has("triggers", "error", "invalidate_pricing_rules_cache of public.pricing_rules does not always fire");
+    has("functions", "warning", "set_updated_at() is not the one that was installed");
+    has("columns", "warning", "colour");
+    for (check, _, detail) in &told {
+        if let (Some((_, remedy)), true) = (detail.split_once(". "), check != "columns") {
+            client.batch_execute(remedy).unwrap_or_else(|error| panic!("{remedy}: {error:?}"));
+        }
+    }
+    client.batch_execute("ALTER TABLE add_ons DROP COLUMN colour").unwrap();
+    let left: Vec<String> = client.query(problems, &[]).unwrap().iter().map(|row| row.get(2)).collect();
+    assert_eq!(left, ["function public.set_updated_at() is not the one that was installed"]);
+}

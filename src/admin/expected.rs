@@ -1,0 +1,65 @@
+//! What an installation consists of: the objects of tables.txt, and the functions written in SQL with the bodies that their files
+//! give them. check_installation() compares with what there is.
+
+use crate::pg::tables::EXPECTED;
+
+/// The files that define functions in SQL.
+const SOURCES: [&str; 12] = [
+    include_str!("../../sql/triggers.sql"),
+    include_str!("../../sql/tables/add_on_bundles.sql"),
+    include_str!("../../sql/functions/adopt_tables.sql"),
+    include_str!("../../sql/functions/catalog_documents.sql"),
+    include_str!("../../sql/functions/check_catalog.sql"),
+    include_str!("../../sql/functions/check_installation.sql"),
+    include_str!("../../sql/functions/check_marketplace.sql"),
+    include_str!("../../sql/functions/check_purchases.sql"),
+    include_str!("../../sql/functions/distribute_marketplace.sql"),
+    include_str!("../../sql/functions/load_sample_catalog.sql"),
+    include_str!("../../sql/functions/marketplace_status.sql"),
+    include_str!("../../sql/functions/reference_tables.sql"),
+];
+
+/// An object of an installation.
+pub struct Object {
+    /// `column`, `constraint`, `index`, `trigger` or `function`.
+    pub kind: &'static str,
+    /// Its table; empty for functions.
+    pub table: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// Its definition as PostgreSQL prints it; the body of a function.
+    pub definition: String,
+}
+
+/// Every object, with the quoted schema filled in.
+pub fn objects(schema: &str) -> Vec<Object> {
+    let parts = EXPECTED.lines().filter_map(part_of_table).chain(SOURCES.into_iter().flat_map(functions));
+    let in_schema = |(kind, table, name, definition): (_, _, _, &str)| Object {
+        kind,
+        table,
+        name,
+        definition: definition.replace("@extschema@", schema),
+    };
+    parts.map(in_schema).collect()
+}
+
+type Part = (&'static str, &'static str, &'static str, &'static str);
+
+/// A line of tables.txt: `kind table.name definition`.
+fn part_of_table(line: &'static str) -> Option<Part> {
+    let (kind, rest) = line.split_once(' ')?;
+    let (table, rest) = rest.split_once('.')?;
+    let (name, definition) = rest.split_once(' ')?;
+    Some((kind, table, name, definition))
+}
+
+/// The functions that a file creates with a body between dollars.
+fn functions(source: &'static str) -> impl Iterator<Item = Part> {
+    source.split("CREATE FUNCTION @extschema@.").skip(1).filter_map(|rest| {
+        let (name, _) = rest.split_once('(')?;
+        let (head, rest) = rest.split_once("$$")?;
+        let (body, _) = rest.split_once("$$")?;
+        // One that has no such body is followed by the next statement.
+        (!head.contains(';')).then_some(("function", "", name, body))
+    })
+}

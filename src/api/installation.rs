@@ -1,0 +1,42 @@
+//! What check_installation() compares with.
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use crate::admin::expected;
+use crate::error::Error;
+use crate::pg::datum::Text;
+use crate::pg::installation;
+
+fn text(text: impl Into<String>) -> Text {
+    Text(text.into())
+}
+
+#[pg_extern(stable, parallel_safe)]
+fn expected_objects() -> Result<
+    TableIterator<'static, (name!(kind, Text), name!(table_name, Text), name!(name, Text), name!(definition, Text))>,
+    ErrorReport,
+> {
+    let objects = expected::objects(&installation::schema()?).into_iter();
+    let row =
+        |object: expected::Object| (text(object.kind), text(object.table), text(object.name), text(object.definition));
+    Ok(TableIterator::new(objects.map(row)))
+}
+
+#[pg_extern(stable, parallel_safe)]
+fn column_differences() -> Result<
+    TableIterator<
+        'static,
+        (name!(table_name, Text), name!(column_name, Text), name!(expected, Text), name!(found, Text)),
+    >,
+    ErrorReport,
+> {
+    let differences = Spi::connect(|_| installation::current())?.column_differences().into_iter();
+    let row = |difference| match difference {
+        Error::SchemaChanged { table, column, expected, found } => {
+            Some((text(table), text(column), text(expected), text(found)))
+        }
+        _ => None,
+    };
+    Ok(TableIterator::new(differences.filter_map(row)))
+}
