@@ -71,6 +71,24 @@ SELECT has_feature('ada', 'gpu_hours'), feature_configuration('ada', 'gpu_hours'
 SELECT name, expires_at::date - purchased_at::date AS days FROM active_add_ons('ada');
 
 \echo
+\echo '── Bolt gives ten hours a month: used to the limit, and one given back. A job that reports twice counts once ──'
+\echo
+SELECT allowed, used, remaining, granted FROM consume_feature('ada', 'gpu_hours', 7.5, idempotency_key => 'job 1');
+SELECT allowed, used, remaining, granted FROM consume_feature('ada', 'gpu_hours', 7.5, idempotency_key => 'job 1');
+SELECT allowed, used, remaining, granted FROM consume_feature('ada', 'gpu_hours', 2.5);
+SELECT allowed, used, remaining, granted FROM consume_feature('ada', 'gpu_hours', 0.25);
+SELECT allowed, used, remaining, granted FROM release_feature('ada', 'gpu_hours', 1);
+SELECT feature_key, granted, used, remaining, resets_at::date - now()::date AS resets_in_days FROM feature_usage('ada');
+
+\echo
+\echo '── A renewal pays for the next month. When that comes, ten hours are there again: no job resets anything ────'
+\echo
+BEGIN;
+SELECT renew_add_on('ada', id, stripe_payment_id => 'pi_2') > now() + interval '1 month' AS renewed FROM add_ons WHERE name = 'Bolt';
+SELECT granted, used, remaining FROM feature_usage('ada', 'gpu_hours', now() + interval '1 month 1 hour');
+ROLLBACK;
+
+\echo
 \echo '── Bolt is refunded: half of it, then the rest. Access ends with the last cent ─────────────────────────────'
 \echo
 SELECT refund_purchase(purchase_id, 4.80, 'slow'), has_feature('ada', 'gpu_hours')

@@ -61,7 +61,7 @@ def test_entitlements(call):
     assert call("SELECT has_feature('ada', 'gpu_hours', %s)", yesterday - timedelta(seconds=1)) == [(False,)]
     assert call("SELECT has_feature(%s, %s)", None, None) == [(False,)]
     assert call("SELECT * FROM has_features('ada', %s)", ["gpu_hours", "ocr"]) == [("gpu_hours", True), ("ocr", False)]
-    assert call("SELECT feature_configuration('ada', 'gpu_hours')") == [({"hours": 10, "priority": False},)]
+    assert call("SELECT feature_configuration('ada', 'gpu_hours')") == [({"limit": 10, "unit": "hours", "priority": False},)]
     assert call("SELECT feature_configuration('ada', 'ocr')") == [(None,)]
     features = call("SELECT feature_key, add_on_ids, expires_at FROM user_features('ada')")
     assert ("code_review", [BOLT], None) in features and len(features) == 4

@@ -47,6 +47,7 @@ STEPS = {
     "promo_split": "Your code",
     "total": "To pay",
 }
+EACH = {"day": " a day", "month": " a month", "year": " a year"}
 COUNTS = {"listed", "applied", "met", "to_pay"}
 
 
@@ -64,8 +65,11 @@ def words(key: str) -> str:
 
 
 def limits(configuration: str | dict[str, Any] | None) -> str:
-    """{"hours": 10, "priority": false}: 10 hours, no priority"""
-    document = json.loads(configuration) if isinstance(configuration, str) else configuration or {}
+    """{"limit": 10, "unit": "hours", "per": "month", "priority": false}: 10 hours a month, no priority"""
+    document = json.loads(configuration) if isinstance(configuration, str) else dict(configuration or {})
+    if isinstance(amount := document.pop("limit", None), int | float):
+        per = EACH.get(document.pop("per", "period"), "")
+        document = {f"{document.pop('unit', 'units')}{per}": amount} | document
     return " \N{MIDDLE DOT} ".join(limit(key.replace("_", " "), value) for key, value in document.items())
 
 
@@ -287,9 +291,10 @@ async def features(request: Request) -> Response:
         add_ons = await marketplace.rows("active_add_ons", user_id=user)
         names = {row["add_on_id"]: row["name"] for row in add_ons}
         mine = await marketplace.rows("user_features", user_id=user)
+        usage = {row["feature_key"]: row for row in await marketplace.rows("feature_usage", user_id=user)}
         query = "SELECT h.*, p.checkout_id FROM marketplace.purchase_history(user_id => $1) h JOIN marketplace.add_on_purchases p ON p.id = h.purchase_id"
         history = await marketplace.connection.fetch(query + " ORDER BY h.purchased_at DESC, h.name", user)
-    return page(request, "features.html", add_ons=add_ons, names=names, features=mine, history=history)
+    return page(request, "features.html", add_ons=add_ons, names=names, features=mine, usage=usage, history=history)
 
 
 @router.get("/lab/{place}")

@@ -96,7 +96,7 @@ async def test_a_subscription_from_cart_to_features(app, visit, admin):
     assert {status for _, status in app.state.provider.deliveries} == {200}
     features = (await client.get("/api/features")).json()
     assert {"gpu_hours", "agent_platform", "vector_database"} <= {feature["feature_key"] for feature in features}
-    assert (await client.get("/api/features/gpu_hours")).json() == {"hours": 10, "priority": False}
+    assert (await client.get("/api/features/gpu_hours")).json() == {"limit": 10, "unit": "hours", "priority": False}
     assert (await client.get("/api/features/ocr")).status_code == 404
     history = (await client.get("/api/purchases", params={"status": "completed"})).json()
     assert sum(Decimal(str(row["amount"])) for row in history) == Decimal("34.98")
