@@ -98,7 +98,7 @@ CREATE OR REPLACE FUNCTION @extschema@.add_to_cart(
     "quantity" INT
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'add_to_cart_wrapper';
 COMMENT ON FUNCTION @extschema@.add_to_cart(text, uuid, integer) IS
@@ -357,7 +357,7 @@ CREATE OR REPLACE FUNCTION @extschema@.apply_lago_event(
     "event" pg_catalog.jsonb
 ) RETURNS pg_catalog.jsonb
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'apply_lago_event_wrapper';
 COMMENT ON FUNCTION @extschema@.apply_lago_event(jsonb) IS
@@ -365,14 +365,14 @@ COMMENT ON FUNCTION @extschema@.apply_lago_event(jsonb) IS
 Arguments: event, the body as Lago sends it. Our checkout is found by a checkout_id in the metadata of the invoice or as the external
 id of the subscription, else by the invoice or the subscription.
 Returns: as apply_stripe_event().
-Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden.';
+Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden; 54000 document_too_large, document_too_costly.';
 ALTER FUNCTION @extschema@.apply_lago_event(jsonb) COST 10000;
 
 CREATE OR REPLACE FUNCTION @extschema@.apply_stripe_event(
     "event" pg_catalog.jsonb
 ) RETURNS pg_catalog.jsonb
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'apply_stripe_event_wrapper';
 COMMENT ON FUNCTION @extschema@.apply_stripe_event(jsonb) IS
@@ -383,7 +383,7 @@ Returns: {"handled": boolean, "action": text, ...}. handled is false for what do
 know yet (not_found: answer with an error, and it will be delivered again), and what is refused because amount or currency differ
 from ours or the checkout has failed (refused, with reason, expected and received). Otherwise changed says whether this delivery
 changed anything; a refund or dispute that comes before its payment is applied with it (noted_until_paid).
-Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden.';
+Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden; 54000 document_too_large, document_too_costly.';
 ALTER FUNCTION @extschema@.apply_stripe_event(jsonb) COST 10000;
 
 CREATE FUNCTION @extschema@.attach_tables() RETURNS VOID
@@ -407,7 +407,7 @@ CREATE OR REPLACE FUNCTION @extschema@.cancel_add_on(
     "immediately" bool DEFAULT false
 ) RETURNS pg_catalog.timestamptz
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'cancel_add_on_wrapper';
 COMMENT ON FUNCTION @extschema@.cancel_add_on(text, uuid, text, boolean) IS
@@ -448,7 +448,9 @@ COMMENT ON FUNCTION @extschema@.cart_total(text, text, text, timestamptz) IS
 'The total of price_cart() alone.
 Arguments: as for price_cart().
 Returns: what is to pay, with two decimals; 0.00 for an empty cart.
-Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range;
+54000 too_many_lines, catalog_too_large,
+value_too_large.';
 ALTER FUNCTION @extschema@.cart_total(text, text, text, timestamptz) COST 1000;
 
 CREATE OR REPLACE FUNCTION @extschema@.catalog_cache_stats() RETURNS TABLE (
@@ -751,6 +753,7 @@ DECLARE
     kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
     problem text;
 BEGIN
+    PERFORM @extschema@.check_catalog_size(catalog);
     IF jsonb_typeof(catalog) IS DISTINCT FROM 'object' THEN
         PERFORM @extschema@.refuse_catalog(CASE WHEN catalog IS NOT NULL THEN format('expected an object, not %s', jsonb_typeof(catalog)) END);
     END IF;
@@ -787,6 +790,16 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.check_catalog_document(jsonb) IS
 'Refuses a document that import_catalog() cannot read, and says where. Only that calls it.';
+
+CREATE FUNCTION @extschema@.check_catalog_size(
+    "catalog" pg_catalog.jsonb
+) RETURNS VOID
+IMMUTABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'check_catalog_size_wrapper';
+COMMENT ON FUNCTION @extschema@.check_catalog_size(jsonb) IS
+'Raises an error for a document that is too large to be imported. Only import_catalog() calls it.';
+ALTER FUNCTION @extschema@.check_catalog_size(jsonb) COST 10;
 
 CREATE FUNCTION @extschema@.check_distribution(shard_count integer) RETURNS void
 LANGUAGE plpgsql COST 20000000 SET search_path = pg_catalog, pg_temp AS $$
@@ -838,55 +851,193 @@ Returns: true, or an error that names the key.
 Errors: 23514 malformed_column.';
 ALTER FUNCTION @extschema@.check_feature_configuration(jsonb) COST 50;
 
+CREATE FUNCTION @extschema@.check_installation() RETURNS TABLE (check_name text, severity text, detail text)
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+    WITH tables AS (
+        SELECT wanted.name, c.oid, c.oid::regclass AS spelled
+          FROM (SELECT DISTINCT e.table_name FROM @extschema@.expected_objects() e WHERE e.kind = 'column') wanted (name)
+          LEFT JOIN pg_class c ON c.relname = wanted.name AND c.relnamespace = '@extschema@'::regnamespace AND c.relkind IN ('r', 'p')
+    ), expected AS (
+        SELECT e.kind, e.name, e.definition, t.oid AS table_oid, t.spelled
+          FROM @extschema@.expected_objects() e
+          LEFT JOIN tables t ON t.name = e.table_name
+         WHERE e.table_name = '' OR t.oid IS NOT NULL
+    ), found (kind, table_oid, name, definition, state) AS (
+            SELECT 'constraint', c.conrelid, c.conname::text, pg_get_constraintdef(c.oid), CASE WHEN NOT c.convalidated THEN 'not validated' END
+              FROM pg_constraint c JOIN tables t ON t.oid = c.conrelid
+        UNION ALL
+            SELECT 'index', i.indrelid, c.relname, pg_get_indexdef(i.indexrelid), CASE WHEN NOT (i.indisvalid AND i.indisready) THEN 'not valid' END
+              FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN tables t ON t.oid = i.indrelid
+        UNION ALL
+            SELECT 'trigger', g.tgrelid, g.tgname, concat_ws(' ', CASE WHEN g.tgenabled = 'D' THEN 'O' ELSE g.tgenabled END, pg_get_triggerdef(g.oid)),
+                   CASE WHEN g.tgenabled = 'D' THEN 'disabled' END
+              FROM pg_trigger g JOIN tables t ON t.oid = g.tgrelid
+             WHERE NOT g.tgisinternal
+        UNION ALL
+            SELECT 'function', NULL, p.proname, p.prosrc, NULL
+              FROM pg_proc p
+             WHERE p.pronamespace = '@extschema@'::regnamespace AND p.prosqlbody IS NULL
+               AND p.prolang IN (SELECT l.oid FROM pg_language l WHERE l.lanname IN ('sql', 'plpgsql'))
+    ), compared AS (
+        SELECT e.kind, e.name, e.spelled, e.definition, f.name IS NULL AS is_missing, f.state,
+               -- A trigger that fires at other times than it should is told apart from one that does something else.
+               e.kind = 'trigger' AND f.state IS NULL AND left(e.definition, 1) <> left(f.definition, 1) AS fires_otherwise,
+               f.definition <> e.definition AND (e.kind <> 'trigger' OR substr(f.definition, 2) <> substr(e.definition, 2)) AS is_replaced
+          FROM expected e
+          LEFT JOIN found f ON f.kind = e.kind AND f.name = e.name AND f.table_oid IS NOT DISTINCT FROM e.table_oid
+         WHERE e.kind <> 'column'
+    ), problems AS (
+        SELECT c.*,
+               CASE c.kind WHEN 'function' THEN 'function @extschema@.' || c.name || '()' ELSE c.kind || ' ' || c.name || ' of ' || c.spelled END AS label,
+               CASE c.kind
+                   WHEN 'constraint' THEN format('ALTER TABLE %s ADD CONSTRAINT %I %s', c.spelled, c.name, c.definition)
+                   WHEN 'index' THEN c.definition
+                   WHEN 'trigger' THEN substr(c.definition, 3) || '; ' || format('ALTER TABLE %s ENABLE %sTRIGGER %I', c.spelled,
+                        CASE left(c.definition, 1) WHEN 'A' THEN 'ALWAYS ' WHEN 'R' THEN 'REPLICA ' ELSE '' END, c.name)
+               END AS remedy
+          FROM compared c
+    )
+        SELECT 'tables' AS check_name, 'error' AS severity, 'table ' || t.name || ' is missing' AS detail FROM tables t WHERE t.oid IS NULL
+    UNION ALL
+        SELECT 'tables', 'error', 'table ' || t.name || ' would not be dumped: it is not a configuration table of the extension. SELECT attach_tables()'
+          FROM tables t
+         WHERE t.oid NOT IN (SELECT unnest(e.extconfig) FROM pg_extension e WHERE e.extname = 'extensions')
+    UNION ALL
+        SELECT 'columns', 'error', format('column %I of %s is %s, not %s', d.column_name, t.spelled, d.found, d.expected)
+               || CASE WHEN d.found NOT IN ('missing', 'generated')
+                       THEN format('. ALTER TABLE %s ALTER COLUMN %I TYPE %s', t.spelled, d.column_name, d.expected) ELSE '' END
+          FROM @extschema@.column_differences() d
+          JOIN tables t ON t.name = d.table_name
+    UNION ALL
+        SELECT 'columns', 'warning', format('column %I of %s may be NULL. ALTER TABLE %2$s ALTER COLUMN %1$I SET NOT NULL', a.attname, e.spelled)
+          FROM expected e
+          JOIN pg_attribute a ON a.attrelid = e.table_oid AND a.attname = e.name AND NOT a.attisdropped
+         WHERE e.kind = 'column' AND e.definition LIKE '%NOT NULL%' AND NOT a.attnotnull
+    UNION ALL
+        SELECT 'columns', 'warning', format('column %I of %s is not the extension''s: a dump restores the table without it, and its rows then fail to load',
+                                            a.attname, t.spelled)
+          FROM tables t
+          JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+         WHERE NOT EXISTS (SELECT FROM expected e WHERE e.kind = 'column' AND e.table_oid = t.oid AND e.name = a.attname)
+    UNION ALL
+        SELECT CASE p.kind WHEN 'index' THEN 'indexes' ELSE p.kind || 's' END,
+               -- Nothing becomes wrong without an index, but slow.
+               CASE WHEN p.kind = 'index' AND p.is_missing OR p.is_replaced THEN 'warning' ELSE 'error' END,
+               CASE
+                   WHEN p.is_missing THEN p.label || ' is missing' || coalesce('. ' || p.remedy, '')
+                   WHEN p.state = 'not valid' THEN format('%s is not valid. REINDEX INDEX @extschema@.%I', p.label, p.name)
+                   WHEN p.state = 'not validated' THEN format('%s is not validated. ALTER TABLE %s VALIDATE CONSTRAINT %I', p.label, p.spelled, p.name)
+                   WHEN p.state = 'disabled' THEN p.label || ' is disabled. ' || regexp_replace(p.remedy, '^.*; ', '')
+                   WHEN p.fires_otherwise AND p.name LIKE 'invalidate%'
+                   THEN p.label || ' does not always fire, so sessions keep nothing of the catalog in memory. ' || regexp_replace(p.remedy, '^.*; ', '')
+                   WHEN p.fires_otherwise THEN p.label || ' fires at other times than it should. ' || regexp_replace(p.remedy, '^.*; ', '')
+                   ELSE p.label || ' is not the one that was installed' END
+          FROM problems p
+         WHERE p.is_missing OR p.state IS NOT NULL OR p.fires_otherwise OR p.is_replaced
+    UNION ALL
+        SELECT CASE f.kind WHEN 'index' THEN 'indexes' ELSE f.kind || 's' END, 'error',
+               CASE f.kind
+                   WHEN 'index' THEN format('index %I of %s is not valid. REINDEX INDEX @extschema@.%1$I', f.name, t.spelled)
+                   ELSE format('constraint %I of %s is not validated. ALTER TABLE %2$s VALIDATE CONSTRAINT %1$I', f.name, t.spelled) END
+          FROM found f
+          JOIN tables t ON t.oid = f.table_oid
+         WHERE f.kind IN ('index', 'constraint') AND f.state IS NOT NULL
+           AND NOT EXISTS (SELECT FROM expected e WHERE e.kind = f.kind AND e.name = f.name AND e.table_oid = f.table_oid)
+$$;
+COMMENT ON FUNCTION @extschema@.check_installation() IS
+'Tables, columns, constraints, indexes, triggers and functions that are missing, disabled or not as they were installed, each with the
+command that mends it. Only check_marketplace() calls it.
+Arguments: none.
+Returns: a row for each problem.
+Errors: none.';
+
 CREATE OR REPLACE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
-LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 10000000 ROWS 20 SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 20000000 ROWS 20 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.check_marketplace() IS
-'Looks for everything that should not be: missing or invalid objects, counters that differ from the rows behind them, checkouts that
-cost something else than they were quoted, bundles and codes that name unknown add-ons; and, in the catalog, active rules, bundles and
-codes that can never apply, features without rows, a currency or prices that nobody can charge, discounts of 100 %; and purchases in
-another currency than that of prices.
+'Looks for everything that should not be: tables, columns, constraints, indexes, triggers and functions that are missing, disabled or
+replaced, each with the command that mends it; counters that differ from the rows behind them, checkouts that cost something else than
+they were quoted, bundles and codes that name unknown add-ons; in the catalog, active rules, bundles and codes that can never apply,
+features without rows, a currency or prices that nobody can charge, discounts of 100 %; and purchases in another currency than that of
+prices.
 Arguments: none.
 Returns: a row for each problem found, and one for each check that found none: check_name; ok, false for errors only, so that an alarm
-can hang on it; detail, which names the row; severity: error, what is broken; warning, what probably was not meant; notice, what may
-surprise; or ok.
+can hang on it; detail, which names the row or object; severity: error, what is broken; warning, what probably was not meant; notice,
+what may surprise; or ok. Where a table or column is not what it was, rows are not checked.
 Errors: none.';
 
 CREATE FUNCTION @extschema@.check_marketplace_body() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    WITH members AS (
-        SELECT c.oid, c.relname::text AS name
-          FROM pg_class c
-         WHERE c.relnamespace = '@extschema@'::regnamespace
-           AND c.relname IN ('add_ons', 'user_add_ons', 'add_on_purchases', 'add_on_bundles', 'pricing_rules', 'cart_items',
-                             'add_on_features', 'promotional_codes')
-           AND c.relkind = 'r'
-    ), problems (check_name, detail) AS (
-            SELECT 'tables', 'table ' || wanted.name || ' is missing'
-              FROM unnest(ARRAY['add_ons', 'user_add_ons', 'add_on_purchases', 'add_on_bundles', 'pricing_rules',
-                                'cart_items', 'add_on_features', 'promotional_codes']) wanted (name)
-             WHERE wanted.name NOT IN (SELECT m.name FROM members m)
-        UNION ALL
-            SELECT 'tables', 'table ' || m.name || ' would not be dumped: it is not a configuration table of the extension'
-              FROM members m
-             WHERE m.oid NOT IN (SELECT unnest(e.extconfig) FROM pg_extension e WHERE e.extname = 'extensions')
-        UNION ALL
-            SELECT 'indexes', 'index ' || i.indexrelid::regclass || ' is not valid: REINDEX it'
-              FROM pg_index i
-              JOIN members m ON m.oid = i.indrelid
-             WHERE NOT (i.indisvalid AND i.indisready)
-        UNION ALL
-            SELECT 'constraints', 'constraint ' || c.conname || ' of ' || m.name || ' is not validated'
-              FROM pg_constraint c
-              JOIN members m ON m.oid = c.conrelid
-             WHERE NOT c.convalidated
-        UNION ALL
-            SELECT 'triggers', 'trigger ' || t.tgname || ' of ' || m.name || ' is disabled'
-              FROM pg_trigger t
-              JOIN members m ON m.oid = t.tgrelid
-             WHERE t.tgenabled = 'D'
-        UNION ALL
-            SELECT 'promotional_code_uses',
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- The rows cannot be read as long as a table or a column is missing or has another type.
+    is_readable CONSTANT boolean := NOT EXISTS (SELECT FROM @extschema@.check_installation() i
+                                                 WHERE i.check_name IN ('tables', 'columns') AND i.severity = 'error');
+    names text[] := '{}';
+    severities text[] := '{}';
+    details text[] := '{}';
+BEGIN
+    SELECT coalesce(array_agg(i.check_name), '{}'), coalesce(array_agg(i.severity), '{}'), coalesce(array_agg(i.detail), '{}')
+      INTO names, severities, details
+      FROM @extschema@.check_installation() i;
+    IF is_readable THEN
+        SELECT names || coalesce(array_agg(p.check_name), '{}'), details || coalesce(array_agg(p.detail), '{}')
+          INTO names, details
+          FROM @extschema@.check_purchases() p;
+        SELECT names || coalesce(array_agg(c.check_name), '{}'), details || coalesce(array_agg(c.detail), '{}')
+          INTO names, details
+          FROM @extschema@.check_catalog() c;
+    END IF;
+    -- Problems of the installation have severities of their own, others that of their check.
+    RETURN QUERY
+    SELECT checks.name, problems.detail IS NULL OR coalesce(problems.severity, checks.severity) <> 'error',
+           coalesce(problems.detail, CASE WHEN checks.needs_rows AND NOT is_readable THEN 'not checked: first correct the tables and columns'
+                                          ELSE checks.good END),
+           CASE WHEN problems.detail IS NOT NULL THEN coalesce(problems.severity, checks.severity)
+                WHEN checks.needs_rows AND NOT is_readable THEN 'notice' ELSE 'ok' END
+      FROM (VALUES
+               (1, 'tables', false, 'error', 'all eight tables are there and are dumped with their rows'),
+               (2, 'columns', false, 'error', 'every column has the type that the functions expect'),
+               (3, 'indexes', false, 'error', 'all indexes are there and valid'),
+               (4, 'constraints', false, 'error', 'all constraints are there and validated'),
+               (5, 'triggers', false, 'error', 'all triggers are there and fire when they should'),
+               (6, 'functions', false, 'error', 'all functions written in SQL are those that were installed'),
+               (7, 'promotional_code_uses', true, 'error', 'current_uses of every code equals its live redemptions'),
+               (8, 'bundle_uses', true, 'error', 'current_uses of every bundle equals its live instances'),
+               (9, 'quotes', true, 'error', 'every checkout costs what it was quoted'),
+               (10, 'refunds', true, 'error', 'what is refunded in full is refunded, and nothing else'),
+               (11, 'bundle_add_ons', true, 'error', 'every bundle names existing add-ons'),
+               (12, 'promotional_code_add_ons', true, 'error', 'every code names existing add-ons'),
+               (13, 'pricing_rules', true, 'warning', 'every active rule can apply'),
+               (14, 'bundles', true, 'warning', 'every active bundle can be sold and saves something'),
+               (15, 'promotional_codes', true, 'warning', 'every active code can apply'),
+               (16, 'features', true, 'warning', 'every add-on on sale gives a feature, and every listed feature has a row'),
+               (17, 'discounts', true, 'notice', 'nothing active takes 100 % off'),
+               (18, 'currency', true, 'error', 'every list price can be charged in extensions.currency'),
+               (19, 'purchase_currencies', true, 'warning', 'every purchase is in extensions.currency')
+           ) checks (position, name, needs_rows, severity, good)
+      LEFT JOIN unnest(names, severities, details) problems (check_name, severity, detail) ON problems.check_name = checks.name
+     ORDER BY checks.position, problems.severity, problems.detail;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.check_marketplace_body() IS
+'What check_marketplace() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE OR REPLACE FUNCTION @extschema@.check_pricing_conditions(
+    "conditions" pg_catalog.jsonb
+) RETURNS bool
+IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'check_pricing_conditions_wrapper';
+COMMENT ON FUNCTION @extschema@.check_pricing_conditions(jsonb) IS
+'Whether a document is one that pricing_rules.conditions may hold. A CHECK constraint calls it.
+Arguments: conditions.
+Returns: true, or an error that names the key.
+Errors: 23514 malformed_column; 54000 document_too_large, document_too_costly.';
+ALTER FUNCTION @extschema@.check_pricing_conditions(jsonb) COST 50;
+
+CREATE FUNCTION @extschema@.check_purchases() RETURNS TABLE (check_name text, detail text)
+LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+            SELECT 'promotional_code_uses' AS check_name,
                    'code ' || c.code || ' (' || c.id || ') has current_uses ' || c.current_uses || ', but '
                    || coalesce(r.redemptions, 0) || ' live redemptions'
               FROM @extschema@.promotional_codes c
@@ -942,36 +1093,26 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
               FROM @extschema@.promotional_codes c
              CROSS JOIN unnest(c.applicable_to) named (id)
              WHERE NOT EXISTS (SELECT FROM @extschema@.add_ons a WHERE a.id = named.id)
-        UNION ALL
-            SELECT c.check_name, c.detail
-              FROM @extschema@.check_catalog() c
-    )
-    SELECT checks.name, problems.detail IS NULL OR checks.severity <> 'error', coalesce(problems.detail, checks.good),
-           CASE WHEN problems.detail IS NULL THEN 'ok' ELSE checks.severity END
-      FROM (VALUES
-               (1, 'tables', 'error', 'all eight tables are there and are dumped with their rows'),
-               (2, 'indexes', 'error', 'all indexes are valid'),
-               (3, 'constraints', 'error', 'all constraints are validated'),
-               (4, 'triggers', 'error', 'all triggers are enabled'),
-               (5, 'promotional_code_uses', 'error', 'current_uses of every code equals its live redemptions'),
-               (6, 'bundle_uses', 'error', 'current_uses of every bundle equals its live instances'),
-               (7, 'quotes', 'error', 'every checkout costs what it was quoted'),
-               (8, 'refunds', 'error', 'what is refunded in full is refunded, and nothing else'),
-               (9, 'bundle_add_ons', 'error', 'every bundle names existing add-ons'),
-               (10, 'promotional_code_add_ons', 'error', 'every code names existing add-ons'),
-               (11, 'pricing_rules', 'warning', 'every active rule can apply'),
-               (12, 'bundles', 'warning', 'every active bundle can be sold and saves something'),
-               (13, 'promotional_codes', 'warning', 'every active code can apply'),
-               (14, 'features', 'warning', 'every add-on on sale gives a feature, and every listed feature has a row'),
-               (15, 'discounts', 'notice', 'nothing active takes 100 % off'),
-               (16, 'currency', 'error', 'every list price can be charged in extensions.currency'),
-               (17, 'purchase_currencies', 'warning', 'every purchase is in extensions.currency')
-           ) checks (position, name, severity, good)
-      LEFT JOIN problems ON problems.check_name = checks.name
-     ORDER BY checks.position, problems.detail
 $$;
-COMMENT ON FUNCTION @extschema@.check_marketplace_body() IS
-'What check_marketplace() does, which has it run as the owner of the tables. Only that calls it.';
+COMMENT ON FUNCTION @extschema@.check_purchases() IS
+'Counters, quotes and refunds that do not agree with the rows behind them, and bundles and codes that name unknown add-ons.
+Only check_marketplace() calls it.
+Arguments: none.
+Returns: a row for each problem.
+Errors: none.';
+
+CREATE OR REPLACE FUNCTION @extschema@.check_user_restrictions(
+    "user_restrictions" pg_catalog.jsonb
+) RETURNS bool
+IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'check_user_restrictions_wrapper';
+COMMENT ON FUNCTION @extschema@.check_user_restrictions(jsonb) IS
+'Whether a document is one that promotional_codes.user_restrictions may hold. A CHECK constraint calls it.
+Arguments: user_restrictions.
+Returns: true, or an error that names the key.
+Errors: 23514 malformed_column; 54000 document_too_large, document_too_costly.';
+ALTER FUNCTION @extschema@.check_user_restrictions(jsonb) COST 50;
 
 CREATE OR REPLACE FUNCTION @extschema@.checkout(
     "user_id" pg_catalog.text,
@@ -990,7 +1131,7 @@ CREATE OR REPLACE FUNCTION @extschema@.checkout(
     "status" pg_catalog.text
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'checkout_wrapper';
 COMMENT ON FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) IS
@@ -1010,7 +1151,7 @@ CREATE OR REPLACE FUNCTION @extschema@.clear_cart(
     "user_id" pg_catalog.text
 ) RETURNS INT
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'clear_cart_wrapper';
 COMMENT ON FUNCTION @extschema@.clear_cart(text) IS
@@ -1019,6 +1160,20 @@ Arguments: user_id.
 Returns: how many items it had.
 Errors: 22023 null_argument, invalid_user_id; 42501 other_user.';
 ALTER FUNCTION @extschema@.clear_cart(text) COST 2000;
+
+CREATE FUNCTION @extschema@.column_differences() RETURNS TABLE (
+    "table_name" pg_catalog.text,
+    "column_name" pg_catalog.text,
+    "expected" pg_catalog.text,
+    "found" pg_catalog.text
+)
+STRICT STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'column_differences_wrapper';
+COMMENT ON FUNCTION @extschema@.column_differences() IS
+'Columns that the extension''s functions cannot read or write, because they are missing, generated or of another type.
+Only check_installation() and link_reference_tables() call it.';
+ALTER FUNCTION @extschema@.column_differences() COST 10000 ROWS 10;
 
 CREATE OR REPLACE FUNCTION @extschema@.complete_checkout(
     "checkout_id" pg_catalog.uuid,
@@ -1030,7 +1185,7 @@ CREATE OR REPLACE FUNCTION @extschema@.complete_checkout(
     "expires_at" pg_catalog.timestamptz
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'complete_checkout_wrapper';
 COMMENT ON FUNCTION @extschema@.complete_checkout(uuid, text, text, text) IS
@@ -1055,7 +1210,7 @@ CREATE FUNCTION @extschema@.consume_feature(
     "resets_at" pg_catalog.timestamptz
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'consume_feature_wrapper';
 COMMENT ON FUNCTION @extschema@.consume_feature(text, text, numeric, text) IS
@@ -1119,7 +1274,7 @@ CREATE OR REPLACE FUNCTION @extschema@.dispute_purchase(
     "reason" pg_catalog.text DEFAULT NULL
 ) RETURNS pg_catalog.text
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'dispute_purchase_wrapper';
 COMMENT ON FUNCTION @extschema@.dispute_purchase(uuid, text) IS
@@ -1403,6 +1558,19 @@ COMMENT ON FUNCTION @extschema@.enforce_purchase_transition() IS
 'Refuses changes of a purchase''s status that its life does not allow (semantics 4). A trigger of add_on_purchases calls it.
 Errors: 23514 illegal_transition.';
 
+CREATE FUNCTION @extschema@.expected_objects() RETURNS TABLE (
+    "kind" pg_catalog.text,
+    "table_name" pg_catalog.text,
+    "name" pg_catalog.text,
+    "definition" pg_catalog.text
+)
+STRICT STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'expected_objects_wrapper';
+COMMENT ON FUNCTION @extschema@.expected_objects() IS
+'The parts of the extension''s tables and its functions written in SQL, as they were installed. Only check_installation() calls it.';
+ALTER FUNCTION @extschema@.expected_objects() COST 10000 ROWS 250;
+
 CREATE OR REPLACE FUNCTION @extschema@.explain_cart(
     "user_id" pg_catalog.text,
     "tier_code" pg_catalog.text DEFAULT NULL,
@@ -1481,7 +1649,7 @@ CREATE OR REPLACE FUNCTION @extschema@.fail_checkout(
     "reason" pg_catalog.text DEFAULT NULL
 ) RETURNS bool
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'fail_checkout_wrapper';
 COMMENT ON FUNCTION @extschema@.fail_checkout(uuid, text) IS
@@ -1490,6 +1658,22 @@ Arguments: checkout_id; reason, kept in metadata.
 Returns: whether anything changed.
 Errors: 22023 null_argument; P0002 checkout_not_found; 55000 checkout_state, row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.fail_checkout(uuid, text) COST 10000;
+
+CREATE OR REPLACE FUNCTION @extschema@.feature_configuration(
+    "user_id" pg_catalog.text,
+    "feature_key" pg_catalog.text,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS pg_catalog.jsonb
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'feature_configuration_wrapper';
+COMMENT ON FUNCTION @extschema@.feature_configuration(text, text, timestamptz) IS
+'The limits and options of a feature, merged over all add-ons that give it to the user: key by key, numbers by the larger,
+booleans by OR, anything else from the most recently purchased add-on (semantics 5).
+Arguments: user_id; feature_key; at.
+Returns: the configuration; NULL when the user does not have the feature.
+Errors: 54000 value_too_large.';
+ALTER FUNCTION @extschema@.feature_configuration(text, text, timestamptz) COST 1500;
 
 CREATE FUNCTION @extschema@.feature_usage(
     "user_id" pg_catalog.text,
@@ -1534,7 +1718,7 @@ CREATE OR REPLACE FUNCTION @extschema@.grant_add_on(
     "expires_at" pg_catalog.timestamptz
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'grant_add_on_wrapper';
 COMMENT ON FUNCTION @extschema@.grant_add_on(text, uuid, timestamptz) IS
@@ -1569,6 +1753,24 @@ COMMENT ON FUNCTION @extschema@.guard_marketplace() IS
 'Does nothing but be called: the event trigger extensions_guard has the library loaded with it, which then guards the tables.
 Errors: 39P03 not_called_by_trigger.';
 
+CREATE OR REPLACE FUNCTION @extschema@.has_features(
+    "user_id" pg_catalog.text,
+    "feature_keys" pg_catalog.text[],
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "feature_key" pg_catalog.text,
+    "entitled" bool
+)
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'has_features_wrapper';
+COMMENT ON FUNCTION @extschema@.has_features(text, text[], timestamptz) IS
+'has_feature() for several features at once.
+Arguments: user_id; feature_keys; at, the instant of the decision.
+Returns: a row for each given key, in the given order; entitled is never NULL.
+Errors: 54000 value_too_large.';
+ALTER FUNCTION @extschema@.has_features(text, text[], timestamptz) COST 1500 ROWS 5;
+
 CREATE FUNCTION @extschema@.hold_user(
     "user_id" pg_catalog.text
 ) RETURNS VOID
@@ -1590,7 +1792,8 @@ deleted. Importing a document again changes nothing.
 Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to do everything, report it and undo it.
 Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
 a row that the document does not have; id, of the row, NULL for one that a rehearsal would insert. No rows when nothing differs.
-Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them.';
+Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them;
+54000 document_too_large.';
 
 CREATE FUNCTION @extschema@.import_catalog_body(catalog jsonb, dry_run boolean) RETURNS TABLE (object text, action text, id uuid)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
@@ -1674,6 +1877,17 @@ BEGIN
         IF link.to_table IS NULL THEN
             status := 'no such table';
             detail := format('there is no %s to point to', split_part(link.reference, ' -> ', 2));
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        -- The other side has to fit ours: a column of ours of another type is one that no function can read.
+        SELECT format('column %s.%s is %s, not %s; change the type of %s instead', d.table_name, d.column_name, d.found, d.expected,
+                      split_part(link.reference, ' -> ', 2))
+          INTO detail
+          FROM @extschema@.column_differences() d
+         WHERE d.table_name = split_part(link.reference, '.', 1) AND d.column_name = link.from_column;
+        IF FOUND THEN
+            status := 'not linked';
             RETURN NEXT;
             CONTINUE;
         END IF;
@@ -1974,7 +2188,7 @@ CREATE FUNCTION @extschema@.merge_carts(
     "quantity" INT
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'merge_carts_wrapper';
 COMMENT ON FUNCTION @extschema@.merge_carts(text, text) IS
@@ -2067,7 +2281,8 @@ COMMENT ON FUNCTION @extschema@.price_add_on(uuid, integer, text, timestamptz) I
 Arguments: add_on_id; quantity, units from 1; tier_code, whose rules count besides those for everybody; at, the instant of all decisions.
 Returns: the amount, with two decimals, in extensions.currency.
 Errors: 22023 null_argument, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale, price_not_chargeable,
-currency_unusable; 22003 amount_out_of_range.';
+currency_unusable; 22003 amount_out_of_range;
+54000 value_too_large.';
 ALTER FUNCTION @extschema@.price_add_on(uuid, integer, text, timestamptz) COST 20;
 
 CREATE OR REPLACE FUNCTION @extschema@.price_cart(
@@ -2084,7 +2299,9 @@ COMMENT ON FUNCTION @extschema@.price_cart(text, text, text, timestamptz) IS
 Arguments: user_id; tier_code; promo_code, in any case, with or without blanks around it; at, the instant of all decisions.
 Returns: the quote, as quote() does, its lines in the order in which they were added. Add-ons that are no longer sold are left out
 of the totals and listed under unavailable.
-Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range;
+54000 too_many_lines, catalog_too_large,
+value_too_large.';
 ALTER FUNCTION @extschema@.price_cart(text, text, text, timestamptz) COST 1000;
 
 CREATE OR REPLACE FUNCTION @extschema@.price_carts(
@@ -2105,7 +2322,8 @@ COMMENT ON FUNCTION @extschema@.price_carts(text, text, timestamptz) IS
 Arguments: tier_code, as though every user had it; promo_code, as though every cart used it; at, the instant of all decisions.
 Returns: a row for each user with a cart, in no particular order: user_id; line_count, of the lines that can be sold; list_total;
 discount_total; total, with two decimals, in extensions.currency.
-Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range, naming the user.';
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range, naming the user;
+54000 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.price_carts(text, text, timestamptz) COST 10000000 ROWS 100000;
 
 CREATE FUNCTION @extschema@.protect_marketplace() RETURNS VOID
@@ -2120,6 +2338,31 @@ Arguments: none.
 Returns: nothing.
 Errors: 42501, the caller is no superuser. Whoever drops a table then gets 55000 marketplace_protected.';
 ALTER FUNCTION @extschema@.protect_marketplace() COST 10000;
+
+CREATE OR REPLACE FUNCTION @extschema@.purchase_history(
+    "user_id" pg_catalog.text,
+    "status" pg_catalog.text DEFAULT NULL,
+    "max_rows" pg_catalog.int4 DEFAULT 50,
+    "skip" pg_catalog.int4 DEFAULT 0
+) RETURNS TABLE (
+    "purchase_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "quantity" pg_catalog.int4,
+    "amount" pg_catalog.numeric,
+    "currency" pg_catalog.text,
+    "status" pg_catalog.text,
+    "refund_amount" pg_catalog.numeric,
+    "purchased_at" pg_catalog.timestamptz
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'purchase_history_wrapper';
+COMMENT ON FUNCTION @extschema@.purchase_history(text, text, integer, integer) IS
+'The user''s purchases, newest first.
+Arguments: user_id; status, one of pending, completed, failed, refunded, disputed, NULL for all; max_rows, NULL for all; skip.
+Returns: the purchases, with the present names of the add-ons.
+Errors: 22023 null_argument, unknown_word, invalid_count.';
+ALTER FUNCTION @extschema@.purchase_history(text, text, integer, integer) COST 2000 ROWS 50;
 
 CREATE OR REPLACE FUNCTION @extschema@.quote(
     "items" pg_catalog.jsonb,
@@ -2139,7 +2382,9 @@ Returns: the quote, an object with lines (in add-on id order), unavailable, bund
 discount_total, total, line_count, item_count, user_id, tier_code, currency and priced_at. Amounts have two decimals. A refused
 code does not fail the quote: promo.valid is false and promo.reasons says why.
 Errors: 22023 null_argument, malformed_argument; P0002 add_on_not_found; 55000 add_on_not_for_sale, price_not_chargeable,
-currency_unusable; 22003 amount_out_of_range.';
+currency_unusable; 22003 amount_out_of_range;
+54000 document_too_large, document_too_costly,
+too_many_lines, catalog_too_large, value_too_large; 23514 quantity_limit.';
 ALTER FUNCTION @extschema@.quote(jsonb, text, text, text, timestamptz) COST 1000;
 
 CREATE OR REPLACE FUNCTION @extschema@.refund_purchase(
@@ -2148,7 +2393,7 @@ CREATE OR REPLACE FUNCTION @extschema@.refund_purchase(
     "reason" pg_catalog.text DEFAULT NULL
 ) RETURNS pg_catalog.numeric
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'refund_purchase_wrapper';
 COMMENT ON FUNCTION @extschema@.refund_purchase(uuid, numeric, text) IS
@@ -2195,7 +2440,7 @@ CREATE FUNCTION @extschema@.release_feature(
     "resets_at" pg_catalog.timestamptz
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'release_feature_wrapper';
 COMMENT ON FUNCTION @extschema@.release_feature(text, text, numeric, text) IS
@@ -2211,7 +2456,7 @@ CREATE OR REPLACE FUNCTION @extschema@.remove_from_cart(
     "add_on_id" pg_catalog.uuid
 ) RETURNS bool
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'remove_from_cart_wrapper';
 COMMENT ON FUNCTION @extschema@.remove_from_cart(text, uuid) IS
@@ -2229,7 +2474,7 @@ CREATE OR REPLACE FUNCTION @extschema@.renew_add_on(
     "lago_invoice_id" pg_catalog.text DEFAULT NULL
 ) RETURNS pg_catalog.timestamptz
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'renew_add_on_wrapper';
 COMMENT ON FUNCTION @extschema@.renew_add_on(text, uuid, numeric, text, text) IS
@@ -2246,7 +2491,7 @@ CREATE OR REPLACE FUNCTION @extschema@.resolve_dispute(
     "won" bool
 ) RETURNS pg_catalog.text
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'resolve_dispute_wrapper';
 COMMENT ON FUNCTION @extschema@.resolve_dispute(uuid, boolean) IS
@@ -2261,7 +2506,7 @@ CREATE OR REPLACE FUNCTION @extschema@.resume_add_on(
     "add_on_id" pg_catalog.uuid
 ) RETURNS bool
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'resume_add_on_wrapper';
 COMMENT ON FUNCTION @extschema@.resume_add_on(text, uuid) IS
@@ -2297,7 +2542,7 @@ CREATE OR REPLACE FUNCTION @extschema@.run_maintenance(
     "affected" bigint
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'run_maintenance_wrapper';
 COMMENT ON FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) IS
@@ -2309,6 +2554,34 @@ Returns: a row for each task and how many rows it changed. A task that changed a
 Errors: 22023 null_argument, negative_interval, invalid_count; 42501 rows_hidden.';
 ALTER FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) COST 1000000 ROWS 4;
 
+CREATE OR REPLACE FUNCTION @extschema@.search_add_ons(
+    "search" pg_catalog.text DEFAULT NULL,
+    "category" pg_catalog.text DEFAULT NULL,
+    "feature_key" pg_catalog.text DEFAULT NULL,
+    "min_price" pg_catalog.numeric DEFAULT NULL,
+    "max_price" pg_catalog.numeric DEFAULT NULL,
+    "max_rows" pg_catalog.int4 DEFAULT 20,
+    "skip" pg_catalog.int4 DEFAULT 0
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "description" pg_catalog.text,
+    "category" pg_catalog.text,
+    "base_price" pg_catalog.numeric,
+    "billing_type" pg_catalog.text,
+    "features" pg_catalog.jsonb,
+    "rank" pg_catalog.float4
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'search_add_ons_wrapper';
+COMMENT ON FUNCTION @extschema@.search_add_ons(text, text, text, numeric, numeric, integer, integer) IS
+'Add-ons on sale that meet all given criteria, the best matches of the search text first, then by sort_order and name.
+Arguments: search, words of the name or the description, each at least by its beginning; category; feature_key, a feature that the
+add-on gives; min_price and max_price, inclusive; max_rows, NULL for all; skip, rows to leave out before.
+Returns: the add-ons; rank is 0 without search.
+Errors: 22023 invalid_count; 54000 value_too_large.';
+ALTER FUNCTION @extschema@.search_add_ons(text, text, text, numeric, numeric, integer, integer) COST 10000 ROWS 20;
+
 CREATE OR REPLACE FUNCTION @extschema@.set_cart_quantity(
     "user_id" pg_catalog.text,
     "add_on_id" pg_catalog.uuid,
@@ -2319,7 +2592,7 @@ CREATE OR REPLACE FUNCTION @extschema@.set_cart_quantity(
     "quantity" INT
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'set_cart_quantity_wrapper';
 COMMENT ON FUNCTION @extschema@.set_cart_quantity(text, uuid, integer) IS
@@ -2342,7 +2615,7 @@ CREATE FUNCTION @extschema@.set_feature_usage(
     "resets_at" pg_catalog.timestamptz
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'set_feature_usage_wrapper';
 COMMENT ON FUNCTION @extschema@.set_feature_usage(text, text, numeric) IS
@@ -2376,7 +2649,8 @@ defaults of the table; replaces, the id of the bundle whose place it takes, NULL
 Each cart is priced by itself: the uses left are there for every one of them.
 Returns: a row for each cart whose total would change, in no particular order: user_id; total_before; total_after.
 Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 23514 draft_refused, what a constraint of the table
-refuses; P0002 replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+refuses; P0002 replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
+catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_bundle(jsonb, uuid, text, timestamptz) COST 10000000 ROWS 1000;
 
 CREATE OR REPLACE FUNCTION @extschema@.simulate_pricing_rule(
@@ -2394,7 +2668,8 @@ defaults of the table; replaces, the id of the rule whose place it takes, NULL t
 A rule without an id has the id of the one it replaces, or else comes last among equals.
 Returns: a row for each cart whose total would change, in no particular order: user_id; total_before; total_after.
 Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 23514 draft_refused, what a constraint of the table
-refuses; P0002 add_on_not_found, replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+refuses; P0002 add_on_not_found, replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
+catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_pricing_rule(jsonb, uuid, text, timestamptz) COST 10000000 ROWS 1000;
 
 CREATE OR REPLACE FUNCTION @extschema@.simulate_promo_code(
@@ -2412,7 +2687,8 @@ tier_code, as though every user had it; at.
 Each cart is priced by itself: the uses left are there for every one of them.
 Returns: a row for each cart whose total would change, in no particular order: user_id; total_before, without any code; total_after.
 Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 23514 draft_refused, what a constraint of the table
-refuses; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+refuses; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
+catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_promo_code(jsonb, text, timestamptz) COST 20000000 ROWS 100000;
 
 CREATE FUNCTION @extschema@.stripe_checkout(
@@ -2438,7 +2714,7 @@ CREATE OR REPLACE FUNCTION @extschema@.suspend_add_on(
     "reason" pg_catalog.text DEFAULT NULL
 ) RETURNS bool
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
+SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'suspend_add_on_wrapper';
 COMMENT ON FUNCTION @extschema@.suspend_add_on(text, uuid, text) IS
@@ -2526,6 +2802,26 @@ Returns: nothing.
 Errors: 42501, the caller does not own the event trigger.';
 ALTER FUNCTION @extschema@.unprotect_marketplace() COST 10000;
 
+CREATE OR REPLACE FUNCTION @extschema@.user_features(
+    "user_id" pg_catalog.text,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "feature_key" pg_catalog.text,
+    "configuration" pg_catalog.jsonb,
+    "add_on_ids" pg_catalog.uuid[],
+    "expires_at" pg_catalog.timestamptz
+)
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'user_features_wrapper';
+COMMENT ON FUNCTION @extschema@.user_features(text, timestamptz) IS
+'Every feature that the user has (semantics 5).
+Arguments: user_id; at.
+Returns: a row for each feature, in key order: feature_key; configuration, merged as by feature_configuration(); add_on_ids, the
+add-ons that give it; expires_at, when the last of them ends, NULL for no end.
+Errors: 54000 value_too_large.';
+ALTER FUNCTION @extschema@.user_features(text, timestamptz) COST 1500 ROWS 20;
+
 CREATE OR REPLACE FUNCTION @extschema@.validate_promo_code(
     "code" pg_catalog.text,
     "user_id" pg_catalog.text DEFAULT NULL,
@@ -2578,6 +2874,39 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.write_catalog_entry(text, jsonb, uuid) IS
 'Stores an entry of a catalog document. Only import_catalog() calls it.';
+
+CREATE OR REPLACE FUNCTION @extschema@.has_add_on(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS bool
+STABLE PARALLEL SAFE SUPPORT @extschema@."plan_entitlement_check"
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'has_add_on_wrapper';
+COMMENT ON FUNCTION @extschema@.has_add_on(text, uuid, timestamptz) IS
+'Whether the user owns the add-on (semantics 5).
+Arguments: user_id; add_on_id; at, the instant of the decision.
+Returns: true or false, never NULL; false for a NULL argument or an unknown add-on.
+Asked of a column, it is planned as has_feature() is.
+Errors: 54000 value_too_large.';
+ALTER FUNCTION @extschema@.has_add_on(text, uuid, timestamptz) COST 100;
+
+CREATE OR REPLACE FUNCTION @extschema@.has_feature(
+    "user_id" pg_catalog.text,
+    "feature_key" pg_catalog.text,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS bool
+STABLE PARALLEL SAFE SUPPORT @extschema@."plan_entitlement_check"
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'has_feature_wrapper';
+COMMENT ON FUNCTION @extschema@.has_feature(text, text, timestamptz) IS
+'Whether the user has the feature through some add-on they own (semantics 5).
+Arguments: user_id; feature_key; at, the instant of the decision.
+Returns: true or false, never NULL; false for a NULL argument.
+Asked of a column, as in WHERE has_feature(t.user_id, ''x''), it is planned as a semi-join is: all users are looked up at once, where
+that is cheaper. entitled_users() is the shorter way to all of them.
+Errors: 54000 value_too_large.';
+ALTER FUNCTION @extschema@.has_feature(text, text, timestamptz) COST 100;
 
 CREATE OR REPLACE FUNCTION @extschema@.active_add_ons(user_id text, at timestamptz DEFAULT now())
 RETURNS TABLE (

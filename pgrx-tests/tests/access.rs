@@ -165,6 +165,7 @@ const CALLS: &[(&str, &str)] = &[
     ("add_on_names", "SELECT add_on_names('[]')"),
     ("add_on_ids", "SELECT add_on_ids('[]', 'x')"),
     ("check_catalog_document", "SELECT check_catalog_document('{}')"),
+    ("check_catalog_size", "SELECT check_catalog_size('{}')"),
     ("refuse_catalog", "SELECT refuse_catalog('x') WHERE false"),
     ("refuse_distribution", "SELECT refuse_distribution('x', '', '') WHERE false"),
     ("marketplace_tables", "SELECT * FROM marketplace_tables()"),
@@ -489,4 +490,103 @@ fn the_owner_of_a_database_installs_it_and_needs_nobody() {
     dana.batch_execute("SELECT enable_user_isolation(); SELECT disable_user_isolation()").unwrap();
     dana.batch_execute("SELECT detach_tables(); SELECT attach_tables()").unwrap();
     dana.batch_execute("DROP EXTENSION extensions").unwrap();
+}
+
+#[test]
+fn default_privileges_give_nothing_away() {
+    let server = Server::shared();
+    let mut superuser = server.connect("postgres");
+    superuser.batch_execute("CREATE ROLE taker; CREATE ROLE donna LOGIN").unwrap();
+    for installer in ["postgres", "donna"] {
+        let database = format!("defaults_{installer}");
+        superuser.batch_execute(&format!("CREATE DATABASE {database} OWNER {installer}")).unwrap();
+        // In a trusted extension everything is made by the superuser of the cluster first.
+        for maker in ["postgres", "donna"] {
+            server
+                .connect(&database)
+                .batch_execute(&format!(
+                    "ALTER DEFAULT PRIVILEGES FOR ROLE {maker} GRANT EXECUTE ON FUNCTIONS TO taker, donna;
+                     ALTER DEFAULT PRIVILEGES FOR ROLE {maker} GRANT ALL ON TABLES TO taker WITH GRANT OPTION;
+                     ALTER DEFAULT PRIVILEGES FOR ROLE {maker} GRANT SELECT ON TABLES TO PUBLIC"
+                ))
+                .unwrap();
+        }
+        let mut client = server.config(&database).user(installer).connect(postgres::NoTls).unwrap();
+        // Within a subtransaction, too.
+        client
+            .batch_execute("CREATE SCHEMA shop; BEGIN; SAVEPOINT s; CREATE EXTENSION extensions SCHEMA shop; COMMIT")
+            .unwrap();
+        let given = format!(
+            "SELECT string_agg(what, ' ' ORDER BY what) FROM (
+                SELECT p.proname, a.grantee FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+                 WHERE p.pronamespace = 'shop'::regnamespace
+             UNION ALL
+                SELECT c.relname, a.grantee FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
+                 WHERE c.relnamespace = 'shop'::regnamespace AND c.relkind IN ('r', 'v')) x (what, grantee)
+              WHERE grantee NOT IN ('{installer}'::regrole, 'postgres'::regrole)"
+        );
+        let for_all = "check_feature_configuration check_pricing_conditions check_user_restrictions has_no_duplicates";
+        assert_eq!(text(&mut client, &given).unwrap(), for_all, "{installer}");
+    }
+}
+
+#[test]
+fn schemas_and_roles_have_any_name() {
+    let server = Server::shared();
+    server.create_database("names");
+    let mut client = server.connect("names");
+    let (schema, role) = ("\"we ird.%s %I %L\"", "\"o\"\"dd.%I '%s\"");
+    client
+        .batch_execute(&format!(
+            "CREATE SCHEMA {schema}; CREATE EXTENSION extensions SCHEMA {schema}; SET search_path = {schema}; CREATE ROLE {role};
+             CREATE TABLE subscription_tiers (tier_code text PRIMARY KEY); CREATE TABLE feature_definitions (feature_key text PRIMARY KEY);
+             CREATE SCHEMA {role}"
+        ))
+        .unwrap();
+    client.batch_execute("SELECT * FROM load_sample_catalog()").unwrap();
+    client
+        .batch_execute(&format!(
+            "CREATE TABLE {role}.cart_items AS SELECT 'ada' AS user_id, id AS add_on_id FROM add_ons"
+        ))
+        .unwrap();
+    for level in LEVELS {
+        for function in ["grant", "revoke"] {
+            let call = format!("SELECT {function}_marketplace_access('{}', '{level}')", role.replace('\'', "''"));
+            client.batch_execute(&call).unwrap_or_else(|error| panic!("{call}: {error:?}"));
+        }
+    }
+    for call in harness::reads::READS.iter().chain(&[
+        "SELECT * FROM import_catalog(export_catalog() || '{\"add_ons\": [{\"name\": \"New\", \"category\": \"analytics\", \"base_price\": 1, \"billing_type\": \"monthly\"}]}')",
+        "SELECT * FROM import_catalog('{\"add_ons\": [{\"name\": \"New\", \"base_price\": 2}]}')",
+        "SELECT * FROM link_reference_tables()",
+        "SELECT * FROM unlink_reference_tables()",
+        "SELECT * FROM distribution_status()",
+        "SELECT * FROM adopt_tables('o\"dd.%I ''%s', dry_run => true)",
+        "SELECT enable_user_isolation(), disable_user_isolation()",
+        "SELECT detach_tables()",
+        "SELECT attach_tables()",
+        "SELECT complete_checkout(checkout_id) FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003'), checkout('ada')",
+        "SELECT * FROM run_maintenance()",
+        "SELECT protect_marketplace()",
+        "SELECT unprotect_marketplace()",
+    ]) {
+        client.batch_execute(call).unwrap_or_else(|error| panic!("{call}: {error:?}"));
+    }
+}
+
+#[test]
+fn nobody_is_told_where_that_is_switched_off() {
+    let mut client = marketplace("told");
+    let brigade = add_on(&mut client, "Brigade");
+    let grant = format!("BEGIN; SELECT grant_add_on('ada', '{brigade}'); PREPARE TRANSACTION 'granted'");
+    // PostgreSQL prepares nothing that notifies.
+    assert_eq!(refusal(&mut client, &grant).0, "0A000");
+    client.batch_execute("ROLLBACK; LISTEN extensions_entitlements; SET extensions.notify = off").unwrap();
+    client.batch_execute(&grant).unwrap();
+    client.batch_execute("COMMIT PREPARED 'granted'").unwrap();
+    assert_eq!(text(&mut client, "SELECT count(*) FROM user_add_ons").unwrap(), "1");
+    use postgres::fallible_iterator::FallibleIterator;
+    assert_eq!(client.notifications().iter().count().unwrap(), 0);
+    client.batch_execute(&format!("SET extensions.notify = on; SELECT grant_add_on('bob', '{brigade}')")).unwrap();
+    assert_eq!(client.notifications().iter().next().unwrap().unwrap().payload(), "bob");
 }

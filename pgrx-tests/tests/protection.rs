@@ -257,3 +257,55 @@ fn what_tables_must_have_is_what_an_installation_makes() {
     let difference: Vec<&String> = actual.symmetric_difference(&expected).collect();
     assert!(difference.is_empty(), "{difference:#?}");
 }
+
+/// The guard looks at every drop in the database, whoever drops what.
+#[test]
+fn who_may_not_look_into_the_schema_drops_what_is_theirs() {
+    let mut client = marketplace("apart");
+    client
+        .batch_execute(
+            "CREATE SCHEMA aside; ALTER EXTENSION extensions DROP TABLE cart_items; ALTER EXTENSION extensions ADD TABLE cart_items;
+             CREATE ROLE apart LOGIN; GRANT CREATE ON DATABASE apart TO apart; REVOKE USAGE ON SCHEMA public FROM PUBLIC; SELECT protect_marketplace()",
+        )
+        .unwrap();
+    let mut apart = Server::shared().config("apart").user("apart").connect(postgres::NoTls).unwrap();
+    apart
+        .batch_execute(
+            "CREATE SCHEMA mine; CREATE TABLE mine.cart_items (id int); INSERT INTO mine.cart_items VALUES (1); DROP TABLE mine.cart_items;
+             CREATE TEMP TABLE add_ons (id int); INSERT INTO add_ons VALUES (1); DROP TABLE pg_temp.add_ons;
+             CREATE TABLE mine.add_ons AS SELECT 1 AS id; DROP SCHEMA mine CASCADE; CREATE SCHEMA mine; DROP OWNED BY apart",
+        )
+        .unwrap();
+    is_protected(&mut client, "DROP EXTENSION extensions");
+}
+
+/// PostgreSQL drops partitions before their table, and what an extension needs before the extension, or after.
+#[test]
+fn rows_are_found_wherever_they_are() {
+    let mut client = marketplace("elsewhere");
+    client
+        .batch_execute(
+            "SELECT detach_tables(), protect_marketplace(); ALTER TABLE cart_items RENAME TO old_cart_items;
+             CREATE TABLE cart_items (LIKE old_cart_items INCLUDING DEFAULTS) PARTITION BY HASH (user_id);
+             CREATE TABLE cart_items_0 PARTITION OF cart_items FOR VALUES WITH (MODULUS 2, REMAINDER 0) PARTITION BY LIST (quantity);
+             CREATE TABLE cart_items_1 PARTITION OF cart_items FOR VALUES WITH (MODULUS 2, REMAINDER 1) PARTITION BY LIST (quantity);
+             CREATE TABLE cart_items_0_1 PARTITION OF cart_items_0 FOR VALUES IN (1);
+             CREATE TABLE cart_items_1_1 PARTITION OF cart_items_1 FOR VALUES IN (1);
+             INSERT INTO cart_items (user_id, add_on_id) SELECT 'ada', id FROM add_ons LIMIT 1",
+        )
+        .unwrap();
+    is_protected(&mut client, "DROP SCHEMA public CASCADE");
+    is_protected(&mut client, "DROP TABLE cart_items");
+    // By itself a partition is its owner's, as when old months are dropped.
+    client.batch_execute("DROP TABLE cart_items_0_1, cart_items_1_1; DROP TABLE cart_items").unwrap();
+    // Rows that hide from whoever looks for them with a query.
+    client
+        .batch_execute("ALTER TABLE old_cart_items RENAME TO cart_items; INSERT INTO cart_items (user_id, add_on_id) SELECT 'ada', id FROM add_ons LIMIT 1;
+                        ALTER TABLE cart_items ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE ROLE blind LOGIN;
+                        ALTER TABLE cart_items OWNER TO blind; GRANT ALL ON SCHEMA public TO blind")
+        .unwrap();
+    let mut blind = Server::shared().config("elsewhere").user("blind").connect(postgres::NoTls).unwrap();
+    assert_eq!(text(&mut blind, "SELECT count(*) FROM cart_items").unwrap(), "0");
+    is_protected(&mut blind, "DROP TABLE cart_items CASCADE");
+    is_protected(&mut client, "DROP SCHEMA public CASCADE");
+}

@@ -64,7 +64,7 @@ fn clear_cart(user_id: Option<Text>) -> Answer<i32> {
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn merge_carts(
     from_user_id: Option<Text>,
     into_user_id: Option<Text>,

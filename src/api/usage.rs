@@ -11,7 +11,7 @@ use engine::usage::Status;
 use engine::usage::units::Units;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn consume_feature(
     user_id: Option<Text>,
     feature_key: Option<Text>,
@@ -37,7 +37,7 @@ fn consume_feature(
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn release_feature(
     user_id: Option<Text>,
     feature_key: Option<Text>,
@@ -63,7 +63,7 @@ fn release_feature(
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
 fn set_feature_usage(
     user_id: Option<Text>,
     feature_key: Option<Text>,
