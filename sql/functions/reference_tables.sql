@@ -56,6 +56,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     link record;
     obstacles text;
+    reason text;
 BEGIN
     FOR link IN SELECT * FROM @extschema@.reference_links() LOOP
         reference := link.reference;
@@ -81,8 +82,14 @@ BEGIN
                 EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES %s (%I) NOT VALID',
                                link.from_table, link.constraint_name, link.from_column, link.to_table, link.to_column);
             EXCEPTION WHEN invalid_foreign_key OR undefined_column OR datatype_mismatch OR wrong_object_type THEN
+                GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
                 status := 'not linked';
-                detail := SQLERRM;
+                detail := concat_ws(': ', SQLERRM, nullif(reason, ''));
+                IF SQLSTATE = '42804' THEN
+                    detail := format('%s Make %s %s; the extension''s column must stay as it is', detail, split_part(link.reference, ' -> ', 2),
+                                     (SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+                                       WHERE a.attrelid = link.from_table AND a.attname = link.from_column));
+                END IF;
                 RETURN NEXT;
                 CONTINUE;
             END;
