@@ -941,6 +941,16 @@ errors! {
         hint: "Correct the rows and put the constraint back; check_marketplace() tells which is missing.";
     }
 
+    /// The schema has another name, and functions could not be told.
+    SchemaRenamed {
+        /// Its name now.
+        schema: String,
+    } => ObjectNotInPrerequisiteState "schema_renamed" {
+        message: "functions of the extension do not know yet that its schema is called {schema}";
+        detail: "They are written in SQL and have its former name in their bodies, which only a transaction that may write can change.";
+        hint: "Call {schema}.check_marketplace() once in an ordinary transaction on the primary.";
+    }
+
     /// The extension is not installed in this database.
     NotInstalled => ObjectNotInPrerequisiteState "not_installed" {
         message: "extension \"extensions\" is not installed in this database";

@@ -154,6 +154,10 @@ const CASES: &[(&str, &str)] = &[
         "CREATE FUNCTION stray() RETURNS integer LANGUAGE c AS 'extensions', 'invalidate_catalog_cache_wrapper'; SELECT stray()",
     ),
     (
+        "schema_renamed",
+        "ALTER SCHEMA public RENAME TO renamed; SET LOCAL transaction_read_only = on; SELECT * FROM renamed.check_marketplace()",
+    ),
+    (
         "schema_changed",
         "ALTER TABLE cart_items RENAME quantity TO units; SELECT add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003')",
     ),

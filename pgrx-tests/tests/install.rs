@@ -207,3 +207,50 @@ fn errors_carry_no_backtrace_even_when_the_server_asks_for_one() {
     let detail = error.as_db_error().unwrap().detail().unwrap().to_owned();
     assert!(detail.ends_with("\ncode: null_argument"), "{detail}");
 }
+
+/// Functions written in SQL have the schema in their bodies, but learn its new name when one of them is called.
+#[test]
+fn everything_goes_on_when_the_schema_is_renamed() {
+    let server = Server::shared();
+    server.create_database("renamed");
+    let mut client = server.connect("renamed");
+    client
+        .batch_execute(
+            "CREATE SCHEMA first; CREATE EXTENSION extensions SCHEMA first; SELECT first.load_sample_catalog();
+             SELECT first.add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003')",
+        )
+        .unwrap();
+    for name in ["second", "\"a.b %s\"", "first"] {
+        let former =
+            text(&mut client, "SELECT extnamespace::regnamespace FROM pg_extension WHERE extname = 'extensions'");
+        client.batch_execute(&format!("ALTER SCHEMA {} RENAME TO {name}", former.unwrap())).unwrap();
+        // In a session that has seen nothing of it, and in one that has.
+        for client in [&mut server.connect("renamed"), &mut client] {
+            let problems =
+                format!("SELECT string_agg(detail, '; ') FROM {name}.check_marketplace() WHERE severity <> 'ok'");
+            assert_eq!(text(client, &problems), None, "{name}");
+            client.batch_execute(&format!("SET search_path = {name}")).unwrap();
+            for call in extensions_reads_and_operations() {
+                client.batch_execute(call).unwrap_or_else(|error| panic!("{name}: {call}: {error:?}"));
+            }
+            client.batch_execute("RESET search_path").unwrap();
+        }
+    }
+}
+
+/// Every function that reads, and those for operations.
+fn extensions_reads_and_operations() -> impl Iterator<Item = &'static str> {
+    let operations = [
+        "SELECT * FROM load_sample_catalog()",
+        "SELECT * FROM import_catalog(export_catalog())",
+        "SELECT * FROM run_maintenance()",
+        "SELECT * FROM link_reference_tables(), unlink_reference_tables()",
+        "SELECT detach_tables()",
+        "SELECT attach_tables()",
+        "SELECT grant_marketplace_access('pg_monitor', 'shop')",
+        "SELECT revoke_marketplace_access('pg_monitor', 'shop')",
+        "SELECT enable_user_isolation()",
+        "SELECT disable_user_isolation()",
+    ];
+    READS.into_iter().chain(operations)
+}

@@ -45,6 +45,11 @@ pub fn objects(schema: &str) -> Vec<Object> {
 
 type Part = (&'static str, &'static str, &'static str, &'static str);
 
+/// The functions written in SQL, each with its body as its file has it.
+pub fn bodies() -> Vec<(&'static str, &'static str)> {
+    SOURCES.into_iter().flat_map(functions).map(|(_, _, name, body)| (name, body)).collect()
+}
+
 /// A line of tables.txt: `kind table.name definition`.
 fn part_of_table(line: &'static str) -> Option<Part> {
     let (kind, rest) = line.split_once(' ')?;

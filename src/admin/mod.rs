@@ -5,5 +5,6 @@ pub mod adoption;
 pub mod drop_guard;
 pub mod expected;
 pub mod extension_tables;
+pub mod renamed;
 pub mod row_security;
 pub mod schedule;

@@ -3,6 +3,7 @@
 use pgrx::prelude::*;
 
 use super::Answer;
+use crate::admin::renamed;
 use crate::params;
 use crate::pg::body;
 use crate::pg::datum::Json;
@@ -11,6 +12,7 @@ use crate::pg::statement::Statement;
 /// Called by the functions in sql/functions that have a body of their own.
 #[pg_extern(sql = false)]
 fn run_body(call: pg_sys::FunctionCallInfo) -> Answer<()> {
+    let _now = renamed::follow()?;
     // SAFETY: they are declared in SQL with this symbol, each next to its body.
     Ok(unsafe { body::run(call) }?)
 }
@@ -19,5 +21,6 @@ fn run_body(call: pg_sys::FunctionCallInfo) -> Answer<()> {
 #[search_path(pg_catalog, pg_temp)]
 fn export_catalog() -> Answer<Option<Json>> {
     static EXPORT: Statement<(Json,)> = Statement::new("SELECT @extschema@.export_catalog_body()");
+    let _now = renamed::follow()?;
     Ok(EXPORT.read_one(params![], |(document,)| document)?)
 }

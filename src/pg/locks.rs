@@ -54,6 +54,16 @@ pub fn lock_both(one: &str, other: &str) -> Result<(), Error> {
     users.into_iter().try_for_each(lock_user)
 }
 
+/// Waits until nobody else changes functions of the extension, and has them to itself until the transaction ends.
+pub fn lock_extension() {
+    // SAFETY: the extension is installed, and locking an object has no other precondition.
+    unsafe {
+        let extension = pg_sys::get_extension_oid(c"extensions".as_ptr(), false);
+        let mode = pg_sys::ShareUpdateExclusiveLock as pg_sys::LOCKMODE;
+        pg_sys::LockDatabaseObject(pg_sys::ExtensionRelationId, extension, 0, mode);
+    }
+}
+
 /// How many users' carts a transaction may change before it counts as a load of data.
 const MANY_CARTS: usize = 100;
 
