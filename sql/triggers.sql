@@ -2,11 +2,11 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.enforce_purchase_transition() IS
 'Refuses changes of a purchase''s status that its life does not allow (semantics 4). A trigger of add_on_purchases calls it.
-Errors: 23514 illegal_transition.';
+Errors: 23514 illegal_transition; 39P01 called_without_trigger.';
 
 COMMENT ON FUNCTION @extschema@.invalidate_catalog_cache() IS
 'Tells the catalog caches of all sessions that a table has changed. Triggers of the tables of the catalog call it.
-Errors: none.';
+Errors: 39P01 called_without_trigger.';
 
 CREATE FUNCTION @extschema@.set_updated_at() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
