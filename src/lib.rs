@@ -3,11 +3,15 @@
 //! [`engine`] holds the business rules in plain Rust. `api` holds the SQL functions, `operations` what they do: load rows from
 //! `store`, ask the engine, write what it decides. `admin` stands beside them, and `pg` is the border to PostgreSQL.
 
+// But for `pg`, where it is allowed again.
+#![deny(unsafe_code)]
+
 pub mod error;
 
 mod admin;
 mod api;
 mod operations;
+#[allow(unsafe_code)]
 mod pg;
 mod schema;
 mod store;
@@ -18,19 +22,10 @@ mod store;
 #[pgrx::pg_guard]
 #[allow(non_snake_case)]
 extern "C-unwind" fn _PG_init() {
-    hide_backtraces();
+    pg::session::hide_backtraces();
     pg::settings::register();
     pg::installation::watch();
     admin::drop_guard::watch();
-}
-
-/// With RUST_BACKTRACE in the server's environment, every error would carry a backtrace in its DETAIL, PostgreSQL's own
-/// errors too. Whoever wants that can still set RUST_LIB_BACKTRACE.
-fn hide_backtraces() {
-    if std::env::var_os("RUST_LIB_BACKTRACE").is_none() {
-        // SAFETY: a backend has one thread.
-        unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
-    }
 }
 
 /// What `cargo pgrx test` asks of the crate.

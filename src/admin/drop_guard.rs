@@ -8,14 +8,15 @@
 //! Whoever drops may be a superuser, and the tables somebody else's. So nothing is looked at by name and nothing is queried that
 //! its owner could have made: only system catalogs, and the pages of plain tables.
 
-use std::cell::{Cell, RefCell};
-use std::ffi::{CStr, c_int, c_void};
+use std::cell::RefCell;
+use std::ffi::CStr;
 
-use pgrx::pg_sys::panic::{ErrorReport, ErrorReportable};
-use pgrx::{PgList, is_a, pg_guard, pg_sys};
+use pgrx::pg_sys;
 
 use crate::error::Error;
 use crate::params;
+use crate::pg::call::Call;
+use crate::pg::drops::{self, Drop, statement_start};
 use crate::pg::installation;
 use crate::pg::rows::has_rows;
 use crate::pg::statement::{Statement, command_as_caller};
@@ -44,8 +45,6 @@ static PARTITIONS: Statement<(pg_sys::Oid,)> = Statement::new(
 );
 
 thread_local! {
-    /// Who else wants to be told.
-    static NEXT: Cell<pg_sys::object_access_hook_type> = const { Cell::new(None) };
     /// The command that is being watched.
     static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
 }
@@ -78,11 +77,7 @@ impl Table {
 
 /// Asks to be told of objects that are about to be dropped.
 pub fn watch() {
-    // SAFETY: a backend has one thread, and the hook stays valid as long as it runs.
-    unsafe {
-        NEXT.set(pg_sys::object_access_hook);
-        pg_sys::object_access_hook = Some(object_accessed);
-    }
+    drops::watch(relation_dropped);
 }
 
 /// Turns the guard on. PostgreSQL lets only superusers make event triggers.
@@ -111,26 +106,13 @@ pub fn unprotect() {
 
 /// Whether the guard is on.
 fn is_on() -> bool {
-    // SAFETY: this looks at a catalog.
-    unsafe { pg_sys::get_event_trigger_oid(GUARD.as_ptr(), true) != pg_sys::InvalidOid }
+    drops::has_event_trigger(GUARD)
 }
 
 /// What the event trigger does before a command that changes definitions. DROP EXTENSION and DROP OWNED are refused here, before
 /// PostgreSQL refuses them because the trigger itself depends on the extension; an empty marketplace goes, and the trigger with it.
-///
-/// # Safety
-/// The call must be one that PostgreSQL makes.
-pub unsafe fn before_command(call: pg_sys::FunctionCallInfo) -> Result<(), Error> {
-    // SAFETY: a call has a context or none, and the node says what it is. SELECT calls functions of event triggers too.
-    let command = unsafe {
-        let context = (*call).context;
-        if context.is_null() || !is_a(context, pg_sys::NodeTag::T_EventTriggerData) {
-            return Err(Error::NotCalledByTrigger);
-        }
-        (*context.cast::<pg_sys::EventTriggerData>()).parsetree
-    };
-    // SAFETY: as above.
-    let Some(drop) = (unsafe { Drop::read(command) }) else { return Ok(()) };
+pub fn before_command(call: &Call) -> Result<(), Error> {
+    let Some(drop) = Drop::announced_by(call)? else { return Ok(()) };
     let tables = guarded()?;
     let takes_extension = match &drop {
         Drop::Extension => true,
@@ -149,36 +131,6 @@ pub unsafe fn before_command(call: pg_sys::FunctionCallInfo) -> Result<(), Error
             unprotect();
             WATCH.set(Some(Watch { statement: statement_start(), tables, bereft: Vec::new() }));
             Ok(())
-        }
-    }
-}
-
-/// What a command drops, as far as the guard treats it in its own way.
-enum Drop {
-    Extension,
-    OwnedBy(Vec<pg_sys::Oid>),
-    Other,
-}
-
-impl Drop {
-    /// `None` for a command that drops nothing.
-    unsafe fn read(command: *mut pg_sys::Node) -> Option<Drop> {
-        // SAFETY: the caller passes a node, and the names of extensions are strings.
-        unsafe {
-            if is_a(command, pg_sys::NodeTag::T_DropOwnedStmt) {
-                let roles = PgList::<pg_sys::RoleSpec>::from_pg((*command.cast::<pg_sys::DropOwnedStmt>()).roles);
-                return Some(Drop::OwnedBy(
-                    roles.iter_ptr().map(|role| pg_sys::get_rolespec_oid(role, true)).collect(),
-                ));
-            }
-            if !is_a(command, pg_sys::NodeTag::T_DropStmt) {
-                return None;
-            }
-            let drop = &*command.cast::<pg_sys::DropStmt>();
-            let names = PgList::<pg_sys::String>::from_pg(drop.objects);
-            let is_ours = drop.removeType == pg_sys::ObjectType::OBJECT_EXTENSION
-                && names.iter_ptr().any(|name| CStr::from_ptr((*name).sval) == c"extensions");
-            Some(if is_ours { Drop::Extension } else { Drop::Other })
         }
     }
 }
@@ -203,28 +155,6 @@ fn guarded() -> Result<Vec<Table>, Error> {
         Ok(table)
     };
     found.into_iter().map(with_partitions).collect()
-}
-
-fn statement_start() -> pg_sys::TimestampTz {
-    // SAFETY: this reads a variable.
-    unsafe { pg_sys::GetCurrentStatementStartTimestamp() }
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn object_accessed(
-    access: pg_sys::ObjectAccessType::Type,
-    class: pg_sys::Oid,
-    object: pg_sys::Oid,
-    part: c_int,
-    argument: *mut c_void,
-) {
-    if let Some(next) = NEXT.get() {
-        // SAFETY: the arguments are those that it would have been called with.
-        unsafe { next(access, class, object, part, argument) };
-    }
-    if access == pg_sys::ObjectAccessType::OAT_DROP && class == pg_sys::RelationRelationId && part == 0 {
-        relation_dropped(object).map_err(ErrorReport::from).unwrap_or_report();
-    }
 }
 
 /// Refuses to drop a relation if it is one of the tables and holds rows, or did so when the command began.

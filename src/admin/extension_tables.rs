@@ -1,9 +1,8 @@
 //! Taking the tables out of the extension, and back in.
 
-use pgrx::pg_sys;
-
 use crate::error::Error;
 use crate::params;
+use crate::pg::extension_script::PretendedScript;
 use crate::pg::installation;
 use crate::pg::statement::{Statement, command, command_as_caller};
 use crate::pg::tables::{EXPECTED, TABLES};
@@ -169,28 +168,4 @@ fn register_for_dump(schema: &str) -> Result<(), Error> {
     let _script = PretendedScript::begin();
     // Each in a statement of its own, because all of them update the same row.
     qualified_tables(schema).iter().try_for_each(|table| DUMP.perform(params![table]).map(|_| ()))
-}
-
-/// The state that PostgreSQL is in while it runs a script of the extension.
-struct PretendedScript;
-
-impl PretendedScript {
-    fn begin() -> PretendedScript {
-        // SAFETY: a backend has one thread, and drop puts both back.
-        unsafe {
-            pg_sys::CurrentExtensionObject = pg_sys::get_extension_oid(c"extensions".as_ptr(), false);
-            pg_sys::creating_extension = true;
-        }
-        PretendedScript
-    }
-}
-
-impl Drop for PretendedScript {
-    fn drop(&mut self) {
-        // SAFETY: as above. No script of ours calls attach_tables(), so there is none to go on with.
-        unsafe {
-            pg_sys::creating_extension = false;
-            pg_sys::CurrentExtensionObject = pg_sys::InvalidOid;
-        }
-    }
 }

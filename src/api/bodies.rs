@@ -6,15 +6,15 @@ use super::Answer;
 use crate::admin::renamed;
 use crate::params;
 use crate::pg::body;
+use crate::pg::call::Call;
 use crate::pg::datum::Json;
 use crate::pg::statement::Statement;
 
-/// Called by the functions in sql/functions that have a body of their own.
+/// Called by the functions in sql/functions that have a body of their own: they are declared with this symbol, each next to its body.
 #[pg_extern(sql = false)]
-fn run_body(call: pg_sys::FunctionCallInfo) -> Answer<()> {
+fn run_body(call: Call) -> Answer<()> {
     let _now = renamed::follow()?;
-    // SAFETY: they are declared in SQL with this symbol, each next to its body.
-    Ok(unsafe { body::run(call) }?)
+    Ok(body::run(&call)?)
 }
 
 #[pg_extern(stable, parallel_safe, security_definer)]

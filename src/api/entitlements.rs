@@ -16,9 +16,7 @@ use engine::entitlements::merge;
 /// Lets the planner ask about all rows at once.
 #[pg_extern(immutable, strict, parallel_safe)]
 fn plan_entitlement_check(request: Internal) -> Internal {
-    let request = request.unwrap().unwrap_or(pg_sys::Datum::null());
-    // SAFETY: nobody but PostgreSQL can make an internal value, and it passes requests about the functions below.
-    Internal::from(Some(pg_sys::Datum::from(unsafe { planner::answer(request.cast_mut_ptr()) })))
+    planner::support(request)
 }
 
 #[pg_extern(stable, parallel_safe, support = plan_entitlement_check)]

@@ -6,6 +6,7 @@ use super::Answer;
 use super::pricing::request;
 use crate::error::Error;
 use crate::operations::pricing::{self, Priced};
+use crate::pg::call::Call;
 use crate::pg::datum::{Amount, Id, Text, Timestamp, iso_8601, required, text_datum};
 use crate::pg::tuplestore::Tuplestore;
 use engine::bundles::Search;
@@ -44,11 +45,10 @@ fn explain_cart(
     tier_code: Option<Text>,
     promo_code: Option<Text>,
     at: Option<Timestamp>,
-    call: pg_sys::FunctionCallInfo,
+    call: Call,
 ) -> Answer<()> {
     let priced = priced(user_id, tier_code, promo_code, at)?;
-    // SAFETY: the function is declared as returning a table.
-    let mut rows = unsafe { Tuplestore::open(call) };
+    let mut rows = Tuplestore::open(&call);
     priced.with_steps(|steps| {
         for (number, step) in (1_i32..).zip(steps) {
             rows.push(|| {

@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 use super::{Answer, at_least};
 use crate::error::Error;
 use crate::operations::pricing::{self, Priced, Request, Totals};
+use crate::pg::call::Call;
 use crate::pg::datum::{Amount, Id, Json, Text, Timestamp, required, text_datum};
 use crate::pg::document::{self, Document};
 use crate::pg::settings;
@@ -80,15 +81,9 @@ CREATE FUNCTION "price_carts"(
 STABLE PARALLEL SAFE
 LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#)]
-fn price_carts(
-    tier_code: Option<Text>,
-    promo_code: Option<Text>,
-    at: Option<Timestamp>,
-    call: pg_sys::FunctionCallInfo,
-) -> Answer<()> {
+fn price_carts(tier_code: Option<Text>, promo_code: Option<Text>, at: Option<Timestamp>, call: Call) -> Answer<()> {
     let request = request(None, tier_code, promo_code, at)?;
-    // SAFETY: the function is declared as returning a table.
-    let mut carts = unsafe { Tuplestore::open(call) };
+    let mut carts = Tuplestore::open(&call);
     pricing::price_every_cart(request, |user_id, Totals { line_count, list_total, total }| {
         carts.push(|| {
             [

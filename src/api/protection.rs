@@ -4,6 +4,7 @@ use pgrx::prelude::*;
 
 use super::Answer;
 use crate::admin::{drop_guard, extension_tables};
+use crate::pg::call::Call;
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
@@ -25,9 +26,8 @@ fn unprotect_marketplace() {
 CREATE FUNCTION @extschema@.guard_marketplace() RETURNS event_trigger
 LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
 )]
-fn guard_marketplace(call: pg_sys::FunctionCallInfo) -> Answer<()> {
-    // SAFETY: PostgreSQL makes the call.
-    Ok(unsafe { drop_guard::before_command(call) }?)
+fn guard_marketplace(call: Call) -> Answer<()> {
+    Ok(drop_guard::before_command(&call)?)
 }
 
 #[pg_extern(volatile, parallel_unsafe)]

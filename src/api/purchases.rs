@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 use super::{Answer, money, not_negative};
 use crate::error::Error;
 use crate::operations::payments;
+use crate::pg::call::Call;
 use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, required, text_datum};
 use crate::pg::tuplestore::Tuplestore;
 use crate::store::purchase_history;
@@ -77,13 +78,12 @@ fn purchase_history(
     status: Option<Text>,
     max_rows: Option<i32>,
     skip: Option<i32>,
-    call: pg_sys::FunctionCallInfo,
+    call: Call,
 ) -> Answer<()> {
     let Text(user_id) = required(user_id, "user_id")?;
     let status = status.map(known_status).transpose()?;
     let (max_rows, skip) = (not_negative("max_rows", max_rows)?, not_negative("skip", skip)?);
-    // SAFETY: the function is declared as returning a table.
-    let mut rows = unsafe { Tuplestore::open(call) };
+    let mut rows = Tuplestore::open(&call);
     purchase_history::page(&user_id, status, max_rows, skip, |entry| {
         rows.push(|| {
             [

@@ -3,6 +3,7 @@
 use pgrx::prelude::*;
 
 use super::{Answer, not_negative};
+use crate::pg::call::Call;
 use crate::pg::datum::{Amount, Digits, Id, Text, text_datum};
 use crate::pg::tuplestore::Tuplestore;
 use crate::store::search::{self, Criteria};
@@ -40,7 +41,7 @@ fn search_add_ons(
     max_price: Option<Digits>,
     max_rows: Option<i32>,
     skip: Option<i32>,
-    call: pg_sys::FunctionCallInfo,
+    call: Call,
 ) -> Answer<()> {
     let criteria = Criteria {
         search: search.map(|text| text.0),
@@ -51,8 +52,7 @@ fn search_add_ons(
         max_rows: not_negative("max_rows", max_rows)?,
         skip: not_negative("skip", skip)?,
     };
-    // SAFETY: the function is declared as returning a table.
-    let mut rows = unsafe { Tuplestore::open(call) };
+    let mut rows = Tuplestore::open(&call);
     search::search(&criteria, |found| {
         rows.push(|| {
             [

@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 use super::Answer;
 use crate::error::Error;
 use crate::operations::simulation::{self, Change, Scope};
+use crate::pg::call::Call;
 use crate::pg::datum::{Amount, Id, Text, Timestamp, required, text_datum};
 use crate::pg::document::Document;
 use crate::pg::tuplestore::Tuplestore;
@@ -27,10 +28,10 @@ fn simulate_pricing_rule(
     replaces: Option<Id>,
     tier_code: Option<Text>,
     at: Option<Timestamp>,
-    call: pg_sys::FunctionCallInfo,
+    call: Call,
 ) -> Answer<()> {
     let (rule, scope) = (required(rule, "rule")?, scope(tier_code, at)?);
-    let mut changes = changes(call);
+    let mut changes = Tuplestore::open(&call);
     Ok(simulation::pricing_rule(rule, replaces.map(|id| id.0), scope, |change| push(&mut changes, change))?)
 }
 
@@ -49,10 +50,10 @@ fn simulate_bundle(
     replaces: Option<Id>,
     tier_code: Option<Text>,
     at: Option<Timestamp>,
-    call: pg_sys::FunctionCallInfo,
+    call: Call,
 ) -> Answer<()> {
     let (bundle, scope) = (required(bundle, "bundle")?, scope(tier_code, at)?);
-    let mut changes = changes(call);
+    let mut changes = Tuplestore::open(&call);
     Ok(simulation::bundle(bundle, replaces.map(|id| id.0), scope, |change| push(&mut changes, change))?)
 }
 
@@ -69,20 +70,15 @@ fn simulate_promo_code(
     code: Option<Document<'_>>,
     tier_code: Option<Text>,
     at: Option<Timestamp>,
-    call: pg_sys::FunctionCallInfo,
+    call: Call,
 ) -> Answer<()> {
     let (code, scope) = (required(code, "code")?, scope(tier_code, at)?);
-    let mut changes = changes(call);
+    let mut changes = Tuplestore::open(&call);
     Ok(simulation::promo_code(code, scope, |change| push(&mut changes, change))?)
 }
 
 fn scope(tier_code: Option<Text>, at: Option<Timestamp>) -> Result<Scope, Error> {
     Ok(Scope { tier_code: tier_code.map(|text| text.0), at: required(at, "at")?.0 })
-}
-
-fn changes(call: pg_sys::FunctionCallInfo) -> Tuplestore {
-    // SAFETY: the functions above are declared as returning tables.
-    unsafe { Tuplestore::open(call) }
 }
 
 fn push(changes: &mut Tuplestore, change: Change) {

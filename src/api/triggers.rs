@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::Answer;
 use crate::error::Error;
+use crate::pg::call::Call;
 use crate::pg::trigger::{TriggerCall, Version};
 use engine::purchases::PurchaseStatus;
 
@@ -17,9 +18,8 @@ use engine::purchases::PurchaseStatus;
 CREATE FUNCTION @extschema@.enforce_purchase_transition() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
 )]
-fn enforce_purchase_transition(call: pg_sys::FunctionCallInfo) -> Answer<Internal> {
-    // SAFETY: PostgreSQL makes the call.
-    let call = unsafe { TriggerCall::of(call, "enforce_purchase_transition") }?;
+fn enforce_purchase_transition(call: Call) -> Answer<Internal> {
+    let call = TriggerCall::of(&call, "enforce_purchase_transition")?;
     if call.is_update_of_row() {
         let (from, to) = (call.text(Version::Old, c"status")?, call.text(Version::New, c"status")?);
         check_transition(call.id(Version::Old, c"id")?, from, to)?;
@@ -35,13 +35,10 @@ fn enforce_purchase_transition(call: pg_sys::FunctionCallInfo) -> Answer<Interna
 CREATE FUNCTION @extschema@.invalidate_catalog_cache() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
 )]
-fn invalidate_catalog_cache(call: pg_sys::FunctionCallInfo) -> Answer<Internal> {
-    // SAFETY: PostgreSQL makes the call, and the trigger's table is open.
-    unsafe {
-        let call = TriggerCall::of(call, "invalidate_catalog_cache")?;
-        pg_sys::CacheInvalidateRelcacheByRelid(call.relation());
-        Ok(Internal::from(Some(call.unchanged())))
-    }
+fn invalidate_catalog_cache(call: Call) -> Answer<Internal> {
+    let call = TriggerCall::of(&call, "invalidate_catalog_cache")?;
+    call.announce();
+    Ok(Internal::from(Some(call.unchanged())))
 }
 
 fn check_transition(purchase_id: Uuid, from: String, to: String) -> Result<(), Error> {

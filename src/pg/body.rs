@@ -5,17 +5,17 @@ use std::ffi::{CStr, CString, c_char};
 
 use pgrx::pg_sys;
 
+use super::call::Call;
 use super::installation;
 use super::owner::Restricted;
 use crate::error::Error;
 
 /// Runs the function `NAME_body` with the arguments of the call of `NAME`, and returns its rows.
-///
-/// # Safety
-/// The call must be that of a function declared as returning a table, and its body one with the same arguments and the same table.
-pub unsafe fn run(call: pg_sys::FunctionCallInfo) -> Result<(), Error> {
+/// SQL declares both, with the same arguments and the same table.
+pub fn run(call: &Call) -> Result<(), Error> {
+    let call = call.info();
     let installation = installation::without_connection()?;
-    // SAFETY: the caller says so. PostgreSQL raises an error where no set is accepted, and has prepared the result then. A tuple that is
+    // SAFETY: PostgreSQL raises an error where no set is accepted, and has prepared the result then. A tuple that is
     // stored is copied.
     unsafe {
         pg_sys::InitMaterializedSRF(call, 0);

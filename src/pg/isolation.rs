@@ -119,11 +119,19 @@ fn has_row_security(table: pg_sys::Oid) -> bool {
     with_relation(table, |relation| unsafe { (*(*relation).rd_rel).relrowsecurity }).unwrap_or(false)
 }
 
-fn limit_by(table: pg_sys::Oid, caller: pg_sys::Oid) -> Result<Limit, Error> {
+/// Whether row-level security applies to the current role, of a table that was read a moment ago: one that is gone has no policies.
+pub fn hides_rows(table: pg_sys::Oid) -> bool {
+    is_subject(table, pg_sys::InvalidOid)
+}
+
+fn is_subject(table: pg_sys::Oid, role: pg_sys::Oid) -> bool {
     // SAFETY: this looks at catalogs.
-    let is_subject =
-        unsafe { pg_sys::check_enable_rls(table, caller, true) } == pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32;
-    if !is_subject {
+    let security = unsafe { pg_sys::check_enable_rls(table, role, true) };
+    security == pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
+}
+
+fn limit_by(table: pg_sys::Oid, caller: pg_sys::Oid) -> Result<Limit, Error> {
+    if !is_subject(table, caller) {
         return Ok(Limit::None);
     }
     let policies = POLICIES.execute_all(params![table, caller], |policy| policy)?;

@@ -1,8 +1,12 @@
-//! The border to PostgreSQL: statements, values, tuple stores, snapshots, locks, settings, and where the extension is installed.
+//! The border to PostgreSQL: statements, values, calls, tuple stores, snapshots, locks, settings, the session, and where the extension
+//! is installed. Code that is `unsafe` stands here alone.
 
 pub mod body;
+pub mod call;
 pub mod datum;
 pub mod document;
+pub mod drops;
+pub mod extension_script;
 pub mod installation;
 pub mod isolation;
 pub mod locks;
@@ -12,6 +16,7 @@ pub mod planner;
 pub mod qualified;
 pub mod row;
 pub mod rows;
+pub mod session;
 pub mod settings;
 pub mod snapshot;
 pub mod statement;

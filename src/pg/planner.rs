@@ -7,6 +7,7 @@
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
 
+use pgrx::datum::Internal;
 use pgrx::{AllocatedByRust, PgBox, PgList, pg_guard, pg_sys};
 
 use crate::operations::entitlements::{HAS_ADD_ON, HAS_FEATURE};
@@ -19,11 +20,18 @@ type Arguments = [*mut pg_sys::Node; 3];
 const COMPARED_WITH: [Option<(&str, &CStr)>; 3] =
     [Some(("add_on_features", c"feature_key")), Some(("user_add_ons", c"user_id")), None];
 
+/// What the support function of `has_feature` and `has_add_on` answers to a request of the planner.
+pub fn support(request: Internal) -> Internal {
+    let request = request.unwrap().unwrap_or(pg_sys::Datum::null());
+    // SAFETY: nobody but PostgreSQL can make an internal value, and it passes requests about these functions.
+    Internal::from(Some(pg_sys::Datum::from(unsafe { answer(request.cast_mut_ptr()) })))
+}
+
 /// Answers a request of the planner to put something simpler in place of a call; NULL leaves everything as it is.
 ///
 /// # Safety
 /// The request must be a node that the planner passes to a support function of `has_feature` or `has_add_on`.
-pub unsafe fn answer(request: *mut pg_sys::Node) -> *mut pg_sys::Node {
+unsafe fn answer(request: *mut pg_sys::Node) -> *mut pg_sys::Node {
     // SAFETY: the node says what it is, and the planner fills it in.
     unsafe {
         if (*request).type_ != pg_sys::NodeTag::T_SupportRequestSimplify {

@@ -3,6 +3,33 @@
 
 use pgrx::pg_sys;
 
+/// A snapshot for reading tables, while it is in use.
+pub struct Snapshot<'a>(&'a pg_sys::SnapshotData);
+
+impl Snapshot<'_> {
+    /// Does something with the snapshot of the query that is running.
+    pub fn with_active<T>(act: impl FnOnce(&Snapshot) -> T) -> T {
+        // SAFETY: the snapshot stays active as long as this function runs.
+        act(&Snapshot(unsafe {
+            assert!(pg_sys::ActiveSnapshotSet(), "no query is running");
+            &*pg_sys::GetActiveSnapshot()
+        }))
+    }
+
+    /// The transactions that were running when it was taken.
+    fn running(&self) -> [&[pg_sys::TransactionId]; 2] {
+        let ids = |array: *mut pg_sys::TransactionId, count: usize| match count {
+            0 => &[][..],
+            // SAFETY: the arrays have as many elements as the snapshot says.
+            _ => unsafe { std::slice::from_raw_parts(array, count) },
+        };
+        let top = ids(self.0.xip, self.0.xcnt as usize);
+        // On a primary the subtransactions of running transactions tell nothing more.
+        let sub = if self.0.takenDuringRecovery { ids(self.0.subxip, self.0.subxcnt as usize) } else { &[] };
+        [top, sub]
+    }
+}
+
 /// What a snapshot sees.
 #[derive(Debug, Default)]
 pub struct Visibility {
@@ -17,39 +44,32 @@ pub struct Visibility {
 
 impl Visibility {
     /// What a snapshot sees.
-    ///
-    /// # Safety
-    /// The snapshot must be one for reading tables (MVCC), and in use.
-    pub unsafe fn of(snapshot: pg_sys::Snapshot) -> Visibility {
+    pub fn of(snapshot: &Snapshot) -> Visibility {
         let mut visibility = Visibility::default();
-        // SAFETY: the caller says so.
-        unsafe { visibility.set(snapshot) };
+        visibility.set(snapshot);
         visibility
     }
 
+    /// What a snapshot sees that is taken now; `None` while a query runs in parallel, when none can be taken.
+    pub fn of_latest() -> Option<Visibility> {
+        // SAFETY: PostgreSQL keeps the latest snapshot until the next is taken.
+        unsafe { (!pg_sys::IsInParallelMode()).then(|| Visibility::of(&Snapshot(&*pg_sys::GetLatestSnapshot()))) }
+    }
+
     /// Becomes what a snapshot sees.
-    ///
-    /// # Safety
-    /// As for `of`.
-    pub unsafe fn set(&mut self, snapshot: pg_sys::Snapshot) {
-        // SAFETY: the caller says so.
-        let (snapshot, running) = unsafe { (&*snapshot, running(snapshot)) };
-        self.end = snapshot.xmax;
+    pub fn set(&mut self, snapshot: &Snapshot) {
+        self.end = snapshot.0.xmax;
         self.running.clear();
-        self.running.extend(running[0].iter().chain(running[1]));
+        self.running.extend(snapshot.running().into_iter().flatten());
         self.transaction = current_transaction();
-        self.command = snapshot.curcid;
+        self.command = snapshot.0.curcid;
     }
 
     /// Whether a snapshot sees exactly this.
-    ///
-    /// # Safety
-    /// As for `of`.
-    pub unsafe fn is_that_of(&self, snapshot: pg_sys::Snapshot) -> bool {
-        // SAFETY: the caller says so.
-        let (snapshot, [top, sub]) = unsafe { (&*snapshot, running(snapshot)) };
-        self.end == snapshot.xmax
-            && self.command == snapshot.curcid
+    pub fn is_that_of(&self, snapshot: &Snapshot) -> bool {
+        let [top, sub] = snapshot.running();
+        self.end == snapshot.0.xmax
+            && self.command == snapshot.0.curcid
             && self.transaction == current_transaction()
             && self.running.len() == top.len() + sub.len()
             && self.running[..top.len()] == *top
@@ -62,24 +82,6 @@ impl Visibility {
         !precedes(self.end, other.end)
             && self.running.iter().all(sees_transaction)
             && (self.transaction != other.transaction || self.command >= other.command)
-    }
-}
-
-/// The transactions that were running when a snapshot was taken.
-///
-/// # Safety
-/// The snapshot must be one for reading tables (MVCC), and live as long as the result.
-unsafe fn running<'a>(snapshot: pg_sys::Snapshot) -> [&'a [pg_sys::TransactionId]; 2] {
-    // SAFETY: the caller says so; the arrays have as many elements as the snapshot says.
-    unsafe {
-        let snapshot = &*snapshot;
-        let ids = |array: *mut pg_sys::TransactionId, count: usize| {
-            if count == 0 { &[][..] } else { std::slice::from_raw_parts(array, count) }
-        };
-        let top = ids(snapshot.xip, snapshot.xcnt as usize);
-        // On a primary the subtransactions of running transactions tell nothing more.
-        let sub = if snapshot.takenDuringRecovery { ids(snapshot.subxip, snapshot.subxcnt as usize) } else { &[] };
-        [top, sub]
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::ffi::CStr;
 
-use pgrx::{is_a, pg_sys};
+use pgrx::pg_sys;
 
+use super::call::Call;
 use super::datum::{self, Id};
 use super::row::{self, Column};
 use crate::error::Error;
@@ -26,24 +27,16 @@ pub enum Version {
 
 impl TriggerCall {
     /// The call, if a trigger makes it.
-    ///
-    /// # Safety
-    /// The call must be one that PostgreSQL makes.
-    pub unsafe fn of(call: pg_sys::FunctionCallInfo, function: &'static str) -> Result<TriggerCall, Error> {
-        // SAFETY: a call has a context or none, and the node says what it is.
-        unsafe {
-            let context = (*call).context;
-            if context.is_null() || !is_a(context, pg_sys::NodeTag::T_TriggerData) {
-                return Err(Error::CalledWithoutTrigger { function });
-            }
-            Ok(TriggerCall { data: *context.cast::<pg_sys::TriggerData>() })
-        }
+    pub fn of(call: &Call, function: &'static str) -> Result<TriggerCall, Error> {
+        let context = call.context(pg_sys::NodeTag::T_TriggerData).ok_or(Error::CalledWithoutTrigger { function })?;
+        // SAFETY: the node is one of a trigger.
+        Ok(TriggerCall { data: unsafe { *context.cast::<pg_sys::TriggerData>() } })
     }
 
-    /// The table.
-    pub fn relation(&self) -> pg_sys::Oid {
+    /// Tells all sessions that the table has changed, once that is committed.
+    pub fn announce(&self) {
         // SAFETY: the trigger's table is open as long as the call lasts.
-        unsafe { (*self.data.tg_relation).rd_id }
+        unsafe { pg_sys::CacheInvalidateRelcacheByRelid((*self.data.tg_relation).rd_id) };
     }
 
     /// Whether it is about a row that changes.

@@ -3,6 +3,8 @@
 use pgrx::memcxt::PgMemoryContexts;
 use pgrx::pg_sys;
 
+use super::call::Call;
+
 /// The result of a set-returning function, filled while the function runs.
 pub struct Tuplestore {
     store: *mut pg_sys::Tuplestorestate,
@@ -13,14 +15,11 @@ pub struct Tuplestore {
 
 impl Tuplestore {
     /// Prepares the result of the function that is being called.
-    ///
-    /// # Safety
-    /// The call must be that of a function declared as returning a table.
-    pub unsafe fn open(call: pg_sys::FunctionCallInfo) -> Tuplestore {
-        // SAFETY: the caller says so; PostgreSQL raises an error where no set is accepted, and has prepared the result then.
+    pub fn open(call: &Call) -> Tuplestore {
+        // SAFETY: PostgreSQL raises an error where no set is accepted, and has prepared the result then.
         unsafe {
-            pg_sys::InitMaterializedSRF(call, 0);
-            let result = (*call).resultinfo.cast::<pg_sys::ReturnSetInfo>();
+            pg_sys::InitMaterializedSRF(call.info(), 0);
+            let result = (*call.info()).resultinfo.cast::<pg_sys::ReturnSetInfo>();
             let per_row = PgMemoryContexts::new("extensions: row of a result");
             Tuplestore { store: (*result).setResult, columns: (*result).setDesc, per_row }
         }
@@ -30,7 +29,7 @@ impl Tuplestore {
     pub fn push<const N: usize>(&mut self, make: impl FnOnce() -> [Option<pg_sys::Datum>; N]) {
         // SAFETY: the store copies the row, of as many values as its description has columns, before their memory is freed.
         unsafe {
-            debug_assert_eq!((*self.columns).natts as usize, N);
+            assert_eq!((*self.columns).natts as usize, N);
             let values = self.per_row.switch_to(|_| make());
             let mut nulls = values.map(|value| value.is_none());
             let mut values = values.map(|value| value.unwrap_or(pg_sys::Datum::null()));

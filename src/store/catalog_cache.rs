@@ -28,8 +28,10 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::operations::entitlements;
 use crate::pg::installation;
+use crate::pg::isolation;
+use crate::pg::session;
 use crate::pg::settings;
-use crate::pg::snapshot::Visibility;
+use crate::pg::snapshot::{Snapshot, Visibility};
 use crate::store::catalog;
 use engine::catalog::Offer;
 use engine::usage::metering::Gift;
@@ -162,37 +164,28 @@ pub fn statistics() -> Statistics {
 impl Cache {
     /// Takes in what was announced, and says which contents are for the calling query.
     fn prepare(&mut self) -> Which {
-        // SAFETY: a query is running; its snapshot is active as long as this function runs.
-        let (snapshot, role) = unsafe {
-            pg_sys::AcceptInvalidationMessages();
-            (pg_sys::GetActiveSnapshot(), pg_sys::GetUserId())
-        };
+        session::take_in_announcements();
+        let role = session::role();
         if self.changes != installation::catalog_changes() || self.role != role {
             self.empty(role);
         }
-        // SAFETY: as above.
-        unsafe { self.contents_for(snapshot) }
+        Snapshot::with_active(|snapshot| self.contents_for(snapshot))
     }
 
-    /// # Safety
-    /// The snapshot must be one for reading tables (MVCC), and in use.
-    unsafe fn contents_for(&mut self, snapshot: pg_sys::Snapshot) -> Which {
-        // SAFETY: the caller says so.
-        unsafe {
-            if let Some((visibility, which)) = &self.last
-                && visibility.is_that_of(snapshot)
-            {
-                return *which;
-            }
-            let visibility = Visibility::of(snapshot);
-            let which = self.which(&visibility);
-            if which == Which::Own && !self.own_of.is_that_of(snapshot) {
-                self.own = Contents::default();
-                self.own_of.set(snapshot);
-            }
-            self.last = Some((visibility, which));
-            which
+    fn contents_for(&mut self, snapshot: &Snapshot) -> Which {
+        if let Some((visibility, which)) = &self.last
+            && visibility.is_that_of(snapshot)
+        {
+            return *which;
         }
+        let visibility = Visibility::of(snapshot);
+        let which = self.which(&visibility);
+        if which == Which::Own && !self.own_of.is_that_of(snapshot) {
+            self.own = Contents::default();
+            self.own_of.set(snapshot);
+        }
+        self.last = Some((visibility, which));
+        which
     }
 
     fn empty(&mut self, role: pg_sys::Oid) {
@@ -205,16 +198,12 @@ impl Cache {
     }
 
     fn which(&mut self, visibility: &Visibility) -> Which {
-        // SAFETY: reading the isolation level and taking a snapshot are possible in any transaction; while a query runs in
-        // parallel no snapshot can be taken.
-        unsafe {
-            // Only what is read in the transaction itself is watched for conflicts.
-            if pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32 {
-                return Which::Own;
-            }
-            if self.since.is_none() && !pg_sys::IsInParallelMode() {
-                self.since = Some(Visibility::of(pg_sys::GetLatestSnapshot()));
-            }
+        // Only what is read in the transaction itself is watched for conflicts.
+        if session::is_serializable() {
+            return Which::Own;
+        }
+        if self.since.is_none() {
+            self.since = Visibility::of_latest();
         }
         match &self.since {
             Some(since) if visibility.includes(since) => Which::Shared,
@@ -234,11 +223,7 @@ impl Cache {
     }
 
     fn sees_everything(&mut self) -> bool {
-        let sees = |table: pg_sys::Oid| {
-            // SAFETY: the table was read a moment ago; a table that is gone has no policies.
-            let security = unsafe { pg_sys::check_enable_rls(table, pg_sys::InvalidOid, true) };
-            security != pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
-        };
+        let sees = |table| !isolation::hides_rows(table);
         *self.sees_everything.get_or_insert_with(|| installation::catalog_tables().into_iter().all(sees))
     }
 
