@@ -438,6 +438,9 @@ fn what_was_granted_otherwise_stays() {
         .batch_execute("SELECT grant_marketplace_access('clerk', 'shop'), revoke_marketplace_access('clerk', 'shop')")
         .unwrap();
     assert_eq!(held(&mut client, "stranger"), strangers);
+    // What is written down goes with the extension, and nothing of it is in the way.
+    client.batch_execute("DROP EXTENSION extensions").unwrap();
+    assert_eq!(text(&mut client, "SELECT to_regclass('marketplace_access')"), None);
 }
 
 #[test]

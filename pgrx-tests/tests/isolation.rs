@@ -103,6 +103,12 @@ fn nobody_reaches_another_user_through_functions_or_directly() {
         ("SELECT suspend_add_on('victim', '{brigade}')", Err("other_user")),
         ("SELECT resume_add_on('victim', '{brigade}')", Err("other_user")),
         ("SELECT renew_add_on('victim', '{brigade}', 19.99)", Err("other_user")),
+        ("SELECT * FROM consume_feature('victim', 'agent_platform')", Err("other_user")),
+        ("SELECT * FROM release_feature('victim', 'agent_platform')", Err("other_user")),
+        ("SELECT * FROM set_feature_usage('victim', 'agent_platform', 0)", Err("other_user")),
+        ("SELECT count(*) FROM feature_usage('victim')", Ok("0")),
+        ("SELECT * FROM merge_carts('victim', 'thief')", Err("other_user")),
+        ("SELECT * FROM merge_carts('thief', 'victim')", Err("other_user")),
         // What is somebody else's and what is not there look alike.
         ("SELECT fail_checkout('{brigade}')", Err("other_user")),
         ("SELECT refund_purchase('{brigade}')", Err("other_user")),

@@ -195,12 +195,12 @@ static MAY_USE_SCHEMA: Statement<(bool,)> = Statement::new(
 
 static ROLE_NAME: Statement<(String,)> = Statement::new("SELECT $1::pg_catalog.regrole::pg_catalog.text");
 
-/// Whether the table is there in which levels are written down.
-static HAS_RECORD: Statement<(bool,)> = Statement::new(
-    "SELECT EXISTS (SELECT
-                      FROM pg_catalog.pg_class c
-                      JOIN pg_catalog.pg_extension e ON e.extnamespace = c.relnamespace
-                     WHERE e.extname = 'extensions' AND c.relname = 'marketplace_access' AND c.relkind = 'r')",
+/// The table in which levels are written down, if it is there.
+static RECORD_TABLE: Statement<(pg_sys::Oid,)> = Statement::new(
+    "SELECT c.oid
+       FROM pg_catalog.pg_class c
+       JOIN pg_catalog.pg_extension e ON e.extnamespace = c.relnamespace
+      WHERE e.extname = 'extensions' AND c.relname = 'marketplace_access' AND c.relkind = 'r'",
 );
 
 static RECORDED: Statement<(String, String)> = Statement::new(
@@ -324,24 +324,25 @@ fn role_name(role: pg_sys::Oid) -> Result<String, Error> {
     Ok(ROLE_NAME.execute_one(params![role], |(name,)| name)?.unwrap_or_default())
 }
 
-fn has_record() -> Result<bool, Error> {
-    Ok(HAS_RECORD.execute_one(params![], |(answer,)| answer)?.unwrap_or_default())
+fn record_table() -> Result<Option<pg_sys::Oid>, Error> {
+    RECORD_TABLE.execute_one(params![], |(table,)| table)
 }
 
 /// The levels that the role was given, each with what it gave.
 fn recorded(role: pg_sys::Oid) -> Result<Vec<(String, String)>, Error> {
-    if has_record()? { RECORDED.execute_all(params![role], |row| row) } else { Ok(Vec::new()) }
+    if record_table()?.is_some() { RECORDED.execute_all(params![role], |row| row) } else { Ok(Vec::new()) }
 }
 
 fn record(role: pg_sys::Oid, level: &str, given: Vec<&str>) -> Result<(), Error> {
-    if !has_record()? {
+    if record_table()?.is_none() {
         create_record()?;
     }
     FORGET.perform(params![role, level])?;
     RECORD.perform(params![role, level, given]).map(|_| ())
 }
 
-/// An ordinary table of the owner's, not one of the extension's: pg_dump saves it, as it saves the privileges.
+/// An ordinary table of the owner's, not one of the extension's: pg_dump saves it, as it saves the privileges. It goes with the
+/// extension, as they do.
 fn create_record() -> Result<(), Error> {
     let (schema, owner) = (installation::schema()?, installation::owner()?);
     let _owner = Restricted::to_owner(owner);
@@ -353,5 +354,5 @@ fn create_record() -> Result<(), Error> {
         "COMMENT ON TABLE {schema}.marketplace_access IS
          'What grant_marketplace_access() has given to whom, so that revoke_marketplace_access() takes nothing else.'"
     ));
-    Ok(())
+    record_table()?.map_or(Ok(()), installation::drop_with_extension)
 }

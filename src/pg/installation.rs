@@ -106,6 +106,19 @@ pub fn extension() -> Result<pg_sys::Oid, Error> {
     without_connection().map(|installation| installation.extension)
 }
 
+/// Has DROP EXTENSION drop a table that is none of the extension's, as ALTER ... DEPENDS ON EXTENSION does for other objects.
+pub fn drop_with_extension(table: pg_sys::Oid) -> Result<(), Error> {
+    let address = |class, object| pg_sys::ObjectAddress { classId: class, objectId: object, objectSubId: 0 };
+    let table = address(pg_sys::RelationRelationId, table);
+    let extension = address(pg_sys::ExtensionRelationId, extension()?);
+    // SAFETY: both objects are there; this writes a row of a catalog, and lets what follows see it.
+    unsafe {
+        pg_sys::recordDependencyOn(&table, &extension, pg_sys::DependencyType::DEPENDENCY_AUTO_EXTENSION);
+        pg_sys::CommandCounterIncrement();
+    }
+    Ok(())
+}
+
 /// How often a table of the extension was changed in any way: what was found out about its columns may no longer be so.
 pub fn table_changes() -> u64 {
     TABLE_CHANGES.get()
