@@ -3,13 +3,12 @@
 
 use std::cell::Cell;
 
-use pgrx::pg_sys;
-
 use super::expected;
 use crate::error::Error;
 use crate::params;
 use crate::pg::installation;
 use crate::pg::locks::{self, FreshSnapshot};
+use crate::pg::session;
 use crate::pg::statement::{Statement, command};
 
 /// Name, body and whole definition of the extension's functions that are written in SQL.
@@ -32,7 +31,7 @@ pub fn follow() -> Result<Option<FreshSnapshot>, Error> {
     }
     let is_stale = !stale(&installation.schema)?.is_empty();
     if is_stale {
-        if !may_write() {
+        if !session::may_write() {
             return Err(Error::SchemaRenamed { schema: installation.schema.clone() });
         }
         locks::lock_extension();
@@ -61,9 +60,4 @@ fn schema_in<'a>(body: &'a str, template: &str) -> Option<&'a str> {
     let after = rest.split("@extschema@").next()?;
     let body = body.strip_prefix(before)?;
     body.find(after).map(|end| &body[..end])
-}
-
-fn may_write() -> bool {
-    // SAFETY: these read variables.
-    unsafe { !(pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() || pg_sys::IsInParallelMode()) }
 }

@@ -20,6 +20,12 @@ pub fn is_serializable() -> bool {
     unsafe { pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32 }
 }
 
+/// Whether the transaction may write, here and now.
+pub fn may_write() -> bool {
+    // SAFETY: these read variables.
+    unsafe { !(pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() || pg_sys::IsInParallelMode()) }
+}
+
 /// With RUST_BACKTRACE in the server's environment, every error would carry a backtrace in its DETAIL, PostgreSQL's own
 /// errors too. Whoever wants that can still set RUST_LIB_BACKTRACE.
 pub fn hide_backtraces() {
