@@ -6,8 +6,9 @@ use super::{Answer, at_least};
 use crate::error::Error;
 use crate::operations::pricing::{self, Priced, Request, Totals};
 use crate::pg::call::Call;
-use crate::pg::datum::{Amount, Id, Json, Text, Timestamp, required, text_datum};
+use crate::pg::datum::{Amount, Id, Text, Timestamp, required, text_datum};
 use crate::pg::document::{self, Document};
+use crate::pg::jsonb::Jsonb;
 use crate::pg::settings;
 use crate::pg::tuplestore::Tuplestore;
 use crate::store::catalog_cache;
@@ -37,10 +38,12 @@ fn quote_items(
     tier_code: default!(Option<Text>, "NULL"),
     promo_code: default!(Option<Text>, "NULL"),
     at: default!(Option<Timestamp>, "pg_catalog.now()"),
-) -> Answer<Json> {
+) -> Answer<Jsonb> {
     let malformed = |malformed| Error::MalformedArgument { argument: "items", malformed, shape: items::SHAPE };
-    let items = required(items, "items")?.read("items", document::ITEMS)?.map_err(malformed)?;
-    let quantities = items::parse(&items).map_err(malformed)?;
+    let quantities = {
+        let items = required(items, "items")?.read("items", document::ITEMS)?.map_err(malformed)?;
+        items::parse(&items).map_err(malformed)?
+    };
     Ok(pricing::price_items(request(user_id, tier_code, promo_code, at)?, &quantities)?.to_json())
 }
 
@@ -50,7 +53,7 @@ fn price_cart(
     tier_code: default!(Option<Text>, "NULL"),
     promo_code: default!(Option<Text>, "NULL"),
     at: default!(Option<Timestamp>, "pg_catalog.now()"),
-) -> Answer<Json> {
+) -> Answer<Jsonb> {
     Ok(stored_cart(user_id, tier_code, promo_code, at)?.to_json())
 }
 

@@ -11,9 +11,10 @@ use crate::error::Error;
 use crate::operations::payments::{Means, Payment};
 use crate::operations::pricing::{self, Priced, Request};
 use crate::params;
-use crate::pg::datum::{Json, new_id};
+use crate::pg::datum::new_id;
 use crate::pg::document::DocumentColumn;
 use crate::pg::isolation;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::{FreshSnapshot, LatestSnapshot, lock_user, transaction_keeps_its_snapshot};
 use crate::pg::statement::Statement;
 use crate::store::cart::{self, StoredLine};
@@ -37,7 +38,7 @@ static FIND_KEY: Statement<(Uuid, DocumentColumn)> = Statement::new(
 static INSERT: Statement<(Uuid, Uuid)> = Statement::new(
     "INSERT INTO @extschema@.add_on_purchases
             (user_id, checkout_id, promo_code, currency, add_on_id, amount, quantity, metadata)
-     SELECT $1, $2, $3, $4, line.add_on_id, (line.cents::numeric / 100), line.quantity, line.metadata::pg_catalog.jsonb
+     SELECT $1, $2, $3, $4, line.add_on_id, (line.cents::numeric / 100), line.quantity, COALESCE(line.metadata, $9)
        FROM unnest($5, $6, $7, $8) AS line (add_on_id, cents, quantity, metadata)
      RETURNING add_on_id, id",
 );
@@ -186,6 +187,7 @@ fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<Sold>, 
     let add_on_ids: Vec<Uuid> = sold.iter().map(|sold| sold.add_on_id).collect();
     let cents: Vec<i64> = sold.iter().map(|sold| sold.amount.cents()).collect();
     let quantities: Vec<i32> = sold.iter().map(|sold| sold.quantity).collect();
+    let (snapshots, first) = snapshots(order, priced);
     let params = params![
         &order.user_id,
         checkout_id,
@@ -194,7 +196,8 @@ fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<Sold>, 
         &add_on_ids,
         &cents,
         &quantities,
-        &snapshots(order, priced),
+        &snapshots,
+        first,
     ];
     let written: HashMap<Uuid, Uuid> = INSERT.execute_all(params, |row| row)?.into_iter().collect();
     sold.retain_mut(|sold| written.get(&sold.add_on_id).inspect(|&&id| sold.purchase_id = id).is_some());
@@ -221,18 +224,21 @@ struct CheckoutSnapshot<'a> {
     idempotency_key: Option<&'a str>,
 }
 
-fn snapshots(order: &Order, priced: &Priced) -> Vec<String> {
-    priced.with_document(|quote| {
+/// The snapshots of all purchases but the first, whose place is empty, and that of the first: it can be as long as all others.
+fn snapshots(order: &Order, priced: &Priced) -> (Vec<Option<Jsonb>>, Option<Jsonb>) {
+    let mut snapshots: Vec<Option<Jsonb>> = priced.with_document(|quote| {
         let snapshot = |(position, quote_line): (usize, &LineDocument)| {
             let checkout = (position == 0).then(|| CheckoutSnapshot {
                 quote,
                 request: order.fingerprint(),
                 idempotency_key: order.idempotency_key.as_deref(),
             });
-            Json::of(&Snapshot { quote_line, position, checkout }).0
+            Some(Jsonb::of(&Snapshot { quote_line, position, checkout }))
         };
         quote.lines().iter().enumerate().map(snapshot).collect()
-    })
+    });
+    let first = snapshots.first_mut().and_then(Option::take);
+    (snapshots, first)
 }
 
 /// Takes the uses that the price counts on: of bundles by id, then of the code.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::pg::datum::{Json, iso_8601};
+use crate::pg::datum::iso_8601;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::settings;
 use crate::store::cart::{self, StoredLine};
 use crate::store::carts::{self, Batch};
@@ -135,8 +136,8 @@ impl Priced {
     }
 
     /// The quote as callers see it.
-    pub fn to_json(&self) -> Json {
-        self.with_document(|document| Json::of(document))
+    pub fn to_json(&self) -> Jsonb {
+        self.with_document(|document| Jsonb::of(document))
     }
 
     /// Hands the quote's document to somebody.

@@ -374,7 +374,7 @@ pub fn from_server(bytes: &[u8]) -> String {
 }
 
 /// A string as text of the database. What is behind a NUL, which no text can hold, is cut off.
-fn to_server(text: &str) -> CString {
+pub fn to_server(text: &str) -> CString {
     let text = text.split('\0').next().unwrap_or_default();
     // SAFETY: the function reads so many bytes and returns them, or a C string of the converted text.
     let converted = unsafe { pg_sys::pg_any_to_server(text.as_ptr().cast(), text.len() as i32, UTF8) };
@@ -383,6 +383,24 @@ fn to_server(text: &str) -> CString {
     } else {
         // SAFETY: as above.
         unsafe { CStr::from_ptr(converted) }.to_owned()
+    }
+}
+
+/// A number as a `numeric` stores it, from its digits; NaN for what is no number.
+pub fn digits_of(digits: &str) -> Vec<u8> {
+    let text = CString::new(digits).unwrap_or_default();
+    let (no_type, no_modifier) = (pg_sys::Datum::from(0), pg_sys::Datum::from(-1_i32));
+    // SAFETY: the function takes a C string, a type that it does not look at, and a modifier; it returns a new numeric, of as many
+    // bytes as it says, or raises an error.
+    unsafe {
+        let arguments = [Some(text.as_ptr().into()), Some(no_type), Some(no_modifier)];
+        let Some(number) = pgrx::direct_function_call_as_datum(pg_sys::numeric_in, &arguments) else {
+            return Vec::new();
+        };
+        let number = number.cast_mut_ptr::<pg_sys::varlena>();
+        let bytes = std::slice::from_raw_parts(number.cast::<u8>(), varlena::varsize_any(number)).to_vec();
+        pg_sys::pfree(number.cast());
+        bytes
     }
 }
 

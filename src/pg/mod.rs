@@ -9,6 +9,7 @@ pub mod drops;
 pub mod extension_script;
 pub mod installation;
 pub mod isolation;
+pub mod jsonb;
 pub mod locks;
 pub mod owner;
 pub mod parameter;

@@ -6,6 +6,7 @@ use pgrx::{IntoDatum, pg_sys};
 use uuid::Uuid;
 
 use super::datum::{Id, Json, Timestamp, text_datum};
+use super::jsonb::Jsonb;
 
 /// A value that a statement can be given.
 pub trait Parameter {
@@ -81,6 +82,10 @@ parameter! {
     Interval, INTERVALOID, interval => interval.into_datum();
     JsonText<'_>, JSONBOID, text => Json(text.0.to_owned()).into_datum();
     Json, JSONBOID, document => document.clone().into_datum();
+    Jsonb, JSONBOID, document => Some(document.datum());
+    Option<Jsonb>, JSONBOID, document => document.as_ref().map(Jsonb::datum);
+    Vec<Option<Jsonb>>, JSONBARRAYOID, documents =>
+        documents.iter().map(|document| document.as_ref().map(Stored)).collect::<Vec<Option<Stored>>>().into_datum();
 }
 
 impl<T: Parameter + ?Sized> Parameter for &T {
@@ -103,5 +108,18 @@ impl IntoDatum for Borrowed<'_> {
 
     fn type_oid() -> pg_sys::Oid {
         pg_sys::TEXTOID
+    }
+}
+
+/// An element of an array of documents, which is copied when PostgreSQL's array is made of it and not before.
+struct Stored<'a>(&'a Jsonb);
+
+impl IntoDatum for Stored<'_> {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.0.datum())
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::JSONBOID
     }
 }
