@@ -1556,7 +1556,7 @@ CREATE OR REPLACE FUNCTION @extschema@.enforce_purchase_transition() RETURNS tri
 LANGUAGE c AS 'MODULE_PATHNAME', 'enforce_purchase_transition_wrapper';
 COMMENT ON FUNCTION @extschema@.enforce_purchase_transition() IS
 'Refuses changes of a purchase''s status that its life does not allow (semantics 4). A trigger of add_on_purchases calls it.
-Errors: 23514 illegal_transition.';
+Errors: 23514 illegal_transition; 39P01 called_without_trigger.';
 
 CREATE FUNCTION @extschema@.expected_objects() RETURNS TABLE (
     "kind" pg_catalog.text,
@@ -1844,7 +1844,7 @@ CREATE OR REPLACE FUNCTION @extschema@.invalidate_catalog_cache() RETURNS trigge
 LANGUAGE c AS 'MODULE_PATHNAME', 'invalidate_catalog_cache_wrapper';
 COMMENT ON FUNCTION @extschema@.invalidate_catalog_cache() IS
 'Tells the catalog caches of all sessions that a table has changed. Triggers of the tables of the catalog call it.
-Errors: none.';
+Errors: 39P01 called_without_trigger.';
 
 CREATE FUNCTION @extschema@.is_member(class regclass, object oid) RETURNS boolean
 LANGUAGE sql COST 100 SET search_path = pg_catalog, pg_temp AS $$
@@ -1871,6 +1871,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     link record;
     obstacles text;
+    reason text;
 BEGIN
     FOR link IN SELECT * FROM @extschema@.reference_links() LOOP
         reference := link.reference;
@@ -1896,8 +1897,14 @@ BEGIN
                 EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I FOREIGN KEY (%I) REFERENCES %s (%I) NOT VALID',
                                link.from_table, link.constraint_name, link.from_column, link.to_table, link.to_column);
             EXCEPTION WHEN invalid_foreign_key OR undefined_column OR datatype_mismatch OR wrong_object_type THEN
+                GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
                 status := 'not linked';
-                detail := SQLERRM;
+                detail := concat_ws(': ', SQLERRM, nullif(reason, ''));
+                IF SQLSTATE = '42804' THEN
+                    detail := format('%s Make %s %s; the extension''s column must stay as it is', detail, split_part(link.reference, ' -> ', 2),
+                                     (SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+                                       WHERE a.attrelid = link.from_table AND a.attname = link.from_column));
+                END IF;
                 RETURN NEXT;
                 CONTINUE;
             END;
