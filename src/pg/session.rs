@@ -34,9 +34,3 @@ pub fn hide_backtraces() {
         unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     }
 }
-
-/// Whether the transaction can write: not on a standby, not in a parallel worker, and not where it was told to read only.
-pub fn may_write() -> bool {
-    // SAFETY: these read variables.
-    unsafe { !(pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() || pg_sys::IsInParallelMode()) }
-}
