@@ -889,6 +889,16 @@ errors! {
         hint: "Look at the purchase again: another session may have changed it.";
     }
 
+    /// A user is to take the place of the same user.
+    SameUser {
+        /// The user.
+        user_id: String,
+    } => InvalidParameterValue "same_user" {
+        message: "replacement must be somebody else than \"{user_id}\"";
+        detail: "Purchases stay under the replacement, so that they no longer name the person.";
+        hint: "Pass another name, or NULL for a new one.";
+    }
+
     /// A column of a table is not what it was.
     SchemaChanged {
         /// The table.

@@ -21,7 +21,7 @@ const SITUATION: &str = "
     UPDATE cart_items SET added_at = now() - interval '2 months' WHERE user_id = 'dave'";
 
 /// The functions and their calls.
-pub const WRITES: [(&str, &str); 24] = [
+pub const WRITES: [(&str, &str); 25] = [
     ("load_sample_catalog", "DELETE FROM add_on_bundles; SELECT * FROM load_sample_catalog()"),
     ("add_to_cart", "SELECT * FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003', 2)"),
     ("set_cart_quantity", "SELECT * FROM set_cart_quantity('ada', 'a0000000-0000-4000-8000-000000000003', 7)"),
@@ -80,6 +80,7 @@ pub const WRITES: [(&str, &str); 24] = [
         r#"SELECT apply_lago_event('{"webhook_type": "subscription.terminated", "object_type": "subscription",
              "subscription": {"lago_id": "sub_1", "status": "terminated", "terminated_at": "2026-01-01T00:00:00Z"}}')"#,
     ),
+    ("forget_user", "SELECT * FROM forget_user('carol')"),
     ("run_maintenance", "SELECT * FROM run_maintenance()"),
 ];
 

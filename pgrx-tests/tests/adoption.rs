@@ -77,7 +77,10 @@ fn every_obstacle_is_told_with_its_rows_before_anything_is_written() {
     assert_eq!(obstacles(&mut client, "SELECT 1"), Vec::<String>::new());
     let archive = "00000000-0000-4000-8000-0000000000a1";
     let cases = [
-        ("UPDATE add_ons SET category = 'storage' WHERE name = 'Archive'", vec!["add_ons_category_check", archive]),
+        (
+            "UPDATE add_ons SET category = 'invalid_category' WHERE name = 'Archive'",
+            vec!["add_ons_category_check", archive],
+        ),
         ("UPDATE add_ons SET base_price = -1 WHERE name = 'Archive'", vec!["add_ons_base_price_check", archive]),
         ("ALTER TABLE add_ons DROP COLUMN category", vec!["column category: it is missing"]),
         (
@@ -133,7 +136,7 @@ fn every_obstacle_is_told_with_its_rows_before_anything_is_written() {
         assert_eq!(found.len(), 1, "{change}: {found:?}");
         assert!(told.iter().all(|words| found[0].contains(words)), "{change}: {found:?}");
     }
-    client.batch_execute("UPDATE add_ons SET category = 'storage'").unwrap();
+    client.batch_execute("UPDATE add_ons SET category = 'Storage'").unwrap();
     let told = adopt(&mut client, "'public'");
     assert!(told.iter().all(|[_, status, _]| ["obstacle", "absent"].contains(&status.as_str())), "{told:?}");
     assert_eq!(text(&mut client, "SELECT count(*) FROM shop.cart_items").unwrap(), "0");
@@ -177,4 +180,30 @@ fn a_million_rows_are_taken_over_at_once_or_not_at_all() {
     assert_eq!(text(&mut client, difference).unwrap(), "0");
     client.batch_execute("ROLLBACK").unwrap();
     assert_eq!(text(&mut client, "SELECT count(*) FROM shop.add_on_purchases").unwrap(), "0");
+}
+
+/// A table of the old schema can be something else under the same name; and what ours has no column for is told.
+#[test]
+fn tables_that_are_something_else_are_skipped_and_columns_left_behind_are_told() {
+    let mut client = predecessor("skipping");
+    client
+        .batch_execute(
+            "DROP TABLE pricing_rules; CREATE TABLE pricing_rules (model text PRIMARY KEY, markup numeric);
+             ALTER TABLE add_ons ADD COLUMN slug text, ADD COLUMN \"launch URL\" text",
+        )
+        .unwrap();
+    let refused = adopt(&mut client, "'public'");
+    assert!(refused.iter().any(|[table, status, _]| table == "pricing_rules" && status == "obstacle"), "{refused:?}");
+    let told = adopt(&mut client, "'public', skip => '{pricing_rules}'");
+    let row = |table: &str, status: &str| {
+        told.iter().find(|[t, s, _]| t == table && s == status).map(|[.., detail]| detail.as_str())
+    };
+    assert_eq!(row("pricing_rules", "skipped"), Some("left as it is, as you asked"), "{told:?}");
+    assert!(row("add_ons", "left behind").is_some_and(|detail| detail.ends_with("slug, \"launch URL\"")), "{told:?}");
+    assert_eq!(
+        text(&mut client, "SELECT count(*) = (SELECT count(*) FROM public.add_ons) FROM shop.add_ons").unwrap(),
+        "t"
+    );
+    let unknown = refusal(&mut client, "SELECT * FROM shop.adopt_tables('public', skip => '{prices}')");
+    assert_eq!((unknown.0.as_str(), unknown.1.as_str()), ("22023", "unknown_word"));
 }

@@ -153,6 +153,7 @@ const CASES: &[(&str, &str)] = &[
         "called_without_trigger",
         "CREATE FUNCTION stray() RETURNS integer LANGUAGE c AS 'extensions', 'invalidate_catalog_cache_wrapper'; SELECT stray()",
     ),
+    ("same_user", "SELECT * FROM forget_user('ada', 'ada')"),
     (
         "schema_renamed",
         "ALTER SCHEMA public RENAME TO renamed; SET LOCAL transaction_read_only = on; SELECT * FROM renamed.check_marketplace()",

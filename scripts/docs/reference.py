@@ -21,6 +21,7 @@ SECTIONS = {
                                "resolve_dispute", "purchase_history"],
     "Subscriptions": ["grant_add_on", "renew_add_on", "cancel_add_on", "suspend_add_on", "resume_add_on"],
     "Webhooks": ["apply_stripe_event", "apply_lago_event"],
+    "Personal data": ["export_user", "forget_user"],
     "Catalog": ["search_add_ons", "load_sample_catalog", "export_catalog", "import_catalog"],
     "Operations": ["marketplace_status", "check_marketplace", "run_maintenance", "schedule_maintenance", "catalog_cache_stats",
                    "link_reference_tables", "unlink_reference_tables"],

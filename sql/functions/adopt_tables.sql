@@ -1,12 +1,12 @@
 -- Taking over the tables of a database that was made from plain SQL files. Dynamic throughout, because their columns are not known.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-COMMENT ON FUNCTION @extschema@.check_adoption(text, text) IS
+COMMENT ON FUNCTION @extschema@.check_adoption(text, text, text[]) IS
 'Refuses schemas that adopt_tables() cannot take tables from. Only that calls it.
 Arguments: source_schema; time_zone.
 Returns: nothing.
 Errors: 22023 null_argument, invalid_source_schema.';
-ALTER FUNCTION @extschema@.check_adoption(text, text) COST 1000;
+ALTER FUNCTION @extschema@.check_adoption(text, text, text[]) COST 1000;
 
 -- Each column of ours as an expression over the old table "s": converted where the type differs; its default where it is missing,
 -- and where it is NULL but may not be.
@@ -180,7 +180,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.adopt_rows(regclass, regclass) IS
 'Copies the rows of an old table into ours, and tells how far it is. Only adopt_tables() calls it.';
 
-CREATE FUNCTION @extschema@.adopt_tables_body(source_schema name, time_zone text, dry_run boolean)
+CREATE FUNCTION @extschema@.adopt_tables_body(source_schema name, time_zone text, dry_run boolean, skip text[])
 RETURNS TABLE (object text, status text, detail text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
@@ -191,8 +191,9 @@ DECLARE
     is_free boolean;
     is_clear boolean := true;
     row_count bigint;
+    left_behind text;
 BEGIN
-    PERFORM @extschema@.check_adoption(source_schema, time_zone);
+    PERFORM @extschema@.check_adoption(source_schema, time_zone, skip);
     -- Every conversion goes by it, and it ends with the function.
     PERFORM set_config('timezone', time_zone, true);
     -- Everything is looked at before anything is written, and nobody writes to the old tables meanwhile.
@@ -201,6 +202,12 @@ BEGIN
         new_table := format('%s.%I', '@extschema@', object)::regclass;
         EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', new_table) INTO is_free;
         status := 'obstacle';
+        IF object = ANY (skip) THEN
+            status := 'skipped';
+            detail := 'left as it is, as you asked';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
         IF NOT is_free THEN
             detail := format('%s holds rows already', new_table);
             is_clear := false;
@@ -225,7 +232,7 @@ BEGIN
     FOREACH object IN ARRAY tables LOOP
         old_table := to_regclass(format('%I.%I', source_schema, object));
         new_table := format('%s.%I', '@extschema@', object)::regclass;
-        CONTINUE WHEN old_table IS NULL;
+        CONTINUE WHEN old_table IS NULL OR object = ANY (skip);
         IF dry_run THEN
             status := 'can be adopted';
             EXECUTE format('SELECT count(*) FROM %s', old_table) INTO row_count;
@@ -236,26 +243,37 @@ BEGIN
         END IF;
         detail := format('%s %s', row_count, CASE row_count WHEN 1 THEN 'row' ELSE 'rows' END);
         RETURN NEXT;
+        SELECT string_agg(quote_ident(o.attname), ', ' ORDER BY o.attnum) INTO left_behind
+          FROM pg_attribute o
+         WHERE o.attrelid = old_table AND o.attnum > 0 AND NOT o.attisdropped
+           AND NOT EXISTS (SELECT FROM pg_attribute n WHERE n.attrelid = new_table AND n.attname = o.attname AND NOT n.attisdropped);
+        IF left_behind IS NOT NULL THEN
+            status := 'left behind';
+            detail := format('columns that ours does not have: %s', left_behind);
+            RETURN NEXT;
+        END IF;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adopt_tables_body(name, text, boolean) IS
+COMMENT ON FUNCTION @extschema@.adopt_tables_body(name, text, boolean, text[]) IS
 'What adopt_tables() does, which has it run as the owner of the tables. Only that calls it.';
 
-CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false)
+CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false,
+                                        skip text[] DEFAULT '{}')
 RETURNS TABLE (object text, status text, detail text)
 LANGUAGE c SECURITY DEFINER COST 100000000 ROWS 10 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean) IS
+COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean, text[]) IS
 'Takes over the rows of a database that was made from the plain-SQL files which came before the extension: from tables of the same
 names in another schema, whatever of their columns they have. Ids are kept. It is one transaction, and the old tables are only read.
 Arguments: source_schema, where the old tables are; time_zone, whose local times their timestamps without time zone are;
-dry_run, to look for obstacles and write nothing.
+dry_run, to look for obstacles and write nothing; skip, tables that are left as they are, because the old one of that name is something
+else or is not wanted.
 Everything is checked first: columns, values that do not fit, and every constraint. If anything is in the way, nothing is written.
 Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes are stored upper-cased. Notices
 tell how far it is.
-Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle; detail,
-the number of rows, or what is wrong with which of them.
-Errors: 22023 null_argument, invalid_source_schema; 22023, an unknown time zone; 42501, no right to read or write.';
+Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle, skipped,
+left behind; detail, the number of rows, what is wrong with which of them, or the columns that ours does not have.
+Errors: 22023 null_argument, invalid_source_schema, unknown_word; 22023, an unknown time zone; 42501, no right to read or write.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -20,7 +20,7 @@ CREATE TABLE @extschema@.add_ons (
     CONSTRAINT add_ons_pkey PRIMARY KEY (id),
     CONSTRAINT add_ons_name_key UNIQUE (name),
     CONSTRAINT add_ons_category_check
-        CHECK (category IN ('ai-services', 'infrastructure', 'analytics', 'development', 'productivity')),
+        CHECK (category ~ '^[a-z0-9]+(-[a-z0-9]+)*$'),
     CONSTRAINT add_ons_base_price_check CHECK (base_price >= 0),
     CONSTRAINT add_ons_billing_type_check CHECK (billing_type IN ('one_time', 'monthly', 'annual', 'usage_based')),
     CONSTRAINT add_ons_trial_days_check CHECK (trial_days > 0),
@@ -33,7 +33,8 @@ COMMENT ON TABLE @extschema@.add_ons IS
 COMMENT ON COLUMN @extschema@.add_ons.id IS 'Identifies the add-on everywhere. Among equals, prices are decided by the smaller id.';
 COMMENT ON COLUMN @extschema@.add_ons.name IS 'The name shown to shoppers; unique.';
 COMMENT ON COLUMN @extschema@.add_ons.description IS 'What it does, for shoppers and for search_add_ons().';
-COMMENT ON COLUMN @extschema@.add_ons.category IS 'ai-services, infrastructure, analytics, development or productivity.';
+COMMENT ON COLUMN @extschema@.add_ons.category IS 'A slug: words of small letters and digits, joined by hyphens. The sample catalog has ai-services, infrastructure, analytics, development
+and productivity.';
 COMMENT ON COLUMN @extschema@.add_ons.base_price IS 'List price of one unit, in the currency of the setting extensions.currency.';
 COMMENT ON COLUMN @extschema@.add_ons.billing_type IS
 'one_time, monthly, annual or usage_based. Buying grants a month, a year, or, for the other two, access without end.';

@@ -1,6 +1,8 @@
 -- From 1.0.0 to 1.1.0: CHANGELOG.md says what is new.
 
 ALTER TABLE @extschema@.add_ons
+    DROP CONSTRAINT add_ons_category_check,
+    ADD CONSTRAINT add_ons_category_check CHECK (category OPERATOR(pg_catalog.~) '^[a-z0-9]+(-[a-z0-9]+)*$'),
     ADD COLUMN trial_days integer,
     ADD CONSTRAINT add_ons_trial_days_check CHECK (trial_days > 0);
 ALTER TABLE @extschema@.promotional_codes

@@ -16,6 +16,7 @@ mod events;
 mod explain;
 mod installation;
 mod maintenance;
+mod personal_data;
 mod pricing;
 mod promotions;
 mod protection;

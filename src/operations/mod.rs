@@ -6,6 +6,7 @@ pub mod entitlements;
 pub mod events;
 pub mod maintenance;
 pub mod payments;
+pub mod personal_data;
 pub mod pricing;
 pub mod simulation;
 pub mod stripe_checkout;

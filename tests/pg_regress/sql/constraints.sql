@@ -3,7 +3,7 @@
 \set bolt '''a0000000-0000-4000-8000-000000000004'''
 
 SELECT call, refusal.* FROM unnest(ARRAY[
-    $call$INSERT INTO add_ons (name, category, base_price, billing_type) VALUES ('x', 'toys', 1, 'monthly')$call$,
+    $call$INSERT INTO add_ons (name, category, base_price, billing_type) VALUES ('x', 'AI & Chat', 1, 'monthly')$call$,
     $call$INSERT INTO add_ons (name, category, base_price, billing_type) VALUES ('x', 'analytics', -0.01, 'monthly')$call$,
     $call$INSERT INTO add_ons (name, category, base_price, billing_type) VALUES ('x', 'analytics', 100000000, 'monthly')$call$,
     $call$INSERT INTO add_ons (name, category, base_price, billing_type) VALUES ('x', 'analytics', 1, 'weekly')$call$,

@@ -1,0 +1,20 @@
+-- What people and the planner are told about the functions of src/api/personal_data.rs.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+COMMENT ON FUNCTION @extschema@.export_user(text) IS
+'Everything that is kept of a user, for a request of access under data protection law.
+Arguments: user_id.
+Returns: a document: user_id; cart_items, user_add_ons and add_on_purchases, with their rows as they are; promotional_codes, the codes that
+name the user. A user of whom nothing is kept gets empty lists.
+Errors: 22023 null_argument, invalid_user_id; 42501 other_user.';
+ALTER FUNCTION @extschema@.export_user(text) COST 20000;
+
+COMMENT ON FUNCTION @extschema@.forget_user(text, text) IS
+'Removes a person, and keeps the books right: the cart goes; purchases, with their amounts and uses, and the access that they paid for
+stay under another name, which also takes the place of the user in promotional codes. Backups and logs of the server are yours to think of.
+Arguments: user_id; replacement, the name under which they stay; by default a new one, different for every call.
+Returns: a row for each table: object, and affected, how many of its rows were removed or renamed.
+Errors: 22023 null_argument, invalid_user_id, same_user; 42501 other_user.';
+ALTER FUNCTION @extschema@.forget_user(text, text) COST 50000 ROWS 4;
+
+SET LOCAL search_path = @extschema@, pg_temp;

@@ -1,0 +1,78 @@
+//! What is kept of a person: handed over, and forgotten.
+
+use crate::error::Error;
+use crate::params;
+use crate::pg::datum::{Json, new_id};
+use crate::pg::isolation;
+use crate::pg::locks::lock_both;
+use crate::pg::statement::Statement;
+
+static EXPORT: Statement<(Json,)> = Statement::new(
+    "SELECT pg_catalog.jsonb_build_object(
+              'user_id', $1,
+              'cart_items', (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(c) ORDER BY c.added_at, c.id), '[]')
+                               FROM @extschema@.cart_items c WHERE c.user_id = $1),
+              'user_add_ons', (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(u) ORDER BY u.purchased_at, u.id), '[]')
+                                 FROM @extschema@.user_add_ons u WHERE u.user_id = $1),
+              'add_on_purchases', (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(p) ORDER BY p.purchased_at, p.id), '[]')
+                                     FROM @extschema@.add_on_purchases p WHERE p.user_id = $1),
+              'promotional_codes', (SELECT COALESCE(pg_catalog.jsonb_agg(c.code ORDER BY c.code), '[]')
+                                      FROM @extschema@.promotional_codes c
+                                     WHERE c.created_by = $1 OR (c.user_restrictions -> 'user_ids') ? $1))",
+);
+
+static FORGET_CART: Statement = Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1");
+
+/// Somebody without a name has an add-on once, however many people were forgotten under that name.
+static FORGET_ACCESS: Statement = Statement::new(
+    "DELETE FROM @extschema@.user_add_ons u
+      WHERE u.user_id = $1
+        AND EXISTS (SELECT FROM @extschema@.user_add_ons o WHERE o.user_id = $2 AND o.add_on_id = u.add_on_id)",
+);
+
+static RENAME_ACCESS: Statement =
+    Statement::new("UPDATE @extschema@.user_add_ons AS u SET user_id=$2 WHERE u.user_id = $1");
+
+/// The rows of a checkout stay together, and the quote that is kept with them no longer names the person.
+static RENAME_PURCHASES: Statement = Statement::new(
+    "UPDATE @extschema@.add_on_purchases AS p
+        SET user_id=$2, metadata=pg_catalog.jsonb_delete_path(
+                                   pg_catalog.jsonb_delete_path(p.metadata, ARRAY['quote', 'user_id']), ARRAY['extensions', 'quote', 'user_id'])
+      WHERE p.user_id = $1",
+);
+
+static RENAME_IN_CODES: Statement = Statement::new(
+    "UPDATE @extschema@.promotional_codes AS c
+        SET created_by=CASE WHEN c.created_by = $1 THEN $2 ELSE c.created_by END,
+            user_restrictions=CASE WHEN (c.user_restrictions -> 'user_ids') ? $1
+                                   THEN pg_catalog.jsonb_set(c.user_restrictions, '{user_ids}',
+                                          (SELECT pg_catalog.jsonb_agg(CASE WHEN named.id = $1 THEN $2 ELSE named.id END)
+                                             FROM pg_catalog.jsonb_array_elements_text(c.user_restrictions -> 'user_ids') named (id)))
+                                   ELSE c.user_restrictions END
+      WHERE c.created_by = $1 OR (c.user_restrictions -> 'user_ids') ? $1",
+);
+
+/// Everything that is kept of a user.
+pub fn export(user_id: &str) -> Result<Json, Error> {
+    isolation::check_user(user_id)?;
+    let document = EXPORT.read_one(params![user_id], |(document,)| document)?;
+    document.ok_or(Error::NotInstalled)
+}
+
+/// Removes what belongs to the person, and gives what belongs to the books to somebody without a name. Says of each table how many
+/// rows were concerned.
+pub fn forget(user_id: &str, replacement: Option<String>) -> Result<Vec<(&'static str, u64)>, Error> {
+    let replacement = replacement.unwrap_or_else(|| format!("forgotten {}", new_id()));
+    if replacement == user_id {
+        return Err(Error::SameUser { user_id: replacement });
+    }
+    lock_both(user_id, &replacement)?;
+    let both = params![user_id, &replacement];
+    Ok(vec![
+        ("cart_items", FORGET_CART.perform(params![user_id])?),
+        ("user_add_ons", FORGET_ACCESS.perform(both)? + RENAME_ACCESS.perform(both)?),
+        ("add_on_purchases", RENAME_PURCHASES.perform(both)?),
+        // Last, as the order of locks has it.
+        ("promotional_codes", RENAME_IN_CODES.perform(both)?),
+    ])
+}
