@@ -159,11 +159,11 @@ fn it_answers_as_the_function_does_whatever_the_collation_and_type_of_the_column
     // A column of another deterministic collation is looked up as fast as ever.
     client
         .batch_execute(
-            "DROP TABLE people; CREATE TABLE people (id varchar COLLATE \"POSIX\"); SET enable_seqscan = off",
+            "DROP TABLE people; CREATE TABLE people (id varchar COLLATE \"POSIX\"); INSERT INTO people VALUES ('ada'); ANALYZE; SET enable_seqscan = off",
         )
         .unwrap();
     let planned = plan(&mut client, "SELECT has_feature(id, 'agent_platform') FROM people");
-    assert!(!planned.contains("has_feature(") && planned.contains("Index Cond"), "{planned}");
+    assert!(planned.contains("Index Cond: (((u.user_id)::text = "), "{planned}");
 }
 
 #[test]
