@@ -47,6 +47,48 @@ fn a_job_of_pg_cron_clears_away() {
 }
 
 #[test]
+fn a_superuser_schedules_it_for_the_owner() {
+    let server = Server::start("");
+    if !has_pg_cron(&server) {
+        assert!(![15, 17].contains(&paths::major()), "set-up fetches pg_cron for this version");
+        return;
+    }
+    let socket = server.folder().display().to_string();
+    server.reconfigure(&format!(
+        "shared_preload_libraries = pg_cron\ncron.host = '{socket}'\ncron.database_name = owned"
+    ));
+    server
+        .connect("postgres")
+        .batch_execute("CREATE ROLE olive LOGIN")
+        .and_then(|()| server.connect("postgres").batch_execute("CREATE DATABASE owned OWNER olive"))
+        .unwrap();
+    let mut superuser = server.connect("owned");
+    superuser
+        .batch_execute("CREATE EXTENSION pg_cron; CREATE TABLE who (name text); GRANT INSERT ON who TO olive")
+        .unwrap();
+    let mut olive = server.config("owned").user("olive").connect(postgres::NoTls).unwrap();
+    olive
+        .batch_execute(
+            "CREATE SCHEMA shop; CREATE EXTENSION extensions SCHEMA shop; SELECT shop.load_sample_catalog();
+             INSERT INTO shop.cart_items (user_id, add_on_id, added_at, updated_at)
+             SELECT 'ada', id, now() - interval '31 days', now() - interval '31 days' FROM shop.add_ons;
+             CREATE FUNCTION shop.told() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN INSERT INTO public.who VALUES (current_user || ' in a session of ' || session_user); RETURN OLD; END $$;
+             CREATE TRIGGER told BEFORE DELETE ON shop.cart_items FOR EACH ROW EXECUTE FUNCTION shop.told()",
+        )
+        .unwrap();
+    superuser.batch_execute("SELECT shop.schedule_maintenance('* * * * *')").unwrap();
+    assert_eq!(text(&mut superuser, "SELECT username || ' ' || database FROM cron.job").unwrap(), "olive owned");
+    let (begun, done) = (Instant::now(), "SELECT min(name) FROM who");
+    while text(&mut superuser, done).is_none() {
+        let log = "SELECT string_agg(status || ' ' || coalesce(return_message, ''), '; ') FROM cron.job_run_details";
+        assert!(begun.elapsed() < Duration::from_secs(90), "{:?}", text(&mut superuser, log));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(text(&mut superuser, done).unwrap(), "olive in a session of olive");
+}
+
+#[test]
 fn without_pg_cron_the_hint_says_what_to_do() {
     let server = Server::shared();
     server.create_database("unscheduled");
