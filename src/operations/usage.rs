@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::pg::datum::clock;
 use crate::store::catalog_cache;
-use crate::store::usage::{self as rows, Row};
+use crate::store::usage::{self as rows, Row, Within};
 use engine::billing::BillingType;
 use engine::json::Malformed;
 use engine::time::Instant;
@@ -31,8 +31,36 @@ pub struct Answer {
 
 /// Uses units of a feature, all or none.
 pub fn consume(user_id: &str, feature_key: &str, amount: Units, key: Option<&str>) -> Result<Answer, Error> {
+    if key.is_none()
+        && amount > Units::ZERO
+        && let Some(status) = consume_at_once(user_id, feature_key, amount)?
+    {
+        return Ok(Answer { is_allowed: true, status });
+    }
     let key = key.map(|key| KeyHash::of(Operation::Consume, key));
     change(user_id, feature_key, key, |usage| usage.consume(amount))
+}
+
+/// Uses units by a single update, where one add-on gives the feature, up to a limit; `None` where there is more to decide.
+fn consume_at_once(user_id: &str, feature_key: &str, amount: Units) -> Result<Option<Status>, Error> {
+    let gifts = catalog_cache::add_ons_giving(feature_key)?;
+    let [Gift { add_on_id, billing_type, metering: Ok(metering) }] = &*gifts else { return Ok(None) };
+    let Metering { limit: Some(limit), per, allows_overage: false } = *metering else { return Ok(None) };
+    let at = clock();
+    let per = if *billing_type == BillingType::UsageBased { Per::Ever } else { per };
+    let mut holding = Holding { purchased_at: at, expires_at: None, billing_type: *billing_type };
+    let mut window = None;
+    if per == Per::Period {
+        let Some(row) = rows::owned(user_id, Some(*add_on_id), at)?.pop() else { return Ok(None) };
+        (holding.purchased_at, holding.expires_at) = (row.purchased_at, row.expires_at);
+        window = Some((row.purchased_at, row.expires_at));
+    }
+    let since = holding.period(per, at).from;
+    let within = Within { user_id, add_on_id: *add_on_id, feature_key, amount, limit, since, at, window };
+    let Some(row) = rows::count_within(&within)? else { return Ok(None) };
+    let Some(held) = Held::of(row, &gifts, feature_key)? else { return Ok(None) };
+    let counted_at = held.counter.map_or(at, |counter| counter.at);
+    Ok(Some(Usage::of(vec![held.source(counted_at)]).status()))
 }
 
 /// Gives units back.

@@ -9,7 +9,9 @@ use crate::pg::parameter::JsonText;
 use crate::pg::statement::Statement;
 use crate::store::all_written;
 use engine::time::Instant;
+use engine::usage::counters;
 use engine::usage::keys::Keys;
+use engine::usage::units::Units;
 
 type Columns = (Uuid, i32, Instant, Option<Instant>, bool, Option<Json>, Option<Vec<u8>>);
 
@@ -69,6 +71,27 @@ static METERED: Statement<(String,)> = Statement::new(
       ORDER BY 1",
 );
 
+/// Counts in one statement what one add-on gives within its limit, if everything is as usual; else no row comes back, and nothing is
+/// written. What is compared and added is the row's latest, however long another session was waited for.
+static COUNT_WITHIN: Statement<(i32, Instant, Option<Instant>, Json)> = Statement::new(
+    "UPDATE @extschema@.user_add_ons u
+        SET usage=pg_catalog.jsonb_set(
+                COALESCE(u.usage, '{}'), ARRAY[$3],
+                pg_catalog.jsonb_build_object(
+                    'used', (CASE WHEN (u.usage -> $3 ->> 'at') COLLATE pg_catalog.\"C\" >= $5
+                                  THEN (u.usage -> $3 -> 'used')::pg_catalog.numeric ELSE 0 END + $4::pg_catalog.numeric),
+                    'at', GREATEST((u.usage -> $3 ->> 'at') COLLATE pg_catalog.\"C\", $6)))
+      WHERE u.user_id = $1 AND u.add_on_id = $2 AND u.status = 'active'
+        AND u.purchased_at <= $7 AND (u.expires_at IS NULL OR u.expires_at > $7)
+        AND ($9 IS NULL OR (u.purchased_at = $9 AND COALESCE(u.expires_at, 'infinity') = COALESCE($10, 'infinity')))
+        AND CASE WHEN u.usage ? $3 AND (pg_catalog.jsonb_typeof(u.usage -> $3 -> 'used') <> 'number'
+                                        OR pg_catalog.right(u.usage -> $3 ->> 'at', 1) <> 'Z') THEN false
+                 ELSE (CASE WHEN (u.usage -> $3 ->> 'at') COLLATE pg_catalog.\"C\" >= $5
+                            THEN (u.usage -> $3 -> 'used')::pg_catalog.numeric ELSE 0 END + $4::pg_catalog.numeric)
+                      <= LEAST(($8::pg_catalog.numeric * u.quantity), 99999999999999.999999) END
+     RETURNING u.quantity, u.purchased_at, u.expires_at, u.usage",
+);
+
 static COUNT: Statement =
     Statement::new("UPDATE @extschema@.user_add_ons u SET usage=$3 WHERE u.user_id = $1 AND u.add_on_id = $2");
 
@@ -119,6 +142,34 @@ pub fn owned(user_id: &str, add_on_id: Option<Uuid>, at: Instant) -> Result<Vec<
 /// The features of the user's add-ons that some add-on limits, in key order. The user need not have them: a row may withhold one.
 pub fn metered(user_id: &str, at: Instant) -> Result<Vec<String>, Error> {
     METERED.read_all(params![user_id, at], |(feature_key,)| feature_key)
+}
+
+/// Units to count within the limit of an add-on.
+#[derive(Debug)]
+pub struct Within<'a> {
+    pub user_id: &'a str,
+    pub add_on_id: Uuid,
+    pub feature_key: &'a str,
+    pub amount: Units,
+    /// What a unit of the add-on gives.
+    pub limit: Units,
+    /// What was counted before does not count.
+    pub since: Option<Instant>,
+    pub at: Instant,
+    /// The beginning and the end that the row must have, where the period follows from them.
+    pub window: Option<(Instant, Option<Instant>)>,
+}
+
+/// Counts them, if the row is as usual and they fit. Returns the row as it is then.
+pub fn count_within(within: &Within) -> Result<Option<Row>, Error> {
+    let Within { user_id, add_on_id, feature_key, amount, limit, since, at, window } = within;
+    let (amount, limit) = (amount.to_string(), limit.to_string());
+    let (since, counted_at) = (since.map(counters::written).unwrap_or_default(), counters::written(*at));
+    let (begins, ends) = (window.map(|window| window.0), window.and_then(|window| window.1));
+    let params = params![user_id, *add_on_id, *feature_key, amount, since, counted_at, *at, limit, begins, ends];
+    COUNT_WITHIN.execute_one(params, |(quantity, purchased_at, expires_at, usage)| {
+        Row::of((*add_on_id, quantity, purchased_at, expires_at, true, Some(usage), None))
+    })
 }
 
 /// Writes what was counted, and the keys where they are others than before.

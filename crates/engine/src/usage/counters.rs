@@ -39,7 +39,8 @@ pub fn keep(document: &mut Value, feature_key: &str, counter: Counter) {
     }
 }
 
-fn written(at: Instant) -> String {
+/// An instant as counters have it: in UTC, and always so long that texts are in the order of their instants.
+pub fn written(at: Instant) -> String {
     let time = DateTime::from_timestamp_micros(at.0.saturating_add(EPOCH)).unwrap_or_default();
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
