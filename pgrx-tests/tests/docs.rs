@@ -120,7 +120,7 @@ fn problem_of(target: &str, page: &str, anchors: &BTreeMap<String, Vec<String>>)
 #[test]
 fn every_link_leads_somewhere() {
     let mut pages = pages();
-    for name in ["CONTRIBUTING.md", "CHANGELOG.md"] {
+    for name in ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md"] {
         pages.push((name.to_owned(), std::fs::read_to_string(paths::root().join(name)).unwrap()));
     }
     let anchors = pages.iter().map(|(name, page)| (name.clone(), markdown::anchors(page))).collect();
