@@ -18,7 +18,7 @@ if find src -name '*.rs' -exec awk 'FNR == 1 { tests = 0 } /cfg\(feature = "pg_t
 fi
 say "comments on functions come after the functions"
 for file in src/api/*.rs; do
-  names=$(awk '/^#\[pg_(extern|trigger)/ { is_ours = 1 } is_ours && match($0, /^(unsafe )?fn [a-z_]+/) {
+  names=$(awk '/^#\[pg_(extern|trigger)/ { is_ours = !/sql = false/ } is_ours && match($0, /^(unsafe )?fn [a-z_]+/) {
     print substr($0, RSTART, RLENGTH); is_ours = 0 }' "$file" | sed 's/.* //')
   required=$(grep -Pzo '(?s)requires =\s*\[[^]]*\]' "$file" src/schema.rs | tr '\0' '\n')
   for name in $names; do
