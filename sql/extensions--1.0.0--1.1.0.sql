@@ -4,6 +4,8 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 -- From 1.0.0 to 1.1.0: CHANGELOG.md says what is new.
 
 ALTER TABLE @extschema@.add_ons
+    DROP CONSTRAINT add_ons_category_check,
+    ADD CONSTRAINT add_ons_category_check CHECK (category OPERATOR(pg_catalog.~) '^[a-z0-9]+(-[a-z0-9]+)*$'),
     ADD COLUMN trial_days integer,
     ADD CONSTRAINT add_ons_trial_days_check CHECK (trial_days > 0);
 ALTER TABLE @extschema@.promotional_codes
@@ -136,23 +138,25 @@ $$;
 COMMENT ON FUNCTION @extschema@.adopt_rows(regclass, regclass) IS
 'Copies the rows of an old table into ours, and tells how far it is. Only adopt_tables() calls it.';
 
-CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false)
+CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false,
+                                        skip text[] DEFAULT '{}')
 RETURNS TABLE (object text, status text, detail text)
 LANGUAGE c SECURITY DEFINER COST 100000000 ROWS 10 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean) IS
+COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean, text[]) IS
 'Takes over the rows of a database that was made from the plain-SQL files which came before the extension: from tables of the same
 names in another schema, whatever of their columns they have. Ids are kept. It is one transaction, and the old tables are only read.
 Arguments: source_schema, where the old tables are; time_zone, whose local times their timestamps without time zone are;
-dry_run, to look for obstacles and write nothing.
+dry_run, to look for obstacles and write nothing; skip, tables that are left as they are, because the old one of that name is something
+else or is not wanted.
 Everything is checked first: columns, values that do not fit, and every constraint. If anything is in the way, nothing is written.
 Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes are stored upper-cased. Notices
 tell how far it is.
-Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle; detail,
-the number of rows, or what is wrong with which of them.
-Errors: 22023 null_argument, invalid_source_schema; 22023, an unknown time zone; 42501, no right to read or write.';
+Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle, skipped,
+left behind; detail, the number of rows, what is wrong with which of them, or the columns that ours does not have.
+Errors: 22023 null_argument, invalid_source_schema, unknown_word; 22023, an unknown time zone; 42501, no right to read or write.';
 
-CREATE FUNCTION @extschema@.adopt_tables_body(source_schema name, time_zone text, dry_run boolean)
+CREATE FUNCTION @extschema@.adopt_tables_body(source_schema name, time_zone text, dry_run boolean, skip text[])
 RETURNS TABLE (object text, status text, detail text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
@@ -163,8 +167,9 @@ DECLARE
     is_free boolean;
     is_clear boolean := true;
     row_count bigint;
+    left_behind text;
 BEGIN
-    PERFORM @extschema@.check_adoption(source_schema, time_zone);
+    PERFORM @extschema@.check_adoption(source_schema, time_zone, skip);
     -- Every conversion goes by it, and it ends with the function.
     PERFORM set_config('timezone', time_zone, true);
     -- Everything is looked at before anything is written, and nobody writes to the old tables meanwhile.
@@ -173,6 +178,12 @@ BEGIN
         new_table := format('%s.%I', '@extschema@', object)::regclass;
         EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', new_table) INTO is_free;
         status := 'obstacle';
+        IF object = ANY (skip) THEN
+            status := 'skipped';
+            detail := 'left as it is, as you asked';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
         IF NOT is_free THEN
             detail := format('%s holds rows already', new_table);
             is_clear := false;
@@ -197,7 +208,7 @@ BEGIN
     FOREACH object IN ARRAY tables LOOP
         old_table := to_regclass(format('%I.%I', source_schema, object));
         new_table := format('%s.%I', '@extschema@', object)::regclass;
-        CONTINUE WHEN old_table IS NULL;
+        CONTINUE WHEN old_table IS NULL OR object = ANY (skip);
         IF dry_run THEN
             status := 'can be adopted';
             EXECUTE format('SELECT count(*) FROM %s', old_table) INTO row_count;
@@ -208,10 +219,19 @@ BEGIN
         END IF;
         detail := format('%s %s', row_count, CASE row_count WHEN 1 THEN 'row' ELSE 'rows' END);
         RETURN NEXT;
+        SELECT string_agg(quote_ident(o.attname), ', ' ORDER BY o.attnum) INTO left_behind
+          FROM pg_attribute o
+         WHERE o.attrelid = old_table AND o.attnum > 0 AND NOT o.attisdropped
+           AND NOT EXISTS (SELECT FROM pg_attribute n WHERE n.attrelid = new_table AND n.attname = o.attname AND NOT n.attisdropped);
+        IF left_behind IS NOT NULL THEN
+            status := 'left behind';
+            detail := format('columns that ours does not have: %s', left_behind);
+            RETURN NEXT;
+        END IF;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adopt_tables_body(name, text, boolean) IS
+COMMENT ON FUNCTION @extschema@.adopt_tables_body(name, text, boolean, text[]) IS
 'What adopt_tables() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.adoption_columns(old_table regclass, new_table regclass)
@@ -590,18 +610,19 @@ COMMENT ON FUNCTION @extschema@.catalog_rows() IS
 
 CREATE FUNCTION @extschema@.check_adoption(
     "source_schema" pg_catalog.text,
-    "time_zone" pg_catalog.text
+    "time_zone" pg_catalog.text,
+    "skip" pg_catalog.text[]
 ) RETURNS VOID
 VOLATILE PARALLEL UNSAFE
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'check_adoption_wrapper';
-COMMENT ON FUNCTION @extschema@.check_adoption(text, text) IS
+COMMENT ON FUNCTION @extschema@.check_adoption(text, text, text[]) IS
 'Refuses schemas that adopt_tables() cannot take tables from. Only that calls it.
 Arguments: source_schema; time_zone.
 Returns: nothing.
 Errors: 22023 null_argument, invalid_source_schema.';
-ALTER FUNCTION @extschema@.check_adoption(text, text) COST 1000;
+ALTER FUNCTION @extschema@.check_adoption(text, text, text[]) COST 1000;
 
 CREATE OR REPLACE FUNCTION @extschema@.check_catalog() RETURNS TABLE (check_name text, detail text)
 LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
@@ -1644,6 +1665,21 @@ $$;
 COMMENT ON FUNCTION @extschema@.export_catalog_body() IS
 'What export_catalog() does, which has it run as the owner of the tables. Only that calls it.';
 
+CREATE FUNCTION @extschema@.export_user(
+    "user_id" pg_catalog.text
+) RETURNS pg_catalog.jsonb
+STABLE SECURITY DEFINER PARALLEL SAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'export_user_wrapper';
+COMMENT ON FUNCTION @extschema@.export_user(text) IS
+'Everything that is kept of a user, for a request of access under data protection law.
+Arguments: user_id.
+Returns: a document: user_id; cart_items, user_add_ons and add_on_purchases, with their rows as they are; promotional_codes, the codes that
+name the user. A user of whom nothing is kept gets empty lists.
+Errors: 22023 null_argument, invalid_user_id; 42501 other_user.';
+ALTER FUNCTION @extschema@.export_user(text) COST 20000;
+
 CREATE OR REPLACE FUNCTION @extschema@.fail_checkout(
     "checkout_id" pg_catalog.uuid,
     "reason" pg_catalog.text DEFAULT NULL
@@ -1697,6 +1733,25 @@ any amount; used, in the period of that instant; remaining; resets_at, when the 
 period that is counted now is not kept: asked about it, used and remaining are NULL.
 Errors: 23514 malformed_column.';
 ALTER FUNCTION @extschema@.feature_usage(text, text, timestamptz) COST 300 ROWS 1;
+
+CREATE FUNCTION @extschema@.forget_user(
+    "user_id" pg_catalog.text,
+    "replacement" pg_catalog.text DEFAULT NULL
+) RETURNS TABLE (
+    "object" pg_catalog.text,
+    "affected" bigint
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'forget_user_wrapper';
+COMMENT ON FUNCTION @extschema@.forget_user(text, text) IS
+'Removes a person, and keeps the books right: the cart goes; purchases, with their amounts and uses, and the access that they paid for
+stay under another name, which also takes the place of the user in promotional codes. Backups and logs of the server are yours to think of.
+Arguments: user_id; replacement, the name under which they stay; by default a new one, different for every call.
+Returns: a row for each table: object, and affected, how many of its rows were removed or renamed.
+Errors: 22023 null_argument, invalid_user_id, same_user; 42501 other_user.';
+ALTER FUNCTION @extschema@.forget_user(text, text) COST 50000 ROWS 4;
 
 CREATE FUNCTION @extschema@.functions_of_users() RETURNS SETOF regprocedure
 LANGUAGE sql COST 100000 ROWS 25 SET search_path = pg_catalog, pg_temp AS $$
@@ -3001,6 +3056,8 @@ COMMENT ON COLUMN @extschema@.add_on_purchases.paid IS
 'What the purchase pays for, as the facts say: since when, for how long, within which subscription; kept by the functions.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.provider_ids IS
 'The ids of providers'' things that the facts are about, by which events find them.';
+COMMENT ON COLUMN @extschema@.add_ons.category IS 'A slug: words of small letters and digits, joined by hyphens. The sample catalog has ai-services, infrastructure, analytics, development
+and productivity.';
 COMMENT ON COLUMN @extschema@.add_ons.trial_days IS 'For how many days it can be tried, once per user; NULL for no trial.';
 COMMENT ON COLUMN @extschema@.cart_conversion.checkouts IS 'Checkouts begun, whatever became of them.';
 COMMENT ON COLUMN @extschema@.cart_conversion.conversion_percent IS 'Paid checkouts in percent of carts, open or checked out.';
