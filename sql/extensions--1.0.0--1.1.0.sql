@@ -144,8 +144,8 @@ RETURNS TABLE (object text, status text, detail text)
 LANGUAGE c SECURITY DEFINER COST 100000000 ROWS 10 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean, text[]) IS
-'Takes over the rows of a database that was made from the plain-SQL files which came before the extension: from tables of the same
-names in another schema, whatever of their columns they have. Ids are kept. It is one transaction, and the old tables are only read.
+'Migrates the rows of a database that was made from the plain-SQL files that preceded the extension: from tables of the same names in
+another schema, with all or some of their columns. Ids are kept. It is one transaction, and the old tables are only read.
 Arguments: source_schema, where the old tables are; time_zone, whose local times their timestamps without time zone are;
 dry_run, to look for obstacles and write nothing; skip, tables that are left as they are, because the old one of that name is something
 else or is not wanted.
@@ -484,7 +484,7 @@ STRICT VOLATILE PARALLEL RESTRICTED
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'catalog_cache_stats_wrapper';
 COMMENT ON FUNCTION @extschema@.catalog_cache_stats() IS
-'How this session''s copy of the catalog is doing. It holds what the session has used of add-ons with their rules and bundles, and of
+'Statistics of this session''s copy of the catalog. It holds what the session has used of add-ons with their rules and bundles, and of
 features, up to extensions.catalog_cache_size, and is emptied when the catalog changes.
 Arguments: none.
 Returns: one row. entries and bytes, what is kept now; loads, how many were read from the tables; hits, how often one was found at hand;
@@ -976,11 +976,10 @@ CREATE OR REPLACE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_
 LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 20000000 ROWS 20 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.check_marketplace() IS
-'Looks for everything that should not be: tables, columns, constraints, indexes, triggers and functions that are missing, disabled or
-replaced, each with the command that mends it; counters that differ from the rows behind them, checkouts that cost something else than
-they were quoted, bundles and codes that name unknown add-ons; in the catalog, active rules, bundles and codes that can never apply,
-features without rows, a currency or prices that nobody can charge, discounts of 100 %; and purchases in another currency than that of
-prices.
+'Finds problems: tables, columns, constraints, indexes, triggers and functions that are missing, disabled or replaced, each with the
+command that mends it; counters that differ from the rows behind them, checkouts that cost something else than they were quoted,
+bundles and codes that name unknown add-ons; in the catalog, active rules, bundles and codes that can never apply, features without
+rows, a currency or prices that nobody can charge, discounts of 100 %; and purchases in another currency than that of prices.
 Arguments: none.
 Returns: a row for each problem found, and one for each check that found none: check_name; ok, false for errors only, so that an alarm
 can hang on it; detail, which names the row or object; severity: error, what is broken; warning, what probably was not meant; notice,
@@ -1646,7 +1645,7 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'export_catalog_wrapper';
 ALTER FUNCTION @extschema@.export_catalog() COST 200000;
 COMMENT ON FUNCTION @extschema@.export_catalog() IS
-'The catalog as a document, in which things have names instead of ids, to be kept in version control or imported elsewhere.
+'The catalog as a document with names instead of ids, to keep in version control or to import elsewhere.
 Arguments: none.
 Returns: an object of arrays, one for each table: add_ons, add_on_features, add_on_bundles, pricing_rules, promotional_codes; each of
 flat objects with the columns as keys, so that jsonb_to_recordset() makes rows of them. add_on and add_ons hold names, as do
@@ -1841,8 +1840,8 @@ CREATE FUNCTION @extschema@.import_catalog(catalog jsonb, dry_run boolean DEFAUL
 LANGUAGE c SECURITY DEFINER COST 1000000 ROWS 200 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.import_catalog(jsonb, boolean) IS
-'Makes the catalog what a document says. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by code,
-rules by add-on, tier and priority. Keys that an entry lacks stay what they are, or get the defaults of the table. Nothing is
+'Makes the catalog what a document says. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by
+code, rules by add-on, tier and priority. Keys that an entry lacks keep their values, or get the defaults of the table. Nothing is
 deleted. Importing a document again changes nothing.
 Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to do everything, report it and undo it.
 Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
@@ -1987,7 +1986,7 @@ CREATE OR REPLACE FUNCTION @extschema@.load_sample_catalog() RETURNS TABLE (obje
 LANGUAGE c SECURITY DEFINER COST 100000 ROWS 4 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.load_sample_catalog() IS
-'Inserts nine add-ons with their features, four bundles and four promotional codes, to try things with. What is there is left alone.
+'Inserts nine add-ons with their features, four bundles and four promotional codes, to experiment with. Existing rows are not changed.
 Arguments: none.
 Returns: for each table, how many rows were inserted: none when run again.
 Errors: none.';
@@ -2152,7 +2151,7 @@ CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, val
 LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.marketplace_status() IS
-'The state of the marketplace at one look.
+'An overview of the state of the marketplace.
 Arguments: none.
 Returns: rows of metric and value, in this order: version; add_ons_on_sale; active_subscriptions; subscriptions_expiring_soon; carts;
 open_checkouts, which wait for their payment; open_amount, of these, by currency; revenue_today, since midnight in UTC, less what
@@ -2394,8 +2393,8 @@ SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'protect_marketplace_wrapper';
 COMMENT ON FUNCTION @extschema@.protect_marketplace() IS
-'Has DROP EXTENSION, DROP SCHEMA ... CASCADE, DROP OWNED and whatever else would drop one of the tables refused while that table holds
-rows. It makes the event trigger extensions_guard, which only a superuser can. Calling it again changes nothing.
+'Makes PostgreSQL refuse DROP EXTENSION, DROP SCHEMA ... CASCADE, DROP OWNED and whatever else would drop one of the tables, while that
+table holds rows. It makes the event trigger extensions_guard, which only a superuser can. Calling it again changes nothing.
 Arguments: none.
 Returns: nothing.
 Errors: 42501, the caller is no superuser. Whoever drops a table then gets 55000 marketplace_protected.';
@@ -2459,8 +2458,8 @@ SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'refund_purchase_wrapper';
 COMMENT ON FUNCTION @extschema@.refund_purchase(uuid, numeric, text) IS
-'Records that so much of a purchase was paid back. When all is, the purchase is refunded, its access ends unless another purchase
-pays for it, and with the last purchase of a checkout the uses of its code and bundles are given back (semantics 4).
+'Records a refund of a purchase, in part or in full. When all of it was paid back, the purchase is refunded, its access ends unless
+another purchase pays for it, and with the last purchase of a checkout the uses of its code and bundles are given back (semantics 4).
 Arguments: purchase_id; amount, NULL for all that is left; reason, kept in metadata.
 Returns: what is refunded so far.
 Errors: 22023 null_argument, invalid_amount; P0002 purchase_not_found; 55000 purchase_state; 23514 refund_exceeds_amount; 42501
@@ -2587,8 +2586,7 @@ SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'revoke_marketplace_access_wrapper';
 COMMENT ON FUNCTION @extschema@.revoke_marketplace_access(regrole, text) IS
-'Takes from a role what a level has given it, but for what another of its levels gives too. What it was granted otherwise stays. admin
-takes all levels.
+'Revokes what a level has granted to a role, except what another of its levels grants too. Other grants stay. admin takes all levels.
 Arguments: as for grant_marketplace_access().
 Returns: nothing.
 Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';
@@ -2608,8 +2606,8 @@ SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'run_maintenance_wrapper';
 COMMENT ON FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) IS
-'Clears away what nobody waits for: abandoned carts, checkouts that were never paid, whose uses are given back, subscriptions past
-their end, and codes past theirs. It never waits for a checkout, and can run twice at once.
+'Cleans up: deletes abandoned carts, fails checkouts that were never paid and gives their uses back, and updates the status of expired
+subscriptions and codes. It never waits for a checkout, and can run twice at the same time.
 Arguments: cart_max_age, since anything in the cart was touched; checkout_max_age, since the checkout; batch, the most rows of each
 task; renewal_grace, how long subscriptions that renew by themselves may be late.
 Returns: a row for each task and how many rows it changed. A task that changed as many as batch may have more to do.
@@ -2681,7 +2679,7 @@ SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'set_feature_usage_wrapper';
 COMMENT ON FUNCTION @extschema@.set_feature_usage(text, text, numeric) IS
-'Makes so many units of a metered feature used, such as a count of seats that is kept elsewhere (semantics 7).
+'Sets how many units of a metered feature are used, such as a number of seats that is counted elsewhere (semantics 7).
 Arguments: user_id; feature_key; used, units from 0, with at most six decimals.
 Returns: one row, as consume_feature() does. More than is granted is not allowed, and changes nothing.
 Errors: 22023 null_argument, invalid_user_id, invalid_units; 22003 units_out_of_range; 23514 malformed_column; 55000

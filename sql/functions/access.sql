@@ -13,8 +13,7 @@ Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';
 ALTER FUNCTION @extschema@.grant_marketplace_access(regrole, text) COST 100000;
 
 COMMENT ON FUNCTION @extschema@.revoke_marketplace_access(regrole, text) IS
-'Takes from a role what a level has given it, but for what another of its levels gives too. What it was granted otherwise stays. admin
-takes all levels.
+'Revokes what a level has granted to a role, except what another of its levels grants too. Other grants stay. admin takes all levels.
 Arguments: as for grant_marketplace_access().
 Returns: nothing.
 Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';

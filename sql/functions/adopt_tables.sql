@@ -264,8 +264,8 @@ RETURNS TABLE (object text, status text, detail text)
 LANGUAGE c SECURITY DEFINER COST 100000000 ROWS 10 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean, text[]) IS
-'Takes over the rows of a database that was made from the plain-SQL files which came before the extension: from tables of the same
-names in another schema, whatever of their columns they have. Ids are kept. It is one transaction, and the old tables are only read.
+'Migrates the rows of a database that was made from the plain-SQL files that preceded the extension: from tables of the same names in
+another schema, with all or some of their columns. Ids are kept. It is one transaction, and the old tables are only read.
 Arguments: source_schema, where the old tables are; time_zone, whose local times their timestamps without time zone are;
 dry_run, to look for obstacles and write nothing; skip, tables that are left as they are, because the old one of that name is something
 else or is not wanted.

@@ -96,7 +96,7 @@ COMMENT ON FUNCTION @extschema@.export_catalog_body() IS
 ALTER FUNCTION @extschema@.export_catalog() COST 200000;
 
 COMMENT ON FUNCTION @extschema@.export_catalog() IS
-'The catalog as a document, in which things have names instead of ids, to be kept in version control or imported elsewhere.
+'The catalog as a document with names instead of ids, to keep in version control or to import elsewhere.
 Arguments: none.
 Returns: an object of arrays, one for each table: add_ons, add_on_features, add_on_bundles, pricing_rules, promotional_codes; each of
 flat objects with the columns as keys, so that jsonb_to_recordset() makes rows of them. add_on and add_ons hold names, as do
@@ -329,8 +329,8 @@ LANGUAGE c SECURITY DEFINER COST 1000000 ROWS 200 SET search_path = pg_catalog, 
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 
 COMMENT ON FUNCTION @extschema@.import_catalog(jsonb, boolean) IS
-'Makes the catalog what a document says. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by code,
-rules by add-on, tier and priority. Keys that an entry lacks stay what they are, or get the defaults of the table. Nothing is
+'Makes the catalog what a document says. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by
+code, rules by add-on, tier and priority. Keys that an entry lacks keep their values, or get the defaults of the table. Nothing is
 deleted. Importing a document again changes nothing.
 Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to do everything, report it and undo it.
 Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for

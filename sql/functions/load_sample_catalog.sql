@@ -163,7 +163,7 @@ LANGUAGE c SECURITY DEFINER COST 100000 ROWS 4 SET search_path = pg_catalog, pg_
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 
 COMMENT ON FUNCTION @extschema@.load_sample_catalog() IS
-'Inserts nine add-ons with their features, four bundles and four promotional codes, to try things with. What is there is left alone.
+'Inserts nine add-ons with their features, four bundles and four promotional codes, to experiment with. Existing rows are not changed.
 Arguments: none.
 Returns: for each table, how many rows were inserted: none when run again.
 Errors: none.';

@@ -2,7 +2,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.catalog_cache_stats() IS
-'How this session''s copy of the catalog is doing. It holds what the session has used of add-ons with their rules and bundles, and of
+'Statistics of this session''s copy of the catalog. It holds what the session has used of add-ons with their rules and bundles, and of
 features, up to extensions.catalog_cache_size, and is emptied when the catalog changes.
 Arguments: none.
 Returns: one row. entries and bytes, what is kept now; loads, how many were read from the tables; hits, how often one was found at hand;
@@ -11,8 +11,8 @@ Errors: none.';
 ALTER FUNCTION @extschema@.catalog_cache_stats() COST 10 ROWS 1;
 
 COMMENT ON FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) IS
-'Clears away what nobody waits for: abandoned carts, checkouts that were never paid, whose uses are given back, subscriptions past
-their end, and codes past theirs. It never waits for a checkout, and can run twice at once.
+'Cleans up: deletes abandoned carts, fails checkouts that were never paid and gives their uses back, and updates the status of expired
+subscriptions and codes. It never waits for a checkout, and can run twice at the same time.
 Arguments: cart_max_age, since anything in the cart was touched; checkout_max_age, since the checkout; batch, the most rows of each
 task; renewal_grace, how long subscriptions that renew by themselves may be late.
 Returns: a row for each task and how many rows it changed. A task that changed as many as batch may have more to do.

@@ -74,7 +74,7 @@ LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000000 ROWS 14 SET 
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 
 COMMENT ON FUNCTION @extschema@.marketplace_status() IS
-'The state of the marketplace at one look.
+'An overview of the state of the marketplace.
 Arguments: none.
 Returns: rows of metric and value, in this order: version; add_ons_on_sale; active_subscriptions; subscriptions_expiring_soon; carts;
 open_checkouts, which wait for their payment; open_amount, of these, by currency; revenue_today, since midnight in UTC, less what

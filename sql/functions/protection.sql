@@ -2,8 +2,8 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.protect_marketplace() IS
-'Has DROP EXTENSION, DROP SCHEMA ... CASCADE, DROP OWNED and whatever else would drop one of the tables refused while that table holds
-rows. It makes the event trigger extensions_guard, which only a superuser can. Calling it again changes nothing.
+'Makes PostgreSQL refuse DROP EXTENSION, DROP SCHEMA ... CASCADE, DROP OWNED and whatever else would drop one of the tables, while that
+table holds rows. It makes the event trigger extensions_guard, which only a superuser can. Calling it again changes nothing.
 Arguments: none.
 Returns: nothing.
 Errors: 42501, the caller is no superuser. Whoever drops a table then gets 55000 marketplace_protected.';

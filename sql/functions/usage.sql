@@ -23,7 +23,7 @@ Errors: 22023 null_argument, invalid_user_id, invalid_units, text_too_long; 2351
 ALTER FUNCTION @extschema@.release_feature(text, text, numeric, text) COST 1500 ROWS 1;
 
 COMMENT ON FUNCTION @extschema@.set_feature_usage(text, text, numeric) IS
-'Makes so many units of a metered feature used, such as a count of seats that is kept elsewhere (semantics 7).
+'Sets how many units of a metered feature are used, such as a number of seats that is counted elsewhere (semantics 7).
 Arguments: user_id; feature_key; used, units from 0, with at most six decimals.
 Returns: one row, as consume_feature() does. More than is granted is not allowed, and changes nothing.
 Errors: 22023 null_argument, invalid_user_id, invalid_units; 22003 units_out_of_range; 23514 malformed_column; 55000

@@ -1,4 +1,4 @@
-//! Clearing away what nobody waits for any longer.
+//! Cleaning up: abandoned carts, unpaid checkouts, expired subscriptions and codes.
 //!
 //! Each task does at most a batch, passes over what somebody else has locked, and waits for nobody but the rows of codes
 //! and bundles whose uses it gives back, which it locks last. So it can run beside checkouts and beside itself.
