@@ -1,5 +1,6 @@
 //! The settings of the extension (GUCs).
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -33,10 +34,20 @@ pub fn notifies() -> bool {
 /// Set once the settings are known, so that what was there before them can be told from what somebody sets now.
 static ARE_REGISTERED: AtomicBool = AtomicBool::new(false);
 
+thread_local! {
+    /// What the setting names, read when it is set and not at every price; `None` for what no price can have.
+    static READ_CURRENCY: Cell<Option<Currency>> = const { Cell::new(None) };
+}
+
 /// The currency of all prices.
 pub fn currency() -> Result<Currency, Error> {
-    let code = currency_code();
-    Currency::from_code(&code).map_err(|why| Error::CurrencyUnusable { code, why })
+    READ_CURRENCY.get().map_or_else(
+        || {
+            let code = currency_code();
+            Currency::from_code(&code).map_err(|why| Error::CurrencyUnusable { code, why })
+        },
+        Ok,
+    )
 }
 
 /// What is set as the currency of all prices.
@@ -92,11 +103,19 @@ pub fn register() {
             GucContext::Suset,
             GucFlags::default(),
             Some(check_currency),
-            None,
+            Some(assign_currency),
             None,
         );
     }
     ARE_REGISTERED.store(true, Ordering::Relaxed);
+}
+
+/// Reads the currency that is set from now on, be it because a transaction that set another is undone.
+#[pg_guard]
+unsafe extern "C-unwind" fn assign_currency(value: *const c_char, _extra: *mut c_void) {
+    // SAFETY: PostgreSQL passes a C string, or NULL for none.
+    let code = if value.is_null() { c"" } else { unsafe { CStr::from_ptr(value) } };
+    READ_CURRENCY.set(code.to_str().ok().and_then(|code| Currency::from_code(code).ok()));
 }
 
 /// Refuses what is no currency of prices where somebody sets it. What a session finds set for it when it begins, by whoever did
