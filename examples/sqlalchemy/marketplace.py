@@ -66,9 +66,10 @@ class AddOn(Marketplace):
     __table_args__ = (
         key("add_ons"),
         UniqueConstraint("name", name="add_ons_name_key"),
-        check("add_ons", "category", "category IN ('ai-services', 'infrastructure', 'analytics', 'development', 'productivity')"),
+        check("add_ons", "category", "category ~ '^[a-z0-9]+(-[a-z0-9]+)*$'"),
         check("add_ons", "base_price", "base_price >= 0"),
         check("add_ons", "billing_type", BILLING_TYPES),
+        check("add_ons", "trial_days", "trial_days > 0"),
         check(
             "add_ons",
             "features",
@@ -92,6 +93,7 @@ class AddOn(Marketplace):
     icon_url: Mapped[Optional[str]] = mapped_column(String(512))
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+    trial_days: Mapped[Optional[int]]
 
     gives: Mapped[list["AddOnFeature"]] = relationship(back_populates="add_on", **IN_ITS_HANDS)
     pricing_rules: Mapped[list["PricingRule"]] = relationship(back_populates="add_on", **IN_ITS_HANDS)
@@ -104,6 +106,8 @@ class UserAddOn(Marketplace):
         UniqueConstraint("user_id", "add_on_id", name="user_add_ons_user_add_on_key"),
         of_add_on("user_add_ons", "RESTRICT"),
         check("user_add_ons", "status", "status IN ('active', 'cancelled', 'expired', 'pending', 'suspended')"),
+        check("user_add_ons", "quantity", "quantity > 0"),
+        check("user_add_ons", "renewal_amount", "renewal_amount >= 0"),
     )
 
     id: Mapped[Id]
@@ -118,6 +122,13 @@ class UserAddOn(Marketplace):
     cancelled_at: Mapped[Optional[datetime]]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+    quantity: Mapped[int] = with_default("1")
+    renewal_amount: Mapped[Optional[Decimal]]
+    suspended_at: Mapped[Optional[datetime]]
+    # The extension's functions keep these.
+    sources: Mapped[Optional[dict[str, Any]]]
+    usage: Mapped[Optional[dict[str, Any]]]
+    usage_keys: Mapped[Optional[bytes]]
 
     add_on: Mapped[AddOn] = relationship()
 
@@ -151,6 +162,10 @@ class AddOnPurchase(Marketplace):
     purchased_at: Mapped[CreatedAt]
     subscription_ends_at: Mapped[Optional[datetime]]
     created_at: Mapped[CreatedAt]
+    # The extension's functions keep these.
+    facts: Mapped[Optional[dict[str, Any]]]
+    provider_ids: Mapped[Optional[list[str]]] = mapped_column(ARRAY(Text))
+    paid: Mapped[Optional[dict[str, Any]]]
 
     add_on: Mapped[AddOn] = relationship()
 
@@ -239,6 +254,7 @@ class AddOnFeature(Marketplace):
         key("add_on_features"),
         UniqueConstraint("add_on_id", "feature_key", name="add_on_features_add_on_feature_key"),
         of_add_on("add_on_features", "CASCADE"),
+        check("add_on_features", "configuration", "check_feature_configuration(configuration)"),
     )
 
     id: Mapped[Id]
@@ -265,6 +281,7 @@ class PromotionalCode(Marketplace):
             "discount_value > 0 AND (discount_type <> 'percentage' OR discount_value <= 100)",
         ),
         check("promotional_codes", "max_uses", "max_uses > 0"),
+        check("promotional_codes", "renewals", "renewals >= 0"),
         check("promotional_codes", "current_uses", "current_uses >= 0 AND current_uses <= max_uses"),
         check("promotional_codes", "user_restrictions", "check_user_restrictions(user_restrictions)"),
     )
@@ -285,3 +302,5 @@ class PromotionalCode(Marketplace):
     details: Mapped[Document] = mapped_column("metadata")
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+    # NULL for all of them.
+    renewals: Mapped[Optional[int]] = with_default("0")

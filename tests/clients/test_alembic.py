@@ -103,7 +103,7 @@ def test_the_predecessors_tables_are_taken_over_and_stay(alembic, fresh):
 def test_what_cannot_be_taken_over_changes_nothing(alembic, fresh):
     with psycopg.connect(dbname=fresh) as connection:
         connection.execute((ROOT / "tests/adoption/predecessor.sql").read_text())
-        connection.execute("UPDATE public.add_ons SET category = 'toys'")
+        connection.execute("UPDATE public.add_ons SET category = 'Toys & Games'")
     with pytest.raises(RuntimeError, match="the old tables cannot be taken over:\nadd_ons: "):
         alembic("upgrade", "head")
     assert version(fresh) is None and ask(fresh, "SELECT to_regnamespace('marketplace')") is None

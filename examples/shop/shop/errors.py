@@ -22,6 +22,7 @@ STATUS_OF_CODE = {
     "malformed_argument": 400,
     "negative_interval": 400,
     "null_argument": 400,
+    "same_user": 400,
     "text_too_long": 400,
     "units_out_of_range": 422,
     "unknown_access_level": 400,
@@ -35,7 +36,8 @@ STATUS_OF_CODE = {
     "promo_refused": 422,
     "quantity_limit": 422,
     "refund_exceeds_amount": 422,
-    # 39P03: only a trigger may call it.
+    # 39P01 and 39P03: only a trigger may call it.
+    "called_without_trigger": 400,
     "not_called_by_trigger": 400,
     # 40001: others have done meanwhile what the transaction cannot see; try again.
     "idempotency_key_unseen": 503,
@@ -67,6 +69,8 @@ STATUS_OF_CODE = {
     "purchase_state": 409,
     "row_swallowed": 503,
     "scheduler_missing": 503,
+    "schema_changed": 503,
+    "schema_renamed": 503,
     "tables_already_attached": 409,
     "tables_already_detached": 409,
     "tables_differ": 409,

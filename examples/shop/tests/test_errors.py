@@ -21,7 +21,7 @@ def test_every_code_of_the_extension_has_a_status():
     codes = codes_of_the_extension()
     assert len(codes) >= 40
     assert {code for _, code in codes} == set(STATUS_OF_CODE)
-    assert set(STATUS_OF_CODE.values()) <= {400, 403, 404, 409, 422, 503}
+    assert set(STATUS_OF_CODE.values()) <= {400, 403, 404, 409, 413, 422, 503}
 
 
 def test_the_documentation_has_the_same_table():
