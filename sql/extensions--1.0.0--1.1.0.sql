@@ -29,6 +29,7 @@ ALTER TABLE @extschema@.add_on_purchases
 DROP INDEX @extschema@.idx_add_on_purchases_holds;
 CREATE INDEX idx_add_on_purchases_provider_ids ON @extschema@.add_on_purchases USING gin (provider_ids)
     WHERE provider_ids IS NOT NULL;
+CREATE INDEX idx_add_on_purchases_unsettled ON @extschema@.add_on_purchases ((facts -> 'unsettled')) WHERE facts ? 'unsettled';
 CREATE INDEX idx_add_on_purchases_user_add_on ON @extschema@.add_on_purchases (user_id, add_on_id);
 
 CREATE VIEW @extschema@.cart_conversion AS
@@ -52,6 +53,8 @@ SELECT day, sum(open_carts) AS open_carts, sum(checkouts) AS checkouts, count(*)
 ALTER VIEW @extschema@.subscriptions_expiring_soon SET (security_invoker = true);
 
 DROP FUNCTION @extschema@.check_marketplace();
+DROP FUNCTION @extschema@.fail_checkout(uuid, text);
+DROP FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval);
 
 CREATE FUNCTION @extschema@.add_on_ids(names jsonb, whose text) RETURNS jsonb
 LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp AS $$
@@ -254,7 +257,7 @@ LANGUAGE sql COST 10000 ROWS 15 SET search_path = pg_catalog, pg_temp AS $$
              WHERE a.attrelid = new_table AND a.attnum > 0 AND NOT a.attisdropped) n
       LEFT JOIN pg_attribute o ON o.attrelid = old_table AND o.attname = n.attname AND o.attnum > 0 AND NOT o.attisdropped
      CROSS JOIN LATERAL (
-               SELECT CASE WHEN n.attname IN ('code', 'promo_code') THEN format('upper(btrim(s.%I::text))::%s', n.attname, n.type)
+               SELECT CASE WHEN n.attname IN ('code', 'promo_code') THEN format('@extschema@.normalized_code(s.%I::text)::%s', n.attname, n.type)
                            WHEN o.atttypid = n.atttypid AND o.atttypmod = n.atttypmod THEN format('s.%I', n.attname)
                            ELSE format('s.%I::%s', n.attname, n.type) END) c (expression)
      ORDER BY n.attnum
@@ -445,7 +448,7 @@ DECLARE
 BEGIN
     EXECUTE format('SELECT to_jsonb(jsonb_populate_record(NULL::%s.%I, $1))', '@extschema@', kind) INTO row_text USING entry - by_name;
     IF kind = 'promotional_codes' THEN
-        row_text := row_text || jsonb_build_object('code', upper(btrim(row_text ->> 'code')));
+        row_text := row_text || jsonb_build_object('code', @extschema@.normalized_code(row_text ->> 'code'));
     END IF;
     RETURN (SELECT jsonb_object_agg(e.key, CASE WHEN e.key = ANY (by_name) THEN e.value ELSE row_text -> e.key END) FROM jsonb_each(entry) e);
 EXCEPTION WHEN data_exception THEN
@@ -1213,7 +1216,7 @@ COMMENT ON FUNCTION @extschema@.complete_checkout(uuid, text, text, text) IS
 changes nothing and returns the same.
 Arguments: checkout_id; stripe_payment_id, lago_invoice_id, up to 255 characters; payment_method, up to 50.
 Returns: a row for each purchase, in the order of the cart: when the access that it pays for ends, NULL for no end.
-Errors: 22023 null_argument, text_too_long; P0002 checkout_not_found; 55000 checkout_state, payment_mismatch,
+Errors: 22023 null_argument, text_too_long; P0002 checkout_not_found; 23514 payment_used; 55000 checkout_state, payment_mismatch,
 row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.complete_checkout(uuid, text, text, text) COST 10000 ROWS 3;
 
@@ -1591,6 +1594,30 @@ COMMENT ON FUNCTION @extschema@.expected_objects() IS
 'The parts of the extension''s tables and its functions written in SQL, as they were installed. Only check_installation() calls it.';
 ALTER FUNCTION @extschema@.expected_objects() COST 10000 ROWS 250;
 
+CREATE FUNCTION @extschema@.explain_access(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "source" pg_catalog.text,
+    "source_id" pg_catalog.text,
+    "valid_from" pg_catalog.timestamptz,
+    "valid_until" pg_catalog.timestamptz,
+    "live" bool,
+    "detail" pg_catalog.text
+)
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'explain_access_wrapper';
+COMMENT ON FUNCTION @extschema@.explain_access(text, uuid, timestamptz) IS
+'Every source of a user''s access to an add-on, and why it gives access or does not (semantics 5).
+Arguments: user_id, 1 to 255 characters; add_on_id; at.
+Returns: a row for each source, the earliest first: purchase, subscription, grant, trial, or host, a row that was not written by these
+functions; source_id, the purchase, the subscription or the number of the grant; its window, NULL where it gives no time; whether it
+gives access at that instant; and why. A suspension by hand is a row of its own.
+Errors: 22023 null_argument, invalid_user_id.';
+ALTER FUNCTION @extschema@.explain_access(text, uuid, timestamptz) COST 5000 ROWS 3;
+
 CREATE OR REPLACE FUNCTION @extschema@.explain_cart(
     "user_id" pg_catalog.text,
     "tier_code" pg_catalog.text DEFAULT NULL,
@@ -1681,18 +1708,20 @@ ALTER FUNCTION @extschema@.export_user(text) COST 20000;
 
 CREATE OR REPLACE FUNCTION @extschema@.fail_checkout(
     "checkout_id" pg_catalog.uuid,
-    "reason" pg_catalog.text DEFAULT NULL
+    "reason" pg_catalog.text DEFAULT NULL,
+    "restore_cart" bool DEFAULT false
 ) RETURNS bool
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
 SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
-AS 'MODULE_PATHNAME', 'fail_checkout_wrapper';
-COMMENT ON FUNCTION @extschema@.fail_checkout(uuid, text) IS
+AS 'MODULE_PATHNAME', 'give_up_checkout_wrapper';
+COMMENT ON FUNCTION @extschema@.fail_checkout(uuid, text, boolean) IS
 'Gives up a checkout that will not be paid, and gives the uses of its code and bundles back (semantics 4).
-Arguments: checkout_id; reason, kept in metadata.
+Arguments: checkout_id; reason, kept in metadata; restore_cart, puts the lines back into the cart, where they are not in it again
+already. A payment that is told later completes it all the same.
 Returns: whether anything changed.
 Errors: 22023 null_argument; P0002 checkout_not_found; 55000 checkout_state, row_swallowed; 42501 other_user.';
-ALTER FUNCTION @extschema@.fail_checkout(uuid, text) COST 10000;
+ALTER FUNCTION @extschema@.fail_checkout(uuid, text, boolean) COST 10000;
 
 CREATE OR REPLACE FUNCTION @extschema@.feature_configuration(
     "user_id" pg_catalog.text,
@@ -2271,12 +2300,26 @@ COMMENT ON FUNCTION @extschema@.normalize_currency() IS
 
 CREATE OR REPLACE FUNCTION @extschema@.normalize_promo_code() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    NEW.code := pg_catalog.upper(pg_catalog.btrim(NEW.code));
+    NEW.code := @extschema@.normalized_code(NEW.code);
     RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.normalize_promo_code() IS
-'Stores a code as upper(btrim(code)), whoever writes it. A trigger of promotional_codes calls it.';
+'Stores a code as normalized_code() has it, whoever writes it. A trigger of promotional_codes calls it.';
+
+CREATE FUNCTION @extschema@.normalized_code(
+    "code" pg_catalog.text
+) RETURNS pg_catalog.text
+IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'normalized_code_wrapper';
+COMMENT ON FUNCTION @extschema@.normalized_code(text) IS
+'A promotional code as it is stored and compared, however people type it: without the blanks, control and invisible characters around it,
+in capitals by a rule that does not depend on the locale of the database, composed (NFC). A trigger of promotional_codes calls it.
+Arguments: code.
+Returns: the code; NULL for NULL.
+Errors: none.';
+ALTER FUNCTION @extschema@.normalized_code(text) COST 20;
 
 CREATE FUNCTION @extschema@.prepare_distribution() RETURNS bigint
 LANGUAGE plpgsql COST 10000000 SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
@@ -2399,6 +2442,21 @@ Arguments: none.
 Returns: nothing.
 Errors: 42501, the caller is no superuser. Whoever drops a table then gets 55000 marketplace_protected.';
 ALTER FUNCTION @extschema@.protect_marketplace() COST 10000;
+
+CREATE FUNCTION @extschema@.protect_redeemed_code() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF (TG_OP = 'DELETE' OR NEW.code <> OLD.code)
+       AND EXISTS (SELECT FROM @extschema@.add_on_purchases p WHERE p.promo_code = OLD.code) THEN
+        RAISE EXCEPTION 'promotional code "%" is carried by purchases', OLD.code
+            USING ERRCODE = 'foreign_key_violation',
+                  DETAIL = E'Its uses and limits are counted by its name.\ncode: code_redeemed',
+                  HINT = 'Switch it off instead: UPDATE promotional_codes SET is_active = false WHERE code = ''' || OLD.code || '''.';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.protect_redeemed_code() IS
+'Refuses to rename or delete a code that a purchase carries. A trigger of promotional_codes calls it.';
 
 CREATE OR REPLACE FUNCTION @extschema@.purchase_history(
     "user_id" pg_catalog.text,
@@ -2547,6 +2605,29 @@ Returns: the new end; NULL for no end.
 Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long; P0002 not_owned; 42501 other_user.';
 ALTER FUNCTION @extschema@.renew_add_on(text, uuid, numeric, text, text) COST 5000;
 
+CREATE FUNCTION @extschema@.reprice_renewals(add_on_id uuid) RETURNS bigint
+LANGUAGE plpgsql COST 1000000 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    changed bigint;
+BEGIN
+    UPDATE @extschema@.user_add_ons u
+       SET renewal_amount = priced.amount, updated_at = now()
+      FROM (SELECT q.quantity, @extschema@.price_add_on(reprice_renewals.add_on_id, q.quantity) AS amount
+              FROM (SELECT DISTINCT o.quantity FROM @extschema@.user_add_ons o
+                     WHERE o.add_on_id = reprice_renewals.add_on_id AND o.renewal_amount IS NOT NULL) q) priced
+     WHERE u.add_on_id = reprice_renewals.add_on_id AND u.quantity = priced.quantity AND u.renewal_amount IS NOT NULL
+       AND u.renewal_amount <> priced.amount;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    RETURN changed;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.reprice_renewals(uuid) IS
+'Sets what renewing an add-on costs to today''s price, for everybody who has it by purchase (semantics 5). The price is that of
+price_add_on() for the units that the user has, without a tier or a code.
+Arguments: add_on_id.
+Returns: how many amounts changed.
+Errors: 22023 null_argument; P0002 add_on_not_found; 23514 add_on_not_for_sale.';
+
 CREATE OR REPLACE FUNCTION @extschema@.resolve_dispute(
     "purchase_id" pg_catalog.uuid,
     "won" bool
@@ -2596,7 +2677,8 @@ CREATE OR REPLACE FUNCTION @extschema@.run_maintenance(
     "cart_max_age" interval DEFAULT '30 days',
     "checkout_max_age" interval DEFAULT '24 hours',
     "batch" INT DEFAULT 10000,
-    "renewal_grace" interval DEFAULT '3 days'
+    "renewal_grace" interval DEFAULT '3 days',
+    "payment_max_age" interval DEFAULT '30 days'
 ) RETURNS TABLE (
     "task" pg_catalog.text,
     "affected" bigint
@@ -2604,15 +2686,16 @@ CREATE OR REPLACE FUNCTION @extschema@.run_maintenance(
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
 SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c
-AS 'MODULE_PATHNAME', 'run_maintenance_wrapper';
-COMMENT ON FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) IS
+AS 'MODULE_PATHNAME', 'run_all_maintenance_wrapper';
+COMMENT ON FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval, interval) IS
 'Cleans up: deletes abandoned carts, fails checkouts that were never paid and gives their uses back, and updates the status of expired
 subscriptions and codes. It never waits for a checkout, and can run twice at the same time.
 Arguments: cart_max_age, since anything in the cart was touched; checkout_max_age, since the checkout; batch, the most rows of each
-task; renewal_grace, how long subscriptions that renew by themselves may be late.
+task; renewal_grace, how long subscriptions that renew by themselves may be late; payment_max_age, how long a payment may be on its
+way before its checkout counts as never paid.
 Returns: a row for each task and how many rows it changed. A task that changed as many as batch may have more to do.
 Errors: 22023 null_argument, negative_interval, invalid_count; 42501 rows_hidden.';
-ALTER FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) COST 1000000 ROWS 4;
+ALTER FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval, interval) COST 1000000 ROWS 4;
 
 CREATE OR REPLACE FUNCTION @extschema@.search_add_ons(
     "search" pg_catalog.text DEFAULT NULL,
@@ -2694,6 +2777,22 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.set_updated_at() IS 'Keeps updated_at. Triggers of the tables call it.';
 
+CREATE FUNCTION @extschema@.settle_payment(
+    "payment_id" pg_catalog.text,
+    "note" pg_catalog.text DEFAULT NULL
+) RETURNS bool
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'settle_payment_wrapper';
+COMMENT ON FUNCTION @extschema@.settle_payment(text, text) IS
+'Says that a payment which was not applied has been dealt with: unsettled_payments() lists it no longer, and it completes nothing later
+(semantics 4.3).
+Arguments: payment_id, as unsettled_payments() names it; note, what was done, kept with the facts.
+Returns: whether there was one.
+Errors: 22023 null_argument, text_too_long.';
+ALTER FUNCTION @extschema@.settle_payment(text, text) COST 10000;
+
 CREATE OR REPLACE FUNCTION @extschema@.simulate_bundle(
     "bundle" pg_catalog.jsonb,
     "replaces" pg_catalog.uuid DEFAULT NULL,
@@ -2750,6 +2849,24 @@ Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 235
 refuses; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_promo_code(jsonb, text, timestamptz) COST 20000000 ROWS 100000;
+
+CREATE FUNCTION @extschema@.start_trial(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "expires_at" pg_catalog.timestamptz
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'start_trial_wrapper';
+COMMENT ON FUNCTION @extschema@.start_trial(text, uuid) IS
+'Gives the user an add-on for its trial_days, once for ever (semantics 5). A purchase during the trial begins at its end.
+Arguments: user_id, 1 to 255 characters; add_on_id.
+Returns: the add-on and when the trial ends.
+Errors: 22023 null_argument, invalid_user_id; P0002 add_on_not_found; 23514 no_trial, trial_refused; 42501 other_user.';
+ALTER FUNCTION @extschema@.start_trial(text, uuid) COST 5000 ROWS 1;
 
 CREATE FUNCTION @extschema@.stripe_checkout(
     "checkout_id" pg_catalog.uuid,
@@ -2861,6 +2978,44 @@ Arguments: none.
 Returns: nothing.
 Errors: 42501, the caller does not own the event trigger.';
 ALTER FUNCTION @extschema@.unprotect_marketplace() COST 10000;
+
+CREATE FUNCTION @extschema@.unsettled_payments() RETURNS TABLE (
+    payment_id text, provider text, checkout_id uuid, user_id text, amount numeric, currency text, reason text, received_at timestamptz
+)
+LANGUAGE sql STABLE PARALLEL SAFE COST 10000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT u.payment_id, u.provider, coalesce(p.checkout_id, p.id), p.user_id::text, u.amount, u.currency, u.reason, u.received_at
+      FROM @extschema@.add_on_purchases p
+     CROSS JOIN jsonb_to_recordset(p.facts -> 'unsettled')
+                u (payment_id text, provider text, amount numeric, currency text, reason text, received_at timestamptz)
+     WHERE p.facts ? 'unsettled'
+     ORDER BY u.received_at, u.payment_id
+$$;
+COMMENT ON FUNCTION @extschema@.unsettled_payments() IS
+'Money that was taken and pays for nothing: a second payment, another amount or currency, one that came too late (semantics 4.3). It is
+listed until a refund of it is told or settle_payment() is called.
+Arguments: none.
+Returns: a row for each payment, the earliest first: its id, stripe or lago, the checkout that it is about, the user, what was taken with
+tax, the currency, and why it was not applied: already_paid, amount_mismatch, currency_mismatch, payment_used or checkout_failed.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.upcoming_renewals(user_id text DEFAULT NULL, until timestamptz DEFAULT pg_catalog.now() + interval '1 month')
+RETURNS TABLE (user_id text, add_on_id uuid, due_at timestamptz, amount numeric, currency text, promo_code text)
+LANGUAGE sql STABLE PARALLEL SAFE COST 10000 ROWS 100 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT u.user_id::text, u.add_on_id, u.expires_at, u.renewal_amount, last.currency::text,
+           CASE WHEN u.sources ->> 'priced_by' = last.id || ' reduced' THEN last.promo_code::text END
+      FROM @extschema@.user_add_ons u
+      JOIN @extschema@.add_on_purchases last ON last.id = split_part(u.sources ->> 'priced_by', ' ', 1)::uuid AND last.user_id = u.user_id
+     WHERE (upcoming_renewals.user_id IS NULL OR u.user_id = upcoming_renewals.user_id)
+       AND u.status = 'active' AND u.auto_renew AND u.renewal_amount IS NOT NULL
+       AND u.expires_at >= now() AND u.expires_at <= upcoming_renewals.until
+     ORDER BY u.expires_at, u.user_id, u.add_on_id
+$$;
+COMMENT ON FUNCTION @extschema@.upcoming_renewals(text, timestamptz) IS
+'What will be renewed, when, and what it costs (semantics 5): add-ons that renew by themselves and whose period ends by an instant.
+Arguments: user_id, NULL for everybody; until, a month from now by default.
+Returns: a row for each add-on, the next first: the user, the add-on, when its period ends, renewal_amount, the currency that it was
+bought in, and the promotional code that the amount takes into account.
+Errors: none.';
 
 CREATE OR REPLACE FUNCTION @extschema@.user_features(
     "user_id" pg_catalog.text,
@@ -3042,6 +3197,79 @@ $$;
 -- Bought before codes were stored in capitals
 UPDATE @extschema@.add_on_purchases SET currency = upper(currency COLLATE "C") WHERE currency <> upper(currency COLLATE "C");
 
+-- Codes were stored in capitals as the locale of the database has them.
+UPDATE @extschema@.add_on_purchases SET promo_code = @extschema@.normalized_code(promo_code)
+ WHERE promo_code <> @extschema@.normalized_code(promo_code);
+ALTER TABLE @extschema@.promotional_codes DROP CONSTRAINT promotional_codes_code_check;
+UPDATE @extschema@.promotional_codes SET code = @extschema@.normalized_code(code) WHERE code <> @extschema@.normalized_code(code);
+ALTER TABLE @extschema@.promotional_codes
+    ADD CONSTRAINT promotional_codes_code_check CHECK (code <> '');
+CREATE TRIGGER protect_promotional_codes_code BEFORE UPDATE OF code OR DELETE ON @extschema@.promotional_codes
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.protect_redeemed_code();
+
+-- What 1.0.0 kept of payments in the metadata of purchases becomes facts, on the first purchase of each checkout for all of it. Purchases
+-- of which nothing was told need none: what their columns say becomes a fact when something more is told.
+WITH told AS (
+    SELECT p.user_id, coalesce(p.checkout_id, p.id) AS sale, p.id, p.add_on_id, p.metadata, p.currency,
+           coalesce(p.stripe_payment_id, p.lago_invoice_id) AS payment, p.purchased_at,
+           row_number() OVER (PARTITION BY p.user_id, coalesce(p.checkout_id, p.id)
+                              ORDER BY coalesce((p.metadata ->> 'position')::bigint, 2147483647), p.add_on_id, p.id) AS place
+      FROM @extschema@.add_on_purchases p
+     WHERE p.metadata ?| '{refunded_by_provider,disputes,subscription,overdue_invoices,stripe_subscription_id,stripe_invoice_id,lago_subscription_id}'
+), sales AS (
+    SELECT t.user_id, t.sale, min(t.id::text) FILTER (WHERE t.place = 1) AS bearer, max(t.payment) AS payment,
+           max((t.metadata ->> 'refunded_by_provider')::bigint) AS refunded,
+           max(coalesce(t.metadata ->> 'stripe_subscription_id', t.metadata ->> 'lago_subscription_id')) AS subscription,
+           max(t.metadata ->> 'stripe_invoice_id') AS invoice, max(upper(t.currency)) AS currency,
+           (array_agg(t.metadata -> 'subscription' ORDER BY t.place) FILTER (WHERE t.metadata ? 'subscription'))[1] AS said,
+           (array_agg(t.metadata -> 'disputes' ORDER BY t.place) FILTER (WHERE jsonb_typeof(t.metadata -> 'disputes') = 'object'))[1] AS disputes,
+           (array_agg(t.metadata -> 'overdue_invoices' ORDER BY t.place)
+                FILTER (WHERE jsonb_typeof(t.metadata -> 'overdue_invoices') = 'object'))[1] AS overdue
+      FROM told t
+     GROUP BY t.user_id, t.sale
+), facts AS (
+    SELECT s.user_id, s.bearer::uuid AS id,
+           array_remove(ARRAY[s.payment, s.subscription, s.invoice]
+                        || ARRAY(SELECT jsonb_object_keys(coalesce(s.disputes, '{}')))
+                        || ARRAY(SELECT jsonb_object_keys(coalesce(s.overdue, '{}'))), NULL) AS ids,
+           jsonb_strip_nulls(jsonb_build_object(
+               'refund_totals', CASE WHEN s.refunded > 0 AND s.payment IS NOT NULL THEN
+                   jsonb_build_object(s.payment, jsonb_build_object('payments', jsonb_build_array(s.payment), 'currency', s.currency,
+                       'total', jsonb_build_array(jsonb_build_object('at', -9223372036854775808, 'now', s.refunded)))) END,
+               'disputes', CASE WHEN s.payment IS NOT NULL THEN
+                   (SELECT jsonb_object_agg(d.key, jsonb_build_object('payments', jsonb_build_array(s.payment),
+                               'state', jsonb_build_array(jsonb_build_object('at', -9223372036854775808,
+                                   'now', CASE d.value WHEN 'won' THEN 'kept' WHEN 'lost' THEN 'lost' ELSE 'open' END))))
+                      FROM jsonb_each_text(s.disputes) d) END,
+               'attempts', (SELECT jsonb_object_agg(a.key, a.value) FROM (
+                       SELECT o.key, jsonb_build_object('provider', 'lago', 'kind', 'invoice', 'subscriptions',
+                                  CASE WHEN s.subscription IS NULL THEN '[]' ELSE jsonb_build_array(s.subscription) END,
+                                  'state', jsonb_build_array(jsonb_build_object('at', -9223372036854775808, 'now', o.value)))
+                         FROM jsonb_each_text(s.overdue) o WHERE o.value IN ('overdue', 'paid')
+                        UNION ALL
+                       SELECT s.invoice, jsonb_build_object('provider', 'stripe', 'kind', 'invoice',
+                                  'same_payment', CASE WHEN s.payment IS NULL THEN '[]' ELSE jsonb_build_array(s.payment) END,
+                                  'subscriptions', CASE WHEN s.subscription IS NULL THEN '[]' ELSE jsonb_build_array(s.subscription) END)
+                        WHERE s.invoice IS NOT NULL) a (key, value)),
+               'subscriptions', CASE WHEN s.subscription IS NOT NULL THEN
+                   jsonb_build_object(s.subscription, jsonb_build_object(
+                       'state', CASE WHEN (s.said ->> 'has_ended')::boolean THEN
+                                         jsonb_build_array(jsonb_build_object('at', (s.said -> 'said_at'),
+                                             'now', jsonb_build_object('ended', jsonb_build_object('at', s.said -> 'ended_at'))))
+                                     WHEN s.said IS NOT NULL THEN
+                                         jsonb_build_array(jsonb_build_object('at', (s.said -> 'said_at'),
+                                             'now', jsonb_build_object('running', jsonb_build_object('renews', s.said -> 'auto_renew',
+                                                 'is_unpaid', coalesce(s.said -> 'on_hold', 'false'))))) END,
+                       'ends', CASE WHEN jsonb_typeof(s.said -> 'period_end') = 'number' THEN
+                                        jsonb_build_array(jsonb_build_object('of', '{}'::jsonb, 'until', s.said -> 'period_end',
+                                            'said_at', s.said -> 'said_at', 'is_paid', true)) END)) END)) AS known
+      FROM sales s
+)
+UPDATE @extschema@.add_on_purchases p
+   SET facts = jsonb_build_object('known', f.known), provider_ids = f.ids
+  FROM facts f
+ WHERE p.id = f.id AND p.user_id = f.user_id;
+
 COMMENT ON COLUMN @extschema@.add_on_features.configuration IS
 'Limits and options, as a JSON object. Where several owned add-ons give the feature, feature_configuration() merges key by key:
 numbers by the larger, booleans by OR, anything else from the most recently purchased add-on.
@@ -3064,6 +3292,9 @@ COMMENT ON COLUMN @extschema@.cart_conversion.failed_checkouts IS 'How many fail
 COMMENT ON COLUMN @extschema@.cart_conversion.open_carts IS 'Carts that nobody has checked out yet.';
 COMMENT ON COLUMN @extschema@.cart_conversion.paid_checkouts IS 'How many were paid, also if paid back since.';
 COMMENT ON COLUMN @extschema@.cart_conversion.pending_checkouts IS 'Of these, how many wait for their payment.';
+COMMENT ON COLUMN @extschema@.promotional_codes.code IS
+'What shoppers type. A trigger stores it as normalized_code() has it, whoever writes it, and it is compared in that form; unique. One
+that a purchase carries is neither renamed nor deleted.';
 COMMENT ON COLUMN @extschema@.promotional_codes.renewals IS
 'To how many renewals it applies besides the first payment; NULL for all.';
 COMMENT ON COLUMN @extschema@.user_add_ons.quantity IS
@@ -3081,9 +3312,13 @@ COMMENT ON COLUMN @extschema@.user_add_ons.usage_keys IS
 'The idempotency keys that were last used for each metered feature, with what was answered, packed.';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_provider_ids IS
 'SELECT user_id, checkout_id FROM add_on_purchases WHERE provider_ids && ARRAY[$1]';
+COMMENT ON INDEX @extschema@.idx_add_on_purchases_unsettled IS
+'SELECT facts -> ''unsettled'' FROM add_on_purchases WHERE facts ? ''unsettled''';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_user_add_on IS
 'SELECT * FROM add_on_purchases WHERE user_id = $1 AND add_on_id = $2';
 COMMENT ON TRIGGER normalize_add_on_purchases_currency ON @extschema@.add_on_purchases IS 'Stores codes of currencies in capitals.';
+COMMENT ON TRIGGER protect_promotional_codes_code ON @extschema@.promotional_codes IS
+'Keeps codes that purchases carry.';
 COMMENT ON VIEW @extschema@.cart_conversion IS
 'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, one that was not on the day
 of its latest addition.';
@@ -3107,7 +3342,7 @@ BEGIN
         SELECT format('FUNCTION %s', p.oid::regprocedure) AS name,
                p.proowner <> owner AND p.prorettype <> 'event_trigger'::regtype AS is_not_owned,
                p.proname IN ('has_no_duplicates', 'check_pricing_conditions', 'check_user_restrictions',
-                             'check_feature_configuration') AS is_for_writers,
+                             'check_feature_configuration', 'normalized_code') AS is_for_writers,
                coalesce(p.proacl, acldefault('f', p.proowner)) AS privileges, p.proowner AS maker, age(d.xmin) <= 0 AS is_new
           FROM pg_proc p
           JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'

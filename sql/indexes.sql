@@ -43,6 +43,7 @@ CREATE INDEX idx_add_on_purchases_stripe_subscription ON @extschema@.add_on_purc
     ((metadata ->> 'stripe_subscription_id')) WHERE metadata ? 'stripe_subscription_id';
 CREATE INDEX idx_add_on_purchases_provider_ids ON @extschema@.add_on_purchases USING gin (provider_ids)
     WHERE provider_ids IS NOT NULL;
+CREATE INDEX idx_add_on_purchases_unsettled ON @extschema@.add_on_purchases ((facts -> 'unsettled')) WHERE facts ? 'unsettled';
 CREATE INDEX idx_add_on_purchases_user_add_on ON @extschema@.add_on_purchases (user_id, add_on_id);
 
 -- add_on_bundles
@@ -131,6 +132,8 @@ WHERE metadata ->> ''stripe_subscription_id'' = $1 AND metadata ? ''stripe_subsc
 
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_provider_ids IS
 'SELECT user_id, checkout_id FROM add_on_purchases WHERE provider_ids && ARRAY[$1]';
+COMMENT ON INDEX @extschema@.idx_add_on_purchases_unsettled IS
+'SELECT facts -> ''unsettled'' FROM add_on_purchases WHERE facts ? ''unsettled''';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_user_add_on IS
 'SELECT * FROM add_on_purchases WHERE user_id = $1 AND add_on_id = $2';
 COMMENT ON INDEX @extschema@.add_on_bundles_pkey IS

@@ -16,7 +16,7 @@ BEGIN
         SELECT format('FUNCTION %s', p.oid::regprocedure) AS name,
                p.proowner <> owner AND p.prorettype <> 'event_trigger'::regtype AS is_not_owned,
                p.proname IN ('has_no_duplicates', 'check_pricing_conditions', 'check_user_restrictions',
-                             'check_feature_configuration') AS is_for_writers,
+                             'check_feature_configuration', 'normalized_code') AS is_for_writers,
                coalesce(p.proacl, acldefault('f', p.proowner)) AS privileges, p.proowner AS maker, age(d.xmin) <= 0 AS is_new
           FROM pg_proc p
           JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'

@@ -31,18 +31,37 @@ CREATE TRIGGER update_add_on_features_updated_at BEFORE UPDATE ON @extschema@.ad
 CREATE TRIGGER update_promotional_codes_updated_at BEFORE UPDATE ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.set_updated_at();
 
--- Upper case is decided in pg_catalog, but by the database's own locale: a code is stored as it will be compared.
 CREATE FUNCTION @extschema@.normalize_promo_code() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    NEW.code := pg_catalog.upper(pg_catalog.btrim(NEW.code));
+    NEW.code := @extschema@.normalized_code(NEW.code);
     RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.normalize_promo_code() IS
-'Stores a code as upper(btrim(code)), whoever writes it. A trigger of promotional_codes calls it.';
+'Stores a code as normalized_code() has it, whoever writes it. A trigger of promotional_codes calls it.';
 
 CREATE TRIGGER normalize_promotional_codes_code BEFORE INSERT OR UPDATE OF code ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.normalize_promo_code();
+
+-- With the rights of the owner: who may write codes need not be allowed to read purchases.
+CREATE FUNCTION @extschema@.protect_redeemed_code() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF (TG_OP = 'DELETE' OR NEW.code <> OLD.code)
+       AND EXISTS (SELECT FROM @extschema@.add_on_purchases p WHERE p.promo_code = OLD.code) THEN
+        RAISE EXCEPTION 'promotional code "%" is carried by purchases', OLD.code
+            USING ERRCODE = 'foreign_key_violation',
+                  DETAIL = E'Its uses and limits are counted by its name.\ncode: code_redeemed',
+                  HINT = 'Switch it off instead: UPDATE promotional_codes SET is_active = false WHERE code = ''' || OLD.code || '''.';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.protect_redeemed_code() IS
+'Refuses to rename or delete a code that a purchase carries. A trigger of promotional_codes calls it.';
+
+-- After the code is normalised: triggers fire by name.
+CREATE TRIGGER protect_promotional_codes_code BEFORE UPDATE OF code OR DELETE ON @extschema@.promotional_codes
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.protect_redeemed_code();
 
 CREATE FUNCTION @extschema@.normalize_currency() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -111,6 +130,8 @@ COMMENT ON TRIGGER update_add_on_features_updated_at ON @extschema@.add_on_featu
 COMMENT ON TRIGGER update_promotional_codes_updated_at ON @extschema@.promotional_codes IS 'Keeps updated_at.';
 COMMENT ON TRIGGER normalize_promotional_codes_code ON @extschema@.promotional_codes IS 'Stores codes as they are compared.';
 COMMENT ON TRIGGER normalize_add_on_purchases_currency ON @extschema@.add_on_purchases IS 'Stores codes of currencies in capitals.';
+COMMENT ON TRIGGER protect_promotional_codes_code ON @extschema@.promotional_codes IS
+'Keeps codes that purchases carry.';
 COMMENT ON TRIGGER enforce_add_on_purchases_transition ON @extschema@.add_on_purchases IS
 'Refuses changes of status that the life of a purchase does not allow.';
 COMMENT ON TRIGGER invalidate_add_ons_cache ON @extschema@.add_ons IS 'Announces changes to the catalog caches.';

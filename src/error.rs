@@ -766,6 +766,52 @@ errors! {
         hint: "If both payments are real, refund one of them.";
     }
 
+    /// The payment has paid for something else already.
+    PaymentUsed {
+        /// The payment.
+        payment_id: String,
+        /// The checkout, or the purchase without one, that it has paid for.
+        used_by: Uuid,
+    } => CheckViolation "payment_used" {
+        message: "payment \"{payment_id}\" has paid for {used_by} already";
+        detail: "One payment pays for one checkout.";
+        hint: "Look for the payment of this checkout, or complete it without naming one.";
+    }
+
+    /// The user has the add-on for good.
+    AlreadyOwned {
+        /// The user.
+        user_id: String,
+        /// The add-on's name.
+        name: String,
+    } => CheckViolation "already_owned" {
+        message: "user \"{user_id}\" has \"{name}\" without end already";
+        detail: "A one-time purchase of it would buy nothing.";
+        hint: "Take it out of the cart with remove_from_cart().";
+    }
+
+    /// The add-on cannot be tried.
+    NoTrial {
+        /// Its name.
+        name: String,
+    } => CheckViolation "no_trial" {
+        message: "\"{name}\" cannot be tried";
+        detail: "It has no trial_days.";
+        hint: "Set add_ons.trial_days, or sell it.";
+    }
+
+    /// The user has or had the add-on.
+    TrialRefused {
+        /// The user.
+        user_id: String,
+        /// The add-on's name.
+        name: String,
+    } => CheckViolation "trial_refused" {
+        message: "user \"{user_id}\" has tried or owned \"{name}\" already";
+        detail: "An add-on is tried once, by users who never had it.";
+        hint: "Sell it to the user, or grant it with grant_add_on().";
+    }
+
     /// No such purchase.
     PurchaseNotFound {
         /// The id looked for.

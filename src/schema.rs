@@ -41,7 +41,7 @@ extension_sql!(
 extension_sql_file!(
     "../sql/triggers.sql",
     name = "triggers",
-    requires = ["tables", enforce_purchase_transition, invalidate_catalog_cache]
+    requires = ["tables", enforce_purchase_transition, invalidate_catalog_cache, normalized_code]
 );
 extension_sql_file!("../sql/indexes.sql", name = "indexes", requires = ["tables"]);
 extension_sql_file!(

@@ -17,6 +17,22 @@ const SITUATION: &str = "
 /// A code, and statements of which the last raises it. Bob's checkout is pending, carol's is completed.
 const CASES: &[(&str, &str)] = &[
     ("null_argument", "SELECT price_add_on(NULL)"),
+    ("no_trial", "SELECT start_trial('ada', 'a0000000-0000-4000-8000-000000000003')"),
+    (
+        "trial_refused",
+        "UPDATE add_ons SET trial_days = 7; SELECT start_trial('ada', 'a0000000-0000-4000-8000-000000000003');
+         SELECT start_trial('ada', 'a0000000-0000-4000-8000-000000000003')",
+    ),
+    (
+        "payment_used",
+        "SELECT complete_checkout(checkout_id, 'pi_1') FROM add_on_purchases WHERE user_id = 'bob' LIMIT 1",
+    ),
+    (
+        "already_owned",
+        "UPDATE add_ons SET billing_type = 'one_time' WHERE name = 'Brigade';
+         SELECT count(*) FROM grant_add_on('dora', 'a0000000-0000-4000-8000-000000000003');
+         SELECT count(*) FROM add_to_cart('dora', 'a0000000-0000-4000-8000-000000000003'); SELECT count(*) FROM checkout('dora')",
+    ),
     ("invalid_user_id", "SELECT clear_cart('')"),
     ("invalid_quantity", "SELECT price_add_on('a0000000-0000-4000-8000-000000000003', 0)"),
     ("invalid_count", "SELECT * FROM purchase_history('ada', max_rows => -1)"),

@@ -164,14 +164,20 @@ fn digest(client: &mut Client) -> String {
     text(client, query).unwrap()
 }
 
-/// Some business: carts, a checkout that waits, one that is paid.
+/// Some business: carts, a checkout that waits, one that is paid, as the functions of the released versions have written it. With this
+/// library they need the columns that the update adds.
 fn trade(client: &mut Client) {
     let brigade = add_on(client, "Brigade");
     client
         .batch_execute(&format!(
-            "SELECT add_to_cart(u, '{brigade}', 2) FROM unnest('{{ada,bob,eve}}'::text[]) u;
-             SELECT complete_checkout(checkout_id) FROM checkout('ada', promo_code => 'LAUNCH2025');
-             SELECT * FROM checkout('bob')"
+            "SELECT add_to_cart('eve', '{brigade}', 2);
+             INSERT INTO add_on_purchases (user_id, add_on_id, amount, quantity, checkout_id, promo_code, status, subscription_ends_at, metadata)
+             VALUES ('ada', '{brigade}', 31.98, 2, gen_random_uuid(), 'LAUNCH2025', 'completed', now() + interval '1 month',
+                     '{{\"position\": 0, \"quote_line\": {{\"billing_type\": \"monthly\"}}}}'),
+                    ('bob', '{brigade}', 39.98, 2, gen_random_uuid(), NULL, 'pending', NULL,
+                     '{{\"position\": 0, \"quote_line\": {{\"billing_type\": \"monthly\"}}}}');
+             UPDATE promotional_codes SET current_uses = 1 WHERE code = 'LAUNCH2025';
+             INSERT INTO user_add_ons (user_id, add_on_id, expires_at) VALUES ('ada', '{brigade}', now() + interval '1 month')"
         ))
         .unwrap();
 }
@@ -250,12 +256,18 @@ fn the_functions_of_a_released_version_work_with_this_library() {
             "SELECT * FROM user_features('ada')",
             "SELECT * FROM validate_promo_code('FIRSTBUY', 'eve')",
             "SELECT * FROM search_add_ons('agent')",
-            "SELECT * FROM run_maintenance()",
-            "SELECT refund_purchase(id) FROM add_on_purchases WHERE user_id = 'ada'",
             "SELECT * FROM check_marketplace()",
             "SELECT * FROM catalog_cache_stats()",
         ] {
             client.batch_execute(call).unwrap_or_else(|error| panic!("{version}: {call}: {error:?}"));
+        }
+        // What keeps facts needs the update, and says so.
+        for call in [
+            "SELECT * FROM run_maintenance()",
+            "SELECT refund_purchase(id) FROM add_on_purchases WHERE user_id = 'ada'",
+            "SELECT complete_checkout(checkout_id) FROM add_on_purchases WHERE user_id = 'bob'",
+        ] {
+            assert_eq!(refusal(&mut client, call).1, "schema_changed", "{version}: {call}");
         }
         let script = std::fs::read_to_string(released().join(format!("extensions--{version}.sql"))).unwrap();
         let mut symbols = 0;

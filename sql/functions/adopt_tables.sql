@@ -30,7 +30,7 @@ LANGUAGE sql COST 10000 ROWS 15 SET search_path = pg_catalog, pg_temp AS $$
              WHERE a.attrelid = new_table AND a.attnum > 0 AND NOT a.attisdropped) n
       LEFT JOIN pg_attribute o ON o.attrelid = old_table AND o.attname = n.attname AND o.attnum > 0 AND NOT o.attisdropped
      CROSS JOIN LATERAL (
-               SELECT CASE WHEN n.attname IN ('code', 'promo_code') THEN format('upper(btrim(s.%I::text))::%s', n.attname, n.type)
+               SELECT CASE WHEN n.attname IN ('code', 'promo_code') THEN format('@extschema@.normalized_code(s.%I::text)::%s', n.attname, n.type)
                            WHEN o.atttypid = n.atttypid AND o.atttypmod = n.atttypmod THEN format('s.%I', n.attname)
                            ELSE format('s.%I::%s', n.attname, n.type) END) c (expression)
      ORDER BY n.attnum

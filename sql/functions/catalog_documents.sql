@@ -113,7 +113,7 @@ DECLARE
 BEGIN
     EXECUTE format('SELECT to_jsonb(jsonb_populate_record(NULL::%s.%I, $1))', '@extschema@', kind) INTO row_text USING entry - by_name;
     IF kind = 'promotional_codes' THEN
-        row_text := row_text || jsonb_build_object('code', upper(btrim(row_text ->> 'code')));
+        row_text := row_text || jsonb_build_object('code', @extschema@.normalized_code(row_text ->> 'code'));
     END IF;
     RETURN (SELECT jsonb_object_agg(e.key, CASE WHEN e.key = ANY (by_name) THEN e.value ELSE row_text -> e.key END) FROM jsonb_each(entry) e);
 EXCEPTION WHEN data_exception THEN

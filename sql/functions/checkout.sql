@@ -19,15 +19,16 @@ COMMENT ON FUNCTION @extschema@.complete_checkout(uuid, text, text, text) IS
 changes nothing and returns the same.
 Arguments: checkout_id; stripe_payment_id, lago_invoice_id, up to 255 characters; payment_method, up to 50.
 Returns: a row for each purchase, in the order of the cart: when the access that it pays for ends, NULL for no end.
-Errors: 22023 null_argument, text_too_long; P0002 checkout_not_found; 55000 checkout_state, payment_mismatch,
+Errors: 22023 null_argument, text_too_long; P0002 checkout_not_found; 23514 payment_used; 55000 checkout_state, payment_mismatch,
 row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.complete_checkout(uuid, text, text, text) COST 10000 ROWS 3;
 
-COMMENT ON FUNCTION @extschema@.fail_checkout(uuid, text) IS
+COMMENT ON FUNCTION @extschema@.fail_checkout(uuid, text, boolean) IS
 'Gives up a checkout that will not be paid, and gives the uses of its code and bundles back (semantics 4).
-Arguments: checkout_id; reason, kept in metadata.
+Arguments: checkout_id; reason, kept in metadata; restore_cart, puts the lines back into the cart, where they are not in it again
+already. A payment that is told later completes it all the same.
 Returns: whether anything changed.
 Errors: 22023 null_argument; P0002 checkout_not_found; 55000 checkout_state, row_swallowed; 42501 other_user.';
-ALTER FUNCTION @extschema@.fail_checkout(uuid, text) COST 10000;
+ALTER FUNCTION @extschema@.fail_checkout(uuid, text, boolean) COST 10000;
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -10,14 +10,15 @@ invalidations, how often it was emptied; the last three since the session began.
 Errors: none.';
 ALTER FUNCTION @extschema@.catalog_cache_stats() COST 10 ROWS 1;
 
-COMMENT ON FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) IS
+COMMENT ON FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval, interval) IS
 'Cleans up: deletes abandoned carts, fails checkouts that were never paid and gives their uses back, and updates the status of expired
 subscriptions and codes. It never waits for a checkout, and can run twice at the same time.
 Arguments: cart_max_age, since anything in the cart was touched; checkout_max_age, since the checkout; batch, the most rows of each
-task; renewal_grace, how long subscriptions that renew by themselves may be late.
+task; renewal_grace, how long subscriptions that renew by themselves may be late; payment_max_age, how long a payment may be on its
+way before its checkout counts as never paid.
 Returns: a row for each task and how many rows it changed. A task that changed as many as batch may have more to do.
 Errors: 22023 null_argument, negative_interval, invalid_count; 42501 rows_hidden.';
-ALTER FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval) COST 1000000 ROWS 4;
+ALTER FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval, interval) COST 1000000 ROWS 4;
 
 COMMENT ON FUNCTION @extschema@.schedule_maintenance(text) IS
 'Has pg_cron call run_maintenance() regularly, in place of a schedule set before.

@@ -20,7 +20,7 @@ CREATE TABLE @extschema@.promotional_codes (
     renewals            integer       DEFAULT 0,
     CONSTRAINT promotional_codes_pkey PRIMARY KEY (id),
     CONSTRAINT promotional_codes_code_key UNIQUE (code),
-    CONSTRAINT promotional_codes_code_check CHECK (code <> '' AND code = upper(btrim(code))),
+    CONSTRAINT promotional_codes_code_check CHECK (code <> ''),
     CONSTRAINT promotional_codes_discount_type_check CHECK (discount_type IN ('percentage', 'fixed_amount')),
     CONSTRAINT promotional_codes_discount_value_check
         CHECK (discount_value > 0 AND (discount_type <> 'percentage' OR discount_value <= 100)),
@@ -33,7 +33,8 @@ CREATE TABLE @extschema@.promotional_codes (
 COMMENT ON TABLE @extschema@.promotional_codes IS 'Codes that take something off a whole cart, or off some add-ons in it.';
 COMMENT ON COLUMN @extschema@.promotional_codes.id IS 'Identifies the code.';
 COMMENT ON COLUMN @extschema@.promotional_codes.code IS
-'What shoppers type. A trigger stores it as upper(btrim(code)), whoever writes it, and it is compared in that form; unique.';
+'What shoppers type. A trigger stores it as normalized_code() has it, whoever writes it, and it is compared in that form; unique. One
+that a purchase carries is neither renamed nor deleted.';
 COMMENT ON COLUMN @extschema@.promotional_codes.description IS 'What the code is for.';
 COMMENT ON COLUMN @extschema@.promotional_codes.discount_type IS 'percentage or fixed_amount.';
 COMMENT ON COLUMN @extschema@.promotional_codes.discount_value IS

@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use super::{Answer, money, short, user_to_change};
 use crate::operations::checkout::{self, Order};
-use crate::operations::payments::Means;
+use crate::operations::payments::{self, Means};
 use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, now, required};
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
@@ -69,19 +69,30 @@ fn complete_checkout(
         lago_invoice_id: short(lago_invoice_id, "lago_invoice_id", 255)?,
         payment_method: short(payment_method, "payment_method", 50)?,
     };
-    let granted = checkout::complete(checkout_id, &means)?;
+    let granted = payments::complete(checkout_id, &means)?;
     Ok(TableIterator::new(granted.into_iter().map(|(add_on_id, end)| (Id(add_on_id), end.map(Timestamp)))))
 }
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
+/// As version 1.0.0 has it, whose function is there until ALTER EXTENSION has been run.
+#[pg_extern(sql = false)]
+fn fail_checkout(checkout_id: Option<Id>, reason: Option<Text>) -> Answer<bool> {
+    give_up_checkout(checkout_id, reason, Some(false))
+}
+
+#[pg_extern(name = "fail_checkout", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, @extschema@, pg_temp)]
-fn fail_checkout(checkout_id: Option<Id>, reason: default!(Option<Text>, "NULL")) -> Answer<bool> {
+fn give_up_checkout(
+    checkout_id: Option<Id>,
+    reason: default!(Option<Text>, "NULL"),
+    restore_cart: default!(Option<bool>, false),
+) -> Answer<bool> {
     let Id(checkout_id) = required(checkout_id, "checkout_id")?;
-    Ok(checkout::fail(checkout_id, reason.as_deref())?)
+    let restore_cart = required(restore_cart, "restore_cart")?;
+    Ok(payments::fail(checkout_id, reason.as_deref(), restore_cart)?)
 }
 
 extension_sql_file!(
     "../../sql/functions/checkout.sql",
     name = "checkout_functions",
-    requires = [checkout, complete_checkout, fail_checkout]
+    requires = [checkout, complete_checkout, give_up_checkout]
 );

@@ -5,17 +5,19 @@ use serde_json::Value;
 
 use super::Answer;
 use crate::error::Error;
-use crate::operations::events::{self, Provider};
-use crate::pg::datum::{Json, required};
+use crate::operations::events;
+use crate::pg::datum::{Json, now, required};
 use crate::pg::document::{self, Document};
-use engine::events::{Event, lago, stripe};
 use engine::json::Malformed;
+use engine::payments::Fact;
+use engine::providers::{lago, stripe};
+use engine::time::Instant;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, @extschema@, pg_temp)]
 fn apply_stripe_event(event: Option<Document<'_>>) -> Answer<Json> {
     let shape = r#"{"id", "type", "created", "data": {"object": {...}}}, as Stripe sends it"#;
-    Ok(apply(event, Provider::Stripe, stripe::read, shape)?)
+    Ok(apply(event, stripe::event, shape)?)
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
@@ -23,19 +25,18 @@ fn apply_stripe_event(event: Option<Document<'_>>) -> Answer<Json> {
 fn apply_lago_event(event: Option<Document<'_>>) -> Answer<Json> {
     let shape =
         r#"{"webhook_type", "object_type", and under the key that object_type names the object}, as Lago sends it"#;
-    Ok(apply(event, Provider::Lago, lago::read, shape)?)
+    Ok(apply(event, lago::event, shape)?)
 }
 
 fn apply(
     event: Option<Document>,
-    provider: Provider,
-    read: fn(&Value) -> Result<Event, Malformed>,
+    read: fn(&Value, Instant) -> Result<Vec<Fact>, Malformed>,
     shape: &'static str,
 ) -> Result<Json, Error> {
     let malformed = |malformed| Error::MalformedArgument { argument: "event", malformed, shape };
     let body = required(event, "event")?.read("event", document::EVENT)?.map_err(malformed)?;
-    let event = read(&body).map_err(malformed)?;
-    Ok(Json::of(&events::apply(provider, &event)?.to_json()))
+    let facts = read(&body, now()).map_err(malformed)?;
+    Ok(Json::of(&events::apply(facts)?.to_json()))
 }
 
 extension_sql_file!(

@@ -11,18 +11,32 @@ use crate::operations::maintenance::{self, Limits};
 use crate::pg::datum::{Text, required};
 use crate::store::catalog_cache::{self, Statistics};
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, @extschema@, pg_temp)]
+/// As version 1.0.0 has it, whose function is there until ALTER EXTENSION has been run.
+#[pg_extern(sql = false)]
 fn run_maintenance(
+    cart_max_age: Option<Interval>,
+    checkout_max_age: Option<Interval>,
+    batch: Option<i32>,
+    renewal_grace: Option<Interval>,
+) -> Result<TableIterator<'static, (name!(task, Text), name!(affected, i64))>, ErrorReport> {
+    let payment_max_age = Interval::new(0, 30, 0).ok();
+    run_all_maintenance(cart_max_age, checkout_max_age, batch, renewal_grace, payment_max_age)
+}
+
+#[pg_extern(name = "run_maintenance", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
+fn run_all_maintenance(
     cart_max_age: default!(Option<Interval>, "'30 days'"),
     checkout_max_age: default!(Option<Interval>, "'24 hours'"),
     batch: default!(Option<i32>, 10000),
     renewal_grace: default!(Option<Interval>, "'3 days'"),
+    payment_max_age: default!(Option<Interval>, "'30 days'"),
 ) -> Result<TableIterator<'static, (name!(task, Text), name!(affected, i64))>, ErrorReport> {
     let limits = Limits {
         cart_max_age: age(cart_max_age, "cart_max_age")?,
         checkout_max_age: age(checkout_max_age, "checkout_max_age")?,
         renewal_grace: age(renewal_grace, "renewal_grace")?,
+        payment_max_age: age(payment_max_age, "payment_max_age")?,
         batch: positive(required(batch, "batch")?, "batch")?,
     };
     let done = maintenance::run(&limits)?;
@@ -57,5 +71,5 @@ fn schedule_maintenance(schedule: default!(Option<Text>, "'17 3 * * *'")) -> Ans
 extension_sql_file!(
     "../../sql/functions/maintenance.sql",
     name = "maintenance_functions",
-    requires = [catalog_cache_stats, run_maintenance, schedule_maintenance]
+    requires = [catalog_cache_stats, run_all_maintenance, schedule_maintenance]
 );

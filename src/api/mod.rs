@@ -23,6 +23,7 @@ mod protection;
 mod purchases;
 mod search;
 mod simulations;
+mod sources;
 mod stripe;
 mod subscriptions;
 mod triggers;

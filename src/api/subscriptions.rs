@@ -5,8 +5,8 @@ use pgrx::prelude::*;
 
 use super::{Answer, money, short, user_to_change};
 use crate::error::Error;
+use crate::operations::ownership::{self, RenewalPayment};
 use crate::pg::datum::{Digits, Id, Text, Timestamp, iso_8601, now, required};
-use crate::store::ownership::{self, RenewalPayment};
 use engine::time::Instant;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]

@@ -8,6 +8,7 @@ use super::Answer;
 use crate::error::Error;
 use crate::pg::call::Call;
 use crate::pg::trigger::{TriggerCall, Version};
+use crate::store::purchases;
 use engine::purchases::PurchaseStatus;
 
 /// Refuses a change of a purchase's status that its life does not allow (semantics 4).
@@ -42,7 +43,9 @@ fn invalidate_catalog_cache(call: Call) -> Answer<Internal> {
 }
 
 fn check_transition(purchase_id: Uuid, from: String, to: String) -> Result<(), Error> {
-    let successors = PurchaseStatus::from_name(&from).map_or(&[][..], PurchaseStatus::successors);
+    let following =
+        if purchases::change_by_facts() { PurchaseStatus::successors_by_facts } else { PurchaseStatus::successors };
+    let successors = PurchaseStatus::from_name(&from).map_or(&[][..], following);
     let allowed: Vec<&'static str> = successors.iter().map(|status| status.name()).collect();
     if from == to || allowed.contains(&to.as_str()) {
         Ok(())

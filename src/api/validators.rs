@@ -4,9 +4,10 @@ use pgrx::prelude::*;
 
 use super::Answer;
 use crate::error::Error;
+use crate::pg::datum::Text;
 use crate::pg::document::{self, Document};
 use engine::conditions::Conditions;
-use engine::promotions::Restrictions;
+use engine::promotions::{self, Restrictions};
 use engine::usage::metering::Metering;
 
 #[pg_extern(immutable, strict, parallel_safe)]
@@ -36,8 +37,13 @@ fn check_feature_configuration(configuration: Document<'_>) -> Answer<bool> {
     Ok(result.map(|_| true).map_err(refused)?)
 }
 
+#[pg_extern(immutable, strict, parallel_safe)]
+fn normalized_code(code: Text) -> Text {
+    Text(promotions::normalized(&code))
+}
+
 extension_sql_file!(
     "../../sql/functions/validators.sql",
     name = "validators_functions",
-    requires = [check_pricing_conditions, check_user_restrictions, check_feature_configuration]
+    requires = [check_pricing_conditions, check_user_restrictions, check_feature_configuration, normalized_code]
 );

@@ -8,22 +8,22 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::operations::payments::{Means, Payment};
+use crate::operations::books::{Books, Life};
+use crate::operations::payments::{Means, complete_books};
 use crate::operations::pricing::{self, Priced, Request};
 use crate::params;
 use crate::pg::datum::new_id;
 use crate::pg::document::DocumentColumn;
-use crate::pg::isolation;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::{FreshSnapshot, LatestSnapshot, lock_user, transaction_keeps_its_snapshot};
 use crate::pg::statement::Statement;
 use crate::store::cart::{self, StoredLine};
-use crate::store::purchases::{self, Purchase};
+use crate::store::purchases::RenewalTerms;
 use crate::store::{all_written, uses};
 use engine::billing::BillingType;
 use engine::checkout::mixed_billing;
 use engine::money::Money;
-use engine::promotions::Refusal;
+use engine::promotions::{Refusal, normalized};
 use engine::purchases::PurchaseStatus;
 use engine::quote::PricedLine;
 use engine::quote_json::{LineDocument, QuoteDocument};
@@ -34,6 +34,19 @@ static FIND_KEY: Statement<(Uuid, DocumentColumn)> = Statement::new(
        FROM @extschema@.add_on_purchases p
       WHERE p.user_id = $1 AND (p.metadata ->> 'idempotency_key') = $2 AND p.metadata ? 'idempotency_key'",
 );
+
+static OWNED_FOR_GOOD: Statement<(String,)> = Statement::new(
+    "SELECT a.name
+       FROM @extschema@.user_add_ons u
+       JOIN @extschema@.add_ons a ON a.id = u.add_on_id
+      WHERE u.user_id = $1 AND u.add_on_id = ANY ($2) AND u.status = 'active' AND u.expires_at IS NULL
+      ORDER BY a.id
+      LIMIT 1",
+);
+
+/// To how many renewals a code applies; NULL for all.
+static CODE_RENEWALS: Statement<(Option<i32>,)> =
+    Statement::new("SELECT c.renewals FROM @extschema@.promotional_codes c WHERE c.code = $1");
 
 static INSERT: Statement<(Uuid, Uuid)> = Statement::new(
     "INSERT INTO @extschema@.add_on_purchases
@@ -83,11 +96,15 @@ pub fn check_out(order: &Order) -> Result<Vec<Sold>, Error> {
     let lines = cart::locked_lines(&order.user_id)?;
     let priced = price_now(order, &lines)?;
     check(order, &priced)?;
+    refuse_owned(order, &priced)?;
     let checkout_id = new_id();
     let sold = sell(order, &priced, checkout_id)?;
     claim_uses(order, &priced, &lines)?;
     if priced.quote.total() == Money::ZERO {
-        Payment { purchases: purchases::of_checkout(&order.user_id, checkout_id)? }.complete(&Means::default())?;
+        // What costs nothing needs no payment.
+        if let Some(mut books) = Books::open(&order.user_id, Life::Checkout(checkout_id))? {
+            complete_books(&mut books, checkout_id, &Means::default())?;
+        }
         return stored(&order.user_id, checkout_id);
     }
     Ok(sold)
@@ -129,7 +146,7 @@ impl Order {
     fn fingerprint(&self) -> Value {
         json!({
             "tier_code": self.tier_code,
-            "promo_code": self.promo_code.as_ref().map(|code| code.trim().to_uppercase()),
+            "promo_code": self.promo_code.as_ref().map(|code| normalized(code)),
             "expected_total": self.expected_total.map(|total| total.to_string()),
             "allow_mixed_billing": self.allow_mixed_billing,
         })
@@ -157,6 +174,19 @@ fn check(order: &Order, priced: &Priced) -> Result<(), Error> {
         return Err(Error::PriceChanged { user_id, expected, total, because });
     }
     refused.map_or(Ok(()), |(code, reasons)| Err(Error::PromoRefused { code, reasons }))
+}
+
+/// Refuses to sell once more what the user has for good.
+fn refuse_owned(order: &Order, priced: &Priced) -> Result<(), Error> {
+    let once = priced.quote.lines.iter().filter(|line| line.line.billing_type == BillingType::OneTime);
+    let ids: Vec<Uuid> = once.map(|line| priced.assortment.catalog.add_on(line.line.add_on).id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    match OWNED_FOR_GOOD.execute_one(params![&order.user_id, &ids], |(name,)| name)? {
+        Some(name) => Err(Error::AlreadyOwned { user_id: order.user_id.clone(), name }),
+        None => Ok(()),
+    }
 }
 
 fn refusal_names(refusals: &[Refusal]) -> Vec<&'static str> {
@@ -187,7 +217,7 @@ fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<Sold>, 
     let add_on_ids: Vec<Uuid> = sold.iter().map(|sold| sold.add_on_id).collect();
     let cents: Vec<i64> = sold.iter().map(|sold| sold.amount.cents()).collect();
     let quantities: Vec<i32> = sold.iter().map(|sold| sold.quantity).collect();
-    let (snapshots, first) = snapshots(order, priced);
+    let (snapshots, first) = snapshots(order, priced)?;
     let params = params![
         &order.user_id,
         checkout_id,
@@ -211,6 +241,9 @@ fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<Sold>, 
 struct Snapshot<'a> {
     quote_line: &'a LineDocument<'a>,
     position: usize,
+    /// What renewing it costs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewal: Option<RenewalTerms>,
     #[serde(flatten)]
     checkout: Option<CheckoutSnapshot<'a>>,
 }
@@ -224,8 +257,20 @@ struct CheckoutSnapshot<'a> {
     idempotency_key: Option<&'a str>,
 }
 
+/// To how many renewals the code of the checkout applies besides the first payment; `None` for all.
+fn code_renewals(priced: &Priced) -> Result<Option<u32>, Error> {
+    let Some(promo) = &priced.promo else { return Ok(Some(0)) };
+    let renewals = CODE_RENEWALS.execute_one(params![&promo.code], |(renewals,)| renewals)?.unwrap_or(Some(0));
+    Ok(renewals.map(|renewals| renewals.max(0) as u32))
+}
+
 /// The snapshots of all purchases but the first, whose place is empty, and that of the first: it can be as long as all others.
-fn snapshots(order: &Order, priced: &Priced) -> (Vec<Option<Jsonb>>, Option<Jsonb>) {
+fn snapshots(order: &Order, priced: &Priced) -> Result<(Vec<Option<Jsonb>>, Option<Jsonb>), Error> {
+    let times = code_renewals(priced)?;
+    let terms =
+        |line: &PricedLine| RenewalTerms { full: line.total() + line.promo_discount, reduced: line.total(), times };
+    let renewals: Vec<Option<RenewalTerms>> =
+        priced.quote.lines.iter().map(|line| line.line.billing_type.is_periodic().then(|| terms(line))).collect();
     let mut snapshots: Vec<Option<Jsonb>> = priced.with_document(|quote| {
         let snapshot = |(position, quote_line): (usize, &LineDocument)| {
             let checkout = (position == 0).then(|| CheckoutSnapshot {
@@ -233,12 +278,12 @@ fn snapshots(order: &Order, priced: &Priced) -> (Vec<Option<Jsonb>>, Option<Json
                 request: order.fingerprint(),
                 idempotency_key: order.idempotency_key.as_deref(),
             });
-            Some(Jsonb::of(&Snapshot { quote_line, position, checkout }))
+            Some(Jsonb::of(&Snapshot { quote_line, position, renewal: renewals[position].clone(), checkout }))
         };
         quote.lines().iter().enumerate().map(snapshot).collect()
     });
     let first = snapshots.first_mut().and_then(Option::take);
-    (snapshots, first)
+    Ok((snapshots, first))
 }
 
 /// Takes the uses that the price counts on: of bundles by id, then of the code.
@@ -275,56 +320,4 @@ fn stored(user_id: &str, checkout_id: Uuid) -> Result<Vec<Sold>, Error> {
             status,
         },
     )
-}
-
-/// The purchases of a checkout and the user's lock.
-fn open(checkout_id: Uuid) -> Result<Payment, Error> {
-    let owner = purchases::owner_of_checkout(checkout_id)?;
-    isolation::check_owner(owner.as_deref())?;
-    let user_id = owner.ok_or(Error::CheckoutNotFound { checkout_id })?;
-    lock_user(&user_id)?;
-    Ok(Payment { purchases: purchases::of_checkout(&user_id, checkout_id)? })
-}
-
-/// Completes a checkout, and grants what was bought. Repeating it changes nothing and returns the same.
-pub fn complete(checkout_id: Uuid, means: &Means) -> Result<Vec<(Uuid, Option<Instant>)>, Error> {
-    let mut payment = open(checkout_id)?;
-    if payment.has_failed() {
-        return Err(Error::CheckoutState { checkout_id, status: "failed", wanted: "completed" });
-    }
-    if !payment.is_pending() {
-        for purchase in &payment.purchases {
-            same_payment(checkout_id, purchase, means)?;
-        }
-    }
-    payment.complete(means)?;
-    payment.record(means)?;
-    payment.purchases.sort_by_key(|purchase| (purchase.position(), purchase.add_on_id));
-    Ok(payment.purchases.iter().map(|purchase| (purchase.add_on_id, purchase.granted_until())).collect())
-}
-
-/// Refuses a payment other than the one that completed the checkout.
-fn same_payment(checkout_id: Uuid, purchase: &Purchase, means: &Means) -> Result<(), Error> {
-    let ids = [
-        ("stripe_payment_id", &purchase.stripe_payment_id, &means.stripe_payment_id),
-        ("lago_invoice_id", &purchase.lago_invoice_id, &means.lago_invoice_id),
-    ];
-    for (argument, stored, given) in ids {
-        if let (Some(stored), Some(given)) = (stored, given)
-            && stored != given
-        {
-            let (stored, given) = (stored.clone(), given.clone());
-            return Err(Error::PaymentMismatch { checkout_id, argument, stored, given });
-        }
-    }
-    Ok(())
-}
-
-/// Gives a checkout up. Says whether anything changed.
-pub fn fail(checkout_id: Uuid, reason: Option<&str>) -> Result<bool, Error> {
-    let mut payment = open(checkout_id)?;
-    if !payment.is_pending() && !payment.has_failed() {
-        return Err(Error::CheckoutState { checkout_id, status: "completed", wanted: "failed" });
-    }
-    payment.fail(reason)
 }

@@ -12,16 +12,17 @@ use pgrx::datum::Interval;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::operations::payments::Payment;
+use crate::operations::books::{Books, Life};
 use crate::params;
+use crate::pg::datum::now;
 use crate::pg::installation;
 use crate::pg::isolation;
 use crate::pg::locks::LatestSnapshot;
 use crate::pg::parameter::Params;
 use crate::pg::statement::Statement;
-use crate::store::purchases::{self, Purchase};
-use crate::store::subscriptions;
+use crate::store::owned;
 use crate::store::uses::Claims;
+use engine::payments::by_hand::ByHand;
 use engine::purchases::PurchaseStatus;
 
 /// A cart is abandoned when nothing in it was touched for so long. A row that was touched while it was waited for is not locked:
@@ -80,6 +81,11 @@ macro_rules! unpaid {
             "SELECT p.user_id, p.id, p.checkout_id
                FROM @extschema@.add_on_purchases p
               WHERE p.status = 'pending' AND p.purchased_at < (pg_catalog.now() - $1)
+                AND NOT EXISTS (SELECT
+                                  FROM @extschema@.add_on_purchases f
+                                 WHERE f.user_id = p.user_id AND f.checkout_id = p.checkout_id
+                                   AND ((f.facts ->> 'awaited') = 'trial'
+                                        OR ((f.facts ->> 'awaited') = 'payment' AND f.purchased_at >= (pg_catalog.now() - $3))))
               ORDER BY p.purchased_at
               LIMIT $2 ",
             $locked
@@ -148,6 +154,8 @@ pub struct Limits {
     pub cart_max_age: Interval,
     pub checkout_max_age: Interval,
     pub renewal_grace: Interval,
+    /// How long a payment may be on its way.
+    pub payment_max_age: Interval,
     pub batch: i32,
 }
 
@@ -236,30 +244,27 @@ fn expire_subscriptions(limits: &Limits, most: i32) -> Result<Portion, Error> {
     let grace = limits.renewal_grace;
     if installation::is_distributed()? {
         let found = by_user(&EXPIRED_BY_USER, params![grace, most])?;
-        return change_by_user(&EXPIRE, &found, grace, subscriptions::announce);
+        return change_by_user(&EXPIRE, &found, grace, owned::announce);
     }
     let users: Vec<String> = EXPIRED_SUBSCRIPTIONS.execute_all(params![grace, most], |(user_id,)| user_id)?;
-    users.iter().try_for_each(|user_id| subscriptions::announce(user_id))?;
+    users.iter().try_for_each(|user_id| owned::announce(user_id))?;
     Ok(Portion { found: users.len() as u64, changed: users.len() as u64 })
 }
 
 /// Fails checkouts that were never paid. A checkout of which somebody else has locked a purchase is left for another time.
 fn fail_unpaid(limits: &Limits, most: i32) -> Result<Portion, Error> {
-    let params = params![limits.checkout_max_age, most];
+    let params = params![limits.checkout_max_age, most, limits.payment_max_age];
     let mut found: Vec<(String, Uuid, Option<Uuid>)> = UNPAID.execute_all(params, |row| row)?;
     let found_rows = found.len() as u64;
     found.sort_unstable_by_key(|&(_, purchase_id, checkout_id)| (checkout_id, purchase_id));
     found.dedup_by_key(|&mut (_, purchase_id, checkout_id)| checkout_id.unwrap_or(purchase_id));
     let (mut failed, mut claims) = (0, Claims::default());
     for (user_id, purchase_id, checkout_id) in found {
-        let purchases = match checkout_id {
-            Some(checkout_id) => purchases::of_checkout_unless_locked(&user_id, checkout_id)?,
-            None => Some(purchases::by_id(&user_id, purchase_id)?),
-        };
-        let Some(purchases) = purchases else { continue };
-        let is_pending = |purchase: &&Purchase| purchase.status == PurchaseStatus::Pending;
-        failed += purchases.iter().filter(is_pending).count() as u64;
-        claims.add(Payment { purchases }.fail_keeping_uses(Some("not paid in time"))?);
+        let life = checkout_id.map_or(Life::Alone(purchase_id), Life::Checkout);
+        let Some(mut books) = Books::open_unpaid(&user_id, life)? else { continue };
+        failed += books.sold().filter(|purchase| purchase.columns.status == PurchaseStatus::Pending).count() as u64;
+        books.facts.say(ByHand::Failed { at: now(), reason: Some("not paid in time".to_owned()) });
+        claims.add(books.write()?.claims);
     }
     claims.give_back()?;
     Ok(Portion { found: found_rows, changed: failed })

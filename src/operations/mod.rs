@@ -1,10 +1,14 @@
 //! What the SQL functions do, one verb a file: each loads rows, asks the engine, and writes what it decides.
 
+pub mod access;
+pub mod books;
 pub mod checkout;
-pub mod disputes;
 pub mod entitlements;
 pub mod events;
+pub mod explain_access;
+pub mod lago_rows;
 pub mod maintenance;
+pub mod ownership;
 pub mod payments;
 pub mod personal_data;
 pub mod pricing;

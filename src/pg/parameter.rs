@@ -80,6 +80,9 @@ parameter! {
     Instant, TIMESTAMPTZOID, at => Timestamp(*at).into_datum();
     Option<Instant>, TIMESTAMPTZOID, at => at.and_then(|at| Timestamp(at).into_datum());
     Interval, INTERVALOID, interval => interval.into_datum();
+    Vec<Option<i64>>, INT8ARRAYOID, numbers => numbers.clone().into_datum();
+    Option<Vec<String>>, TEXTARRAYOID, texts => texts.as_ref().and_then(|texts| texts.as_slice().datum());
+    Option<Json>, JSONBOID, document => document.clone().and_then(|document| document.into_datum());
     JsonText<'_>, JSONBOID, text => Json(text.0.to_owned()).into_datum();
     Json, JSONBOID, document => document.clone().into_datum();
     Jsonb, JSONBOID, document => Some(document.datum());

@@ -77,6 +77,18 @@ static OBSTACLE: Statement<(String, bool, Option<i32>)> = Statement::new(
       WHERE a.id = $2",
 );
 
+/// The lines of a checkout, where the cart has them no longer and they are still for sale.
+static RESTORE: Statement = Statement::new(
+    "INSERT INTO @extschema@.cart_items (user_id, add_on_id, quantity, billing_type)
+     SELECT $1, p.add_on_id, p.quantity,
+            CASE WHEN ((p.metadata -> 'quote_line') ->> 'billing_type') <> a.billing_type
+                 THEN ((p.metadata -> 'quote_line') ->> 'billing_type') END
+       FROM @extschema@.add_on_purchases p
+       JOIN @extschema@.add_ons a ON a.id = p.add_on_id
+      WHERE p.user_id = $1 AND p.checkout_id = $2 AND a.is_active AND p.status = 'failed'
+     ON CONFLICT ON CONSTRAINT cart_items_user_add_on_key DO NOTHING",
+);
+
 static REMOVE: Statement =
     Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = $2");
 
@@ -243,4 +255,9 @@ pub fn contents(user_id: &str) -> Result<Vec<(Uuid, i32)>, Error> {
 /// Empties the cart. Says how many lines it had.
 pub fn clear(user_id: &str) -> Result<u64, Error> {
     CLEAR.perform(params![user_id])
+}
+
+/// Puts the lines of a checkout that has failed back into the cart, where they are not in it again already.
+pub fn restore(user_id: &str, checkout_id: Uuid) -> Result<u64, Error> {
+    RESTORE.perform(params![user_id, checkout_id])
 }

@@ -29,12 +29,12 @@ static HAVE_PURCHASED: Statement<(i64,)> = Statement::new_or_distributed(
        FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
       CROSS JOIN LATERAL (
               SELECT FROM @extschema@.add_on_purchases p
-               WHERE p.user_id = n.user_id AND p.status = ANY ('{completed,disputed,refunded}')
+               WHERE p.user_id = n.user_id AND p.status = ANY ('{pending,completed,disputed,refunded}')
                LIMIT 1) p",
     "SELECT n.place
        FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
        JOIN (SELECT DISTINCT p.user_id FROM @extschema@.add_on_purchases p
-              WHERE p.user_id = ANY ($1) AND p.status = ANY ('{completed,disputed,refunded}')) p ON p.user_id = n.user_id",
+              WHERE p.user_id = ANY ($1) AND p.status = ANY ('{pending,completed,disputed,refunded}')) p ON p.user_id = n.user_id",
 );
 
 /// A checkout lives while any of its rows does; a row without a checkout stands for itself.

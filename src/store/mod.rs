@@ -5,12 +5,11 @@ pub mod carts;
 pub mod catalog;
 pub mod catalog_cache;
 pub mod history;
-pub mod ownership;
+pub mod owned;
 pub mod promotions;
 pub mod purchase_history;
 pub mod purchases;
 pub mod search;
-pub mod subscriptions;
 pub mod usage;
 pub mod uses;
 

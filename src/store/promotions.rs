@@ -6,7 +6,7 @@ use crate::pg::document::{Document, DocumentColumn};
 use crate::pg::row::RowOf;
 use crate::pg::statement::Statement;
 use engine::money::{Money, Percent};
-use engine::promotions::{PromoCode, PromoDiscount, PromoRequest, Restrictions};
+use engine::promotions::{self, PromoCode, PromoDiscount, PromoRequest, Restrictions};
 use engine::time::Instant;
 use uuid::Uuid;
 
@@ -15,13 +15,13 @@ static CODE: Statement<CodeColumns> = Statement::new(
     "SELECT typed.code, p.discount_type, (p.discount_value * 100)::bigint, p.max_uses, p.current_uses,
             p.applicable_to, (p.min_purchase_amount * 100)::bigint, p.user_restrictions, p.expires_at, p.is_active,
             p.id
-       FROM (SELECT pg_catalog.upper(pg_catalog.btrim($1)) AS code) typed
+       FROM (SELECT $1::pg_catalog.text AS code) typed
        LEFT JOIN @extschema@.promotional_codes p ON p.code = typed.code",
 );
 
 /// What is known of a code that somebody typed.
 pub fn request(typed: &str) -> Result<PromoRequest, Error> {
-    let found = CODE.read_one(params![typed], read_code)?;
+    let found = CODE.read_one(params![promotions::normalized(typed)], read_code)?;
     Ok(found.unwrap_or(PromoRequest { code: String::new(), terms: None }))
 }
 

@@ -1,43 +1,43 @@
-//! Purchases: reading those of a checkout or payment, and moving them through their life (semantics 4).
+//! Purchases: the rows of `add_on_purchases`, read and written many at once.
 //!
 //! Whoever changes them holds the user's lock. Statements name the user even where an id says enough: Citus finds the node by it.
-//! Everything that becomes of a purchase and has no column of its own is kept
-//! in its `metadata`:
 //!
-//! | key | |
+//! What is known of payments stands in columns of its own: `facts` and `provider_ids` on one purchase of a checkout for all of it,
+//! `paid` on each. `metadata` holds what the checkout sold, which is read and never written again, and belongs to the host for
+//! the rest: only `reason` is put into it, by PostgreSQL, so that nothing in it has to be understood here.
+//!
+//! | key of `metadata` | |
 //! |---|---|
 //! | `quote_line` | the line of the quote that it was sold by |
 //! | `quote` | the whole quote, on the first purchase of a checkout |
 //! | `position` | its place among the purchases of its checkout |
-//! | `access_until` | the end of access when it was completed, where that is not what it paid for by itself |
+//! | `renewal` | what renewing it costs, and how often its code applies |
 //! | `renewal_of` | the checkout that a renewal goes on with |
 //! | `idempotency_key`, `request` | what `checkout` was called with, on the first purchase |
 //! | `reason` | why it failed, was refunded or is contested |
-//! | `refunded_directly`, `refunded_by_provider` | what is known of refunds, in cents |
-//! | `disputes` | the provider's disputes: `open`, `won` or `lost` |
-//! | `subscription` | what the provider last said of the subscription |
-//! | `hold`, `overdue_invoices` | why access is withheld though the purchase is paid |
-//! | `stripe_subscription_id`, `stripe_invoice_id`, `lago_subscription_id` | the provider's ids |
 
-use serde_json::{Map, Value};
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::params;
-use crate::pg::datum::{Json, now, read_time};
-use crate::pg::parameter::{JsonText, Params};
+use crate::pg::datum::{Json, now};
 use crate::pg::statement::Statement;
 use crate::store::{all_written, catalog};
 use engine::billing::BillingType;
+use engine::json::Malformed;
 use engine::money::Money;
+use engine::payments::Facts;
+use engine::payments::paid::Paid;
 use engine::purchases::PurchaseStatus;
-use engine::subscription::SubscriptionState;
 use engine::time::Instant;
 
-/// What is read of a purchase, in the order of the statement.
 type PurchaseColumns = (
     Uuid,
-    String,
     Uuid,
     i64,
     String,
@@ -49,65 +49,139 @@ type PurchaseColumns = (
     Option<Instant>,
     Option<String>,
     Option<Uuid>,
-    Json,
     Instant,
+    i32,
+    String,
+    Option<Json>,
+    Option<Json>,
+    Option<String>,
+    Option<String>,
+    Option<Json>,
 );
 
 macro_rules! select_purchases {
     ($condition:literal, $locked:literal) => {
         Statement::new(concat!(
-            "SELECT p.id, p.user_id, p.add_on_id, (p.amount * 100)::bigint, p.currency, p.status,
-                    (p.refund_amount * 100)::bigint, p.stripe_payment_id, p.lago_invoice_id, p.payment_method,
-                    p.subscription_ends_at, p.promo_code, p.checkout_id, p.metadata, p.purchased_at
+            "SELECT p.id, p.add_on_id, (p.amount * 100)::bigint, p.currency, p.status, (p.refund_amount * 100)::bigint,
+                    p.stripe_payment_id, p.lago_invoice_id, p.payment_method, p.subscription_ends_at, p.promo_code, p.checkout_id,
+                    p.purchased_at, p.quantity, COALESCE(((p.metadata -> 'quote_line') ->> 'billing_type'), a.billing_type),
+                    p.facts, p.paid, (p.metadata ->> 'position'), (p.metadata ->> 'renewal_of'), (p.metadata -> 'renewal')
                FROM @extschema@.add_on_purchases p
-              WHERE ",
+               JOIN @extschema@.add_ons a ON a.id = p.add_on_id
+              WHERE p.user_id = $1 AND ",
             $condition,
             "
-              ORDER BY p.add_on_id, p.id
-                FOR UPDATE ",
+              ORDER BY p.add_on_id, p.id ",
             $locked
         ))
     };
 }
 
-static OF_CHECKOUT: Statement<PurchaseColumns> = select_purchases!("p.user_id = $1 AND p.checkout_id = $2", "");
+/// All purchases of the add-ons of a checkout: together with it they decide about access.
+static WITH_CHECKOUT: Statement<PurchaseColumns> = select_purchases!(
+    "p.add_on_id = ANY (ARRAY(SELECT o.add_on_id FROM @extschema@.add_on_purchases o
+                               WHERE o.user_id = $1 AND o.checkout_id = $2))",
+    "FOR UPDATE OF p"
+);
+static OF_ADD_ONS: Statement<PurchaseColumns> = select_purchases!("p.add_on_id = ANY ($2)", "FOR UPDATE OF p");
 static OF_CHECKOUT_UNLESS_LOCKED: Statement<PurchaseColumns> =
-    select_purchases!("p.user_id = $1 AND p.checkout_id = $2", "SKIP LOCKED");
-static BY_ID: Statement<PurchaseColumns> = select_purchases!("p.user_id = $1 AND p.id = $2", "");
-static OF_STRIPE_PAYMENT: Statement<PurchaseColumns> =
-    select_purchases!("p.user_id = $1 AND p.stripe_payment_id = $2", "");
-static OF_LAGO_INVOICE: Statement<PurchaseColumns> = select_purchases!("p.user_id = $1 AND p.lago_invoice_id = $2", "");
+    select_purchases!("p.checkout_id = $2", "FOR UPDATE OF p SKIP LOCKED");
+static BY_ID_UNLESS_LOCKED: Statement<PurchaseColumns> = select_purchases!("p.id = $2", "FOR UPDATE OF p SKIP LOCKED");
+static SEEN_OF_ADD_ONS: Statement<PurchaseColumns> = select_purchases!("p.add_on_id = ANY ($2)", "");
 static COUNT_OF_CHECKOUT: Statement<(i64,)> = Statement::new(
     "SELECT pg_catalog.count(*) FROM @extschema@.add_on_purchases p WHERE p.user_id = $1 AND p.checkout_id = $2",
 );
-static OF_STRIPE_SUBSCRIPTION: Statement<PurchaseColumns> =
-    select_purchases!("p.user_id = $1 AND (p.metadata ->> 'stripe_subscription_id') = $2", "");
 
-static OF_LAGO_SUBSCRIPTION: Statement<PurchaseColumns> =
-    select_purchases!("p.user_id = $1 AND (p.metadata ->> 'lago_subscription_id') = $2", "");
+/// The add-ons of purchases that were paid together: of one, or of all without a checkout that have its payment.
+static ADD_ONS_PAID_WITH: Statement<(Uuid,)> = Statement::new(
+    "SELECT DISTINCT p.add_on_id
+       FROM @extschema@.add_on_purchases o
+       JOIN @extschema@.add_on_purchases p
+         ON p.user_id = $1 AND p.checkout_id IS NULL
+        AND (p.id = o.id OR p.stripe_payment_id = o.stripe_payment_id OR p.lago_invoice_id = o.lago_invoice_id)
+      WHERE o.user_id = $1 AND o.id = $2",
+);
 
 static OWNER_OF_CHECKOUT: Statement<(String,)> =
     Statement::new("SELECT p.user_id FROM @extschema@.add_on_purchases p WHERE p.checkout_id = $1 LIMIT 1");
 
-static OWNER_OF_PURCHASE: Statement<(String, Option<Uuid>)> =
-    Statement::new("SELECT p.user_id, p.checkout_id FROM @extschema@.add_on_purchases p WHERE p.id = $1");
+static PLACE_OF_PURCHASE: Statement<(String, Option<Uuid>, Option<String>, bool)> = Statement::new(
+    "SELECT p.user_id, p.checkout_id, (p.metadata ->> 'renewal_of'), p.facts IS NULL
+       FROM @extschema@.add_on_purchases p
+      WHERE p.id = $1",
+);
 
-/// Metadata that has not changed is NULL here, and what is stored stays as it is.
+/// Purchases that are known under one of these ids of a provider's things.
+static KNOWN_BY: Statement<(String, Option<Uuid>, Uuid, Option<String>, bool)> = Statement::new(
+    "SELECT p.user_id, p.checkout_id, p.id, (p.metadata ->> 'renewal_of'), p.facts IS NULL
+       FROM @extschema@.add_on_purchases p
+      WHERE p.provider_ids && $1
+      UNION
+     SELECT p.user_id, p.checkout_id, p.id, (p.metadata ->> 'renewal_of'), p.facts IS NULL
+       FROM @extschema@.add_on_purchases p
+      WHERE p.stripe_payment_id = ANY ($1)
+      UNION
+     SELECT p.user_id, p.checkout_id, p.id, (p.metadata ->> 'renewal_of'), p.facts IS NULL
+       FROM @extschema@.add_on_purchases p
+      WHERE p.lago_invoice_id = ANY ($1)
+      ORDER BY 1, 2, 3",
+);
+
+/// A checkout, or a purchase without one, that is paid by one of these.
+static PAID_BY: Statement<(Uuid,)> = Statement::new(
+    "SELECT COALESCE(p.checkout_id, p.id)
+       FROM @extschema@.add_on_purchases p
+      WHERE p.stripe_payment_id = ANY ($1) AND p.status = ANY ('{completed,disputed,refunded}')
+        AND (p.checkout_id IS NULL OR p.checkout_id <> $2) AND COALESCE((p.metadata ->> 'renewal_of'), '') <> ($2::text)
+      UNION ALL
+     SELECT COALESCE(p.checkout_id, p.id)
+       FROM @extschema@.add_on_purchases p
+      WHERE p.lago_invoice_id = ANY ($1) AND p.status = ANY ('{completed,disputed,refunded}')
+        AND (p.checkout_id IS NULL OR p.checkout_id <> $2) AND COALESCE((p.metadata ->> 'renewal_of'), '') <> ($2::text)
+      LIMIT 1",
+);
+
 static SAVE: Statement = Statement::new(
     "UPDATE @extschema@.add_on_purchases AS p
         SET status=s.status, refund_amount=(s.refunded::numeric / 100),
             refunded_at=CASE WHEN (s.refunded::numeric / 100) > p.refund_amount OR (s.status = 'refunded' AND p.status <> s.status)
-                             THEN $10 ELSE p.refunded_at END,
+                             THEN $11
+                             WHEN s.refunded = 0 AND s.status <> 'refunded' THEN NULL
+                             ELSE p.refunded_at END,
             stripe_payment_id=s.stripe, lago_invoice_id=s.lago, payment_method=s.method, subscription_ends_at=s.ends,
-            metadata=COALESCE(s.metadata::pg_catalog.jsonb, p.metadata)
-       FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS s (id, status, refunded, stripe, lago, method, ends, metadata)
-      WHERE p.user_id = $9 AND p.id = s.id",
+            paid=s.paid::pg_catalog.jsonb,
+            metadata=CASE WHEN s.reason IS NULL THEN p.metadata
+                          ELSE (p.metadata || pg_catalog.jsonb_build_object('reason', s.reason)) END,
+            facts=CASE WHEN p.id = $12 THEN $13 ELSE p.facts END,
+            provider_ids=CASE WHEN p.id = $12 THEN $14 ELSE p.provider_ids END
+       FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS s (id, status, refunded, stripe, lago, method, ends, paid, reason)
+      WHERE p.user_id = $1 AND p.id = s.id",
 );
 
-static INSERT_RENEWAL: Statement = Statement::new(
+/// The first half of a change that the life of a purchase only allows in two: whatever is paid back was paid.
+static COMPLETE_FIRST: Statement = Statement::new(
+    "UPDATE @extschema@.add_on_purchases AS p SET status='completed' WHERE p.user_id = $1 AND p.id = ANY ($2)",
+);
+
+static INSERT: Statement = Statement::new(
     "INSERT INTO @extschema@.add_on_purchases
-            (user_id, add_on_id, amount, currency, status, stripe_payment_id, lago_invoice_id, subscription_ends_at, metadata)
-     VALUES ($1, $2, ($3::numeric / 100), $4, 'completed', $5, $6, $7, $8)",
+            (id, user_id, add_on_id, amount, currency, quantity, status, refund_amount, refunded_at, stripe_payment_id, lago_invoice_id,
+             subscription_ends_at, paid, purchased_at, metadata, facts, provider_ids)
+     SELECT r.id, $1, r.add_on_id, (r.cents::numeric / 100), $2, r.quantity, r.status, (r.refunded::numeric / 100),
+            CASE WHEN r.refunded > 0 THEN $3 END, r.stripe, r.lago, r.ends, r.paid::pg_catalog.jsonb, $3,
+            pg_catalog.jsonb_build_object('renewal_of', $4::text), $5, $6
+       FROM unnest($7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+            AS r (id, add_on_id, cents, quantity, status, refunded, stripe, lago, ends, paid)",
+);
+
+/// The bundles that a checkout was sold with, and how many instances of each.
+static BUNDLES: Statement<(Uuid, i32)> = Statement::new(
+    "SELECT quoted.bundle_id, quoted.instances
+       FROM @extschema@.add_on_purchases p
+      CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset(((p.metadata -> 'quote') -> 'bundles'))
+                      quoted (bundle_id uuid, instances integer)
+      WHERE p.user_id = $1 AND p.checkout_id = $2 AND pg_catalog.jsonb_typeof(((p.metadata -> 'quote') -> 'bundles')) = 'array'
+        AND quoted.bundle_id IS NOT NULL AND quoted.instances IS NOT NULL",
 );
 
 /// How the add-on was charged when the user last bought it, or else how it is charged now.
@@ -123,200 +197,219 @@ static BILLING_TYPE: Statement<(String,)> = Statement::new(
       WHERE a.id = $2",
 );
 
-/// The end of access that the user's other paid purchases of an add-on give, leaving out renewals of a checkout: one row
-/// if there are any.
-static OTHERWISE_PAID_UNTIL: Statement<(Option<Instant>,)> = Statement::new(
-    "SELECT CASE WHEN pg_catalog.bool_or(p.subscription_ends_at IS NULL) THEN NULL
-                 ELSE pg_catalog.max(p.subscription_ends_at) END
-       FROM @extschema@.add_on_purchases p
-      WHERE p.user_id = $1 AND p.add_on_id = $2 AND p.id <> $3 AND p.status = 'completed'
-        AND ($4 IS NULL OR (p.metadata ->> 'renewal_of') IS NULL OR (p.metadata ->> 'renewal_of') <> $4)
-        AND (p.subscription_ends_at IS NULL OR p.subscription_ends_at > pg_catalog.now())
-     HAVING pg_catalog.count(*) > 0",
-);
+/// The document in `facts`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Records {
+    /// What providers told and people said.
+    #[serde(default)]
+    pub known: Facts,
+    /// Payments that pay for nothing, as `unsettled_payments()` shows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<Value>,
+    /// What keeps the checkout from being given up for its age: `payment` or `trial`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaited: Option<String>,
+}
 
-static SHORTEN_RENEWALS: Statement = Statement::new(
-    "UPDATE @extschema@.add_on_purchases AS p
-        SET subscription_ends_at=$4
-      WHERE p.user_id = $1 AND p.add_on_id = $2 AND (p.metadata ->> 'renewal_of') = $3 AND p.subscription_ends_at > $4",
-);
+/// The document in `metadata.renewal`: what renewing a purchase costs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenewalTerms {
+    /// Without the code, in cents.
+    pub full: Money,
+    /// With it, in cents.
+    pub reduced: Money,
+    /// To how many renewals the code applies; NULL for all.
+    pub times: Option<u32>,
+}
 
 /// A row of `add_on_purchases`.
 #[derive(Clone, Debug)]
 pub struct Purchase {
     pub id: Uuid,
-    pub user_id: String,
     pub add_on_id: Uuid,
     pub amount: Money,
     pub currency: String,
+    pub promo_code: Option<String>,
+    pub checkout_id: Option<Uuid>,
+    pub purchased_at: Instant,
+    pub quantity: i32,
+    pub billing: BillingType,
+    pub position: i64,
+    pub renewal_of: Option<Uuid>,
+    pub terms: Option<RenewalTerms>,
+    pub columns: Columns,
+    /// Why it changes; not read, only written.
+    pub reason: Option<String>,
+    /// What is stored of the facts.
+    pub records: Option<Records>,
+    /// The columns as they are stored; `None` for a row that is new.
+    stored: Option<Columns>,
+}
+
+/// The columns of a purchase that change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
     pub status: PurchaseStatus,
     pub refunded: Money,
     pub stripe_payment_id: Option<String>,
     pub lago_invoice_id: Option<String>,
     pub payment_method: Option<String>,
-    pub subscription_ends_at: Option<Instant>,
-    pub promo_code: Option<String>,
-    pub checkout_id: Option<Uuid>,
-    pub purchased_at: Instant,
-    pub metadata: Metadata,
-    /// The row as it is stored.
-    stored: Columns,
-}
-
-/// The columns of a purchase that change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Columns {
-    status: PurchaseStatus,
-    refunded: Money,
-    stripe_payment_id: Option<String>,
-    lago_invoice_id: Option<String>,
-    payment_method: Option<String>,
-    subscription_ends_at: Option<Instant>,
-}
-
-/// A purchase's `metadata`.
-#[derive(Clone, Debug, Default)]
-pub struct Metadata {
-    entries: Map<String, Value>,
-    has_changed: bool,
-}
-
-impl Metadata {
-    /// What stands under a key.
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.entries.get(key)
-    }
-
-    /// The text under a key.
-    pub fn text(&self, key: &str) -> Option<&str> {
-        self.get(key).and_then(Value::as_str)
-    }
-
-    /// The amount under a key, in cents.
-    pub fn cents(&self, key: &str) -> Money {
-        Money::from_cents(self.get(key).and_then(Value::as_i64).unwrap_or(0))
-    }
-
-    /// Whether something stands under a key.
-    pub fn has(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
-    }
-
-    /// Puts something under a key.
-    pub fn set(&mut self, key: &str, value: Value) {
-        if self.get(key) != Some(&value) {
-            self.entries.insert(key.to_owned(), value);
-            self.has_changed = true;
-        }
-    }
-
-    /// Puts something under a key of the object under a key.
-    pub fn set_in(&mut self, object: &str, key: &str, value: Value) {
-        if self.get(object).and_then(|object| object.get(key)) != Some(&value) {
-            let object = self.entries.entry(object).or_insert_with(|| Value::Object(Map::new()));
-            object[key] = value;
-            self.has_changed = true;
-        }
-    }
-
-    /// Takes away what stands under a key.
-    pub fn remove(&mut self, key: &str) {
-        self.has_changed |= self.entries.remove(key).is_some();
-    }
+    pub ends_at: Option<Instant>,
+    pub paid: Option<Paid>,
 }
 
 impl Purchase {
-    /// Whether it counts as a redemption of its checkout's code and bundles.
-    pub fn is_live(&self) -> bool {
-        self.status == PurchaseStatus::Pending || self.status.is_settled()
-    }
-
-    /// How it is charged: as its quote line says, or else as the add-on is.
-    pub fn billing_type(&self) -> Result<BillingType, Error> {
-        let quoted = self.metadata.get("quote_line").and_then(|line| line.get("billing_type")?.as_str());
-        match quoted.and_then(BillingType::from_name) {
-            Some(billing_type) => Ok(billing_type),
-            None => billing_type_of(&self.user_id, self.add_on_id),
+    /// A payment for another period, to be recorded.
+    pub fn renewal(of: &Purchase, id: Uuid, amount: Money, columns: Columns) -> Purchase {
+        Purchase {
+            id,
+            amount,
+            promo_code: None,
+            checkout_id: None,
+            purchased_at: now(),
+            renewal_of: of.checkout_id,
+            terms: None,
+            columns,
+            reason: None,
+            records: None,
+            stored: None,
+            ..of.clone()
         }
     }
 
-    /// Whether it is paid for again and again.
-    pub fn is_recurring(&self) -> Result<bool, Error> {
-        Ok(self.billing_type()? != BillingType::OneTime)
-    }
-
-    /// What the provider has said of its subscription.
-    pub fn subscription(&self) -> SubscriptionState {
-        let document = self.metadata.get("subscription").cloned();
-        document.and_then(|document| serde_json::from_value(document).ok()).unwrap_or_default()
-    }
-
-    /// Its place among the purchases of its checkout.
-    pub fn position(&self) -> i64 {
-        self.metadata.get("position").and_then(Value::as_i64).unwrap_or(i64::MAX)
-    }
-
-    /// The end of access as it was when the purchase was completed; `None` for no end.
-    pub fn granted_until(&self) -> Option<Instant> {
-        match self.metadata.get("access_until") {
-            Some(until) => until.as_str().map(read_time),
-            None => self.subscription_ends_at,
-        }
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            status: self.status,
-            refunded: self.refunded,
-            stripe_payment_id: self.stripe_payment_id.clone(),
-            lago_invoice_id: self.lago_invoice_id.clone(),
-            payment_method: self.payment_method.clone(),
-            subscription_ends_at: self.subscription_ends_at,
+    /// A payment of something that was not bought here.
+    pub fn standing_alone(
+        add_on_id: Uuid,
+        amount: Money,
+        currency: String,
+        quantity: i32,
+        billing: BillingType,
+        columns: Columns,
+    ) -> Purchase {
+        Purchase {
+            id: crate::pg::datum::new_id(),
+            add_on_id,
+            amount,
+            currency,
+            promo_code: None,
+            checkout_id: None,
+            purchased_at: now(),
+            quantity,
+            billing,
+            position: i64::MAX,
+            renewal_of: None,
+            terms: None,
+            columns,
+            reason: None,
+            records: None,
+            stored: None,
         }
     }
 
     /// Whether it is not stored as it is here.
     pub fn has_changed(&self) -> bool {
-        self.metadata.has_changed || self.columns() != self.stored
+        self.reason.is_some() || self.stored.as_ref() != Some(&self.columns)
+    }
+
+    /// The status that is stored.
+    pub fn stored_status(&self) -> Option<PurchaseStatus> {
+        self.stored.as_ref().map(|stored| stored.status)
     }
 }
 
-/// Writes what has changed of these purchases, all of one user. Says whether anything had.
-pub fn save<'a>(purchases: impl IntoIterator<Item = &'a mut Purchase>) -> Result<bool, Error> {
-    let mut changed: Vec<&mut Purchase> = purchases.into_iter().filter(|purchase| purchase.has_changed()).collect();
-    if changed.is_empty() {
-        return Ok(false);
-    }
-    let ids: Vec<Uuid> = changed.iter().map(|purchase| purchase.id).collect();
-    let statuses: Vec<Option<&str>> = changed.iter().map(|purchase| Some(purchase.status.name())).collect();
-    let refunded: Vec<i64> = changed.iter().map(|purchase| purchase.refunded.cents()).collect();
-    let payments: Vec<Option<&str>> = changed.iter().map(|purchase| purchase.stripe_payment_id.as_deref()).collect();
-    let invoices: Vec<Option<&str>> = changed.iter().map(|purchase| purchase.lago_invoice_id.as_deref()).collect();
-    let methods: Vec<Option<&str>> = changed.iter().map(|purchase| purchase.payment_method.as_deref()).collect();
-    let ends: Vec<Option<Instant>> = changed.iter().map(|purchase| purchase.subscription_ends_at).collect();
-    let documents = changed.iter().map(|purchase| &purchase.metadata);
-    let documents: Vec<Option<String>> =
-        documents.map(|metadata| metadata.has_changed.then(|| Json::of(&metadata.entries).0)).collect();
-    let documents: Vec<Option<&str>> = documents.iter().map(Option::as_deref).collect();
-    let params = params![
-        &ids,
-        &statuses,
-        &refunded,
-        &payments,
-        &invoices,
-        &methods,
-        &ends,
-        &documents,
-        &changed[0].user_id,
-        now(),
-    ];
-    let written = SAVE.perform(params)?;
-    all_written("add_on_purchases", changed.len(), written)?;
-    for purchase in &mut changed {
-        purchase.stored = purchase.columns();
-        purchase.metadata.has_changed = false;
-    }
-    Ok(true)
+fn read_purchase(row: <PurchaseColumns as crate::pg::row::Columns>::Row<'_>) -> Result<Purchase, Error> {
+    let (
+        id,
+        add_on_id,
+        cents,
+        currency,
+        status,
+        refunded,
+        stripe_payment_id,
+        lago_invoice_id,
+        payment_method,
+        ends_at,
+        ..,
+    ) = row;
+    let (.., promo_code, checkout_id, purchased_at, quantity, billing, facts, paid, position, renewal_of, terms) = row;
+    let columns = Columns {
+        // A constraint lets nothing else in.
+        status: PurchaseStatus::from_name(&status).unwrap_or(PurchaseStatus::Failed),
+        refunded: Money::from_cents(refunded),
+        stripe_payment_id,
+        lago_invoice_id,
+        payment_method,
+        ends_at,
+        paid: paid.and_then(|paid| serde_json::from_str(&paid.0).ok()),
+    };
+    let malformed = |error: serde_json::Error| Error::MalformedColumn {
+        column: "add_on_purchases.facts",
+        malformed: Malformed(error.to_string()),
+    };
+    Ok(Purchase {
+        id,
+        add_on_id,
+        amount: Money::from_cents(cents),
+        currency,
+        promo_code,
+        checkout_id,
+        purchased_at,
+        quantity,
+        billing: catalog::billing_type(billing),
+        position: position.and_then(|position| position.parse().ok()).unwrap_or(i64::MAX),
+        renewal_of: renewal_of.and_then(|id| Uuid::try_parse(&id).ok()),
+        terms: terms.and_then(|terms| serde_json::from_str(&terms.0).ok()),
+        stored: Some(columns.clone()),
+        columns,
+        reason: None,
+        records: facts.map(|facts| serde_json::from_str(&facts.0).map_err(malformed)).transpose()?,
+    })
+}
+
+fn read(statement: &Statement<PurchaseColumns>, params: &crate::pg::parameter::Params) -> Result<Vec<Purchase>, Error> {
+    let mut found = Vec::new();
+    statement.execute(params, |row| {
+        found.push(read_purchase(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// All purchases of the add-ons of the user's checkout, locked, in add-on id order.
+pub fn with_checkout(user_id: &str, checkout_id: Uuid) -> Result<Vec<Purchase>, Error> {
+    read(&WITH_CHECKOUT, params![user_id, checkout_id])
+}
+
+/// All purchases of these add-ons by the user, locked, in add-on id order.
+pub fn of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Purchase>, Error> {
+    read(&OF_ADD_ONS, params![user_id, add_on_ids])
+}
+
+/// The same, as the calling query sees them, and not locked.
+pub fn seen_of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Purchase>, Error> {
+    let mut found = Vec::new();
+    SEEN_OF_ADD_ONS.read(params![user_id, add_on_ids], |row| {
+        found.push(read_purchase(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The add-ons of the purchases without a checkout that were paid together with this one.
+pub fn add_ons_paid_with(user_id: &str, purchase_id: Uuid) -> Result<Vec<Uuid>, Error> {
+    ADD_ONS_PAID_WITH.execute_all(params![user_id, purchase_id], |(id,)| id)
+}
+
+/// The purchases of the user's checkout, locked; `None` when somebody else has locked one of them.
+pub fn of_checkout_unless_locked(user_id: &str, checkout_id: Uuid) -> Result<Option<Vec<Purchase>>, Error> {
+    let found = read(&OF_CHECKOUT_UNLESS_LOCKED, params![user_id, checkout_id])?;
+    let count = COUNT_OF_CHECKOUT.execute_one(params![user_id, checkout_id], |(count,)| count)?;
+    Ok((count == Some(found.len() as i64)).then_some(found))
+}
+
+/// The user's purchase by itself, unless somebody else has locked it.
+pub fn by_id_unless_locked(user_id: &str, purchase_id: Uuid) -> Result<Vec<Purchase>, Error> {
+    read(&BY_ID_UNLESS_LOCKED, params![user_id, purchase_id])
 }
 
 /// The user who made a checkout.
@@ -324,153 +417,224 @@ pub fn owner_of_checkout(checkout_id: Uuid) -> Result<Option<String>, Error> {
     OWNER_OF_CHECKOUT.execute_one(params![checkout_id], |(user_id,)| user_id)
 }
 
-/// The user who made a purchase, and its checkout.
-pub fn owner_of_purchase(purchase_id: Uuid) -> Result<Option<(String, Option<Uuid>)>, Error> {
-    OWNER_OF_PURCHASE.execute_one(params![purchase_id], |row| row)
+/// A purchase among others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub user_id: String,
+    pub checkout_id: Option<Uuid>,
+    pub purchase_id: Uuid,
+    /// The checkout that it renews.
+    pub renewal_of: Option<Uuid>,
+    /// Whether no facts are kept with it.
+    pub has_no_facts: bool,
 }
 
-/// The purchases of the user's checkout, locked, in add-on id order.
-pub fn of_checkout(user_id: &str, checkout_id: Uuid) -> Result<Vec<Purchase>, Error> {
-    read(&OF_CHECKOUT, params![user_id, checkout_id])
+fn checkout_of(renewal_of: Option<String>) -> Option<Uuid> {
+    renewal_of.and_then(|id| Uuid::try_parse(&id).ok())
 }
 
-/// The purchases of the user's checkout, locked; `None` when somebody else has locked one of them.
-pub fn of_checkout_unless_locked(user_id: &str, checkout_id: Uuid) -> Result<Option<Vec<Purchase>>, Error> {
-    let params = params![user_id, checkout_id];
-    let found = read(&OF_CHECKOUT_UNLESS_LOCKED, params)?;
-    let count = COUNT_OF_CHECKOUT.execute_one(params, |(count,)| count)?;
-    Ok((count == Some(found.len() as i64)).then_some(found))
-}
-
-/// The user's purchase by itself, locked.
-pub fn by_id(user_id: &str, purchase_id: Uuid) -> Result<Vec<Purchase>, Error> {
-    read(&BY_ID, params![user_id, purchase_id])
-}
-
-/// The user's purchases with this payment, locked, in add-on id order.
-pub fn of_stripe_payment(user_id: &str, payment_id: &str) -> Result<Vec<Purchase>, Error> {
-    read(&OF_STRIPE_PAYMENT, params![user_id, payment_id])
-}
-
-/// The user's purchases with this invoice, locked, in add-on id order.
-pub fn of_lago_invoice(user_id: &str, invoice_id: &str) -> Result<Vec<Purchase>, Error> {
-    read(&OF_LAGO_INVOICE, params![user_id, invoice_id])
-}
-
-/// The user's purchases under this subscription, first and renewals, locked, in add-on id order.
-pub fn of_stripe_subscription(user_id: &str, subscription_id: &str) -> Result<Vec<Purchase>, Error> {
-    read(&OF_STRIPE_SUBSCRIPTION, params![user_id, subscription_id])
-}
-
-/// The user's purchases under this subscription of Lago, locked, in add-on id order.
-pub fn of_lago_subscription(user_id: &str, subscription_id: &str) -> Result<Vec<Purchase>, Error> {
-    read(&OF_LAGO_SUBSCRIPTION, params![user_id, subscription_id])
-}
-
-fn read(statement: &Statement<PurchaseColumns>, params: &Params) -> Result<Vec<Purchase>, Error> {
-    statement.execute_all(params, read_purchase)
-}
-
-fn read_purchase(columns: PurchaseColumns) -> Purchase {
-    let (
-        id,
+/// Where a purchase stands.
+pub fn place(purchase_id: Uuid) -> Result<Option<Place>, Error> {
+    PLACE_OF_PURCHASE.execute_one(params![purchase_id], |(user_id, checkout_id, renewal_of, has_no_facts)| Place {
         user_id,
-        add_on_id,
-        cents,
-        currency,
-        status,
-        refunded,
-        stripe,
-        lago,
-        method,
-        ends,
-        promo,
-        checkout,
-        metadata,
-        at,
-    ) = columns;
-    let entries = match metadata.parse() {
-        Ok(Value::Object(entries)) => entries,
-        _ => Map::new(),
-    };
-    let columns = Columns {
-        // A constraint lets nothing else in.
-        status: PurchaseStatus::from_name(&status).unwrap_or(PurchaseStatus::Failed),
-        refunded: Money::from_cents(refunded),
-        stripe_payment_id: stripe,
-        lago_invoice_id: lago,
-        payment_method: method,
-        subscription_ends_at: ends,
-    };
-    let stored = columns.clone();
-    let Columns { status, refunded, stripe_payment_id, lago_invoice_id, payment_method, subscription_ends_at } =
-        columns;
-    Purchase {
-        id,
+        checkout_id,
+        purchase_id,
+        renewal_of: checkout_of(renewal_of),
+        has_no_facts,
+    })
+}
+
+/// The purchases that are known under one of these ids of a provider's things.
+pub fn known_by(ids: &BTreeSet<&str>) -> Result<Vec<Place>, Error> {
+    let ids: Vec<&str> = ids.iter().copied().collect();
+    KNOWN_BY.execute_all(params![&ids], |(user_id, checkout_id, purchase_id, renewal_of, has_no_facts)| Place {
         user_id,
-        add_on_id,
-        amount: Money::from_cents(cents),
-        currency,
-        status,
-        refunded,
-        stripe_payment_id,
-        lago_invoice_id,
-        payment_method,
-        subscription_ends_at,
-        promo_code: promo,
-        checkout_id: checkout,
-        purchased_at: at,
-        metadata: Metadata { entries, has_changed: false },
-        stored,
+        checkout_id,
+        purchase_id,
+        renewal_of: checkout_of(renewal_of),
+        has_no_facts,
+    })
+}
+
+/// Another checkout, or purchase without one, that one of these has paid for.
+pub fn paid_by(ids: &BTreeSet<&str>, besides: Uuid) -> Result<Option<Uuid>, Error> {
+    let ids: Vec<&str> = ids.iter().copied().collect();
+    PAID_BY.execute_one(params![&ids, besides], |(id,)| id)
+}
+
+/// What is to be kept of the facts, with one purchase for all that it was paid with.
+#[derive(Debug)]
+pub struct Bearing {
+    pub purchase_id: Uuid,
+    pub records: Records,
+}
+
+/// Writes what has changed of these purchases of a user, new ones among them, and what is known. Says whether anything but that had.
+pub fn save(user_id: &str, purchases: &mut [Purchase], bearing: Option<&Bearing>) -> Result<bool, Error> {
+    let bearer = bearing.map(|bearing| bearing.purchase_id);
+    let (mut old, mut new) = (Vec::new(), Vec::new());
+    for purchase in purchases.iter_mut() {
+        match purchase.stored {
+            Some(_) if purchase.has_changed() || bearer == Some(purchase.id) => old.push(purchase),
+            Some(_) => {}
+            None => new.push(purchase),
+        }
     }
+    let has_changed = !new.is_empty() || old.iter().any(|purchase| purchase.has_changed());
+    let (facts, ids) = match bearing {
+        Some(bearing) => {
+            let ids = bearing.records.known.ids().into_iter().map(str::to_owned).collect::<Vec<String>>();
+            (Some(Json::of(&bearing.records)), Some(ids))
+        }
+        None => (None, None),
+    };
+    let between = |purchase: &&&mut Purchase| {
+        let stored = purchase.stored_status().unwrap_or(purchase.columns.status);
+        stored != purchase.columns.status && !stored.successors_by_facts().contains(&purchase.columns.status)
+    };
+    let _by_facts = ByFacts::begin();
+    let in_two_steps: Vec<Uuid> = old.iter().filter(between).map(|purchase| purchase.id).collect();
+    if !in_two_steps.is_empty() {
+        COMPLETE_FIRST.perform(params![user_id, &in_two_steps])?;
+    }
+    if !old.is_empty() {
+        update(user_id, &old, bearer, facts.as_ref(), ids.as_ref())?;
+    }
+    if !new.is_empty() {
+        insert(user_id, &new, bearer, facts.as_ref(), ids.as_ref())?;
+    }
+    for purchase in old.into_iter().chain(new) {
+        purchase.stored = Some(purchase.columns.clone());
+        purchase.reason = None;
+    }
+    Ok(has_changed)
+}
+
+thread_local! {
+    static IS_BY_FACTS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// As long as it lives, purchases are changed because of facts.
+struct ByFacts;
+
+impl ByFacts {
+    fn begin() -> ByFacts {
+        IS_BY_FACTS.set(true);
+        ByFacts
+    }
+}
+
+impl Drop for ByFacts {
+    fn drop(&mut self) {
+        IS_BY_FACTS.set(false);
+    }
+}
+
+/// Whether purchases are being changed because of facts, and not by somebody else's statement.
+pub fn change_by_facts() -> bool {
+    IS_BY_FACTS.get()
+}
+
+/// The columns of rows, as arrays.
+struct Arrays<'a> {
+    ids: Vec<Uuid>,
+    statuses: Vec<Option<&'a str>>,
+    refunded: Vec<i64>,
+    stripe: Vec<Option<&'a str>>,
+    lago: Vec<Option<&'a str>>,
+    ends: Vec<Option<Instant>>,
+    paid: Vec<Option<String>>,
+}
+
+impl<'a> Arrays<'a> {
+    fn of(purchases: &'a [&'a mut Purchase]) -> Arrays<'a> {
+        let columns = || purchases.iter().map(|purchase| &purchase.columns);
+        Arrays {
+            ids: purchases.iter().map(|purchase| purchase.id).collect(),
+            statuses: columns().map(|columns| Some(columns.status.name())).collect(),
+            refunded: columns().map(|columns| columns.refunded.cents()).collect(),
+            stripe: columns().map(|columns| columns.stripe_payment_id.as_deref()).collect(),
+            lago: columns().map(|columns| columns.lago_invoice_id.as_deref()).collect(),
+            ends: columns().map(|columns| columns.ends_at).collect(),
+            paid: columns().map(|columns| columns.paid.as_ref().map(|paid| Json::of(paid).0)).collect(),
+        }
+    }
+}
+
+fn update(
+    user_id: &str,
+    purchases: &[&mut Purchase],
+    bearer: Option<Uuid>,
+    facts: Option<&Json>,
+    provider_ids: Option<&Vec<String>>,
+) -> Result<(), Error> {
+    let Arrays { ids, statuses, refunded, stripe, lago, ends, paid } = Arrays::of(purchases);
+    let paid: Vec<Option<&str>> = paid.iter().map(Option::as_deref).collect();
+    let methods: Vec<Option<&str>> =
+        purchases.iter().map(|purchase| purchase.columns.payment_method.as_deref()).collect();
+    let reasons: Vec<Option<&str>> = purchases.iter().map(|purchase| purchase.reason.as_deref()).collect();
+    let none = Json("null".to_owned());
+    let written = SAVE.perform(params![
+        user_id,
+        &ids,
+        &statuses,
+        &refunded,
+        &stripe,
+        &lago,
+        &methods,
+        &ends,
+        &paid,
+        &reasons,
+        now(),
+        bearer,
+        facts.unwrap_or(&none),
+        provider_ids.cloned().unwrap_or_default(),
+    ])?;
+    all_written("add_on_purchases", ids.len(), written)
+}
+
+fn insert(
+    user_id: &str,
+    purchases: &[&mut Purchase],
+    bearer: Option<Uuid>,
+    facts: Option<&Json>,
+    provider_ids: Option<&Vec<String>>,
+) -> Result<(), Error> {
+    let Arrays { ids, statuses, refunded, stripe, lago, ends, paid } = Arrays::of(purchases);
+    let paid: Vec<Option<&str>> = paid.iter().map(Option::as_deref).collect();
+    let add_on_ids: Vec<Uuid> = purchases.iter().map(|purchase| purchase.add_on_id).collect();
+    let cents: Vec<i64> = purchases.iter().map(|purchase| purchase.amount.cents()).collect();
+    let quantities: Vec<i32> = purchases.iter().map(|purchase| purchase.quantity).collect();
+    // A purchase that bears facts stands by itself, so that there is no other beside it.
+    let is_bearer = purchases.iter().any(|purchase| bearer == Some(purchase.id));
+    let written = INSERT.perform(params![
+        user_id,
+        &purchases[0].currency,
+        now(),
+        purchases[0].renewal_of,
+        facts.filter(|_| is_bearer).cloned(),
+        provider_ids.filter(|_| is_bearer).cloned(),
+        &ids,
+        &add_on_ids,
+        &cents,
+        &quantities,
+        &statuses,
+        &refunded,
+        &stripe,
+        &lago,
+        &ends,
+        &paid,
+    ])?;
+    all_written("add_on_purchases", ids.len(), written)
+}
+
+/// The bundles that the user's checkout was sold with, and how many instances of each.
+pub fn bundles(user_id: &str, checkout_id: Uuid) -> Result<Vec<(Uuid, i32)>, Error> {
+    BUNDLES.execute_all(params![user_id, checkout_id], |row| row)
 }
 
 /// How the user pays for an add-on.
 pub fn billing_type_of(user_id: &str, add_on_id: Uuid) -> Result<BillingType, Error> {
-    let found = BILLING_TYPE.execute_one(params![user_id, add_on_id], |(name,)| name)?;
+    let found = BILLING_TYPE.execute_one(params![user_id, add_on_id], |(billing_type,)| billing_type)?;
     found.map(catalog::billing_type).ok_or(Error::AddOnNotFound { add_on_id })
-}
-
-/// Until when other completed purchases of the add-on give access, if they do: `Some(None)` is without end. Renewals of
-/// the purchase's checkout count when they stand by themselves.
-pub fn otherwise_paid_until(purchase: &Purchase, renewals_stand: bool) -> Result<Option<Option<Instant>>, Error> {
-    let without = purchase.checkout_id.filter(|_| !renewals_stand).map(|id| id.to_string());
-    let params = params![&purchase.user_id, purchase.add_on_id, purchase.id, without.as_deref(),];
-    OTHERWISE_PAID_UNTIL.execute_one(params, |(until,)| until)
-}
-
-/// Lets no renewal of the purchase's checkout have paid for longer.
-pub fn shorten_renewals(purchase: &Purchase, end: Instant) -> Result<(), Error> {
-    let checkout_id = purchase.checkout_id.map(|id| id.to_string());
-    let params = params![&purchase.user_id, purchase.add_on_id, checkout_id.as_deref(), end,];
-    SHORTEN_RENEWALS.perform(params).map(|_| ())
-}
-
-/// A payment for another period, to be recorded.
-#[derive(Debug)]
-pub struct Renewal<'a> {
-    pub user_id: &'a str,
-    pub add_on_id: Uuid,
-    pub amount: Money,
-    pub currency: &'a str,
-    pub stripe_payment_id: Option<&'a str>,
-    pub lago_invoice_id: Option<&'a str>,
-    pub ends_at: Option<Instant>,
-    pub metadata: Value,
-}
-
-/// Records a payment for another period.
-pub fn insert_renewal(renewal: &Renewal) -> Result<(), Error> {
-    let metadata = Json::of(&renewal.metadata);
-    let params = params![
-        renewal.user_id,
-        renewal.add_on_id,
-        renewal.amount.cents(),
-        renewal.currency,
-        renewal.stripe_payment_id,
-        renewal.lago_invoice_id,
-        renewal.ends_at,
-        JsonText(&metadata.0),
-    ];
-    all_written("add_on_purchases", 1, INSERT_RENEWAL.perform(params)?)
 }

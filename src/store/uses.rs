@@ -23,6 +23,23 @@ static CLAIM_BUNDLE: Statement = Statement::new(
       WHERE b.id = $1 AND b.is_active AND (b.max_uses IS NULL OR (b.max_uses - b.current_uses) >= $2)",
 );
 
+/// What was sold is sold at its price, also where the code or bundle has been switched off since.
+static CLAIM_CODE_AGAIN: Statement = Statement::new(
+    "UPDATE @extschema@.promotional_codes c
+        SET updated_at=pg_catalog.now(), current_uses=(c.current_uses + $2)
+      WHERE c.code = $1 AND (c.max_uses IS NULL OR (c.max_uses - c.current_uses) >= $2)",
+);
+
+static CLAIM_BUNDLE_AGAIN: Statement = Statement::new(
+    "UPDATE @extschema@.add_on_bundles b
+        SET updated_at=pg_catalog.now(), current_uses=(b.current_uses + $2)
+      WHERE b.id = $1 AND (b.max_uses IS NULL OR (b.max_uses - b.current_uses) >= $2)",
+);
+
+static CODE_EXISTS: Statement = Statement::new("SELECT FROM @extschema@.promotional_codes c WHERE c.code = $1");
+
+static BUNDLE_EXISTS: Statement = Statement::new("SELECT FROM @extschema@.add_on_bundles b WHERE b.id = $1");
+
 static GIVE_CODE_BACK: Statement = Statement::new(
     "UPDATE @extschema@.promotional_codes c
         SET updated_at=pg_catalog.now(), current_uses=GREATEST((c.current_uses - $2), 0)
@@ -67,6 +84,29 @@ impl Claims {
         for (code, uses) in other.codes {
             *self.codes.entry(code).or_default() += uses;
         }
+    }
+
+    /// Claims everything again, or nothing: bundles by id, then codes, as the lock order says. What is no longer there limits
+    /// nothing. Says whether there was enough.
+    pub fn take(&self) -> Result<bool, Error> {
+        let mut taken = Claims::default();
+        for (&bundle_id, &instances) in &self.bundles {
+            if CLAIM_BUNDLE_AGAIN.perform(params![bundle_id, instances])? > 0 {
+                taken.bundles.insert(bundle_id, instances);
+            } else if BUNDLE_EXISTS.perform(params![bundle_id])? > 0 {
+                taken.give_back()?;
+                return Ok(false);
+            }
+        }
+        for (code, &uses) in &self.codes {
+            if CLAIM_CODE_AGAIN.perform(params![code, uses])? > 0 {
+                taken.codes.insert(code.clone(), uses);
+            } else if CODE_EXISTS.perform(params![code])? > 0 {
+                taken.give_back()?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Gives everything back: bundles by id, then codes, as the lock order says.

@@ -1,6 +1,7 @@
 //! Promotional codes: who may use one, why not, and what it takes off (semantics 2.4).
 
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use super::json::{Malformed, entries, unknown_key};
@@ -87,10 +88,23 @@ impl PromoCode {
     }
 }
 
+/// A code as it is stored and compared, however people type it: without the blanks, control and invisible characters around it, in
+/// capitals by a rule that no locale changes, composed (NFC).
+pub fn normalized(code: &str) -> String {
+    let is_around = |c: char| c.is_whitespace() || c.is_control() || is_invisible(c);
+    let composed: String = code.trim_matches(is_around).nfc().collect();
+    composed.to_uppercase().nfc().collect()
+}
+
+/// Characters of no width, which a paste brings along.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// A promotional code that somebody typed, normalised, and what is known of it.
 #[derive(Clone, Debug)]
 pub struct PromoRequest {
-    /// `upper(btrim(code))`
+    /// As [`normalized`].
     pub code: String,
     /// The code's row; `None` for an unknown code.
     pub terms: Option<PromoCode>,
@@ -296,6 +310,23 @@ mod tests {
 
     fn restricted(document: Value) -> PromoCode {
         PromoCode { restrictions: Restrictions::parse(&document), ..code() }
+    }
+
+    #[test]
+    fn a_code_is_found_however_it_is_typed() {
+        for typed in [
+            "\u{c9}T\u{c9}",
+            "\t\u{c9}t\u{e9}\n",
+            "\u{a0}\u{e9}t\u{e9}\u{200b}",
+            "E\u{301}te\u{301}",
+            "\u{feff} e\u{301}T\u{e9}",
+        ] {
+            assert_eq!(normalized(typed), "\u{c9}T\u{c9}", "{typed:?}");
+        }
+        assert_eq!(normalized("hi"), "HI");
+        assert_eq!(normalized(" two words "), "TWO WORDS");
+        assert_eq!(normalized("stra\u{df}e"), "STRASSE");
+        assert_eq!(normalized("\u{200b} \u{a0}"), "");
     }
 
     #[test]

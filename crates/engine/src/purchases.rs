@@ -51,13 +51,21 @@ impl PurchaseStatus {
         matches!(self, PurchaseStatus::Completed | PurchaseStatus::Disputed)
     }
 
-    /// The statuses that may follow this one.
+    /// The statuses that may follow this one, whoever says so.
     pub fn successors(self) -> &'static [PurchaseStatus] {
         match self {
             PurchaseStatus::Pending => &[PurchaseStatus::Completed, PurchaseStatus::Failed],
             PurchaseStatus::Completed => &[PurchaseStatus::Refunded, PurchaseStatus::Disputed],
             PurchaseStatus::Disputed => &[PurchaseStatus::Completed, PurchaseStatus::Refunded],
             PurchaseStatus::Failed | PurchaseStatus::Refunded => &[],
+        }
+    }
+
+    /// The statuses that may follow this one because of what a provider told: the money came after all, or its refund failed.
+    pub fn successors_by_facts(self) -> &'static [PurchaseStatus] {
+        match self {
+            PurchaseStatus::Failed | PurchaseStatus::Refunded => &[PurchaseStatus::Completed],
+            other => other.successors(),
         }
     }
 }
@@ -67,7 +75,7 @@ mod tests {
     use super::PurchaseStatus::{self, *};
 
     #[test]
-    fn only_six_transitions_are_legal() {
+    fn only_six_transitions_are_legal_and_two_more_by_facts() {
         let legal: Vec<(PurchaseStatus, PurchaseStatus)> = PurchaseStatus::ALL
             .into_iter()
             .flat_map(|from| from.successors().iter().map(move |&to| (from, to)))
@@ -82,6 +90,12 @@ mod tests {
                 (Disputed, Completed),
                 (Disputed, Refunded)
             ]
+        );
+        let by_facts: usize = PurchaseStatus::ALL.into_iter().map(|from| from.successors_by_facts().len()).sum();
+        assert_eq!(by_facts, 8);
+        assert_eq!(
+            (Failed.successors_by_facts(), Refunded.successors_by_facts()),
+            (&[Completed][..], &[Completed][..])
         );
     }
 

@@ -19,9 +19,11 @@ fn paid(id: &str, made_at: i64, term: Term) -> Source {
         kind: Kind::Purchase,
         id: id.to_owned(),
         made_at: day(made_at),
+        place: String::new(),
         term,
         standing: Standing::Live,
         ended: None,
+        is_absorbed: false,
         units: 1,
         adds_up: false,
     }
@@ -127,7 +129,7 @@ fn for_every_day_of_the_year_n_renewals_end_at_the_anchor_plus_n_months() {
 }
 
 fn written(status: &str, from: i64, until: Option<i64>) -> Written {
-    Written { status: status.to_owned(), from: day(from), until: until.map(day), renews: true }
+    Written { status: status.to_owned(), from: day(from), until: until.map(day), renews: true, units: 1 }
 }
 
 #[test]

@@ -105,7 +105,7 @@ impl Told {
     }
 
     fn of(&self, lines: &[Line]) -> Outcome {
-        derive(&Sale { lines, currency: USD, facts: &self.0, is_gone: false })
+        derive(&Sale { lines, currency: USD, facts: &self.0, renewals: &[], is_gone: false })
     }
 }
 
@@ -358,7 +358,7 @@ fn money_after_a_failure_completes_unless_the_uses_are_gone() {
     let told = told.intent("pi_1", 10, 5000);
     assert_eq!(statuses(&told.of(&once(&[5000]))), [(Completed, 0)]);
     let lines = once(&[5000]);
-    let late = derive(&Sale { lines: &lines, currency: USD, facts: &told.0, is_gone: true });
+    let late = derive(&Sale { lines: &lines, currency: USD, facts: &told.0, renewals: &[], is_gone: true });
     assert_eq!((statuses(&late), unsettled(&late)), (vec![(Failed, 0)], vec![("pi_1", Reason::CheckoutFailed)]));
     let word = ByHand::Settled { at: Instant(20), payment: "pi_1".to_owned(), note: None };
     assert_eq!(unsettled(&told.by_hand(word).of(&lines)), []);

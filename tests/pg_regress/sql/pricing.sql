@@ -62,7 +62,7 @@ SELECT quote(jsonb_build_array(jsonb_build_object('add_on_id', :center, 'quantit
 SELECT quote(jsonb_build_array(jsonb_build_object('add_on_id', :documents, 'quantity', 1)), 'paul') -> 'total' AS first, -- 12.99 - 6.50 = 6.49
        quote(jsonb_build_array(jsonb_build_object('add_on_id', :documents, 'quantity', 1))) -> 'total' AS of_nobody; -- 12.99: nobody is known to be new
 INSERT INTO add_on_purchases (user_id, add_on_id, amount, status) VALUES ('paul', :bolt, 1, 'pending');
-SELECT quote(jsonb_build_array(jsonb_build_object('add_on_id', :documents, 'quantity', 1)), 'paul') -> 'total' AS pending_is_none;
+SELECT quote(jsonb_build_array(jsonb_build_object('add_on_id', :documents, 'quantity', 1)), 'paul') -> 'total' AS pending_counts;
 UPDATE add_on_purchases SET status = 'completed' WHERE user_id = 'paul';
 SELECT quote(jsonb_build_array(jsonb_build_object('add_on_id', :documents, 'quantity', 1)), 'paul') -> 'total' AS second;
 SELECT price_add_on(:orator, 2) AS below, price_add_on(:orator, 3) AS reached; -- 19.98, 29.97 - 14.99 = 14.98

@@ -47,7 +47,7 @@ SELECT complete_checkout(pg_temp.buy('eve', :brigade), 'pi_3') IS NOT NULL AS bo
 UPDATE add_ons SET billing_type = 'monthly' WHERE id = :brigade;
 SELECT pg_temp.purchase('eve', :brigade) AS annual \gset
 UPDATE promotional_codes SET user_restrictions = '{}' WHERE code = 'LAUNCH2025';
-SELECT expires_at AT TIME ZONE 'UTC' = (now() AT TIME ZONE 'UTC') + interval '1 year' AS in_a_year FROM complete_checkout(pg_temp.buy('eve', :brigade), 'pi_4');
+SELECT expires_at AT TIME ZONE 'UTC' = (now() AT TIME ZONE 'UTC') + interval '13 months' AS a_month_later FROM complete_checkout(pg_temp.buy('eve', :brigade), 'pi_4');
 SELECT refund_purchase(:'annual');
 SELECT status, expires_at AT TIME ZONE 'UTC' = (now() AT TIME ZONE 'UTC') + interval '1 month' AS in_a_month FROM user_add_ons WHERE user_id = 'eve';
 

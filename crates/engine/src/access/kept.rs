@@ -1,11 +1,12 @@
 //! What is kept with a row of `user_add_ons` beside its purchases: other sources, and what people and hosts did to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{Access, access};
-use super::source::{Kind, Source, Span, Standing, lay};
+use super::source::{Kind, Source, Span, Standing, Term, lay};
+use crate::payments::paid::Period;
 use crate::time::Instant;
 
 /// The document in `user_add_ons.sources`.
@@ -20,15 +21,30 @@ pub struct Kept {
     /// What the host has written itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Granted>,
+    /// What the host's row stands for besides: sources that were there when it was written.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub absorbed: BTreeSet<String>,
+    /// Periods that were added without a payment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<Extension>,
     /// Whether the host's row waits to begin.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_pending: bool,
+    /// Units, where the host has written another number than was bought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<i32>,
+    /// Invoices in Lago for the host's row that are overdue.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub overdue: BTreeSet<String>,
     /// Sources that were cut off before their time, by their id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cuts: BTreeMap<String, Cut>,
     /// Since when it is to run out, because somebody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs_out_since: Option<Instant>,
+    /// What the amount of the next renewal was computed from; while that is the same, somebody may have set another amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priced_by: Option<String>,
     /// The row as it was last written from its sources. What differs, somebody else has written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<Written>,
@@ -41,6 +57,15 @@ pub struct Grant {
     pub number: u32,
     /// Its window.
     pub window: Granted,
+}
+
+/// A period that was added without a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    /// When.
+    pub at: Instant,
+    /// For how long.
+    pub period: Period,
 }
 
 /// A window of access.
@@ -74,6 +99,13 @@ pub struct Written {
     pub until: Option<Instant>,
     /// `user_add_ons.auto_renew`
     pub renews: bool,
+    /// `user_add_ons.quantity`
+    #[serde(default = "one")]
+    pub units: i32,
+}
+
+fn one() -> i32 {
+    1
 }
 
 impl Kept {
@@ -84,12 +116,24 @@ impl Kept {
             let mut host = Source::window(Kind::Host, "host".to_owned(), Instant::NEG_INFINITY, from, until);
             if self.is_pending {
                 host.standing = Standing::Pending;
+            } else if !self.overdue.is_empty() {
+                host.standing = Standing::Overdue;
             }
             sources.push(host);
         }
         for Grant { number, window } in &self.grants {
             let id = format!("grant {number}");
             sources.push(Source::window(Kind::Grant, id, window.from, window.from, window.until));
+        }
+        for (number, Extension { at, period }) in self.extensions.iter().enumerate() {
+            let id = format!("extension {}", number + 1);
+            let mut extension = Source::window(Kind::Extension, id, *at, *at, None);
+            extension.term = match *period {
+                Period::Months(months) => Term::Months(months),
+                Period::Unlimited => Term::Unlimited,
+                Period::Nothing => Term::Nothing,
+            };
+            sources.push(extension);
         }
         if let Some(Granted { from, until }) = self.trial {
             sources.push(Source::window(Kind::Trial, "trial".to_owned(), from, from, until));
@@ -101,14 +145,11 @@ impl Kept {
     pub fn all(&self, purchases: &[Source]) -> Vec<Source> {
         let mut sources = self.sources();
         sources.extend(purchases.iter().cloned());
-        if self.cuts.is_empty() {
-            return sources;
-        }
-        let spans = lay(&sources);
-        for (source, span) in sources.iter_mut().zip(spans) {
+        for source in &mut sources {
+            source.is_absorbed = self.host.is_some() && self.absorbed.contains(&source.id);
             let Some(cut) = self.cuts.get(&source.id) else { continue };
-            let has_moved =
-                cut.end.is_some_and(|end| span.is_some_and(|span| span.until.is_none_or(|until| until > end)));
+            // The provider has named a later end since.
+            let has_moved = matches!(source.term, Term::Until { until, .. } if cut.end.is_some_and(|end| until > end));
             if !has_moved {
                 source.ended = source.ended.map_or(Some(cut.at), |ended| Some(ended.min(cut.at)));
             }
@@ -141,13 +182,16 @@ impl Kept {
     pub fn absorb(&mut self, row: &Written, purchases: &[Source], is_suspended: bool, now: Instant) -> bool {
         let sources = self.all(purchases);
         let expected = access(&sources, now);
+        if self.written.as_ref().map_or(1, |written| written.units) != row.units {
+            self.units = Some(row.units);
+        }
         if self.written.as_ref().is_some_and(|written| written.renews != row.renews) {
             self.runs_out_since = (!row.renews).then_some(now);
         }
         match row.status.as_str() {
             "suspended" => {
                 let by_machine = matches!(expected, Some(Access::Withheld(..)));
-                self.absorb_window(row, expected, purchases, now);
+                self.absorb_window(row, expected, purchases);
                 is_suspended || !by_machine
             }
             "cancelled" => {
@@ -161,28 +205,34 @@ impl Kept {
             }
             _ => {
                 self.is_pending = false;
-                self.absorb_window(row, expected, purchases, now);
+                self.absorb_window(row, expected, purchases);
                 false
             }
         }
     }
 
-    fn absorb_window(&mut self, row: &Written, expected: Option<Access>, purchases: &[Source], now: Instant) {
+    fn absorb_window(&mut self, row: &Written, expected: Option<Access>, purchases: &[Source]) {
         let shown = Granted { from: row.from, until: row.until };
         let is_host = row.status != "suspended";
         let (from, until) = match expected {
             Some(Access::Live(span) | Access::Lapsed(span)) => (span.from, span.until),
             Some(Access::Withheld(span, _)) if !is_host => (span.from, span.until),
             _ => {
-                self.host = Some(shown);
+                self.become_host(shown, purchases);
                 return;
             }
         };
         if let Some(end) = row.until.filter(|&end| until.is_none_or(|until| until > end)) {
             self.cut(purchases, end, |span| span.until);
         } else if row.until != until || row.from < from {
-            self.host = Some(shown);
+            self.become_host(shown, purchases);
         }
-        let _ = now;
+    }
+
+    /// The host's row stands for all that was there.
+    fn become_host(&mut self, shown: Granted, purchases: &[Source]) {
+        let there = self.all(purchases);
+        self.absorbed = there.into_iter().filter(|source| source.kind != Kind::Host).map(|source| source.id).collect();
+        self.host = Some(shown);
     }
 }

@@ -14,12 +14,16 @@ pub struct Source {
     pub id: String,
     /// Since when it is there; periods are laid in this order.
     pub made_at: Instant,
+    /// What orders those of one instant: the names of their payments, or where they were laid before.
+    pub place: String,
     /// For how long it gives access.
     pub term: Term,
     /// Whether it counts.
     pub standing: Standing,
     /// Where it was cut off, whatever its term.
     pub ended: Option<Instant>,
+    /// Whether it counts as laid already by what the host has written later.
+    pub is_absorbed: bool,
     /// Units bought.
     pub units: u32,
     /// Whether its units are added to those of others, as those of `usage_based` add-ons are.
@@ -35,6 +39,8 @@ pub enum Kind {
     Grant,
     /// A trial.
     Trial,
+    /// A period that was added without a payment.
+    Extension,
     /// A payment by itself.
     Purchase,
     /// A payment through a subscription.
@@ -46,7 +52,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Host => "host",
-            Kind::Grant => "grant",
+            Kind::Grant | Kind::Extension => "grant",
             Kind::Trial => "trial",
             Kind::Purchase => "purchase",
             Kind::Subscription => "subscription",
@@ -131,13 +137,35 @@ impl Source {
             PurchaseStatus::Pending | PurchaseStatus::Failed | PurchaseStatus::Refunded => Standing::Gone,
         };
         let kind = if paid.subscription.is_some() { Kind::Subscription } else { Kind::Purchase };
-        Source { kind, id, made_at: paid.at, term, standing, ended: paid.ended, units, adds_up }
+        Source {
+            kind,
+            id,
+            made_at: paid.at,
+            place: paid.payment.clone().unwrap_or_default(),
+            term,
+            standing,
+            ended: paid.ended,
+            is_absorbed: false,
+            units,
+            adds_up,
+        }
     }
 
     /// A source that gives access from one instant to another.
     pub fn window(kind: Kind, id: String, made_at: Instant, from: Instant, until: Option<Instant>) -> Source {
         let term = Term::Window { from, until };
-        Source { kind, id, made_at, term, standing: Standing::Live, ended: None, units: 1, adds_up: false }
+        Source {
+            kind,
+            id,
+            made_at,
+            place: String::new(),
+            term,
+            standing: Standing::Live,
+            ended: None,
+            is_absorbed: false,
+            units: 1,
+            adds_up: false,
+        }
     }
 }
 
@@ -163,7 +191,10 @@ impl Run {
 pub fn lay(sources: &[Source]) -> Vec<Option<Span>> {
     let mut order: Vec<usize> = (0..sources.len()).filter(|&place| sources[place].standing != Standing::Gone).collect();
     order.sort_by(|&one, &other| {
-        let key = |place: usize| (sources[place].made_at, sources[place].kind, &sources[place].id);
+        let key = |place: usize| {
+            let source = &sources[place];
+            (!source.is_absorbed, source.made_at, source.kind, &source.place, &source.id)
+        };
         key(one).cmp(&key(other))
     });
     let mut spans = vec![None; sources.len()];

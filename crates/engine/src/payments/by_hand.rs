@@ -73,3 +73,15 @@ pub enum ByHand {
         note: Option<String>,
     },
 }
+
+impl ByHand {
+    /// The purchase that it is about.
+    pub fn purchase(&self) -> Option<Uuid> {
+        match self {
+            ByHand::Refunded { purchase, .. }
+            | ByHand::Disputed { purchase, .. }
+            | ByHand::Resolved { purchase, .. } => Some(*purchase),
+            ByHand::Completed { .. } | ByHand::Failed { .. } | ByHand::Settled { .. } => None,
+        }
+    }
+}

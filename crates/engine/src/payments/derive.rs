@@ -1,7 +1,7 @@
 //! What a checkout's purchases are, as the facts say (semantics 4.2 to 4.4): one pure function.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use super::facts::Facts;
 use super::paid::{Paid, Period};
 use super::payment::{Payment, Progress, Reason, payments};
 use super::reversals::{Reversals, reversed};
-use super::subscriptions::Lives;
+use super::subscriptions::{Lives, Standing};
 use crate::billing::BillingType;
 use crate::currency::unit_of;
 use crate::money::Money;
@@ -43,8 +43,33 @@ pub struct Sale<'a> {
     pub currency: &'a str,
     /// What providers told and people said.
     pub facts: &'a Facts,
+    /// Purchases that stand for later payments already.
+    pub renewals: &'a [KnownRenewal],
     /// Whether it has failed and its uses cannot be claimed again, so that a payment comes too late.
     pub is_gone: bool,
+}
+
+/// The purchase that stands for the part of a later payment that pays for one add-on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRenewal {
+    /// The purchase.
+    pub purchase_id: Uuid,
+    /// What it renews.
+    pub add_on_id: Uuid,
+    /// The payment, in Stripe.
+    pub stripe: Option<String>,
+    /// The payment, in Lago.
+    pub lago: Option<String>,
+    /// The payment, as it was called when the purchase was recorded.
+    pub payment: Option<String>,
+}
+
+impl KnownRenewal {
+    /// Whether it stands for this part of this payment.
+    pub fn is_of(&self, ids: &BTreeSet<impl AsRef<str> + Ord>, add_on_id: Uuid) -> bool {
+        let names = |id: &Option<String>| id.as_deref().is_some_and(|id| ids.iter().any(|one| one.as_ref() == id));
+        self.add_on_id == add_on_id && (names(&self.stripe) || names(&self.lago) || names(&self.payment))
+    }
 }
 
 /// What follows from the facts.
@@ -122,6 +147,8 @@ pub struct Unsettled {
     pub reason: Reason,
     /// When it was taken.
     pub received_at: Option<Instant>,
+    /// Whether it may yet turn out to be what was asked for: more was taken, and no session or invoice has told how much of it is tax.
+    pub may_include_tax: bool,
 }
 
 /// Money that is still to come.
@@ -215,12 +242,16 @@ fn settling(sale: &Sale, payments: &[Payment], dealt_with: &BTreeSet<&str>) -> O
             Reverse(payment.said.is_some()),
             is_refunded,
             payment.paid_at(),
+            payment.pays_until(),
             payment.id(),
         )
     };
     // Where invoices do not say which is the first, the earliest is, even when it has been refunded since.
     let unsaid: Vec<usize> = candidates.iter().copied().filter(|&place| is_unsaid_invoice(&payments[place])).collect();
-    let first = unsaid.iter().copied().min_by_key(|&place| (payments[place].paid_at(), payments[place].id()));
+    let first = unsaid.iter().copied().min_by_key(|&place| {
+        let payment = &payments[place];
+        (payment.paid_at(), payment.pays_until(), payment.id())
+    });
     candidates.into_iter().filter(|place| !unsaid.contains(place) || Some(*place) == first).min_by_key(rank)
 }
 
@@ -330,6 +361,9 @@ fn unsettled(sale: &Sale, payment: &Payment, reason: Reason, dealt_with: &BTreeS
         currency: currency.to_owned(),
         reason,
         received_at: payment.paid_at(),
+        may_include_tax: reason == Reason::AmountMismatch
+            && payment.is_without_details()
+            && payment.net(sale.currency).is_some_and(|net| net > total(sale)),
     })
 }
 
@@ -342,25 +376,27 @@ fn apply(sale: &Sale, lives: &Lives, paying: &[Paying], outcome: &mut Outcome) {
         all.push((paying, reversals, paid));
     }
     all.sort_by_key(|(paying, _, paid)| (paid.at, paying.payment.id()));
+    let standings: Vec<Standing> = all.iter().map(|(paying, ..)| lives.of_payment(paying.payment)).collect();
     for place in 0..sale.lines.len() {
         let line = &sale.lines[place];
         // The payments of this line, the earliest first, and how each stands.
         let of_line: Vec<(usize, usize)> = (0..all.len())
-            .filter_map(|number| Some((number, all[number].0.lines.iter().position(|&one| one == place)?)))
+            .filter_map(|number| Some((number, all[number].0.lines.binary_search(&place).ok()?)))
             .collect();
         let periods: Vec<usize> =
             of_line.iter().filter(|(number, _)| all[*number].0.gives_period).map(|one| one.0).collect();
         let ends = ends_of(lives, line, &all, &periods);
         for (number, position) in of_line {
             let (paying, reversals, base) = &all[number];
-            let life = lives.of_payment(paying.payment);
+            let life = &standings[number];
             let is_recurring = line.billing != BillingType::OneTime;
             let paid = Paid {
                 period: if paying.gives_period { Period::of(line.billing) } else { Period::Nothing },
                 until: ends.get(&number).copied(),
                 ended: life.ended.filter(|_| is_recurring),
                 is_overdue: is_recurring && (life.is_unpaid || lives.is_overdue),
-                subscription: life.id.filter(|_| is_recurring),
+                payment: paying.payment.id().map(str::to_owned),
+                subscription: life.id.clone().filter(|_| is_recurring),
                 renews: life.renews.filter(|_| is_recurring),
                 ..base.clone()
             };
@@ -389,6 +425,7 @@ impl Paid {
             until: None,
             ended: None,
             is_overdue: false,
+            payment: None,
             subscription: None,
             renews: None,
         }
@@ -402,8 +439,15 @@ fn paid_at(sale: &Sale, paying: &Paying) -> Instant {
 }
 
 fn reverse(sale: &Sale, paying: &Paying) -> Vec<Reversals> {
-    let ids: Vec<Uuid> = paying.lines.iter().map(|&place| sale.lines[place].purchase_id).collect();
-    reversed(sale.facts, paying.payment, &ids, &paying.amounts, paying.is_first, unit_of(sale.currency))
+    let ids: Vec<Uuid> = if paying.is_first {
+        paying.lines.iter().map(|&place| sale.lines[place].purchase_id).collect()
+    } else {
+        let of_payment = sale.renewals.iter().filter(|known| known.is_of(&paying.payment.ids, known.add_on_id));
+        let known: HashMap<Uuid, Uuid> = of_payment.map(|known| (known.add_on_id, known.purchase_id)).collect();
+        let id = |&place: &usize| known.get(&sale.lines[place].add_on_id).copied().unwrap_or_default();
+        paying.lines.iter().map(id).collect()
+    };
+    reversed(sale.facts, paying.payment, &ids, &paying.amounts, unit_of(sale.currency))
 }
 
 type Applied<'a> = (&'a Paying<'a>, Vec<Reversals>, Paid);

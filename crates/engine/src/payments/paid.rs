@@ -21,6 +21,9 @@ pub struct Paid {
     /// Whether the provider has given up on the subscription's payment, or an invoice of it is overdue.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_overdue: bool,
+    /// The payment, as far as it has a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<String>,
     /// The subscription, by the provider's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription: Option<String>,

@@ -100,8 +100,8 @@ pub fn payments(facts: &Facts) -> Vec<Payment<'_>> {
     for dispute in facts.disputes.values() {
         groups.join(dispute.payments.iter().map(String::as_str));
     }
-    let said: Vec<Said> = facts.by_hand.values().filter_map(said_of).collect();
-    for said in &said {
+    let said = said(facts);
+    if let Some(said) = said {
         groups.join(said.stripe.into_iter().chain(said.lago));
     }
     let mut found: BTreeMap<usize, Payment> = BTreeMap::new();
@@ -124,15 +124,13 @@ pub fn payments(facts: &Facts) -> Vec<Payment<'_>> {
             groups.of(first, &mut found, |payment| payment.disputes.push((id, dispute)));
         }
     }
-    let mut nameless: Option<Payment> = None;
-    for said in said {
-        match said.stripe.or(said.lago) {
-            Some(id) => groups.of(id, &mut found, |payment| _ = payment.said.get_or_insert(said)),
-            None => _ = nameless.get_or_insert_default().said.get_or_insert(said),
-        }
+    let name = said.and_then(|said| said.stripe.or(said.lago));
+    if let Some(name) = name {
+        groups.of(name, &mut found, |payment| payment.said = said);
     }
     let mut payments: Vec<Payment> = found.into_values().collect();
-    if let Some(mut nameless) = nameless {
+    if let (Some(_), None) = (said, name) {
+        let mut nameless = Payment { said, ..Payment::default() };
         // Nothing else is known of money that came without a name: what is told of refunds can only be about it.
         for payment in payments.extract_if(.., |payment| !payment.was_tried()) {
             nameless.take_in(payment);
@@ -143,13 +141,18 @@ pub fn payments(facts: &Facts) -> Vec<Payment<'_>> {
     payments
 }
 
-fn said_of(word: &ByHand) -> Option<Said<'_>> {
-    match word {
-        ByHand::Completed { at, stripe, lago, method } => {
-            Some(Said { at: *at, stripe: stripe.as_deref(), lago: lago.as_deref(), method: method.as_deref() })
+/// What was said by hand of the payment: several calls are about one and the same, or else they were refused.
+fn said(facts: &Facts) -> Option<Said<'_>> {
+    let mut all: Option<Said> = None;
+    for word in facts.by_hand.values() {
+        if let ByHand::Completed { at, stripe, lago, method } = word {
+            let said = all.get_or_insert(Said { at: *at, stripe: None, lago: None, method: None });
+            said.stripe = said.stripe.or(stripe.as_deref());
+            said.lago = said.lago.or(lago.as_deref());
+            said.method = said.method.or(method.as_deref());
         }
-        _ => None,
     }
+    all
 }
 
 /// Ids that belong together.
@@ -293,9 +296,20 @@ impl<'a> Payment<'a> {
         self.attempts.iter().any(|(_, attempt)| attempt.kind == AttemptKind::Invoice)
     }
 
+    /// Whether neither a session nor an invoice of it has told anything.
+    pub fn is_without_details(&self) -> bool {
+        let is_told = |attempt: &Attempt| attempt.state.last().is_some();
+        self.attempts.iter().all(|(_, attempt)| attempt.kind <= AttemptKind::Charge || !is_told(attempt))
+    }
+
     /// What its invoices say that it pays for.
     pub fn lines(&self) -> impl Iterator<Item = &'a Line> {
         self.attempts.iter().flat_map(|(_, attempt)| &attempt.lines)
+    }
+
+    /// The last end that its invoices name.
+    pub fn pays_until(&self) -> Option<Instant> {
+        self.lines().filter_map(|line| line.until).max()
     }
 
     /// When it is first known to be free of charge, because a trial begins.

@@ -1,6 +1,6 @@
 //! What was paid back of the purchases of a payment, and what is contested (semantics 4.4).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
@@ -50,24 +50,31 @@ struct ByName {
     is_lost: bool,
 }
 
-fn by_name(facts: &Facts, purchase_id: Uuid) -> ByName {
-    let mut said = ByName::default();
+fn by_name(facts: &Facts, purchases: &[Uuid]) -> Vec<ByName> {
+    let mut all = vec![ByName::default(); purchases.len()];
+    if facts.by_hand.values().all(|word| word.purchase().is_none()) {
+        return all;
+    }
+    let places: HashMap<Uuid, usize> = purchases.iter().copied().zip(0..).collect();
     for word in facts.by_hand.values() {
+        let Some(said) = word.purchase().and_then(|id| places.get(&id)).and_then(|&place| all.get_mut(place)) else {
+            continue;
+        };
         match word {
-            ByHand::Refunded { at, purchase, amount } if *purchase == purchase_id => {
+            ByHand::Refunded { at, amount, .. } => {
                 said.refunds.push((*at, *amount));
                 said.is_whole |= *amount == Money::ZERO;
             }
-            ByHand::Disputed { purchase, .. } if *purchase == purchase_id => said.is_disputed = true,
-            ByHand::Resolved { purchase, won, disputes, .. } if *purchase == purchase_id => {
+            ByHand::Disputed { .. } => said.is_disputed = true,
+            ByHand::Resolved { won, disputes, .. } => {
                 said.is_lost |= !won && (said.is_disputed || disputes.is_empty());
                 said.is_disputed = false;
                 said.decided.push((disputes.clone(), *won));
             }
-            _ => {}
+            ByHand::Completed { .. } | ByHand::Failed { .. } | ByHand::Settled { .. } => {}
         }
     }
-    said
+    all
 }
 
 /// What became of the money of each purchase of a payment, whose amounts are these.
@@ -75,17 +82,9 @@ fn by_name(facts: &Facts, purchase_id: Uuid) -> ByName {
 /// Refunds by name count towards what the provider tells: the backend that refunds a purchase and the event about it tell of
 /// the same money. What they do not explain is split by what is left of each purchase. What cost nothing ends with the payment,
 /// when the provider has paid back all that was not refunded by name.
-pub fn reversed(
-    facts: &Facts,
-    payment: &Payment,
-    purchases: &[Uuid],
-    amounts: &[Money],
-    is_first: bool,
-    unit: Unit,
-) -> Vec<Reversals> {
+pub fn reversed(facts: &Facts, payment: &Payment, purchases: &[Uuid], amounts: &[Money], unit: Unit) -> Vec<Reversals> {
     let total: Money = amounts.iter().copied().sum();
-    let mut said: Vec<ByName> =
-        purchases.iter().map(|&id| if is_first { by_name(facts, id) } else { ByName::default() }).collect();
+    let mut said = by_name(facts, purchases);
     take_back_failed(payment, total, &mut said, unit);
     let disputes = Disputes::of(payment, total, amounts, &said, unit);
     let by_name: Vec<Money> = said.iter().zip(amounts).map(|(said, &amount)| said.refunded(amount)).collect();

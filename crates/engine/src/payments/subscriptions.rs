@@ -6,6 +6,7 @@ use super::derive::Line;
 use super::facts::Facts;
 use super::payment::{Payment, Progress, payments};
 use super::subscription::{Subscription, SubscriptionState};
+use super::words::State;
 use crate::time::Instant;
 
 /// The subscriptions of a checkout by their lives: a plan change of Lago ends one subscription and goes on with another.
@@ -61,9 +62,9 @@ impl<'a> Lives<'a> {
     pub fn of_payment(&self, payment: &Payment) -> Standing {
         let lives: Vec<(&str, &Vec<(&str, &Subscription)>)> =
             self.of_names(payment).into_iter().filter_map(|life| Some((life, self.lives.get(life)?))).collect();
-        let Some((life, _)) = lives.first() else {
+        if lives.is_empty() {
             return Standing { id: payment.subscriptions().first().map(|&id| id.to_owned()), ..Standing::default() };
-        };
+        }
         let ends: Option<Vec<Instant>> = lives.iter().map(|(_, members)| end_of(members)).collect();
         let members = || lives.iter().flat_map(|(_, members)| members.iter()).map(|(_, subscription)| *subscription);
         let running = |subscription: &Subscription| match subscription.state.last() {
@@ -74,7 +75,7 @@ impl<'a> Lives<'a> {
         };
         let latest = members().filter_map(running).max();
         Standing {
-            id: Some((*life).to_owned()),
+            id: lives.iter().filter_map(|(_, members)| current(members)).next().map(str::to_owned),
             ended: ends.and_then(|ends| ends.into_iter().max()),
             is_unpaid: latest.is_some_and(|(_, _, is_unpaid)| is_unpaid),
             renews: latest.and_then(|(_, renews, _)| renews),
@@ -98,6 +99,12 @@ impl<'a> Lives<'a> {
         ends.sort_unstable();
         ends.into_iter().map(|(until, life)| (life, until)).collect()
     }
+}
+
+/// The subscription that a life has come to.
+fn current<'a>(members: &[(&'a str, &Subscription)]) -> Option<&'a str> {
+    let runs = |subscription: &Subscription| subscription.state.last().is_some_and(|state| state.finality() == 0);
+    members.iter().max_by_key(|(id, subscription)| (runs(subscription), *id)).map(|(id, _)| *id)
 }
 
 /// When a life ended: when all its subscriptions have, unless one of them goes on with another that is not over.

@@ -92,7 +92,7 @@ fn known(bodies: &[&Body], said: &[ByHand]) -> Facts {
 }
 
 fn derived(world: &World, facts: &Facts) -> Outcome {
-    derive(&Sale { lines: &world.lines, currency: CURRENCY, facts, is_gone: false })
+    derive(&Sale { lines: &world.lines, currency: CURRENCY, facts, renewals: &[], is_gone: false })
 }
 
 /// What the world expects of the checkout.

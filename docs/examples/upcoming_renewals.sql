@@ -1,0 +1,1 @@
+SELECT user_id, amount, currency FROM upcoming_renewals(until => now() + interval '2 months');

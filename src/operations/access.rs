@@ -1,0 +1,218 @@
+//! What users own follows from its sources (semantics 5): loaded rows are taken as they stand, and changed to what follows.
+
+use std::collections::{BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::operations::books::{Books, by_add_on, paid_at, source_of};
+use crate::params;
+use crate::pg::datum::now;
+use crate::pg::statement::Statement;
+use crate::store::owned::Owned;
+use crate::store::purchases::{Purchase, RenewalTerms};
+use engine::access::calendar::{days_after, months_after};
+use engine::access::kept::{Granted, Written};
+use engine::access::outcome::{Access, access, units};
+use engine::access::source::{Source, Span, Standing, Term, lay};
+use engine::money::Money;
+use engine::payments::derive::Outcome;
+use engine::payments::paid::Period;
+use engine::time::Instant;
+
+static TRIAL_DAYS: Statement<(Uuid, i32)> = Statement::new(
+    "SELECT a.id, a.trial_days FROM @extschema@.add_ons a WHERE a.id = ANY ($1) AND a.trial_days IS NOT NULL",
+);
+
+fn sources_of(purchases: &[Purchase], places: &[usize]) -> Vec<Source> {
+    places.iter().filter_map(|&place| source_of(&purchases[place])).collect()
+}
+
+fn as_written(row: &Owned) -> Written {
+    Written {
+        status: row.columns.status.clone(),
+        from: row.columns.purchased_at,
+        until: row.columns.expires_at,
+        renews: row.columns.auto_renew,
+        units: row.columns.quantity,
+    }
+}
+
+/// What somebody else has written to the rows since they were last made of their sources counts as it stands.
+pub fn take_rows_as_they_stand(owned: &mut [Owned], purchases: &[Purchase]) {
+    let places = by_add_on(purchases);
+    for row in owned {
+        let of_add_on = places.get(&row.add_on_id).map(Vec::as_slice).unwrap_or_default();
+        take_row_as_it_stands(row, &sources_of(purchases, of_add_on));
+    }
+}
+
+/// The same for one row and the purchases of its add-on.
+pub fn take_row_as_it_stands(row: &mut Owned, purchases: &[Source]) {
+    let mut stands = as_written(row);
+    // Maintenance marks what has run out.
+    if stands.status == "expired" {
+        stands.status = "active".to_owned();
+    }
+    if row.kept.written.as_ref() == Some(&stands) {
+        return;
+    }
+    let is_suspended = row.columns.suspended_at.is_some();
+    let is_withheld = row.kept.absorb(&stands, purchases, is_suspended, now());
+    row.columns.suspended_at = is_withheld.then(|| row.columns.suspended_at.unwrap_or_else(now));
+    row.kept.written = Some(stands);
+}
+
+/// Begins the trials of what a subscription without a first payment was made for.
+pub fn start_trials(books: &mut Books, after: &Outcome) -> Result<(), Error> {
+    let Some(since) = after.trial_since else { return Ok(()) };
+    let add_on_ids: Vec<Uuid> = books.sold().map(|purchase| purchase.add_on_id).collect();
+    let beginning = books.sold().map(|purchase| purchase.purchased_at).max().unwrap_or(since).max(since.min(now()));
+    for (add_on_id, days) in TRIAL_DAYS.execute_all(params![&add_on_ids], |row| row)? {
+        let place = books.owned.iter().position(|row| row.add_on_id == add_on_id);
+        let had =
+            books.purchases.iter().any(|purchase| purchase.add_on_id == add_on_id && purchase.columns.status.is_paid());
+        if had || place.is_some() {
+            continue;
+        }
+        let mut row = Owned::new(add_on_id);
+        row.kept.trial = Some(Granted { from: beginning, until: days_after(beginning, days.max(0) as u32) });
+        books.owned.push(row);
+    }
+    Ok(())
+}
+
+/// Changes the rows to what follows from their sources, and the ends of the purchases with them.
+pub fn apply(owned: &mut Vec<Owned>, purchases: &mut [Purchase], has_begun: &BTreeSet<Uuid>) {
+    let rows: HashMap<Uuid, usize> = owned.iter().map(|row| row.add_on_id).zip(0..).collect();
+    for (add_on_id, places) in by_add_on(purchases) {
+        let sources = sources_of(purchases, &places);
+        let place = match rows.get(&add_on_id) {
+            Some(&place) => place,
+            None if sources.is_empty() => continue,
+            None => {
+                owned.push(Owned::new(add_on_id));
+                owned.len() - 1
+            }
+        };
+        let row = &mut owned[place];
+        if has_begun.contains(&add_on_id) {
+            (row.kept.runs_out_since, row.kept.units) = (None, None);
+        }
+        let of_add_on: Vec<&Purchase> = places.iter().map(|&place| &purchases[place]).collect();
+        show(row, &sources, &of_add_on);
+        let ends = ends_of(row, &sources);
+        for (source, end) in sources.iter().zip(ends) {
+            let purchase = places.iter().copied().find(|&place| source.id == purchases[place].id.to_string());
+            if let (Some(place), Some(end)) = (purchase, end) {
+                purchases[place].columns.ends_at = end;
+            }
+        }
+    }
+    let known = by_add_on(purchases);
+    for row in owned.iter_mut().filter(|row| !known.contains_key(&row.add_on_id)) {
+        show(row, &[], &[]);
+    }
+}
+
+/// The end of what each purchase pays for by itself; `None` for one of which that is not known and stays as it is. What was paid
+/// back keeps the end that it would have had alone.
+fn ends_of(row: &Owned, purchases: &[Source]) -> Vec<Option<Option<Instant>>> {
+    let all = row.kept.all(purchases);
+    let spans = lay(&all);
+    let own = all.len() - purchases.len();
+    let end = |(source, span): (&Source, &Option<Span>)| match (span, source.term) {
+        (Some(span), _) => Some(span.until),
+        (None, _) if source.standing != Standing::Gone => source.ended.map(Some),
+        (None, Term::Months(months)) => Some(months_after(source.made_at, months)),
+        (None, Term::Until { until, .. }) => Some(Some(until)),
+        (None, _) => Some(None),
+    };
+    all[own..].iter().zip(&spans[own..]).map(end).collect()
+}
+
+/// Makes a row show what follows from its sources.
+pub fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) {
+    let all = row.kept.all(sources);
+    let now = now();
+    let Some(outcome) = access(&all, now) else { return };
+    let columns = &mut row.columns;
+    let (status, from, until) = match outcome {
+        Access::Live(span) => ("active", span.from, span.until),
+        Access::Withheld(span, Standing::Pending) => ("pending", span.from, span.until),
+        Access::Withheld(span, _) => ("suspended", span.from, span.until),
+        Access::Lapsed(span) if columns.status == "expired" => ("expired", span.from, span.until),
+        Access::Lapsed(span) => ("active", span.from, span.until),
+        Access::Ended(Some(span)) if span.until == Some(span.from) => {
+            ("cancelled", columns.purchased_at.min(span.from), span.until)
+        }
+        Access::Ended(Some(span)) => ("cancelled", span.from, span.until),
+        Access::Ended(None) => {
+            let end = columns.expires_at.map_or(now, |until| until.min(now));
+            ("cancelled", columns.purchased_at.min(end), Some(end))
+        }
+    };
+    let was_cancelled = columns.cancelled_at.is_some();
+    columns.status = if columns.suspended_at.is_some() { "suspended".to_owned() } else { status.to_owned() };
+    (columns.purchased_at, columns.expires_at) = (from, until);
+    columns.quantity = row.kept.units.unwrap_or_else(|| i32::try_from(units(&all, now)).unwrap_or(i32::MAX));
+    let periodic = purchases.iter().filter(|purchase| {
+        let paid = purchase.columns.paid.as_ref();
+        purchase.columns.status.is_settled()
+            && (paid.is_some_and(|paid| matches!(paid.period, Period::Months(_)))
+                || (paid.is_none() && purchase.columns.ends_at.is_some()))
+    });
+    let latest = periodic.max_by_key(|purchase| (paid_at(purchase), purchase.id));
+    if !purchases.is_empty() {
+        let said = latest.and_then(|purchase| purchase.columns.paid.as_ref()?.renews);
+        let runs_out = row.kept.runs_out_since;
+        columns.auto_renew = latest.is_some() && status != "cancelled" && runs_out.is_none() && said != Some(false);
+        columns.cancelled_at = match (status, runs_out, said) {
+            ("cancelled", ..) => Some(columns.cancelled_at.unwrap_or(now)),
+            (_, Some(since), _) => Some(since),
+            (_, None, Some(false)) => Some(columns.cancelled_at.unwrap_or(now)),
+            _ => None,
+        };
+        let (priced_by, amount) = latest.and_then(|_| renewal_amount(purchases)).unzip();
+        if row.kept.priced_by != priced_by {
+            (row.kept.priced_by, columns.renewal_amount) = (priced_by, amount);
+        }
+        let subscription = latest.and_then(|purchase| purchase.columns.paid.as_ref()?.subscription.clone());
+        let is_lago = latest.is_some_and(|purchase| purchase.columns.lago_invoice_id.is_some());
+        if let (true, Some(id)) = (is_lago, subscription) {
+            columns.lago_subscription_id = Some(id);
+        }
+    } else if status == "cancelled" {
+        columns.auto_renew = false;
+        columns.cancelled_at = Some(columns.cancelled_at.unwrap_or(now));
+    }
+    if was_cancelled && columns.cancelled_at.is_none() && columns.suspended_at.is_none() {
+        columns.cancellation_reason = None;
+    }
+    let mut written = as_written(row);
+    if written.status == "expired" {
+        written.status = "active".to_owned();
+    }
+    row.kept.written = Some(written);
+}
+
+/// What the next renewal costs: as it was locked when it was last bought, with the code as long as that applies.
+fn renewal_amount(purchases: &[&Purchase]) -> Option<(String, Money)> {
+    let bought = purchases.iter().filter(|purchase| {
+        purchase.checkout_id.is_some() && purchase.columns.status.is_paid() && purchase.billing.is_periodic()
+    });
+    let last = bought.max_by_key(|purchase| (paid_at(purchase), purchase.id))?;
+    let RenewalTerms { full, reduced, times } =
+        last.terms.clone().unwrap_or(RenewalTerms { full: last.amount, reduced: last.amount, times: None });
+    let is_renewal = |purchase: &&&Purchase| {
+        let gives = purchase.columns.paid.as_ref().is_none_or(|paid| paid.period != Period::Nothing);
+        purchase.checkout_id.is_none()
+            && gives
+            && paid_at(purchase) >= paid_at(last)
+            && purchase.columns.status.is_paid()
+    };
+    let renewals = purchases.iter().filter(is_renewal).count();
+    let still_applies = times.is_none_or(|times| renewals < times as usize);
+    let (kind, amount) = if still_applies { ("reduced", reduced) } else { ("full", full) };
+    Some((format!("{} {kind}", last.id), amount))
+}

@@ -1,0 +1,476 @@
+//! The books of one sale: what is known of its payments, what follows from it, and what is to be written (semantics 4.2).
+//!
+//! Under the user's lock the purchases of a checkout are loaded, and with them everything else that the user has bought or was given
+//! of the same add-ons. The engine says what follows from the facts; what differs from the rows is written. Rows that somebody
+//! else has written, and those of older versions, are taken as they stand: what they say becomes a fact.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::operations::access;
+use crate::pg::datum::{iso_8601, new_id, now};
+use crate::store::owned::{self, Owned};
+use crate::store::purchases::{self, Bearing, Columns, Purchase, Records};
+use crate::store::uses::Claims;
+use engine::access::source::Source;
+use engine::billing::BillingType;
+use engine::money::Money;
+use engine::payments::Facts;
+use engine::payments::by_hand::ByHand;
+use engine::payments::derive::{Awaited, KnownRenewal, Line, LineOutcome, Outcome, Renewal, Sale, Settlement, derive};
+use engine::payments::paid::{Paid, Period};
+use engine::purchases::PurchaseStatus;
+use engine::time::Instant;
+
+/// What is paid together: a checkout with the subscription that it began, or purchases without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Life {
+    /// A checkout.
+    Checkout(Uuid),
+    /// A purchase that belongs to none, and those that have its payment.
+    Alone(Uuid),
+}
+
+/// Everything about a sale, locked.
+#[derive(Debug)]
+pub struct Books {
+    pub user_id: String,
+    pub life: Life,
+    /// All purchases of the add-ons of the sale, in add-on id order.
+    pub purchases: Vec<Purchase>,
+    /// What the user has of these add-ons.
+    pub owned: Vec<Owned>,
+    /// The sale's own purchases, by their places.
+    pub lines: Vec<usize>,
+    /// What is known.
+    pub facts: Facts,
+    /// What followed from it when it was loaded.
+    pub before: Outcome,
+    /// Which purchase keeps the facts.
+    bearer: usize,
+    /// The facts as they are stored.
+    stored: Option<Records>,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub struct Written {
+    /// What follows from the facts now.
+    pub after: Outcome,
+    /// Whether anything was written.
+    pub has_changed: bool,
+    /// Uses that are no longer needed.
+    pub claims: Claims,
+}
+
+impl Books {
+    /// The books of a user's checkout, or of purchases without one; `None` where there are none.
+    pub fn open(user_id: &str, life: Life) -> Result<Option<Books>, Error> {
+        let purchases = match life {
+            Life::Checkout(checkout_id) => purchases::with_checkout(user_id, checkout_id)?,
+            Life::Alone(purchase_id) => {
+                purchases::of_add_ons(user_id, &purchases::add_ons_paid_with(user_id, purchase_id)?)?
+            }
+        };
+        let mut add_on_ids: Vec<Uuid> = purchases.iter().map(|purchase| purchase.add_on_id).collect();
+        add_on_ids.dedup();
+        let owned = owned::of_add_ons(user_id, &add_on_ids)?;
+        Ok(Books::of(user_id, life, purchases, owned))
+    }
+
+    /// The books of a sale that waits for its payment, by its own purchases alone: while nothing of it is paid it gives no access, so
+    /// that nothing else has to be locked. `None` where somebody else has locked any of it, or something was paid.
+    pub fn open_unpaid(user_id: &str, life: Life) -> Result<Option<Books>, Error> {
+        let purchases = match life {
+            Life::Checkout(checkout_id) => {
+                purchases::of_checkout_unless_locked(user_id, checkout_id)?.unwrap_or_default()
+            }
+            Life::Alone(purchase_id) => purchases::by_id_unless_locked(user_id, purchase_id)?,
+        };
+        let is_unpaid = purchases.iter().all(|purchase| !purchase.columns.status.is_paid());
+        Ok(if is_unpaid { Books::of(user_id, life, purchases, Vec::new()) } else { None })
+    }
+
+    fn of(user_id: &str, life: Life, purchases: Vec<Purchase>, owned: Vec<Owned>) -> Option<Books> {
+        let lines = lines_of(&purchases, life);
+        let Some(&first) =
+            lines.iter().min_by_key(|&&place| (purchases[place].records.is_none(), purchases[place].position, place))
+        else {
+            return None;
+        };
+        let mut facts = Facts::default();
+        for &place in &lines {
+            if let Some(records) = &purchases[place].records {
+                facts.merge(records.known.clone());
+            }
+        }
+        let mut books = Books {
+            user_id: user_id.to_owned(),
+            life,
+            owned,
+            lines,
+            facts,
+            before: Outcome::default(),
+            bearer: first,
+            stored: purchases[first].records.clone(),
+            purchases,
+        };
+        books.take_rows_as_they_stand();
+        access::take_rows_as_they_stand(&mut books.owned, &books.purchases);
+        Some(books)
+    }
+
+    /// What all lines cost.
+    pub fn total(&self) -> Money {
+        self.sold().map(|purchase| purchase.amount).sum()
+    }
+
+    /// Their currency, in capitals.
+    pub fn currency(&self) -> String {
+        self.purchases[self.bearer].currency.to_uppercase()
+    }
+
+    /// The sale's own purchases.
+    pub fn sold(&self) -> impl Iterator<Item = &Purchase> {
+        self.lines.iter().map(|&place| &self.purchases[place])
+    }
+
+    /// Whether any of them has this status.
+    pub fn has(&self, status: PurchaseStatus) -> bool {
+        self.sold().any(|purchase| purchase.columns.status == status)
+    }
+
+    /// The purchase of this id, the sale's own or a renewal of it.
+    pub fn purchase(&self, purchase_id: Uuid) -> Result<&Purchase, Error> {
+        self.purchases.iter().find(|purchase| purchase.id == purchase_id).ok_or(Error::PurchaseNotFound { purchase_id })
+    }
+
+    /// Gives the purchases a reason for what becomes of them.
+    pub fn note(&mut self, reason: Option<&str>, is_meant: impl Fn(&Purchase) -> bool) {
+        if let Some(reason) = reason {
+            let meant = self.purchases.iter_mut().filter(|purchase| is_meant(purchase));
+            meant.for_each(|purchase| purchase.reason = Some(reason.to_owned()));
+        }
+    }
+
+    /// What follows from what is known.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome_if(false)
+    }
+
+    fn outcome_if(&self, is_gone: bool) -> Outcome {
+        let line = |purchase: &Purchase| Line {
+            purchase_id: purchase.id,
+            add_on_id: purchase.add_on_id,
+            amount: purchase.amount,
+            billing: purchase.billing,
+            bought_at: purchase.purchased_at,
+        };
+        let lines: Vec<Line> = self.sold().map(line).collect();
+        let renewals: Vec<KnownRenewal> = self.renewals().collect();
+        derive(&Sale { lines: &lines, currency: &self.currency(), facts: &self.facts, renewals: &renewals, is_gone })
+    }
+
+    /// Purchases that stand for payments of later periods.
+    fn renewals(&self) -> impl Iterator<Item = KnownRenewal> {
+        let may_renew = |purchase: &&Purchase| match self.life {
+            Life::Checkout(checkout_id) => {
+                purchase.checkout_id.is_none() && purchase.renewal_of.is_none_or(|id| id == checkout_id)
+            }
+            Life::Alone(_) => false,
+        };
+        self.purchases.iter().filter(may_renew).map(|purchase| KnownRenewal {
+            purchase_id: purchase.id,
+            add_on_id: purchase.add_on_id,
+            stripe: purchase.columns.stripe_payment_id.clone(),
+            lago: purchase.columns.lago_invoice_id.clone(),
+            payment: purchase.columns.paid.as_ref().and_then(|paid| paid.payment.clone()),
+        })
+    }
+
+    /// Makes facts of what the rows say and the facts do not: written by a host, or by a version that kept no facts.
+    fn take_rows_as_they_stand(&mut self) {
+        self.before = self.outcome();
+        let stands: Vec<(usize, PurchaseStatus)> =
+            self.lines.iter().map(|&place| self.purchases[place].columns.status).enumerate().collect();
+        let is_paid = |status: PurchaseStatus| status.is_paid();
+        let paid = stands.iter().find(|(_, status)| is_paid(*status)).map(|(number, _)| self.lines[*number]);
+        let is_settled = self.before.settled_by.is_some();
+        if let (Some(place), false) = (paid, is_settled) {
+            let purchase = &self.purchases[place];
+            self.facts.say(ByHand::Completed {
+                at: purchase.columns.paid.as_ref().map_or(purchase.purchased_at, |paid| paid.at),
+                stripe: purchase.columns.stripe_payment_id.clone(),
+                lago: purchase.columns.lago_invoice_id.clone(),
+                method: purchase.columns.payment_method.clone(),
+            });
+            self.before = self.outcome();
+        }
+        let mut words = Vec::new();
+        for (number, status) in stands {
+            let purchase = &self.purchases[self.lines[number]];
+            let (id, at) = (purchase.id, now());
+            let derived = &self.before.lines[number];
+            match (status, derived.status) {
+                (PurchaseStatus::Failed, PurchaseStatus::Pending) => {
+                    words.push(ByHand::Failed { at, reason: None });
+                    break;
+                }
+                (PurchaseStatus::Disputed, PurchaseStatus::Completed) => {
+                    words.push(ByHand::Disputed { at, purchase: id })
+                }
+                (PurchaseStatus::Completed, PurchaseStatus::Disputed) => {
+                    let disputes = open_disputes(&self.facts);
+                    words.push(ByHand::Resolved { at, purchase: id, won: true, disputes });
+                }
+                _ => {}
+            }
+            let missing = purchase.columns.refunded - derived.refunded;
+            let is_refunded_now = status == PurchaseStatus::Refunded && derived.status != PurchaseStatus::Refunded;
+            if derived.status.is_paid() && status.is_paid() && (missing > Money::ZERO || is_refunded_now) {
+                words.push(ByHand::Refunded { at, purchase: id, amount: missing.max(Money::ZERO) });
+            }
+        }
+        if !words.is_empty() {
+            words.into_iter().for_each(|word| self.facts.say(word));
+            self.before = self.outcome();
+        }
+    }
+
+    /// Writes what follows from what is known now. The uses that it no longer needs are given back by the caller, last of all.
+    pub fn write(&mut self) -> Result<Written, Error> {
+        let stood: Vec<PurchaseStatus> = self.sold().map(|purchase| purchase.columns.status).collect();
+        let was_live = stood.iter().copied().any(is_live);
+        let mut after = self.outcome();
+        if !was_live
+            && after.settled_by.is_some()
+            && stood.contains(&PurchaseStatus::Failed)
+            && !self.claims()?.take()?
+        {
+            after = self.outcome_if(true);
+        } else if !was_live
+            && after.lines.iter().any(|line| is_live(line.status))
+            && !stood.contains(&PurchaseStatus::Failed)
+        {
+            // A refund that failed: the money is with us, so what it paid for is given whatever became of the limits.
+            self.claims()?.take()?;
+        }
+        // What was given for a payment is not taken back by what is told of it later, such as that some of it was tax.
+        if let (Some(settled), None) = (&self.before.settled_by, &after.settled_by) {
+            let (stripe, lago) = (settled.stripe.clone(), settled.lago.clone());
+            self.facts.say(ByHand::Completed { at: now(), stripe, lago, method: None });
+            after = self.outcome();
+        }
+        // What was given up stays so until it is paid, whatever else is heard of attempts to pay.
+        if after.settled_by.is_none() && stood.iter().all(|&status| status == PurchaseStatus::Failed) {
+            after.lines.iter_mut().for_each(|line| line.status = PurchaseStatus::Failed);
+            after.awaited = None;
+        }
+        let is_live_now = after.lines.iter().any(|line| is_live(line.status));
+        let claims = if was_live && !is_live_now { self.claims()? } else { Claims::default() };
+        let has_begun = self.apply(&after);
+        access::start_trials(self, &after)?;
+        access::apply(&mut self.owned, &mut self.purchases, &has_begun);
+        let records = self.records(&after);
+        let is_known =
+            self.stored.as_ref() == Some(&records) || (self.stored.is_none() && records == Records::default());
+        let bearing = (!is_known).then(|| Bearing { purchase_id: self.purchases[self.bearer].id, records });
+        let mut has_changed = purchases::save(&self.user_id, &mut self.purchases, bearing.as_ref())?;
+        has_changed |= owned::save(&self.user_id, &mut self.owned)?;
+        // Before the payment, what is heard is all that can change.
+        has_changed |= bearing.is_some() && after.settled_by.is_none();
+        self.stored = bearing.map(|bearing| bearing.records).or(self.stored.take());
+        Ok(Written { after, has_changed, claims })
+    }
+
+    /// The uses of the code and the bundles that the checkout was sold with.
+    fn claims(&self) -> Result<Claims, Error> {
+        let Life::Checkout(checkout_id) = self.life else { return Ok(Claims::default()) };
+        let code = self.sold().find_map(|purchase| purchase.promo_code.clone());
+        Ok(Claims::of_checkout(purchases::bundles(&self.user_id, checkout_id)?, code))
+    }
+
+    /// Changes the purchases to what follows. Returns the add-ons of which something has just been paid.
+    fn apply(&mut self, after: &Outcome) -> BTreeSet<Uuid> {
+        let mut has_begun = BTreeSet::new();
+        let has_failed_in_part = self.has(PurchaseStatus::Failed)
+            && !self
+                .sold()
+                .all(|purchase| matches!(purchase.columns.status, PurchaseStatus::Failed | PurchaseStatus::Pending));
+        for (number, place) in self.lines.clone().into_iter().enumerate() {
+            let purchase = &mut self.purchases[place];
+            let outcome = &after.lines[number];
+            // One that somebody has failed by itself, beside others that were paid, stays so.
+            if has_failed_in_part && purchase.columns.status == PurchaseStatus::Failed {
+                continue;
+            }
+            if !purchase.columns.status.is_paid() && outcome.status.is_paid() {
+                has_begun.insert(purchase.add_on_id);
+            }
+            let failed = outcome.status == PurchaseStatus::Failed && purchase.columns.status != PurchaseStatus::Failed;
+            if failed && purchase.reason.is_none() {
+                purchase.reason = after.failure.clone().filter(|reason| !reason.is_empty());
+            }
+            become_outcome(&mut purchase.columns, outcome, after.settled_by.as_ref());
+        }
+        for renewal in &after.renewals {
+            self.apply_renewal(renewal);
+        }
+        has_begun
+    }
+
+    fn apply_renewal(&mut self, renewal: &Renewal) {
+        let Life::Checkout(checkout_id) = self.life else { return };
+        let line = self.lines[renewal.line];
+        let add_on_id = self.purchases[line].add_on_id;
+        let ids = &renewal.payment.ids;
+        let is_it = |purchase: &Purchase| {
+            let known = KnownRenewal {
+                purchase_id: purchase.id,
+                add_on_id: purchase.add_on_id,
+                stripe: purchase.columns.stripe_payment_id.clone(),
+                lago: purchase.columns.lago_invoice_id.clone(),
+                payment: purchase.columns.paid.as_ref().and_then(|paid| paid.payment.clone()),
+            };
+            purchase.checkout_id.is_none() && known.is_of(ids, add_on_id)
+        };
+        match self.purchases.iter().position(is_it) {
+            // What somebody has recorded by hand has facts of its own.
+            Some(place) if self.purchases[place].renewal_of != Some(checkout_id) => {}
+            Some(place) => become_outcome(&mut self.purchases[place].columns, &renewal.outcome, Some(&renewal.payment)),
+            None => {
+                let mut columns = Columns {
+                    status: PurchaseStatus::Completed,
+                    refunded: Money::ZERO,
+                    stripe_payment_id: None,
+                    lago_invoice_id: None,
+                    payment_method: None,
+                    ends_at: None,
+                    paid: None,
+                };
+                become_outcome(&mut columns, &renewal.outcome, Some(&renewal.payment));
+                self.purchases.push(Purchase::renewal(&self.purchases[line], new_id(), renewal.amount, columns));
+            }
+        }
+    }
+
+    fn records(&self, after: &Outcome) -> Records {
+        let unsettled: Vec<Value> = after
+            .unsettled
+            .iter()
+            .map(|payment| {
+                json!({
+                    "payment_id": payment.id, "provider": payment.provider.name(), "amount": payment.amount.to_string(),
+                    "currency": payment.currency, "reason": payment.reason.name(),
+                    "received_at": payment.received_at.map(iso_8601),
+                })
+            })
+            .collect();
+        Records {
+            known: self.facts.clone(),
+            unsettled: (!unsettled.is_empty()).then(|| Value::Array(unsettled)),
+            awaited: after.awaited.map(|awaited| match awaited {
+                Awaited::Payment => "payment".to_owned(),
+                Awaited::Trial => "trial".to_owned(),
+            }),
+        }
+    }
+}
+
+/// The places of the sale's own purchases.
+fn lines_of(purchases: &[Purchase], life: Life) -> Vec<usize> {
+    let is_own: Box<dyn Fn(&Purchase) -> bool> = match life {
+        Life::Checkout(checkout_id) => Box::new(move |purchase| purchase.checkout_id == Some(checkout_id)),
+        Life::Alone(purchase_id) => {
+            let Some(first) = purchases.iter().find(|purchase| purchase.id == purchase_id) else { return Vec::new() };
+            let (stripe, lago) = (first.columns.stripe_payment_id.clone(), first.columns.lago_invoice_id.clone());
+            Box::new(move |purchase| {
+                let is_same = |one: &Option<String>, other: &Option<String>| one.is_some() && one == other;
+                purchase.id == purchase_id
+                    || (purchase.checkout_id.is_none()
+                        && (is_same(&purchase.columns.stripe_payment_id, &stripe)
+                            || is_same(&purchase.columns.lago_invoice_id, &lago)))
+            })
+        }
+    };
+    (0..purchases.len()).filter(|&place| is_own(&purchases[place])).collect()
+}
+
+/// A checkout lives while any of its purchases does.
+fn is_live(status: PurchaseStatus) -> bool {
+    status == PurchaseStatus::Pending || status.is_settled()
+}
+
+fn open_disputes(facts: &Facts) -> BTreeSet<String> {
+    use engine::payments::dispute::DisputeState;
+    let open = facts.disputes.iter().filter(|(_, dispute)| dispute.state.last() == Some(&DisputeState::Open));
+    open.map(|(id, _)| id.clone()).collect()
+}
+
+impl Books {
+    /// Disputes of which the provider has told and that it has not decided.
+    pub fn open_disputes(&self) -> BTreeSet<String> {
+        open_disputes(&self.facts)
+    }
+}
+
+fn become_outcome(columns: &mut Columns, outcome: &LineOutcome, payment: Option<&Settlement>) {
+    columns.status = outcome.status;
+    columns.refunded = outcome.refunded;
+    columns.paid = outcome.paid.clone();
+    if let Some(payment) = payment {
+        columns.stripe_payment_id = payment.stripe.clone().or(columns.stripe_payment_id.take());
+        columns.lago_invoice_id = payment.lago.clone().or(columns.lago_invoice_id.take());
+        columns.payment_method = columns.payment_method.take().or(payment.method.clone());
+    }
+}
+
+/// What a purchase gives access by; what older versions have recorded is the end of it.
+pub fn source_of(purchase: &Purchase) -> Option<Source> {
+    let columns = &purchase.columns;
+    let paid = match (&columns.paid, columns.status.is_paid()) {
+        (Some(paid), _) => paid.clone(),
+        (None, false) => return None,
+        (None, true) => Paid {
+            at: purchase.purchased_at,
+            period: columns.ends_at.map_or(Period::Unlimited, |_| match Period::of(purchase.billing) {
+                Period::Unlimited => Period::Months(1),
+                period => period,
+            }),
+            until: columns.ends_at,
+            ended: None,
+            is_overdue: false,
+            payment: None,
+            subscription: None,
+            renews: None,
+        },
+    };
+    let adds_up = purchase.billing == BillingType::UsageBased;
+    let units = u32::try_from(purchase.quantity).unwrap_or(1);
+    let mut source = Source::of_purchase(purchase.id.to_string(), columns.status, &paid, units, adds_up);
+    source.place = match &paid.payment {
+        // The first period comes before those that renew it.
+        Some(_) if purchase.checkout_id.is_some() => String::new(),
+        Some(payment) => payment.clone(),
+        // What people have recorded at one instant stays in the order in which they did.
+        None => columns.ends_at.map_or("~".to_owned(), |end| format!("{:020}", end.0)),
+    };
+    Some(source)
+}
+
+/// When something is known to have been paid; for putting purchases in order.
+pub fn paid_at(purchase: &Purchase) -> Instant {
+    purchase.columns.paid.as_ref().map_or(purchase.purchased_at, |paid| paid.at)
+}
+
+/// The places of the purchases of each add-on.
+pub fn by_add_on(purchases: &[Purchase]) -> BTreeMap<Uuid, Vec<usize>> {
+    let mut places: BTreeMap<Uuid, Vec<usize>> = BTreeMap::new();
+    for (place, purchase) in purchases.iter().enumerate() {
+        places.entry(purchase.add_on_id).or_default().push(place);
+    }
+    places
+}

@@ -1,0 +1,292 @@
+//! Applying what payment providers tell (semantics 4.2 to 4.6): facts are added to the books of the sales that they are about.
+//!
+//! A sale is found by our marker in the body, or by the id of anything of the provider's that is known already. What names
+//! neither is not ours.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::operations::books::{Books, Life};
+use crate::operations::lago_rows;
+use crate::operations::payments::open_place;
+use crate::pg::datum::now;
+use crate::pg::isolation;
+use crate::pg::locks::lock_user;
+use crate::store::cart;
+use crate::store::purchases;
+use engine::payments::attempt::{Attempt, AttemptKind, AttemptState};
+use engine::payments::derive::{Outcome, Unsettled};
+use engine::payments::dispute::DisputeState;
+use engine::payments::refund::RefundState;
+use engine::payments::subscription::SubscriptionState;
+use engine::payments::{Fact, Object};
+use engine::purchases::PurchaseStatus;
+
+/// What became of an event.
+#[derive(Debug)]
+pub struct Report {
+    /// Whether it concerned us and was applied.
+    handled: bool,
+    /// What was done, in one word.
+    pub action: &'static str,
+    /// Whether anything was changed by this delivery.
+    pub changed: bool,
+    /// Whether it is to be delivered again: it is about a checkout of ours that is not there yet.
+    retry: bool,
+    /// More to say: ids, and why something was refused.
+    details: Vec<(&'static str, Value)>,
+}
+
+impl Report {
+    pub fn done(action: &'static str, changed: bool) -> Report {
+        Report { handled: true, action, changed, retry: false, details: Vec::new() }
+    }
+
+    fn not_handled(action: &'static str, retry: bool) -> Report {
+        Report { handled: false, action, changed: false, retry, details: Vec::new() }
+    }
+
+    fn refused(payment: &Unsettled, attempt: &Attempt, books: &Books, changed: bool) -> Report {
+        let currency = books.currency();
+        // What this very event says comes first.
+        let told = attempt.taken.get_key_value(&currency).or_else(|| attempt.taken.iter().next());
+        let (reason, received) = match told {
+            Some((other, amount)) if *other != currency => ("currency_mismatch", format!("{amount} {other}")),
+            Some((_, amount)) => (payment.reason.name(), format!("{amount} {currency}")),
+            None => (payment.reason.name(), format!("{} {}", payment.amount, payment.currency)),
+        };
+        let details = vec![
+            ("reason", json!(reason)),
+            ("payment_id", json!(payment.id)),
+            ("expected", json!(format!("{} {currency}", books.total()))),
+            ("received", json!(received)),
+        ];
+        Report { handled: false, action: "refused", changed, retry: false, details }
+    }
+
+    /// The document that callers see.
+    pub fn to_json(&self) -> Value {
+        let mut document = json!({"handled": self.handled, "action": self.action, "retry": self.retry});
+        if self.handled {
+            document["changed"] = json!(self.changed);
+        }
+        for (key, value) in &self.details {
+            document[*key] = value.clone();
+        }
+        document
+    }
+}
+
+/// Applies what an event tells.
+pub fn apply(facts: Vec<Fact>) -> Result<Report, Error> {
+    if facts.is_empty() {
+        return Ok(Report::not_handled("ignored", false));
+    }
+    let facts: Vec<Fact> = facts.into_iter().map(|fact| fact.heard_at(now())).collect();
+    let marker = facts.iter().find_map(|fact| fact.checkout_id);
+    let targets = targets(&facts, marker)?;
+    match targets.is_empty() {
+        true => isolation::check_sees_everybody("a payment event", None)?,
+        false => targets
+            .iter()
+            .try_for_each(|target| isolation::check_sees_everybody("a payment event", Some(&target.user_id)))?,
+    }
+    let mut report: Option<Report> = None;
+    for target in &targets {
+        lock_user(&target.user_id)?;
+        let Some(mut books) = target.open()? else { continue };
+        let is_marked = marker.is_none() || books.life == marker.map_or(books.life, Life::Checkout);
+        let told = learn(&mut books, &facts, is_marked)?;
+        if told.is_empty() {
+            continue;
+        }
+        let was_pending = books.has(PurchaseStatus::Pending);
+        let before = books.before.clone();
+        let written = books.settle()?;
+        if let (true, Life::Checkout(checkout_id)) = (was_pending && books.has(PurchaseStatus::Failed), books.life) {
+            cart::restore(&books.user_id, checkout_id)?;
+        }
+        let mut one = report_on(&told, &books, &before, &written.after, written.has_changed);
+        one.details.push(("user_id", json!(books.user_id)));
+        if let Life::Checkout(checkout_id) = books.life {
+            one.details.push(("checkout_id", json!(checkout_id)));
+        }
+        report = Some(match report.take() {
+            Some(first) if first.handled || !one.handled => Report { changed: first.changed || one.changed, ..first },
+            _ => one,
+        });
+    }
+    // What a host has written under a subscription of Lago has no checkout.
+    if !targets.iter().any(|target| target.checkout_id.is_some())
+        && let Some(told) = lago_rows::apply(&facts)?
+    {
+        let changed = told.changed || report.as_ref().is_some_and(|report| report.changed);
+        report = Some(Report { changed, ..told });
+    }
+    match report {
+        Some(report) => Ok(report),
+        None if marker.is_some() => Ok(Report::not_handled("not_found", true)),
+        None => Ok(Report::not_handled("not_ours", false)),
+    }
+}
+
+/// A sale that an event may be about.
+struct Target {
+    user_id: String,
+    checkout_id: Option<Uuid>,
+    place: Option<purchases::Place>,
+}
+
+impl Target {
+    fn open(&self) -> Result<Option<Books>, Error> {
+        match (self.checkout_id, &self.place) {
+            (Some(checkout_id), _) => Books::open(&self.user_id, Life::Checkout(checkout_id)),
+            (None, Some(place)) => open_place(place),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// The sale that is named, and those that know of what the event is about; by user, as that is the order of locks.
+fn targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, Error> {
+    let mut targets: Vec<Target> = Vec::new();
+    if let Some(checkout_id) = marker
+        && let Some(user_id) = purchases::owner_of_checkout(checkout_id)?
+    {
+        targets.push(Target { user_id, checkout_id: Some(checkout_id), place: None });
+    }
+    let ids: BTreeSet<&str> = facts.iter().flat_map(Fact::ids).collect();
+    for place in purchases::known_by(&ids)? {
+        let checkout_id = place.checkout_id.or(place.renewal_of.filter(|_| place.has_no_facts));
+        let is_there = |target: &Target| {
+            target.user_id == place.user_id
+                && match checkout_id {
+                    Some(checkout_id) => target.checkout_id == Some(checkout_id),
+                    None => target.place.as_ref().is_some_and(|other| other.purchase_id == place.purchase_id),
+                }
+        };
+        if !targets.iter().any(is_there) {
+            let checkout_id = place.checkout_id;
+            targets.push(Target { user_id: place.user_id.clone(), checkout_id, place: Some(place) });
+        }
+    }
+    targets.sort_by(|one, other| one.user_id.cmp(&other.user_id));
+    Ok(targets)
+}
+
+/// Adds facts to the books: all to those of the sale that is named, and to others what is told of refunds and disputes. Returns
+/// them.
+fn learn(books: &mut Books, facts: &[Fact], is_marked: bool) -> Result<Vec<Fact>, Error> {
+    let besides = match books.life {
+        Life::Checkout(id) | Life::Alone(id) => id,
+    };
+    let mut told = Vec::new();
+    for fact in facts {
+        let mut fact = fact.clone();
+        if let Object::Attempt(attempt) = &mut fact.object {
+            if !is_marked {
+                continue;
+            }
+            if attempt.state.last() == Some(&AttemptState::Paid) && !books.facts.attempts.contains_key(&fact.id) {
+                let mut ids: BTreeSet<&str> = attempt.same_payment.iter().map(String::as_str).collect();
+                ids.insert(&fact.id);
+                let used_by = match books.before.settled_by.as_ref() {
+                    Some(settled) if ids.iter().any(|id| settled.ids.contains(*id)) => None,
+                    _ => purchases::paid_by(&ids, besides)?,
+                };
+                let is_own = |id: &Uuid| books.purchases.iter().any(|purchase| purchase.id == *id);
+                attempt.used_by = used_by.filter(|id| !is_own(id));
+            }
+        }
+        books.facts.learn(fact.clone());
+        told.push(fact);
+    }
+    Ok(told)
+}
+
+/// What an event came to.
+fn report_on(told: &[Fact], books: &Books, before: &Outcome, after: &Outcome, changed: bool) -> Report {
+    let main = told.iter().max_by_key(|fact| weight(&fact.object));
+    let Some(main) = main else { return Report::not_handled("ignored", false) };
+    let ids = main.ids();
+    let refused = after.unsettled.iter().find(|payment| ids.iter().any(|id| payment.ids.contains(*id)));
+    match &main.object {
+        Object::Attempt(attempt) => match refused.filter(|_| attempt.state.last() == Some(&AttemptState::Paid)) {
+            // Its session or invoice is yet to tell how much of it is tax.
+            Some(payment) if payment.may_include_tax && after.settled_by.is_none() => {
+                Report::done("awaiting_payment", changed)
+            }
+            Some(payment) => Report::refused(payment, attempt, books, changed),
+            None => Report::done(of_attempt(&main.id, attempt, after), changed),
+        },
+        Object::Refund(refund) if refund.state.last() == Some(&RefundState::Failed) => {
+            Report::done("refund_failed", changed)
+        }
+        Object::Refund(_) | Object::RefundTotal(_) => Report::done(of_refund(&ids, after, refused.is_some()), changed),
+        Object::Dispute(dispute) => match dispute.state.last() {
+            _ if refused.is_some() => Report::done("noted", changed),
+            _ if after.settled_by.is_none() => Report::done("noted_until_paid", changed),
+            Some(DisputeState::Open) => Report::done("disputed", changed),
+            Some(DisputeState::Inquiry) => Report::done("inquiry", changed),
+            Some(DisputeState::Kept) => Report::done("dispute_won", changed),
+            Some(DisputeState::Lost) => Report::done("dispute_lost", changed),
+            None => Report::not_handled("unknown_status", false),
+        },
+        Object::Subscription(subscription) => {
+            let has_ended = matches!(subscription.state.last(), Some(SubscriptionState::Ended { .. }));
+            let _ = before;
+            Report::done(if has_ended { "subscription_ended" } else { "subscription_updated" }, changed)
+        }
+    }
+}
+
+/// Of the facts of one event the one that it is about.
+fn weight(object: &Object) -> u8 {
+    match object {
+        Object::Dispute(_) => 6,
+        Object::Refund(_) => 5,
+        Object::RefundTotal(_) => 4,
+        Object::Subscription(_) => 3,
+        Object::Attempt(attempt) if !attempt.state.is_empty() => 2,
+        Object::Attempt(_) => 1,
+    }
+}
+
+fn of_attempt(id: &str, attempt: &Attempt, after: &Outcome) -> &'static str {
+    let is_of = |ids: &BTreeSet<String>| ids.contains(id);
+    let has_settled = after.settled_by.as_ref().is_some_and(|settled| is_of(&settled.ids));
+    match attempt.state.last() {
+        Some(AttemptState::Paid) if has_settled => "completed",
+        Some(AttemptState::Paid) if after.renewals.iter().any(|renewal| is_of(&renewal.payment.ids)) => "renewed",
+        Some(AttemptState::Paid) => "noted",
+        Some(AttemptState::Overdue) if has_settled => "already_paid",
+        Some(AttemptState::Overdue) => "suspended",
+        Some(AttemptState::Processing) if attempt.kind == AttemptKind::Invoice => "invoice_recorded",
+        Some(AttemptState::Processing) => "awaiting_payment",
+        Some(AttemptState::Free) => "awaiting_payment",
+        Some(AttemptState::Ended(_)) if after.failure.is_some() => "failed",
+        Some(AttemptState::Ended(_)) if after.settled_by.is_some() => "already_paid",
+        Some(AttemptState::Ended(_)) => "attempt_ended",
+        Some(AttemptState::Open) => "payment_attempt_failed",
+        None => "linked",
+    }
+}
+
+fn of_refund(ids: &BTreeSet<&str>, after: &Outcome, is_unsettled: bool) -> &'static str {
+    let is_of = |known: &BTreeSet<String>| ids.iter().any(|id| known.contains(*id));
+    let mut lines = Vec::new();
+    if after.settled_by.as_ref().is_some_and(|settled| is_of(&settled.ids)) {
+        lines.extend(&after.lines);
+    }
+    lines.extend(after.renewals.iter().filter(|renewal| is_of(&renewal.payment.ids)).map(|renewal| &renewal.outcome));
+    match () {
+        () if is_unsettled => "noted",
+        () if lines.is_empty() && after.settled_by.is_none() => "noted_until_paid",
+        () if lines.is_empty() => "noted",
+        () if lines.iter().all(|line| line.status == PurchaseStatus::Refunded) => "refunded",
+        () => "partially_refunded",
+    }
+}

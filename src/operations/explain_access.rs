@@ -1,0 +1,107 @@
+//! Why a user has an add-on, or does not: every source of access, in words (semantics 5).
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::operations::access::take_row_as_it_stands;
+use crate::operations::books::source_of;
+use crate::pg::datum::iso_8601;
+use crate::store::{owned, purchases};
+use engine::access::source::{Kind, Source, Span, Standing, lay};
+use engine::purchases::PurchaseStatus;
+use engine::time::Instant;
+
+/// A source of access, as callers see it.
+#[derive(Debug)]
+pub struct Explained {
+    pub source: &'static str,
+    pub source_id: Option<String>,
+    pub valid_from: Option<Instant>,
+    pub valid_until: Option<Instant>,
+    pub live: bool,
+    pub detail: String,
+}
+
+/// Every source of the user's access to an add-on, the earliest first.
+pub fn explain(user_id: &str, add_on_id: Uuid, at: Instant) -> Result<Vec<Explained>, Error> {
+    let purchases = purchases::seen_of_add_ons(user_id, &[add_on_id])?;
+    let mut row = owned::seen_of_add_ons(user_id, &[add_on_id])?.pop();
+    let bought: Vec<Source> = purchases.iter().filter_map(source_of).collect();
+    let sources = match &mut row {
+        Some(row) => {
+            take_row_as_it_stands(row, &bought);
+            row.kept.all(&bought)
+        }
+        None => bought,
+    };
+    let suspended = row.as_ref().and_then(|row| row.columns.suspended_at);
+    let mut explained: Vec<Explained> = Vec::new();
+    for (source, span) in sources.iter().zip(lay(&sources)) {
+        let purchase = purchases.iter().find(|purchase| purchase.id.to_string() == source.id);
+        let status = purchase.map(|purchase| purchase.columns.status);
+        let why = why(source, span, status, at);
+        let live = why.is_none() && suspended.is_none();
+        let detail = match (why, suspended) {
+            (Some(why), _) => why,
+            (None, Some(since)) => format!("counts, but the add-on is suspended by hand since {}", iso_8601(since)),
+            (None, None) => "gives access".to_owned(),
+        };
+        explained.push(Explained {
+            source: source.kind.name(),
+            source_id: source_id(
+                source,
+                purchase.and_then(|purchase| purchase.columns.paid.as_ref()?.subscription.clone()),
+            ),
+            valid_from: span.map(|span| span.from),
+            valid_until: span.and_then(|span| span.until),
+            live,
+            detail,
+        });
+    }
+    explained.sort_by_key(|one| (one.valid_from.is_none(), one.valid_from));
+    if let Some(since) = suspended {
+        explained.push(Explained {
+            source: "suspension",
+            source_id: None,
+            valid_from: Some(since),
+            valid_until: None,
+            live: false,
+            detail: "withholds everything until resume_add_on()".to_owned(),
+        });
+    }
+    Ok(explained)
+}
+
+fn source_id(source: &Source, subscription: Option<String>) -> Option<String> {
+    match source.kind {
+        Kind::Host | Kind::Trial | Kind::Extension => None,
+        Kind::Grant => Some(source.id.trim_start_matches("grant ").to_owned()),
+        Kind::Subscription => subscription.or_else(|| Some(source.id.clone())),
+        Kind::Purchase => Some(source.id.clone()),
+    }
+}
+
+/// Why a source gives no access at an instant; `None` when it does.
+fn why(source: &Source, span: Option<Span>, status: Option<PurchaseStatus>, at: Instant) -> Option<String> {
+    let standing = match (source.standing, status) {
+        (Standing::Live, _) => None,
+        (Standing::Pending, _) => Some("waits to begin"),
+        (Standing::Disputed, _) => Some("its payment is contested"),
+        (Standing::Overdue, _) => Some("its subscription is not paid"),
+        (Standing::Gone, Some(PurchaseStatus::Refunded)) => Some("was paid back in full"),
+        (Standing::Gone, _) => Some("is not paid"),
+    };
+    if let Some(standing) = standing {
+        return Some(standing.to_owned());
+    }
+    match (span, source.ended) {
+        (None, Some(ended)) => Some(format!("was ended at {}", iso_8601(ended))),
+        (None, None) => Some("pays for no period".to_owned()),
+        (Some(span), _) if span.from > at => Some(format!("begins at {}", iso_8601(span.from))),
+        (Some(span), Some(ended)) if span.until == Some(ended) && !span.is_ahead(at) => {
+            Some(format!("was ended at {}", iso_8601(ended)))
+        }
+        (Some(span), _) if !span.is_ahead(at) => Some("has run out".to_owned()),
+        _ => None,
+    }
+}

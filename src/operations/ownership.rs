@@ -1,0 +1,319 @@
+//! What callers can do with an add-on that a user owns (semantics 5). Each takes the user's lock; what the row then shows follows from
+//! its sources.
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::operations::access;
+use crate::operations::books::source_of;
+use crate::operations::events::Report;
+use crate::params;
+use crate::pg::datum::now;
+use crate::pg::locks::lock_user;
+use crate::pg::settings;
+use crate::pg::statement::Statement;
+use crate::store::owned::{self, Owned};
+use crate::store::purchases::{self, Bearing, Columns, Purchase, Records};
+use engine::access::calendar::days_after;
+use engine::access::kept::{Extension, Granted};
+use engine::access::source::Source;
+use engine::money::Money;
+use engine::payments::attempt::{Attempt, AttemptState};
+use engine::payments::by_hand::ByHand;
+use engine::payments::paid::{Paid, Period};
+use engine::payments::subscription::{Subscription, SubscriptionState};
+use engine::payments::{Fact, Object};
+use engine::purchases::PurchaseStatus;
+use engine::time::Instant;
+
+static ADD_ON_EXISTS: Statement<(String, Option<i32>)> =
+    Statement::new("SELECT a.name, a.trial_days FROM @extschema@.add_ons a WHERE a.id = $1");
+
+/// A payment for another period; nothing of it may be known.
+#[derive(Debug)]
+pub struct RenewalPayment {
+    pub amount: Option<Money>,
+    pub stripe_payment_id: Option<String>,
+    pub lago_invoice_id: Option<String>,
+}
+
+impl RenewalPayment {
+    fn is_known(&self) -> bool {
+        self.amount.is_some() || self.stripe_payment_id.is_some() || self.lago_invoice_id.is_some()
+    }
+}
+
+/// What a user has of one add-on, and has bought of it.
+struct Account {
+    user_id: String,
+    row: Owned,
+    purchases: Vec<Purchase>,
+}
+
+impl Account {
+    /// Loads it, and takes the user's lock. The row is new where there is none.
+    fn open(user_id: &str, add_on_id: Uuid) -> Result<Account, Error> {
+        lock_user(user_id)?;
+        let purchases = purchases::of_add_ons(user_id, &[add_on_id])?;
+        let mut rows = owned::of_add_ons(user_id, &[add_on_id])?;
+        access::take_rows_as_they_stand(&mut rows, &purchases);
+        let row = rows.pop().unwrap_or_else(|| Owned::new(add_on_id));
+        Ok(Account { user_id: user_id.to_owned(), row, purchases })
+    }
+
+    /// The same, where the user must have it.
+    fn open_owned(user_id: &str, add_on_id: Uuid) -> Result<Account, Error> {
+        let account = Account::open(user_id, add_on_id)?;
+        if account.row.is_stored {
+            Ok(account)
+        } else {
+            Err(Error::NotOwned { user_id: user_id.to_owned(), add_on_id })
+        }
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        self.purchases.iter().filter_map(source_of).collect()
+    }
+
+    /// Writes the row as it follows from its sources.
+    fn write(&mut self) -> Result<(), Error> {
+        let mut rows = vec![self.row.clone()];
+        access::apply(&mut rows, &mut self.purchases, &Default::default());
+        owned::save(&self.user_id, &mut rows)?;
+        purchases::save(&self.user_id, &mut self.purchases, None)?;
+        self.row = rows.remove(0);
+        Ok(())
+    }
+}
+
+fn check_add_on(add_on_id: Uuid) -> Result<(String, Option<i32>), Error> {
+    ADD_ON_EXISTS.execute_one(params![add_on_id], |row| row)?.ok_or(Error::AddOnNotFound { add_on_id })
+}
+
+/// Grants an add-on, whether it is for sale or not, until an instant or without end. Returns the end of access.
+pub fn grant(user_id: &str, add_on_id: Uuid, expires_at: Option<Instant>) -> Result<Option<Instant>, Error> {
+    check_add_on(add_on_id)?;
+    let mut account = Account::open(user_id, add_on_id)?;
+    account.row.kept.grant(now(), expires_at);
+    account.write()?;
+    Ok(account.row.columns.expires_at)
+}
+
+/// Extends an add-on by a period, and records the payment. A payment or invoice that was seen before changes nothing.
+/// Returns the end.
+pub fn renew(user_id: &str, add_on_id: Uuid, payment: &RenewalPayment) -> Result<Option<Instant>, Error> {
+    let mut account = Account::open_owned(user_id, add_on_id)?;
+    let is_same = |one: &Option<String>, other: &Option<String>| one.is_some() && one == other;
+    let is_recorded = account.purchases.iter().any(|purchase| {
+        is_same(&purchase.columns.stripe_payment_id, &payment.stripe_payment_id)
+            || is_same(&purchase.columns.lago_invoice_id, &payment.lago_invoice_id)
+    });
+    if is_recorded {
+        return Ok(account.row.columns.expires_at);
+    }
+    let billing = purchases::billing_type_of(user_id, add_on_id)?;
+    // What had ended and is paid again is as new.
+    if account.row.columns.status == "cancelled" {
+        account.row.kept.runs_out_since = None;
+    }
+    if !payment.is_known() && account.row.columns.renewal_amount.is_none() {
+        account.row.kept.extensions.push(Extension { at: now(), period: Period::of(billing) });
+        account.write()?;
+        return Ok(account.row.columns.expires_at);
+    }
+    let amount = payment.amount.or(account.row.columns.renewal_amount).unwrap_or(Money::ZERO);
+    let paid = Paid {
+        at: now(),
+        period: Period::of(billing),
+        until: None,
+        ended: None,
+        is_overdue: false,
+        payment: None,
+        subscription: None,
+        renews: None,
+    };
+    let columns = Columns {
+        status: PurchaseStatus::Completed,
+        refunded: Money::ZERO,
+        stripe_payment_id: payment.stripe_payment_id.clone(),
+        lago_invoice_id: payment.lago_invoice_id.clone(),
+        payment_method: None,
+        ends_at: None,
+        paid: Some(paid),
+    };
+    let currency = settings::currency()?.code().to_owned();
+    let quantity = account.row.columns.quantity;
+    let renewal = Purchase::standing_alone(add_on_id, amount, currency, quantity, billing, columns);
+    let mut records = Records::default();
+    records.known.say(ByHand::Completed {
+        at: now(),
+        stripe: payment.stripe_payment_id.clone(),
+        lago: payment.lago_invoice_id.clone(),
+        method: None,
+    });
+    let bearing = Bearing { purchase_id: renewal.id, records };
+    account.purchases.push(renewal);
+    let mut rows = vec![account.row];
+    access::apply(&mut rows, &mut account.purchases, &Default::default());
+    purchases::save(user_id, &mut account.purchases, Some(&bearing))?;
+    owned::save(user_id, &mut rows)?;
+    Ok(rows[0].columns.expires_at)
+}
+
+/// Ends an add-on now or, letting it run out, at the end of its period. Returns when access ends; `None` for never.
+pub fn cancel(
+    user_id: &str,
+    add_on_id: Uuid,
+    reason: Option<&str>,
+    immediately: bool,
+) -> Result<Option<Instant>, Error> {
+    let mut account = Account::open_owned(user_id, add_on_id)?;
+    if account.row.columns.status == "cancelled" {
+        return Ok(account.row.columns.expires_at);
+    }
+    let columns = &mut account.row.columns;
+    columns.cancellation_reason = reason.map(str::to_owned).or(columns.cancellation_reason.take());
+    (columns.auto_renew, columns.cancelled_at) = (false, Some(columns.cancelled_at.unwrap_or_else(now)));
+    if immediately {
+        let sources = account.sources();
+        account.row.kept.take_back(&sources, now());
+    } else {
+        account.row.kept.runs_out_since = Some(account.row.kept.runs_out_since.unwrap_or_else(now));
+    }
+    account.write()?;
+    Ok(account.row.columns.expires_at)
+}
+
+/// Withholds an add-on by hand, whatever else withholds it. Says whether anything changed.
+pub fn suspend(user_id: &str, add_on_id: Uuid, reason: Option<&str>) -> Result<bool, Error> {
+    let mut account = Account::open_owned(user_id, add_on_id)?;
+    if account.row.columns.suspended_at.is_some() {
+        return Ok(false);
+    }
+    let columns = &mut account.row.columns;
+    columns.suspended_at = Some(now());
+    columns.cancellation_reason = reason.map(str::to_owned).or(columns.cancellation_reason.take());
+    account.write()?;
+    Ok(true)
+}
+
+/// Gives an add-on back that was withheld by hand. Says whether anything changed.
+pub fn resume(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
+    let mut account = Account::open_owned(user_id, add_on_id)?;
+    if account.row.columns.suspended_at.take().is_none() {
+        return Ok(false);
+    }
+    if account.row.columns.cancelled_at.is_none() {
+        account.row.columns.cancellation_reason = None;
+    }
+    account.write()?;
+    Ok(true)
+}
+
+/// Begins the trial of an add-on, once for ever. Returns its end.
+pub fn start_trial(user_id: &str, add_on_id: Uuid) -> Result<Option<Instant>, Error> {
+    let (name, trial_days) = check_add_on(add_on_id)?;
+    let Some(days) = trial_days else { return Err(Error::NoTrial { name }) };
+    let mut account = Account::open(user_id, add_on_id)?;
+    let had = account.row.is_stored || account.purchases.iter().any(|purchase| purchase.columns.status.is_paid());
+    if had {
+        return Err(Error::TrialRefused { user_id: user_id.to_owned(), name });
+    }
+    account.row.kept.trial = Some(Granted { from: now(), until: days_after(now(), days.max(0) as u32) });
+    account.write()?;
+    Ok(account.row.columns.expires_at)
+}
+
+/// Applies what Lago tells of subscriptions that pay for add-ons which were not bought here.
+pub fn tell(user_id: &str, add_on_ids: &[Uuid], facts: &[Fact]) -> Result<Report, Error> {
+    let mut report = Report::done("noted", false);
+    for &add_on_id in add_on_ids {
+        let mut account = Account::open_owned(user_id, add_on_id)?;
+        for fact in facts {
+            match &fact.object {
+                Object::Subscription(subscription) => {
+                    report.action = account.tell_subscription(subscription);
+                }
+                Object::Attempt(attempt) => {
+                    if let Some(action) = account.tell_invoice(&fact.id, attempt, add_on_ids.len())? {
+                        report.action = action;
+                    }
+                }
+                _ => {}
+            }
+        }
+        report.changed |= account.row.has_changed();
+        account.write()?;
+    }
+    Ok(report)
+}
+
+impl Account {
+    fn tell_subscription(&mut self, subscription: &Subscription) -> &'static str {
+        if let Some(SubscriptionState::Ended { at }) = subscription.state.last() {
+            let sources = self.sources();
+            self.row.kept.take_back(&sources, at.unwrap_or_else(now));
+            return "subscription_ended";
+        }
+        let kept = &mut self.row.kept;
+        kept.is_pending = false;
+        if let (Some(host), Some(until)) = (&mut kept.host, subscription.paid_until(|_| true)) {
+            host.until = host.until.map(|end| end.max(until));
+        }
+        "subscription_updated"
+    }
+
+    /// An invoice that is paid pays for another period; one that is overdue withholds the add-on until it is paid.
+    fn tell_invoice(&mut self, id: &str, attempt: &Attempt, shares: usize) -> Result<Option<&'static str>, Error> {
+        let is_paid = self.purchases.iter().any(|purchase| purchase.columns.lago_invoice_id.as_deref() == Some(id));
+        match attempt.state.last() {
+            Some(AttemptState::Overdue) if is_paid => Ok(Some("already_paid")),
+            Some(AttemptState::Overdue) => {
+                self.row.kept.overdue.insert(id.to_owned());
+                Ok(Some("suspended"))
+            }
+            Some(AttemptState::Paid) => {
+                self.row.kept.overdue.remove(id);
+                if !is_paid {
+                    self.record_invoice(id, attempt, shares)?;
+                }
+                Ok(Some("renewed"))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn record_invoice(&mut self, id: &str, attempt: &Attempt, shares: usize) -> Result<(), Error> {
+        let add_on_id = self.row.add_on_id;
+        let billing = purchases::billing_type_of(&self.user_id, add_on_id)?;
+        let (currency, taken) = match attempt.taken.iter().next() {
+            Some((currency, &taken)) => (currency.clone(), taken),
+            None => (settings::currency()?.code().to_owned(), Money::ZERO),
+        };
+        let net = taken - attempt.on_top.get(&currency).copied().unwrap_or(Money::ZERO);
+        let amount = Money::from_cents(net.cents() / shares.max(1) as i64).clamp(Money::ZERO, Money::MAX);
+        let until = attempt.lines.iter().filter_map(|line| line.until).max();
+        let paid = Paid {
+            at: now(),
+            period: Period::of(billing),
+            until,
+            ended: None,
+            is_overdue: false,
+            payment: Some(id.to_owned()),
+            subscription: self.row.columns.lago_subscription_id.clone(),
+            renews: None,
+        };
+        let columns = Columns {
+            status: PurchaseStatus::Completed,
+            refunded: Money::ZERO,
+            stripe_payment_id: None,
+            lago_invoice_id: Some(id.to_owned()),
+            payment_method: None,
+            ends_at: None,
+            paid: Some(paid),
+        };
+        let quantity = self.row.columns.quantity;
+        self.purchases.push(Purchase::standing_alone(add_on_id, amount, currency, quantity, billing, columns));
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+//! What users own: the rows of `user_add_ons`, read and written many at once (semantics 5).
+//!
+//! The instant of a change is passed to its statement, and `updated_at` set by it, though a trigger does the latter too: Citus
+//! has no triggers, and takes `now()` in none of these expressions. Whoever calls these holds the user's lock. Each change is
+//! announced on the channel `extensions_entitlements`.
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::params;
+use crate::pg::datum::{Json, now};
+use crate::pg::settings;
+use crate::pg::statement::Statement;
+use crate::store::all_written;
+use engine::access::kept::Kept;
+use engine::json::Malformed;
+use engine::money::Money;
+use engine::time::Instant;
+
+type OwnedColumns = (
+    Uuid,
+    String,
+    Instant,
+    Option<Instant>,
+    bool,
+    Option<String>,
+    Option<String>,
+    Option<Instant>,
+    i32,
+    Option<i64>,
+    Option<Instant>,
+    Option<Json>,
+);
+
+macro_rules! select_owned {
+    ($locked:literal) => {
+        Statement::new(concat!(
+            "SELECT u.add_on_id, u.status, u.purchased_at, u.expires_at, u.auto_renew, u.lago_subscription_id, u.cancellation_reason,
+                    u.cancelled_at, u.quantity, (u.renewal_amount * 100)::bigint, u.suspended_at, u.sources
+               FROM @extschema@.user_add_ons u
+              WHERE u.user_id = $1 AND u.add_on_id = ANY ($2)
+              ORDER BY u.add_on_id ",
+            $locked
+        ))
+    };
+}
+
+static OF_ADD_ONS: Statement<OwnedColumns> = select_owned!("FOR UPDATE");
+static SEEN_OF_ADD_ONS: Statement<OwnedColumns> = select_owned!("");
+
+static OF_LAGO_SUBSCRIPTION: Statement<(String, Uuid)> = Statement::new(
+    "SELECT u.user_id, u.add_on_id
+       FROM @extschema@.user_add_ons u
+      WHERE u.lago_subscription_id = ANY ($1)
+      ORDER BY u.user_id, u.add_on_id",
+);
+
+static SAVE: Statement = Statement::new(
+    "INSERT INTO @extschema@.user_add_ons AS u
+            (user_id, add_on_id, status, purchased_at, expires_at, auto_renew, lago_subscription_id, cancellation_reason, cancelled_at,
+             quantity, renewal_amount, suspended_at, sources)
+     SELECT $1, s.add_on_id, s.status, s.purchased_at, s.expires_at, s.auto_renew, s.lago, s.reason, s.cancelled_at, s.quantity,
+            (s.renewal::numeric / 100), s.suspended_at, s.sources::pg_catalog.jsonb
+       FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+            AS s (add_on_id, status, purchased_at, expires_at, auto_renew, lago, reason, cancelled_at, quantity, renewal, suspended_at, sources)
+     ON CONFLICT ON CONSTRAINT user_add_ons_user_add_on_key DO UPDATE
+        SET status=excluded.status, purchased_at=excluded.purchased_at, expires_at=excluded.expires_at,
+            auto_renew=excluded.auto_renew, lago_subscription_id=excluded.lago_subscription_id,
+            cancellation_reason=excluded.cancellation_reason, cancelled_at=excluded.cancelled_at, quantity=excluded.quantity,
+            renewal_amount=excluded.renewal_amount, suspended_at=excluded.suspended_at, sources=excluded.sources,
+            updated_at=excluded.updated_at",
+);
+
+static ANNOUNCE: Statement = Statement::new("SELECT pg_catalog.pg_notify('extensions_entitlements', $1)");
+
+/// A row of `user_add_ons`.
+#[derive(Clone, Debug)]
+pub struct Owned {
+    pub add_on_id: Uuid,
+    pub columns: Columns,
+    pub kept: Kept,
+    /// Whether the row is there.
+    pub is_stored: bool,
+    stored: Option<(Columns, Kept)>,
+}
+
+/// The columns of a row that change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// `active`, `cancelled`, `expired`, `pending` or `suspended`.
+    pub status: String,
+    pub purchased_at: Instant,
+    pub expires_at: Option<Instant>,
+    pub auto_renew: bool,
+    pub lago_subscription_id: Option<String>,
+    pub cancellation_reason: Option<String>,
+    pub cancelled_at: Option<Instant>,
+    pub quantity: i32,
+    pub renewal_amount: Option<Money>,
+    pub suspended_at: Option<Instant>,
+}
+
+impl Owned {
+    /// A row that is not there yet.
+    pub fn new(add_on_id: Uuid) -> Owned {
+        let columns = Columns {
+            status: "active".to_owned(),
+            purchased_at: now(),
+            expires_at: None,
+            auto_renew: false,
+            lago_subscription_id: None,
+            cancellation_reason: None,
+            cancelled_at: None,
+            quantity: 1,
+            renewal_amount: None,
+            suspended_at: None,
+        };
+        Owned { add_on_id, columns, kept: Kept::default(), is_stored: false, stored: None }
+    }
+
+    /// Whether it is not stored as it is here.
+    pub fn has_changed(&self) -> bool {
+        self.stored.as_ref().is_none_or(|(columns, kept)| *columns != self.columns || *kept != self.kept)
+    }
+}
+
+/// What the user has of these add-ons, locked, in add-on id order.
+pub fn of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Owned>, Error> {
+    let mut found = Vec::new();
+    OF_ADD_ONS.execute(params![user_id, add_on_ids], |row| {
+        found.push(read_owned(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The same, as the calling query sees it, and not locked.
+pub fn seen_of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Owned>, Error> {
+    let mut found = Vec::new();
+    SEEN_OF_ADD_ONS.read(params![user_id, add_on_ids], |row| {
+        found.push(read_owned(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn read_owned(row: <OwnedColumns as crate::pg::row::Columns>::Row<'_>) -> Result<Owned, Error> {
+    let (add_on_id, status, purchased_at, expires_at, auto_renew, lago, reason, cancelled_at, ..) = row;
+    let (.., quantity, renewal, suspended_at, sources) = row;
+    let malformed = |error: serde_json::Error| Error::MalformedColumn {
+        column: "user_add_ons.sources",
+        malformed: Malformed(error.to_string()),
+    };
+    let columns = Columns {
+        status,
+        purchased_at,
+        expires_at,
+        auto_renew,
+        lago_subscription_id: lago,
+        cancellation_reason: reason,
+        cancelled_at,
+        quantity,
+        renewal_amount: renewal.map(Money::from_cents),
+        suspended_at,
+    };
+    let kept: Kept =
+        sources.map(|sources| serde_json::from_str(&sources.0).map_err(malformed)).transpose()?.unwrap_or_default();
+    let stored = Some((columns.clone(), kept.clone()));
+    Ok(Owned { add_on_id, columns, kept, is_stored: true, stored })
+}
+
+/// Who owns what under one of these subscriptions in Lago.
+pub fn of_lago_subscription(ids: &[&str]) -> Result<Vec<(String, Uuid)>, Error> {
+    OF_LAGO_SUBSCRIPTION.execute_all(params![&ids.to_vec()], |row| row)
+}
+
+/// Writes what has changed of these rows of a user, and tells listeners. Says whether anything had.
+pub fn save(user_id: &str, rows: &mut [Owned]) -> Result<bool, Error> {
+    let changed: Vec<&mut Owned> = rows.iter_mut().filter(|row| row.has_changed()).collect();
+    if changed.is_empty() {
+        return Ok(false);
+    }
+    let columns = || changed.iter().map(|row| &row.columns);
+    let add_on_ids: Vec<Uuid> = changed.iter().map(|row| row.add_on_id).collect();
+    let statuses: Vec<&str> = columns().map(|columns| columns.status.as_str()).collect();
+    let beginnings: Vec<Option<Instant>> = columns().map(|columns| Some(columns.purchased_at)).collect();
+    let ends: Vec<Option<Instant>> = columns().map(|columns| columns.expires_at).collect();
+    let renews: Vec<bool> = columns().map(|columns| columns.auto_renew).collect();
+    let lago: Vec<Option<&str>> = columns().map(|columns| columns.lago_subscription_id.as_deref()).collect();
+    let reasons: Vec<Option<&str>> = columns().map(|columns| columns.cancellation_reason.as_deref()).collect();
+    let cancelled: Vec<Option<Instant>> = columns().map(|columns| columns.cancelled_at).collect();
+    let quantities: Vec<i32> = columns().map(|columns| columns.quantity).collect();
+    let renewals: Vec<Option<i64>> = columns().map(|columns| columns.renewal_amount.map(Money::cents)).collect();
+    let suspended: Vec<Option<Instant>> = columns().map(|columns| columns.suspended_at).collect();
+    let sources: Vec<String> = changed.iter().map(|row| Json::of(&row.kept).0).collect();
+    let written = SAVE.perform(params![
+        user_id,
+        &add_on_ids,
+        &statuses,
+        &beginnings,
+        &ends,
+        &renews,
+        &lago,
+        &reasons,
+        &cancelled,
+        &quantities,
+        &renewals,
+        &suspended,
+        &sources,
+    ])?;
+    all_written("user_add_ons", add_on_ids.len(), written)?;
+    for row in changed {
+        row.is_stored = true;
+        row.stored = Some((row.columns.clone(), row.kept.clone()));
+    }
+    announce(user_id)?;
+    Ok(true)
+}
+
+/// Tells listeners, once the transaction commits, that the user's entitlements have changed, unless that is switched off.
+/// PostgreSQL drops repetitions within a transaction.
+pub fn announce(user_id: &str) -> Result<(), Error> {
+    if settings::notifies() { ANNOUNCE.perform(params![user_id]).map(|_| ()) } else { Ok(()) }
+}
