@@ -1036,7 +1036,9 @@ BEGIN
                (16, 'features', true, 'warning', 'every add-on on sale gives a feature, and every listed feature has a row'),
                (17, 'discounts', true, 'notice', 'nothing active takes 100 % off'),
                (18, 'currency', true, 'error', 'every list price can be charged in extensions.currency'),
-               (19, 'purchase_currencies', true, 'warning', 'every purchase is in extensions.currency')
+               (19, 'purchase_currencies', true, 'warning', 'every purchase is in extensions.currency'),
+               (20, 'unsettled_payments', true, 'warning', 'all money that was taken pays for something'),
+               (21, 'renewal_amounts', true, 'notice', 'every renewal cost what was locked at the purchase')
            ) checks (position, name, needs_rows, severity, good)
       LEFT JOIN unnest(names, severities, details) problems (check_name, severity, detail) ON problems.check_name = checks.name
      ORDER BY checks.position, problems.severity, problems.detail;
@@ -1106,6 +1108,22 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_cat
               FROM @extschema@.currency_setting() c
               JOIN @extschema@.add_on_purchases p ON p.currency <> c.code
              GROUP BY p.currency, c.code
+        UNION ALL
+            SELECT 'unsettled_payments',
+                   'payment ' || u.payment_id || ' of ' || u.amount || ' ' || u.currency || ' for ' || coalesce(p.checkout_id, p.id)
+                   || ' was not applied: ' || u.reason || '. Pay it back, or call settle_payment()'
+              FROM @extschema@.add_on_purchases p
+             CROSS JOIN jsonb_to_recordset(p.facts -> 'unsettled') u (payment_id text, amount numeric, currency text, reason text)
+             WHERE p.facts ? 'unsettled'
+        UNION ALL
+            SELECT 'renewal_amounts',
+                   'purchase ' || r.id || ' renews add-on ' || r.add_on_id || ' of user "' || r.user_id || '" for ' || r.amount
+                   || ', not for ' || round((bought.metadata #>> '{renewal,full}')::numeric / 100, 2)
+              FROM @extschema@.add_on_purchases r
+              JOIN @extschema@.add_on_purchases bought
+                ON bought.user_id = r.user_id AND bought.add_on_id = r.add_on_id AND bought.checkout_id::text = r.metadata ->> 'renewal_of'
+             WHERE r.checkout_id IS NULL AND r.metadata ? 'renewal_of' AND bought.metadata ? 'renewal' AND r.paid ->> 'period' <> 'nothing'
+               AND r.amount * 100 NOT IN ((bought.metadata #>> '{renewal,full}')::numeric, (bought.metadata #>> '{renewal,reduced}')::numeric)
         UNION ALL
             SELECT 'bundle_add_ons', 'bundle "' || b.name || '" (' || b.id || ') names add-on ' || named.id || ', which does not exist'
               FROM @extschema@.add_on_bundles b
@@ -2184,7 +2202,8 @@ COMMENT ON FUNCTION @extschema@.marketplace_status() IS
 Arguments: none.
 Returns: rows of metric and value, in this order: version; add_ons_on_sale; active_subscriptions; subscriptions_expiring_soon; carts;
 open_checkouts, which wait for their payment; open_amount, of these, by currency; revenue_today, since midnight in UTC, less what
-was paid back of it, by currency; codes_nearly_used_up, active codes of which nine tenths are used; catalog_cache, of this session;
+was paid back of it, by currency; codes_nearly_used_up, active codes of which nine tenths are used; unsettled_payments,
+as unsettled_payments() lists them; catalog_cache, of this session;
 waiting_for_maintenance, rows that run_maintenance() would clear away; last_maintenance, if pg_cron runs it; protected;
 user_isolation.
 Errors: 42501, no right to read the tables.';
@@ -2236,6 +2255,9 @@ BEGIN
            coalesce(string_agg(format('%s (%s of %s)', c.code, c.current_uses, c.max_uses), ', ' ORDER BY c.code), 'none')
       FROM @extschema@.promotional_codes c
      WHERE c.is_active AND (c.expires_at IS NULL OR c.expires_at > now()) AND c.current_uses >= 0.9 * c.max_uses
+     UNION ALL
+    SELECT 'unsettled_payments', coalesce(sum(jsonb_array_length(p.facts -> 'unsettled')), 0)::text
+      FROM @extschema@.add_on_purchases p WHERE p.facts ? 'unsettled'
      UNION ALL
     SELECT 'catalog_cache', catalog_cache
      UNION ALL

@@ -167,6 +167,7 @@ fn the_status_counts_what_is_there() {
         ("open_amount", "0"),
         ("revenue_today", "0"),
         ("codes_nearly_used_up", "none"),
+        ("unsettled_payments", "0"),
         ("waiting_for_maintenance", "0"),
         ("protected", "no"),
         ("user_isolation", "no"),

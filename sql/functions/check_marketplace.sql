@@ -48,7 +48,9 @@ BEGIN
                (16, 'features', true, 'warning', 'every add-on on sale gives a feature, and every listed feature has a row'),
                (17, 'discounts', true, 'notice', 'nothing active takes 100 % off'),
                (18, 'currency', true, 'error', 'every list price can be charged in extensions.currency'),
-               (19, 'purchase_currencies', true, 'warning', 'every purchase is in extensions.currency')
+               (19, 'purchase_currencies', true, 'warning', 'every purchase is in extensions.currency'),
+               (20, 'unsettled_payments', true, 'warning', 'all money that was taken pays for something'),
+               (21, 'renewal_amounts', true, 'notice', 'every renewal cost what was locked at the purchase')
            ) checks (position, name, needs_rows, severity, good)
       LEFT JOIN unnest(names, severities, details) problems (check_name, severity, detail) ON problems.check_name = checks.name
      ORDER BY checks.position, problems.severity, problems.detail;

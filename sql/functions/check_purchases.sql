@@ -50,6 +50,22 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_cat
               JOIN @extschema@.add_on_purchases p ON p.currency <> c.code
              GROUP BY p.currency, c.code
         UNION ALL
+            SELECT 'unsettled_payments',
+                   'payment ' || u.payment_id || ' of ' || u.amount || ' ' || u.currency || ' for ' || coalesce(p.checkout_id, p.id)
+                   || ' was not applied: ' || u.reason || '. Pay it back, or call settle_payment()'
+              FROM @extschema@.add_on_purchases p
+             CROSS JOIN jsonb_to_recordset(p.facts -> 'unsettled') u (payment_id text, amount numeric, currency text, reason text)
+             WHERE p.facts ? 'unsettled'
+        UNION ALL
+            SELECT 'renewal_amounts',
+                   'purchase ' || r.id || ' renews add-on ' || r.add_on_id || ' of user "' || r.user_id || '" for ' || r.amount
+                   || ', not for ' || round((bought.metadata #>> '{renewal,full}')::numeric / 100, 2)
+              FROM @extschema@.add_on_purchases r
+              JOIN @extschema@.add_on_purchases bought
+                ON bought.user_id = r.user_id AND bought.add_on_id = r.add_on_id AND bought.checkout_id::text = r.metadata ->> 'renewal_of'
+             WHERE r.checkout_id IS NULL AND r.metadata ? 'renewal_of' AND bought.metadata ? 'renewal' AND r.paid ->> 'period' <> 'nothing'
+               AND r.amount * 100 NOT IN ((bought.metadata #>> '{renewal,full}')::numeric, (bought.metadata #>> '{renewal,reduced}')::numeric)
+        UNION ALL
             SELECT 'bundle_add_ons', 'bundle "' || b.name || '" (' || b.id || ') names add-on ' || named.id || ', which does not exist'
               FROM @extschema@.add_on_bundles b
              CROSS JOIN unnest(b.add_on_ids) named (id)

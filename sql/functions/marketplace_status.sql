@@ -48,6 +48,9 @@ BEGIN
       FROM @extschema@.promotional_codes c
      WHERE c.is_active AND (c.expires_at IS NULL OR c.expires_at > now()) AND c.current_uses >= 0.9 * c.max_uses
      UNION ALL
+    SELECT 'unsettled_payments', coalesce(sum(jsonb_array_length(p.facts -> 'unsettled')), 0)::text
+      FROM @extschema@.add_on_purchases p WHERE p.facts ? 'unsettled'
+     UNION ALL
     SELECT 'catalog_cache', catalog_cache
      UNION ALL
     -- What run_maintenance() would clear away with its defaults, but for carts.
@@ -78,7 +81,8 @@ COMMENT ON FUNCTION @extschema@.marketplace_status() IS
 Arguments: none.
 Returns: rows of metric and value, in this order: version; add_ons_on_sale; active_subscriptions; subscriptions_expiring_soon; carts;
 open_checkouts, which wait for their payment; open_amount, of these, by currency; revenue_today, since midnight in UTC, less what
-was paid back of it, by currency; codes_nearly_used_up, active codes of which nine tenths are used; catalog_cache, of this session;
+was paid back of it, by currency; codes_nearly_used_up, active codes of which nine tenths are used; unsettled_payments,
+as unsettled_payments() lists them; catalog_cache, of this session;
 waiting_for_maintenance, rows that run_maintenance() would clear away; last_maintenance, if pg_cron runs it; protected;
 user_isolation.
 Errors: 42501, no right to read the tables.';
