@@ -11,13 +11,12 @@ GRANT shop_customer, shop_billing TO shop_backend;
 SELECT marketplace.grant_marketplace_access('shop_customer', level) FROM unnest('{catalog,entitlements,shop}'::text[]) level;
 SELECT marketplace.grant_marketplace_access('shop_billing', 'billing');
 
--- Where to pay for what, and what has been put back into a cart: the shop's own, as its roles only read the tables of the marketplace.
+-- Where to pay for what: the shop's own, as its roles only read the tables of the marketplace.
 CREATE SCHEMA IF NOT EXISTS shop;
 CREATE TABLE IF NOT EXISTS shop.payment_pages (
     checkout_id uuid PRIMARY KEY,
     session     text NOT NULL,
-    pay_at      text NOT NULL,
-    is_put_back boolean NOT NULL DEFAULT false
+    pay_at      text NOT NULL
 );
 GRANT USAGE ON SCHEMA shop TO shop_customer;
 GRANT SELECT, INSERT, UPDATE ON shop.payment_pages TO shop_customer;

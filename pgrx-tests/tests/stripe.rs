@@ -1,4 +1,5 @@
-//! stripe_checkout(): what is sent to Stripe comes back as an event that completes the checkout.
+//! stripe_checkout(): what is sent to Stripe comes back as an event that completes the checkout. reconcile_stripe(): what its API
+//! says is told as webhooks tell it.
 
 use harness::{marketplace, refusal, text};
 use postgres::Client;
@@ -55,8 +56,11 @@ fn codes(client: &mut Client, query: &str) -> (String, String) {
 }
 
 fn tell(client: &mut Client, kind: &str, object: &Value) -> Value {
-    let event =
-        json!({"id": "evt_1", "object": "event", "type": kind, "created": 1_767_225_600, "data": {"object": object}});
+    tell_at(client, 1_767_225_600, kind, object)
+}
+
+fn tell_at(client: &mut Client, created: i64, kind: &str, object: &Value) -> Value {
+    let event = json!({"id": "evt_1", "object": "event", "type": kind, "created": created, "data": {"object": object}});
     let answer = client.query_one("SELECT apply_stripe_event($1::text::jsonb)::text", &[&event.to_string()]).unwrap();
     serde_json::from_str(answer.get(0)).unwrap()
 }
@@ -185,4 +189,101 @@ fn purchases_without_a_snapshot_are_sold_as_the_catalog_says() {
         assert_eq!(session["mode"], "subscription");
         client.batch_execute("ROLLBACK").unwrap();
     }
+}
+
+/// What became of objects: id, action, and whether that changed anything.
+fn reconcile(client: &mut Client, objects: &Value) -> Vec<(Option<String>, String, bool)> {
+    let query = "SELECT * FROM reconcile_stripe($1::text::jsonb)";
+    client
+        .query(query, &[&objects.to_string()])
+        .unwrap()
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect()
+}
+
+fn told(id: &str, action: &str, changed: bool) -> (Option<String>, String, bool) {
+    (Some(id.to_owned()), action.to_owned(), changed)
+}
+
+/// Objects of a subscription's first payment, as the API lists them since 2025-03-31, and the refund of it.
+fn objects_of(checkout: &str, amount: i64) -> Value {
+    json!([
+        {"id": "re_1", "object": "refund", "charge": "ch_1", "payment_intent": "pi_1", "amount": 500, "currency": "usd",
+         "status": "succeeded", "created": 1_767_225_700},
+        {"id": "ch_1", "object": "charge", "payment_intent": "pi_1", "amount": amount, "amount_captured": amount, "captured": true,
+         "paid": true, "status": "succeeded", "amount_refunded": 500, "refunded": false, "currency": "usd", "created": 1_767_225_600},
+        {"id": "inpay_1", "object": "invoice_payment", "invoice": "in_1", "status": "paid", "amount_paid": amount,
+         "payment": {"type": "payment_intent", "payment_intent": "pi_1"}},
+        {"id": "in_1", "object": "invoice", "status": "paid", "billing_reason": "subscription_create", "total": amount,
+         "amount_paid": amount, "currency": "usd", "parent": {"type": "subscription_details", "subscription_details":
+             {"subscription": "sub_1", "metadata": {"checkout_id": checkout}}}},
+        {"id": "cus_1", "object": "customer"},
+    ])
+}
+
+#[test]
+fn objects_are_found_by_each_other_in_whatever_order_they_come() {
+    let mut client = marketplace("reconciled");
+    let checkout = check_out(&mut client, "ada", &[(BOLT, 1)], None);
+    let objects = objects_of(&checkout, 1499);
+    let first = reconcile(&mut client, &json!({"object": "list", "data": objects, "has_more": false}));
+    let ids: Vec<&str> = first.iter().map(|row| row.0.as_deref().unwrap()).collect();
+    assert_eq!(ids, ["re_1", "ch_1", "inpay_1", "in_1", "cus_1"]);
+    assert_eq!(first[3], told("in_1", "completed", true));
+    assert_eq!(first[4], told("cus_1", "ignored", false));
+    assert!(first[..4].iter().all(|(_, action, _)| action != "not_ours"), "{first:?}");
+    let state = "SELECT concat_ws(' ', status, refund_amount, stripe_payment_id, has_add_on('ada', add_on_id)) FROM add_on_purchases";
+    assert_eq!(text(&mut client, state).unwrap(), "completed 5.00 pi_1 t");
+    // Again, alone or all of them, they change nothing.
+    assert!(reconcile(&mut client, &objects).iter().all(|(_, _, changed)| !changed));
+    assert_eq!(reconcile(&mut client, &objects[0]), [told("re_1", "partially_refunded", false)]);
+    assert_eq!(reconcile(&mut client, &json!([])), []);
+}
+
+#[test]
+fn what_was_fetched_is_as_old_as_it_is() {
+    let mut client = marketplace("fetched_at");
+    let checkout = check_out(&mut client, "ada", &[(BOLT, 1)], None);
+    let subscription = |status: &str| {
+        json!({"id": "sub_1", "object": "subscription", "status": status, "metadata": {"checkout_id": checkout},
+               "cancel_at_period_end": false, "items": {"data": [{"current_period_end": 4_102_444_800_i64}]}})
+    };
+    reconcile(&mut client, &objects_of(&checkout, 1499));
+    let renews = "SELECT auto_renew FROM user_add_ons";
+    let mut cancelled = subscription("active");
+    cancelled["cancel_at_period_end"] = json!(true);
+    tell(&mut client, "customer.subscription.updated", &cancelled);
+    assert_eq!(text(&mut client, renews).as_deref(), Some("f"));
+    // It was fetched before that was told, and comes after it.
+    let earlier = "SELECT * FROM reconcile_stripe($1::text::jsonb, '2025-12-31')";
+    client.query(earlier, &[&subscription("active").to_string()]).unwrap();
+    assert_eq!(text(&mut client, renews).as_deref(), Some("f"));
+    // Nobody fetches in the future what outlives everything that is told until then.
+    let later = "SELECT * FROM reconcile_stripe($1::text::jsonb, '2099-01-01')";
+    client.query(later, &[&subscription("active").to_string()]).unwrap();
+    assert_eq!(text(&mut client, renews).as_deref(), Some("t"));
+    let soon = text(&mut client, "SELECT extract(epoch FROM now())::bigint + 60").unwrap().parse().unwrap();
+    tell_at(&mut client, soon, "customer.subscription.updated", &cancelled);
+    assert_eq!(text(&mut client, renews).as_deref(), Some("f"));
+}
+
+#[test]
+fn what_are_no_objects_is_refused() {
+    let mut client = marketplace("no_objects");
+    for objects in [
+        "7",
+        "[7]",
+        "{}",
+        "[{}]",
+        r#"{"data": [null]}"#,
+        r#"[{"object": "charge"}]"#,
+        r#"[{"object": "event"}]"#,
+        r#"[{"object": "charge", "id": "ch_1", "amount": 10.5, "amount_refunded": 1, "currency": "usd"}]"#,
+    ] {
+        let query = format!("SELECT * FROM reconcile_stripe('{objects}')");
+        assert_eq!(codes(&mut client, &query), ("22023".into(), "malformed_argument".into()), "{objects}");
+    }
+    assert_eq!(codes(&mut client, "SELECT * FROM reconcile_stripe(NULL)").1, "null_argument");
+    assert_eq!(codes(&mut client, "SELECT * FROM reconcile_stripe('[]', NULL)").1, "null_argument");
 }

@@ -21,7 +21,7 @@ SECTIONS = {
                                "resolve_dispute", "purchase_history"],
     "Subscriptions": ["grant_add_on", "start_trial", "renew_add_on", "cancel_add_on", "suspend_add_on", "resume_add_on", "explain_access",
                       "upcoming_renewals", "reprice_renewals"],
-    "Webhooks": ["apply_stripe_event", "apply_lago_event", "unsettled_payments", "settle_payment"],
+    "Webhooks": ["apply_stripe_event", "apply_lago_event", "reconcile_stripe", "unsettled_payments", "settle_payment"],
     "Personal data": ["export_user", "forget_user"],
     "Catalog": ["search_add_ons", "load_sample_catalog", "export_catalog", "import_catalog"],
     "Operations": ["marketplace_status", "check_marketplace", "run_maintenance", "schedule_maintenance", "catalog_cache_stats",

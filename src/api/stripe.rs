@@ -1,11 +1,14 @@
-//! What is sent to Stripe.
+//! What is sent to Stripe, and what was fetched from there.
 
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::Answer;
 use crate::error::Error;
-use crate::operations::stripe_checkout;
-use crate::pg::datum::{Id, Json, Text, required};
+use crate::operations::{reconcile, stripe_checkout};
+use crate::pg::datum::{Id, Json, Text, Timestamp, now, required};
+use crate::pg::document::{self, Document};
+use engine::providers::stripe;
 
 #[pg_extern(stable, parallel_safe)]
 fn stripe_checkout(checkout_id: Option<Id>, success_url: Option<Text>, cancel_url: Option<Text>) -> Answer<Json> {
@@ -37,4 +40,27 @@ fn is_scheme(scheme: &str) -> bool {
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
-extension_sql_file!("../../sql/functions/stripe.sql", name = "stripe_functions", requires = [stripe_checkout]);
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
+fn reconcile_stripe(
+    objects: Option<Document<'_>>,
+    fetched_at: default!(Option<Timestamp>, "pg_catalog.now()"),
+) -> Result<
+    TableIterator<'static, (name!(object_id, Option<Text>), name!(action, Text), name!(changed, bool))>,
+    ErrorReport,
+> {
+    let shape = r#"an array of objects of Stripe's API, {"data": [...]} as the API lists them, or one object"#;
+    let malformed = |malformed| Error::MalformedArgument { argument: "objects", malformed, shape };
+    let document = required(objects, "objects")?.read("objects", document::EVENT)?.map_err(malformed)?;
+    let Timestamp(fetched_at) = required(fetched_at, "fetched_at")?;
+    // What has not happened yet would outlive everything that is told until then.
+    let fetched = stripe::objects(&document, fetched_at.min(now())).map_err(malformed)?;
+    let rows = reconcile::reconcile(fetched)?.into_iter();
+    Ok(TableIterator::new(rows.map(|row| (row.object_id.map(Text), Text(row.action.to_owned()), row.changed))))
+}
+
+extension_sql_file!(
+    "../../sql/functions/stripe.sql",
+    name = "stripe_functions",
+    requires = [stripe_checkout, reconcile_stripe]
+);

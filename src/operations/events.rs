@@ -150,6 +150,17 @@ impl Target {
     }
 }
 
+/// The users whom facts may be about, in the order of their locks.
+pub fn users(facts: &[Fact]) -> Result<BTreeSet<String>, Error> {
+    let ids: BTreeSet<&str> = facts.iter().flat_map(Fact::ids).collect();
+    let mut users: BTreeSet<String> = purchases::known_by(&ids)?.into_iter().map(|place| place.user_id).collect();
+    let markers: BTreeSet<Uuid> = facts.iter().filter_map(|fact| fact.checkout_id).collect();
+    for checkout_id in markers {
+        users.extend(purchases::owner_of_checkout(checkout_id)?);
+    }
+    Ok(users)
+}
+
 /// The sale that is named, and those that know of what the event is about; by user, as that is the order of locks.
 fn targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, Error> {
     let mut targets: Vec<Target> = Vec::new();

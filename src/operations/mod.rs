@@ -12,6 +12,7 @@ pub mod ownership;
 pub mod payments;
 pub mod personal_data;
 pub mod pricing;
+pub mod reconcile;
 pub mod simulation;
 pub mod stripe_checkout;
 pub mod usage;

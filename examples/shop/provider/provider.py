@@ -13,12 +13,43 @@ from uuid import uuid4
 import httpx
 from fastapi import FastAPI, Header, HTTPException, Request
 from fastapi.templating import Jinja2Templates
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from . import payloads
 
 templates = Jinja2Templates(Path(__file__).parent / "templates")
+
+# Where the API lists what kinds of objects.
+RESOURCES = {
+    "event": "events",
+    "checkout.session": "checkout/sessions",
+    "payment_intent": "payment_intents",
+    "charge": "charges",
+    "refund": "refunds",
+    "dispute": "disputes",
+    "subscription": "subscriptions",
+    "invoice": "invoices",
+    "invoice_payment": "invoice_payments",
+}
+
+
+@dataclass
+class Refund:
+    id: str
+    #: Of which payment of the session.
+    number: int
+    amount: int
+    created: int
+    status: str = "succeeded"
+
+
+@dataclass
+class Dispute:
+    id: str
+    amount: int
+    created: int
+    status: str = "needs_response"
 
 
 @dataclass
@@ -26,9 +57,16 @@ class Session:
     id: str
     url: str
     form: dict[str, Any]
+    #: What the coupon that the session names takes off the first payment.
+    discount: int = 0
     status: str = "open"
-    refunded: int = 0
+    payment_status: str = "unpaid"
+    #: How many invoices were paid.
     invoices: int = 1
+    paid_until: int = 0
+    refunds: list[Refund] = field(default_factory=list)
+    disputes: list[Dispute] = field(default_factory=list)
+    created: int = field(default_factory=lambda: int(time.time()))
     key: str = field(default_factory=lambda: uuid4().hex[:24])
 
     @property
@@ -41,27 +79,47 @@ class Session:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        return [line["price_data"] | {"quantity": int(line["quantity"])} for line in self.form["line_items"].values()]
+        return [
+            line["price_data"] | {"quantity": int(line["quantity"]), "unit_amount": int(line["price_data"]["unit_amount"])}
+            for line in self.form["line_items"].values()
+        ]
+
+    @property
+    def subtotal(self) -> int:
+        return sum(line["unit_amount"] * line["quantity"] for line in self.lines)
 
     @property
     def total(self) -> int:
-        return sum(int(line["unit_amount"]) * line["quantity"] for line in self.lines)
+        return self.subtotal - self.discount
 
     @property
     def currency(self) -> str:
         return self.lines[0]["currency"]
 
     @property
+    def interval(self) -> str:
+        return next(line["recurring"]["interval"] for line in self.lines if "recurring" in line)
+
+    @property
     def subscription(self) -> str | None:
         return f"sub_{self.key}" if self.mode == "subscription" else None
 
-    @property
-    def invoice(self) -> str | None:
-        return f"in_{self.key}" if self.mode == "subscription" else None
+    def charged(self, number: int) -> int:
+        """What the first or a later payment takes."""
+        recurring = sum(line["unit_amount"] * line["quantity"] for line in self.lines if "recurring" in line)
+        return self.total if number == 1 else recurring
 
-    @property
-    def payment(self) -> str:
-        return f"pi_{self.key}"
+    def refunded(self, number: int) -> int:
+        return sum(refund.amount for refund in self.refunds if refund.number == number and refund.status == "succeeded")
+
+    def invoice(self, number: int) -> str:
+        return f"in_{self.key}_{number}"
+
+    def payment(self, number: int) -> str:
+        return f"pi_{self.key}_{number}"
+
+    def charge(self, number: int) -> str:
+        return f"ch_{self.key}_{number}"
 
 
 def nested(form: dict[str, str]) -> dict[str, Any]:
@@ -82,29 +140,44 @@ class Provider:
         self.webhook_secret = webhook_secret
         self.public_url = public_url
         self.sessions: dict[str, Session] = {}
+        self.coupons: dict[str, dict[str, str]] = {}
         self.by_idempotency_key: dict[str, tuple[dict[str, str], Session]] = {}
+        #: What the API lists: the latest of every object, by resource and id.
+        self.objects: dict[str, dict[str, dict[str, Any]]] = {resource: {} for resource in RESOURCES.values()}
         #: Every delivery, with the status of the shop's answer.
         self.deliveries: list[tuple[str, int]] = []
+        #: Whether webhooks get lost on their way.
+        self.is_cut_off = False
         self.api = self._api()
         self.pages = self._pages()
 
     def _api(self) -> FastAPI:
         api = FastAPI()
 
+        @api.middleware("http")
+        async def authorize(request: Request, call_next: Any) -> Response:
+            if not request.headers.get("authorization", "").startswith("Bearer sk_"):
+                return JSONResponse({"error": {"type": "invalid_request_error"}}, 401)
+            return await call_next(request)
+
+        @api.post("/v1/coupons")
+        async def make_coupon(request: Request) -> Response:
+            coupon = {name: str(value) for name, value in (await request.form()).items()}
+            if coupon["id"] in self.coupons:
+                return JSONResponse({"error": {"code": "resource_already_exists"}}, 400)
+            self.coupons[coupon["id"]] = coupon
+            return JSONResponse(coupon)
+
         @api.post("/v1/checkout/sessions")
-        async def create(request: Request, idempotency_key: str = Header(), authorization: str = Header()) -> dict[str, Any]:
-            if not authorization.startswith("Bearer sk_"):
-                raise HTTPException(401)
+        async def create(request: Request, idempotency_key: str = Header()) -> dict[str, Any]:
             form = {name: str(value) for name, value in (await request.form()).items()}
             given, session = self.by_idempotency_key.get(idempotency_key, (form, None))
             if given != form:
                 raise HTTPException(400, {"error": {"type": "idempotency_error"}})
             if session is None:
-                session_id = f"cs_test_{uuid4().hex}"
-                session = Session(session_id, f"{self.public_url}/provider/pay/{session_id}", nested(form))
-                self.sessions[session.id] = session
+                session = self.open(nested(form))
                 self.by_idempotency_key[idempotency_key] = (form, session)
-            return payloads.checkout_session(session)
+            return self.keep(payloads.checkout_session(session))
 
         @api.post("/v1/checkout/sessions/{session_id}/expire")
         async def expire(session_id: str) -> dict[str, Any]:
@@ -114,6 +187,17 @@ class Provider:
             session.status = "expired"
             await self.tell("checkout.session.expired", payloads.checkout_session(session))
             return payloads.checkout_session(session)
+
+        @api.get("/v1/{resource:path}")
+        async def listing(resource: str, request: Request, limit: int = 10, starting_after: str | None = None) -> dict[str, Any]:
+            if resource not in self.objects:
+                raise HTTPException(404)
+            since = int(request.query_params.get("created[gte]", 0))
+            newest_first = sorted(self.objects[resource].values(), key=lambda found: (found["created"], found["id"]), reverse=True)
+            found = [about for about in newest_first if about["created"] >= since]
+            start = next((place + 1 for place, about in enumerate(found) if about["id"] == starting_after), 0)
+            page = found[start : start + limit]
+            return {"object": "list", "url": f"/v1/{resource}", "data": page, "has_more": start + limit < len(found)}
 
         return api
 
@@ -136,34 +220,98 @@ class Provider:
 
         return pages
 
+    def open(self, form: dict[str, Any]) -> Session:
+        session_id = f"cs_test_{uuid4().hex}"
+        coupons = [discount["coupon"] for discount in form.get("discounts", {}).values()]
+        if any(coupon not in self.coupons for coupon in coupons):
+            raise HTTPException(400, {"error": {"code": "resource_missing"}})
+        discount = sum(int(self.coupons[coupon]["amount_off"]) for coupon in coupons)
+        session = Session(session_id, f"{self.public_url}/provider/pay/{session_id}", form, discount)
+        self.sessions[session.id] = session
+        return session
+
     def session_of(self, checkout_id: str) -> Session:
         return next(session for session in self.sessions.values() if session.checkout_id == checkout_id)
 
     async def pay(self, session: Session) -> None:
         """What Stripe sends of a payment, in an order that Stripe does not promise either."""
-        session.status = "complete"
+        session.status, session.payment_status = "complete", "paid"
         if session.mode == "subscription":
-            await self.tell("invoice.paid", payloads.invoice(session, 1, int(time.time()) + 30 * 86_400))
-        await self.tell("payment_intent.succeeded", payloads.payment_intent(session))
+            session.paid_until = int(time.time()) + payloads.INTERVALS[session.interval]
+            await self.tell("invoice.paid", payloads.invoice(session, 1, session.paid_until))
+        await self.tell("payment_intent.succeeded", payloads.payment_intent(session, 1, "succeeded"))
+        await self.tell("charge.succeeded", payloads.charge(session, 1))
         await self.tell("checkout.session.completed", payloads.checkout_session(session))
+        if session.mode == "subscription":
+            await self.tell("invoice_payment.paid", payloads.invoice_payment(session, 1))
+            await self.tell("customer.subscription.created", payloads.subscription(session, "active"))
+
+    async def pay_by_bank_debit(self, session: Session) -> None:
+        """The shopper has done what there is to do, and the money takes days."""
+        session.status = "complete"
+        await self.tell("checkout.session.completed", payloads.checkout_session(session))
+        await self.tell("payment_intent.processing", payloads.payment_intent(session, 1, "processing"))
+
+    async def clear(self, session: Session) -> None:
+        """The money of a bank debit has come."""
+        session.payment_status = "paid"
+        await self.tell("payment_intent.succeeded", payloads.payment_intent(session, 1, "succeeded"))
+        await self.tell("checkout.session.async_payment_succeeded", payloads.checkout_session(session))
+
+    async def bounce(self, session: Session) -> None:
+        """The money of a bank debit does not come."""
+        await self.tell("payment_intent.payment_failed", payloads.payment_intent(session, 1, "requires_payment_method"))
+        await self.tell("checkout.session.async_payment_failed", payloads.checkout_session(session))
 
     async def renew(self, session: Session, end: int) -> None:
         session.invoices += 1
+        session.paid_until = end
+        await self.tell("customer.subscription.updated", payloads.subscription(session, "active"))
+        await self.tell("invoice_payment.paid", payloads.invoice_payment(session, session.invoices))
         await self.tell("invoice.paid", payloads.invoice(session, session.invoices, end))
 
-    async def refund(self, session: Session, amount: int) -> None:
-        session.refunded += amount
-        await self.tell("charge.refunded", payloads.charge(session))
+    async def refund(self, session: Session, amount: int, number: int = 1) -> Refund:
+        before = session.refunded(number)
+        refund = Refund(f"re_{uuid4().hex[:24]}", number, amount, int(time.time()))
+        session.refunds.append(refund)
+        await self.tell("refund.created", payloads.refund(session, refund))
+        await self.tell("charge.refunded", payloads.charge(session, number), previous={"amount_refunded": before})
+        return refund
 
-    async def dispute(self, session: Session, event: str, status: str) -> None:
-        await self.tell(f"charge.dispute.{event}", payloads.dispute(session, status))
+    async def fail_refund(self, session: Session, refund: Refund) -> None:
+        """The bank sends the money back, and the provider takes it as not refunded."""
+        refund.status = "failed"
+        await self.tell("refund.failed", payloads.refund(session, refund))
+
+    async def dispute(self, session: Session, amount: int | None = None) -> Dispute:
+        dispute = Dispute(f"dp_{uuid4().hex[:24]}", amount or session.total, int(time.time()))
+        session.disputes.append(dispute)
+        await self.tell("charge.dispute.created", payloads.dispute(session, dispute))
+        return dispute
+
+    async def decide(self, session: Session, dispute: Dispute, status: str) -> None:
+        before, dispute.status = dispute.status, status
+        await self.tell("charge.dispute.closed", payloads.dispute(session, dispute), previous={"status": before})
+
+    async def cancel(self, session: Session) -> None:
+        """What the customer portal does: the subscription ends with its period."""
+        told = payloads.subscription(session, "active", cancel_at=session.paid_until, canceled_at=int(time.time()))
+        await self.tell("customer.subscription.updated", told, previous={"cancel_at": None, "canceled_at": None})
 
     async def end(self, session: Session) -> None:
-        await self.tell("customer.subscription.deleted", payloads.subscription(session, "canceled", int(time.time()), True))
+        told = payloads.subscription(session, "canceled", canceled_at=int(time.time()), ended_at=int(time.time()))
+        await self.tell("customer.subscription.deleted", told)
 
-    async def tell(self, kind: str, about: dict[str, Any]) -> httpx.Response:
-        event = payloads.published("event", id=f"evt_{uuid4().hex}", type=kind, created=int(time.time()), data={"object": about})
-        return await self.deliver(kind, json.dumps(event, indent=2).encode())
+    def keep(self, about: dict[str, Any]) -> dict[str, Any]:
+        """Lists an object from now on as it is now."""
+        self.objects[RESOURCES[about["object"]]][about["id"]] = about
+        return about
+
+    async def tell(self, kind: str, about: dict[str, Any], previous: dict[str, Any] | None = None) -> httpx.Response | None:
+        data = {"object": self.keep(about)} | ({"previous_attributes": previous} if previous else {})
+        event = payloads.published("event", id=f"evt_{uuid4().hex}", type=kind, created=int(time.time()), data=data)
+        self.keep(event)
+        return None if self.is_cut_off else await self.deliver(kind, json.dumps(event, indent=2).encode())
 
     async def deliver(self, kind: str, body: bytes) -> httpx.Response:
         """Signs a body and posts it, as often as Stripe would in these tests' time: until it is taken, three times at most."""

@@ -1,10 +1,9 @@
 """From a cart to a page on which to pay, and back to the cart if it is not paid."""
 
+import json
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID, uuid4
-
-from .payments import Line
 
 
 @dataclass(frozen=True)
@@ -27,13 +26,9 @@ async def start(
         checkout_id = rows[0]["checkout_id"]
         if all(row["status"] == "completed" for row in rows):
             return Started(checkout_id, None)
-        lines = await marketplace.connection.fetch(
-            """SELECT metadata -> 'quote_line' ->> 'name' AS name, metadata -> 'quote_line' ->> 'billing_type' AS billing_type,
-                      quantity, amount
-                 FROM marketplace.add_on_purchases WHERE checkout_id = $1 ORDER BY (metadata ->> 'position')::integer""",
-            checkout_id,
-        )
-    session = await state.payments.open(str(checkout_id), rows[0]["currency"], [Line(**line) for line in lines])
+        order = f"{state.payments.public_url}/checkout/{checkout_id}"
+        parameters = await marketplace.value("stripe_checkout", checkout_id=checkout_id, success_url=order, cancel_url=order)
+    session = await state.payments.open(str(checkout_id), json.loads(parameters))
     async with state.database.transaction(user) as marketplace:
         await marketplace.connection.execute(
             """INSERT INTO shop.payment_pages (checkout_id, session, pay_at) VALUES ($1, $2, $3)
@@ -56,13 +51,4 @@ async def give_up(state, user: str, checkout_id: UUID) -> None:
     if session:
         await state.payments.expire(session)
     async with state.database.transaction(user) as marketplace:
-        await marketplace.value("fail_checkout", checkout_id=checkout_id, reason="given up by the shopper")
-        # Once, although the provider's word of the expired session may come first.
-        lines = await marketplace.connection.fetch(
-            """WITH first AS (UPDATE shop.payment_pages SET is_put_back = true WHERE checkout_id = $1 AND NOT is_put_back RETURNING 1)
-               SELECT p.add_on_id, p.quantity FROM marketplace.add_on_purchases p, first
-                WHERE p.checkout_id = $1 AND p.status = 'failed'""",
-            checkout_id,
-        )
-        for line in lines:
-            await marketplace.rows("add_to_cart", user_id=user, **line)
+        await marketplace.value("fail_checkout", checkout_id=checkout_id, reason="given up by the shopper", restore_cart=True)

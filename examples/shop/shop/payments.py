@@ -1,42 +1,24 @@
 """Stripe Checkout: a page of Stripe's on which the shopper pays. The shop hears of it by webhook."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import httpx
-
-# What Stripe counts in whole units, and what in thousandths; see https://docs.stripe.com/currencies
-WITHOUT_DECIMALS = set("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split())
-THREE_DECIMALS = set("BHD JOD KWD OMR TND".split())
-INTERVALS = {"monthly": "month", "annual": "year"}
 
 
 class PaymentError(Exception):
     """The provider cannot be reached, or refuses."""
 
-
-@dataclass(frozen=True)
-class Line:
-    name: str
-    quantity: int
-    #: Of the whole line, after all discounts.
-    amount: Decimal
-    billing_type: str
+    def __init__(self, message: str, code: str | None = None):
+        super().__init__(message)
+        #: What Stripe calls it.
+        self.code = code
 
 
 @dataclass(frozen=True)
 class Session:
     id: str
     url: str
-
-
-def minor_units(amount: Decimal, currency: str) -> int:
-    """In the smallest unit of the currency, exactly: 19.99 USD are 1999."""
-    units = amount * (1 if currency in WITHOUT_DECIMALS else 1000 if currency in THREE_DECIMALS else 100)
-    if units != units.to_integral_value():
-        raise PaymentError(f"{amount} {currency} cannot be paid: {currency} has no such fraction")
-    return int(units)
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, str]:
@@ -55,21 +37,21 @@ class Stripe:
             base_url="https://api.stripe.com", headers={"Authorization": f"Bearer {key}"}, transport=transport, timeout=20
         )
 
-    async def open(self, checkout_id: str, currency: str, lines: list[Line]) -> Session:
-        """Opens a session for a checkout. Asked again for the same checkout, Stripe answers with the same session."""
-        metadata = {"checkout_id": checkout_id}
-        recurring = any(line.billing_type in INTERVALS for line in lines)
-        session = {
-            "mode": "subscription" if recurring else "payment",
-            "client_reference_id": checkout_id,
-            "metadata": metadata,
-            "subscription_data" if recurring else "payment_intent_data": {"metadata": metadata},
-            "success_url": f"{self.public_url}/checkout/{checkout_id}",
-            "cancel_url": f"{self.public_url}/checkout/{checkout_id}",
-            "line_items": [{"quantity": 1, "price_data": price(line, currency)} for line in lines],
-        }
-        answer = await self.post("/v1/checkout/sessions", flat(session), {"Idempotency-Key": f"checkout {checkout_id}"})
+    async def open(self, checkout_id: str, parameters: dict[str, Any]) -> Session:
+        """Opens a session with what stripe_checkout() says. Asked again for the same checkout, Stripe answers with the same session."""
+        if parameters["coupon"]:
+            await self.make_coupon(parameters["coupon"])
+        headers = {"Idempotency-Key": f"checkout {checkout_id}"}
+        answer = await self.post("/v1/checkout/sessions", flat(parameters["session"]), headers)
         return Session(answer["id"], answer["url"])
+
+    async def make_coupon(self, coupon: dict[str, Any]) -> None:
+        """Once: the coupon has an id of ours, and is there already when the request is repeated."""
+        try:
+            await self.post("/v1/coupons", flat(coupon))
+        except PaymentError as error:
+            if error.code != "resource_already_exists":
+                raise
 
     async def expire(self, session_id: str) -> None:
         """Makes sure that a session will not be paid. A PaymentError says that it was paid already."""
@@ -81,13 +63,12 @@ class Stripe:
         except httpx.HTTPError as error:
             raise PaymentError(f"the payment provider cannot be reached: {error}") from error
         if answer.is_error:
-            raise PaymentError(f"the payment provider refuses: {answer.text[:500]}")
+            raise PaymentError(f"the payment provider refuses: {answer.text[:500]}", code_of(answer))
         return answer.json()
 
 
-def price(line: Line, currency: str) -> dict[str, Any]:
-    # The line's amount is one price: its discounts are the database's, and Stripe has nothing to compute.
-    title = line.name if line.quantity == 1 else f"{line.quantity} x {line.name}"
-    amount = {"currency": currency.lower(), "unit_amount": minor_units(line.amount, currency), "product_data": {"name": title}}
-    interval = INTERVALS.get(line.billing_type)
-    return amount | ({"recurring": {"interval": interval}} if interval else {})
+def code_of(answer: httpx.Response) -> str | None:
+    try:
+        return answer.json()["error"]["code"]
+    except (ValueError, KeyError, TypeError):
+        return None

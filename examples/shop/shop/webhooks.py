@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 import logging
 import time
 
@@ -36,7 +37,8 @@ async def stripe(request: Request) -> Response:
         return problem(400, "the body is not UTF-8")
     async with request.app.state.database.transaction(role=BILLING) as marketplace:
         report = await marketplace.value("apply_stripe_event", event=event)
-    if '"action": "refused"' in report:
+    answer = json.loads(report)
+    if answer["action"] == "refused":
         log.error("a payment was refused and needs a person: %s", report)
-    # Stripe delivers again what is answered with an error, until what it is about is known.
-    return Response(report, 404 if '"action": "not_found"' in report else 200, media_type="application/json")
+    # Stripe delivers again what is answered with an error: worth it only where the checkout may still come to be known.
+    return Response(report, 503 if answer["retry"] else 200, media_type="application/json")

@@ -111,17 +111,91 @@ async def test_what_the_provider_tells_later(app, visit, admin):
     end = int(time.time()) + 90 * 86_400
     await provider.renew(session, end)
     assert await admin.fetchval("SELECT extract(epoch FROM expires_at)::bigint FROM user_add_ons") == end
+    refund = await provider.refund(session, 500)
+    refunded = "SELECT refund_amount FROM add_on_purchases WHERE checkout_id IS NOT NULL"
+    assert await admin.fetchval(refunded) == Decimal("5.00")
+    await provider.fail_refund(session, refund)
+    assert await admin.fetchval(refunded) == Decimal("0.00")
     await provider.refund(session, 500)
-    assert await admin.fetchval("SELECT refund_amount FROM add_on_purchases WHERE checkout_id IS NOT NULL") == Decimal("5.00")
-    await provider.dispute(session, "created", "needs_response")
-    assert await owned(client) == []
-    await provider.dispute(session, "closed", "won")
+    dispute = await provider.dispute(session)
+    assert await admin.fetchval("SELECT status FROM add_on_purchases WHERE checkout_id IS NOT NULL") == "disputed"
+    await provider.decide(session, dispute, "won")
     assert await owned(client) == ["Bolt"]
     await provider.refund(session, 999)
     statuses = "SELECT array_agg(status ORDER BY purchased_at, checkout_id IS NULL) FROM add_on_purchases"
     assert await admin.fetchval(statuses) == ["refunded", "completed"]
     assert await owned(client) == ["Bolt"]  # the renewal still pays for it
     assert {status for _, status in provider.deliveries} == {200}
+
+
+async def test_a_bank_debit_takes_days(app, visit, admin):
+    client, provider = await visit("ada"), app.state.provider
+    await fill_cart(client, BOLT)
+    checkout = (await check_out(client))["checkout_id"]
+    session = provider.session_of(checkout)
+    await provider.pay_by_bank_debit(session)
+    assert await owned(client) == [] and await admin.fetchval("SELECT status FROM add_on_purchases") == "pending"
+    await admin.execute("UPDATE add_on_purchases SET purchased_at = now() - interval '3 days'")
+    await admin.fetch("SELECT * FROM run_maintenance()")
+    await provider.clear(session)
+    assert await owned(client) == ["Bolt"]
+    assert {status for _, status in provider.deliveries} == {200}
+
+
+async def test_a_bank_debit_that_bounces_puts_everything_back(app, visit, admin):
+    client, provider = await visit("ada"), app.state.provider
+    await fill_cart(client, BOLT)
+    session = provider.session_of((await check_out(client))["checkout_id"])
+    await provider.pay_by_bank_debit(session)
+    await provider.bounce(session)
+    assert await admin.fetchval("SELECT status FROM add_on_purchases") == "failed"
+    assert [line["name"] for line in (await client.get("/api/cart")).json()["lines"]] == ["Bolt"]
+
+
+async def test_a_part_of_a_payment_is_lost_in_a_dispute(app, visit, admin):
+    client, provider = await visit("ada"), app.state.provider
+    await fill_cart(client, BOLT)
+    session = provider.session_of((await check_out(client))["checkout_id"])
+    await provider.pay(session)
+    dispute = await provider.dispute(session, 499)
+    assert await owned(client) == []
+    await provider.decide(session, dispute, "lost")
+    assert await owned(client) == ["Bolt"]
+    assert await admin.fetchval("SELECT refund_amount FROM add_on_purchases") == Decimal("4.99")
+
+
+async def test_a_cancellation_in_the_portal_lets_the_period_run_out(app, visit, admin):
+    client, provider = await visit("ada"), app.state.provider
+    await fill_cart(client, BOLT)
+    session = provider.session_of((await check_out(client))["checkout_id"])
+    await provider.pay(session)
+    await provider.cancel(session)
+    (row,) = (await client.get("/api/add-ons")).json()
+    assert row["auto_renew"] is False
+
+
+async def test_a_code_for_the_first_payment_is_a_coupon(app, visit, admin):
+    """Renewals cost what they cost without the code."""
+    client, provider = await visit("ada"), app.state.provider
+    await fill_cart(client, BOLT)
+    session = provider.session_of((await check_out(client, promo_code="FRIEND50", expected_total=9.99))["checkout_id"])
+    assert (session.total, session.discount, session.charged(2)) == (999, 500, 1499)
+    assert provider.coupons[session.checkout_id]["amount_off"] == "500"
+    await provider.pay(session)
+    await provider.renew(session, int(time.time()) + 60 * 86_400)
+    amounts = "SELECT array_agg(amount ORDER BY checkout_id IS NULL) FROM add_on_purchases"
+    assert await admin.fetchval(amounts) == [Decimal("9.99"), Decimal("14.99")]
+
+
+async def test_what_cannot_be_paid_is_not_sold(app, visit, admin):
+    await admin.execute("UPDATE add_ons SET base_price = 0.20 WHERE id = $1", BOLT)
+    client = await visit("ada")
+    await fill_cart(client, BOLT)
+    answer = await client.post("/api/checkout", json={})
+    await admin.execute("UPDATE add_ons SET base_price = 14.99 WHERE id = $1", BOLT)
+    assert (answer.status_code, answer.json()["code"]) == (422, "not_payable")
+    assert (await client.get("/api/cart")).json()["item_count"] == 1 and app.state.provider.sessions == {}
+    assert await admin.fetchval("SELECT count(*) FROM add_on_purchases") == 0
 
 
 async def test_a_subscription_that_ends(app, visit, admin):

@@ -100,7 +100,10 @@ async def test_another_amount_is_refused_and_told_to_people(visit, admin, caplog
 async def test_answers_make_stripe_try_again_or_not(visit, admin):
     client = await visit()
     unknown = await post(client, paid("a0000000-0000-4000-8000-00000000ffff", 1))
-    assert (unknown.status_code, unknown.json()["action"]) == (404, "not_found")
+    assert (unknown.status_code, unknown.json()["action"], unknown.json()["retry"]) == (503, "not_found", True)
+    foreign = {"id": "pi_of_somebody", "status": "succeeded", "amount": 1, "amount_received": 1, "currency": "usd"}
+    foreign = await post(client, {"id": "evt_3", "type": "payment_intent.succeeded", "data": {"object": foreign}})
+    assert (foreign.status_code, foreign.json()["action"], foreign.json()["retry"]) == (200, "not_ours", False)
     other = await post(client, {"id": "evt_2", "type": "customer.created", "data": {"object": {}}})
     assert (other.status_code, other.json()["action"]) == (200, "ignored")
     assert (await post(client, {"type": 7})).json()["code"] == "malformed_argument"

@@ -1,0 +1,43 @@
+//! Taking in what a provider's API says, for what its webhooks did not (semantics 4.6).
+
+use crate::error::Error;
+use crate::operations::events;
+use crate::pg::locks::lock_user;
+use engine::payments::Fact;
+use engine::providers::stripe::Fetched;
+
+/// What became of an object.
+#[derive(Debug)]
+pub struct Reconciled {
+    pub object_id: Option<String>,
+    pub action: &'static str,
+    pub changed: bool,
+}
+
+/// Applies what objects tell. One can be found by what another tells, in whatever order they come: what names nothing that is
+/// known is looked at again while that makes anything known.
+pub fn reconcile(fetched: Vec<Fetched>) -> Result<Vec<Reconciled>, Error> {
+    // The locks of several users are taken in their order, before anything else.
+    let facts: Vec<Fact> = fetched.iter().flat_map(|object| object.facts.iter().cloned()).collect();
+    events::users(&facts)?.iter().try_for_each(|user_id| lock_user(user_id))?;
+    let mut outcomes: Vec<Option<Reconciled>> = fetched.iter().map(|_| None).collect();
+    loop {
+        let mut is_news = false;
+        for (object, outcome) in fetched.iter().zip(&mut outcomes) {
+            if outcome.as_ref().is_none_or(|known| !is_found(known.action)) {
+                let report = events::apply(object.facts.clone())?;
+                is_news |= is_found(report.action) && report.changed;
+                let (object_id, action, changed) = (object.id.clone(), report.action, report.changed);
+                *outcome = Some(Reconciled { object_id, action, changed });
+            }
+        }
+        if !is_news {
+            return Ok(outcomes.into_iter().flatten().collect());
+        }
+    }
+}
+
+/// Whether an object is about something of ours.
+fn is_found(action: &str) -> bool {
+    !matches!(action, "ignored" | "not_found" | "not_ours")
+}
