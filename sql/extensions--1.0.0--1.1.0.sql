@@ -400,12 +400,12 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'apply_stripe_event_wrapper';
 COMMENT ON FUNCTION @extschema@.apply_stripe_event(jsonb) IS
 'Applies the body of a Stripe webhook whose signature was verified. Repeated, late and unordered deliveries leave the same state.
-Arguments: event, the body as Stripe sends it, of any API version. Our checkout is found by metadata.checkout_id or
-client_reference_id, else by the payment or the subscription.
-Returns: {"handled": boolean, "action": text, ...}. handled is false for what does not concern us (ignored), what names nothing we
-know yet (not_found: answer with an error, and it will be delivered again), and what is refused because amount or currency differ
-from ours or the checkout has failed (refused, with reason, expected and received). Otherwise changed says whether this delivery
-changed anything; a refund or dispute that comes before its payment is applied with it (noted_until_paid).
+Arguments: event, the body as Stripe sends it, of any API version since 2022. Our checkout is found by metadata.checkout_id or
+client_reference_id, else by the id of anything that is known already.
+Returns: {"handled": boolean, "action": text, "retry": boolean, ...}. retry is true where the body names a checkout that is not there
+yet (not_found): answer the provider with an error, and it will deliver again; answer everything else with success. handled is false for
+that, for what does not concern us (ignored, not_ours, unknown_status), and for a payment that is not applied (refused, with reason,
+payment_id, expected and received; unsettled_payments() lists it). Otherwise changed says whether this delivery changed anything.
 Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden; 54000 document_too_large, document_too_costly.';
 ALTER FUNCTION @extschema@.apply_stripe_event(jsonb) COST 10000;
 
@@ -2527,6 +2527,27 @@ currency_unusable; 22003 amount_out_of_range;
 54000 document_too_large, document_too_costly,
 too_many_lines, catalog_too_large, value_too_large; 23514 quantity_limit.';
 ALTER FUNCTION @extschema@.quote(jsonb, text, text, text, timestamptz) COST 1000;
+
+CREATE FUNCTION @extschema@.reconcile_stripe(
+    "objects" pg_catalog.jsonb,
+    "fetched_at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "object_id" pg_catalog.text,
+    "action" pg_catalog.text,
+    "changed" bool
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'reconcile_stripe_wrapper';
+COMMENT ON FUNCTION @extschema@.reconcile_stripe(jsonb, timestamptz) IS
+'Takes in objects that were fetched from Stripe''s API, for webhooks that did not come (semantics 4). What is known already changes
+nothing. examples/reconcile_stripe.py fetches them.
+Arguments: objects, an array of objects, a list as the API returns it, or one object: checkout sessions, payment intents, charges,
+refunds, disputes, invoices, invoice payments, subscriptions, events; fetched_at, when they were so, at most now.
+Returns: a row for each object: its id, what came of it, in the words of apply_stripe_event(), and whether that changed anything.
+Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden; 54000 document_too_large, document_too_costly.';
+ALTER FUNCTION @extschema@.reconcile_stripe(jsonb, timestamptz) COST 100000 ROWS 100;
 
 CREATE OR REPLACE FUNCTION @extschema@.refund_purchase(
     "purchase_id" pg_catalog.uuid,
