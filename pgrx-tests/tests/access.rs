@@ -20,8 +20,13 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Functions that PUBLIC may execute, because constraints call them.
-const FOR_ALL: [&str; 4] =
-    ["has_no_duplicates", "check_pricing_conditions", "check_user_restrictions", "check_feature_configuration"];
+const FOR_ALL: [&str; 5] = [
+    "has_no_duplicates",
+    "check_pricing_conditions",
+    "check_user_restrictions",
+    "check_feature_configuration",
+    "normalized_code",
+];
 
 fn functions(client: &mut Client) -> BTreeSet<String> {
     let query = "
@@ -109,6 +114,14 @@ const CALLS: &[(&str, &str)] = &[
         r#"SELECT apply_lago_event('{"webhook_type": "subscription.terminated", "object_type": "subscription",
            "subscription": {"lago_id": "00000000-0000-4000-8000-000000000001", "external_id": "s", "status": "terminated"}}')"#,
     ),
+    ("reconcile_stripe", r#"SELECT * FROM reconcile_stripe('{"id": "cus_1", "object": "customer"}')"#),
+    ("unsettled_payments", "SELECT * FROM unsettled_payments()"),
+    ("settle_payment", "SELECT settle_payment('pi_bob')"),
+    ("explain_access", "SELECT * FROM explain_access('bob', '{brigade}')"),
+    // Needs an add-on to try.
+    ("start_trial", ""),
+    ("upcoming_renewals", "SELECT * FROM upcoming_renewals('bob')"),
+    ("reprice_renewals", "SELECT reprice_renewals('{brigade}')"),
     ("check_adoption", "SELECT check_adoption('pg_catalog', 'UTC', '{}')"),
     ("adoption_columns", "SELECT * FROM adoption_columns('known', 'add_ons')"),
     ("adoption_rows", "SELECT adoption_rows('known', 's.*', 'false')"),
@@ -279,7 +292,7 @@ fn public_has_nothing() {
              WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname <> 'known'
                AND (has_table_privilege('nothing_none', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
                     OR has_any_column_privilege('nothing_none', c.oid, 'SELECT, INSERT, UPDATE, REFERENCES'))) x (what)";
-    let for_all = "check_feature_configuration check_pricing_conditions check_user_restrictions has_no_duplicates";
+    let for_all = "check_feature_configuration check_pricing_conditions check_user_restrictions has_no_duplicates normalized_code";
     assert_eq!(text(&mut client, allowed).unwrap(), for_all);
     // What runs with its owner's rights finds nothing that a caller could have put in its way.
     let definers = "SELECT string_agg(proname, ' ' ORDER BY proname) FROM pg_proc
@@ -530,7 +543,7 @@ fn default_privileges_give_nothing_away() {
                  WHERE c.relnamespace = 'shop'::regnamespace AND c.relkind IN ('r', 'v')) x (what, grantee)
               WHERE grantee NOT IN ('{installer}'::regrole, 'postgres'::regrole)"
         );
-        let for_all = "check_feature_configuration check_pricing_conditions check_user_restrictions has_no_duplicates";
+        let for_all = "check_feature_configuration check_pricing_conditions check_user_restrictions has_no_duplicates normalized_code";
         assert_eq!(text(&mut client, &given).unwrap(), for_all, "{installer}");
     }
 }
