@@ -8,9 +8,9 @@ use crate::error::Error;
 use crate::operations::events;
 use crate::pg::datum::{Json, now, required};
 use crate::pg::document::{self, Document};
+use engine::events::{lago, stripe};
 use engine::json::Malformed;
 use engine::payments::Fact;
-use engine::providers::{lago, stripe};
 use engine::time::Instant;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::operations::{reconcile, stripe_checkout};
 use crate::pg::datum::{Id, Json, Text, Timestamp, now, required};
 use crate::pg::document::{self, Document};
-use engine::providers::stripe;
+use engine::events::stripe;
 
 #[pg_extern(stable, parallel_safe)]
 fn stripe_checkout(checkout_id: Option<Id>, success_url: Option<Text>, cancel_url: Option<Text>) -> Answer<Json> {

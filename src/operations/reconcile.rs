@@ -3,8 +3,8 @@
 use crate::error::Error;
 use crate::operations::events;
 use crate::pg::locks::lock_user;
+use engine::events::stripe::Fetched;
 use engine::payments::Fact;
-use engine::providers::stripe::Fetched;
 
 /// What became of an object.
 #[derive(Debug)]

@@ -1,91 +1,269 @@
 //! Lago's webhooks.
+//!
+//! Their bodies have no time of their own. Invoices and credit notes say when they were last changed, which dates them.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::super::currency::Provider;
-use super::super::json::Malformed;
-use super::super::time::Instant;
-use super::reader::Place;
-use super::{Charge, Cycle, Event, News, Reference};
+use super::place::{Place, ids};
+use crate::currency::Provider as Counting;
+use crate::json::Malformed;
+use crate::money::Money;
+use crate::payments::attempt::{Attempt, AttemptKind, AttemptState, Cycle, Line, Share};
+use crate::payments::dispute::{Dispute, DisputeState};
+use crate::payments::refund::{Refund, RefundState};
+use crate::payments::subscription::{PeriodEnd, Subscription, SubscriptionState};
+use crate::payments::words::Words;
+use crate::payments::{Fact, Object, Provider};
+use crate::time::Instant;
 
-/// Reads the body of a Lago webhook.
-pub fn read(body: &Value) -> Result<Event, Malformed> {
+/// The facts that the body of a webhook tells; none where it does not concern us.
+pub fn event(body: &Value, heard_at: Instant) -> Result<Vec<Fact>, Malformed> {
     let webhook = Place::root(body)?;
     let kind = webhook.at("webhook_type").required_text()?;
-    let object = webhook.at(webhook.at("object_type").required_text()?).object()?;
-    let (reference, news) = match kind {
-        "subscription.started" | "subscription.terminated" => subscription(kind, &object)?,
-        "invoice.created" | "invoice.payment_status_updated" | "invoice.payment_overdue" => invoice(kind, &object)?,
-        _ => (Reference::default(), News::Unknown),
-    };
-    // Lago's webhooks carry no time of their own and are not ordered by us.
-    Ok(Event { order: (Instant::NEG_INFINITY, String::new()), reference, news })
-}
-
-fn subscription(kind: &str, subscription: &Place) -> Result<(Reference, News), Malformed> {
-    let reference = Reference {
-        checkout_id: subscription.at("external_id").uuid(),
-        subscription_ids: texts([subscription.at("lago_id"), subscription.at("external_id")])?,
-        ..Reference::default()
-    };
-    let news = match kind {
-        "subscription.terminated" => News::SubscriptionEnded { ended_at: subscription.at("terminated_at").iso_time()? },
-        _ => News::SubscriptionChanged {
-            auto_renew: None,
-            on_hold: false,
-            period_end: subscription.at("current_billing_period_ending_at").iso_time()?,
-        },
-    };
-    Ok((reference, news))
-}
-
-fn invoice(kind: &str, invoice: &Place) -> Result<(Reference, News), Malformed> {
-    let mut external_ids = Vec::new();
-    let mut subscription_ids = Vec::new();
-    for subscription in invoice.at("subscriptions").elements()? {
-        external_ids.push(subscription.at("external_id"));
-        subscription_ids.extend(texts([subscription.at("lago_id"), subscription.at("external_id")])?);
-    }
-    for period in invoice.at("billing_periods").elements()? {
-        external_ids.push(period.at("external_subscription_id"));
-        subscription_ids.extend(texts([period.at("lago_subscription_id"), period.at("external_subscription_id")])?);
-    }
-    let metadata = invoice.at("metadata").elements()?;
-    let metadata = metadata.iter().filter(|entry| entry.at("key").text().ok().flatten() == Some("checkout_id"));
-    let checkout_id = metadata.map(|entry| entry.at("value")).find_map(|value| value.uuid());
-    let reference = Reference {
-        checkout_id: checkout_id.or_else(|| external_ids.iter().find_map(Place::uuid)),
-        payment_ids: Vec::new(),
-        invoice_id: Some(invoice.at("lago_id").required_text()?.to_owned()),
-        subscription_ids,
-    };
-    let news = match (kind, invoice.at("payment_status").text()?) {
-        ("invoice.created", _) => News::InvoiceCreated,
-        ("invoice.payment_overdue", _) => News::InvoiceOverdue,
-        (_, Some("succeeded")) if reference.subscription_ids.is_empty() => News::Paid { charge: charge(invoice)? },
-        (_, Some("succeeded")) => {
-            News::InvoicePaid { charge: charge(invoice)?, cycle: Cycle::Unsaid, period_end: period_end(invoice)? }
+    let object_type = webhook.at("object_type").required_text()?;
+    let object = || webhook.at(object_type).object();
+    match kind {
+        "invoice.payment_failure" => tried_in_vain(&object()?),
+        "invoice.payment_dispute_lost" => {
+            let invoice = object()?.at("invoice").object()?;
+            let mut facts = self::invoice(kind, &invoice, heard_at)?;
+            // It is lost, whether the invoice says so too or not.
+            facts.retain(|fact| !matches!(fact.object, Object::Dispute(_)));
+            facts.push(lost_dispute(&invoice, dated(&invoice, "payment_dispute_lost_at")?)?);
+            Ok(facts)
         }
-        (_, Some("failed")) => News::AttemptFailed,
-        (_, _) => News::AwaitingPayment,
+        "credit_note.created" | "credit_note.generated" => credit_note(&object()?),
+        "credit_note.refund_failure" => failed_refund(&object()?),
+        _ if object_type == "invoice" && kind.starts_with("invoice.") => invoice(kind, &object()?, heard_at),
+        _ if object_type == "subscription" && kind.starts_with("subscription.") => subscription(kind, &object()?),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// When an object says that something happened; before everything else where it does not.
+fn dated(object: &Place, key: &str) -> Result<Instant, Malformed> {
+    Ok(object.at(key).iso_time()?.unwrap_or(Instant::NEG_INFINITY))
+}
+
+fn invoice(kind: &str, invoice: &Place, heard_at: Instant) -> Result<Vec<Fact>, Malformed> {
+    let currency = invoice.currency()?.unwrap_or_default();
+    let (total, tax) = money(invoice, &currency)?;
+    let subscriptions = subscriptions_of(invoice)?;
+    let changed_at = dated(invoice, "updated_at")?;
+    let mut attempt = Attempt::new(Provider::Lago, AttemptKind::Invoice);
+    if let Some(state) = state(kind, invoice, total)? {
+        attempt.state = Words::said(changed_at, state, None);
+    }
+    attempt.subscriptions = ids(subscriptions.iter().cloned())?;
+    attempt.cycle = cycle(invoice)?;
+    attempt.lines = lines(invoice, &currency)?;
+    if attempt.state.last() == Some(&AttemptState::Paid) {
+        let paid_at = if changed_at == Instant::NEG_INFINITY { heard_at } else { changed_at.min(heard_at) };
+        attempt.paid_at = Some(paid_at);
+        if let Some(total) = total.filter(|_| !currency.is_empty()) {
+            if Money::ZERO < tax && tax < total {
+                attempt.on_top.insert(currency.clone(), tax);
+            }
+            attempt.taken.insert(currency, total);
+        }
+    }
+    let checkout_id = marker_in_metadata(invoice)?.or_else(|| subscriptions.iter().find_map(marker_in_external_id));
+    let id = invoice.at("lago_id").required_id()?;
+    let mut facts = vec![Fact { id, checkout_id, object: Object::Attempt(attempt) }];
+    if !invoice.at("payment_dispute_lost_at").is_null() {
+        facts.push(lost_dispute(invoice, dated(invoice, "payment_dispute_lost_at")?)?);
+    }
+    Ok(facts)
+}
+
+fn state(kind: &str, invoice: &Place, total: Option<Money>) -> Result<Option<AttemptState>, Malformed> {
+    let ended = |reason: &str| Some(AttemptState::Ended(reason.to_owned()));
+    let is_overdue = kind == "invoice.payment_overdue" || invoice.at("payment_overdue").boolean()? == Some(true);
+    Ok(match (invoice.at("status").text()?, invoice.at("payment_status").text()?) {
+        (_, Some("succeeded")) if total.is_some_and(|total| total <= Money::ZERO) => Some(AttemptState::Free),
+        (_, Some("succeeded")) => Some(AttemptState::Paid),
+        (Some("voided"), _) => ended("invoice voided"),
+        _ if kind == "invoice.voided" => ended("invoice voided"),
+        _ if kind == "invoice.deleted" => ended("invoice deleted"),
+        _ if is_overdue => Some(AttemptState::Overdue),
+        (_, Some("failed")) => Some(AttemptState::Open),
+        // It is made out, and whoever has to pay may take the days that they are given.
+        (_, Some("pending")) => Some(AttemptState::Processing),
+        _ => None,
+    })
+}
+
+/// What an invoice came to after coupons, with tax, and the tax, which Lago always puts on top. Credit that the customer had
+/// was money too.
+fn money(invoice: &Place, currency: &str) -> Result<(Option<Money>, Money), Malformed> {
+    let of = |key: &str| invoice.at(key).amount(Counting::Lago, currency);
+    let credit =
+        of("credit_notes_amount_cents")?.unwrap_or_default() + of("prepaid_credit_amount_cents")?.unwrap_or_default();
+    let total = of("total_amount_cents")?.map(|total| total + credit);
+    let untaxed = of("sub_total_excluding_taxes_amount_cents")?;
+    let tax = match of("taxes_amount_cents")? {
+        Some(tax) => tax,
+        None => total.zip(untaxed).map_or(Money::ZERO, |(total, untaxed)| (total - untaxed).max(Money::ZERO)),
     };
-    Ok((reference, news))
+    Ok((total, tax))
 }
 
-/// The invoice's totals with and without tax.
-fn charge(invoice: &Place) -> Result<Charge, Malformed> {
-    let currency = invoice.currency()?;
-    let totals = invoice.integers(&["total_amount_cents", "sub_total_excluding_taxes_amount_cents"])?;
-    Ok(Charge::of(Provider::Lago, totals, currency))
+/// Where the ids of the subscriptions stand that an invoice is for. Most webhooks have them only on the fees.
+fn subscriptions_of<'a>(invoice: &Place<'a>) -> Result<Vec<Place<'a>>, Malformed> {
+    let mut places = Vec::new();
+    for subscription in invoice.at("subscriptions").elements()? {
+        places.extend([subscription.at("external_id"), subscription.at("lago_id")]);
+    }
+    for part in invoice.at("billing_periods").elements()?.into_iter().chain(invoice.at("fees").elements()?) {
+        places.extend([part.at("external_subscription_id"), part.at("lago_subscription_id")]);
+    }
+    Ok(places)
 }
 
-fn period_end(invoice: &Place) -> Result<Option<Instant>, Malformed> {
-    let ends = invoice.at("billing_periods").elements()?;
-    // Some of Lago's own examples have days that do not exist.
-    Ok(ends.iter().filter_map(|period| period.at("subscription_to_datetime").iso_time().ok().flatten()).max())
+/// Our checkout, which is the external id of its subscription.
+fn marker_in_external_id(place: &Place) -> Option<Uuid> {
+    place.name().rsplit('.').next().filter(|key| key.starts_with("external")).and_then(|_| place.uuid())
 }
 
-fn texts<const N: usize>(places: [Place; N]) -> Result<Vec<String>, Malformed> {
-    let texts: Vec<Option<&str>> = places.iter().map(Place::text).collect::<Result<_, _>>()?;
-    Ok(texts.into_iter().flatten().map(str::to_owned).collect())
+/// Our checkout in the metadata of an invoice, which only the API shows.
+fn marker_in_metadata(invoice: &Place) -> Result<Option<Uuid>, Malformed> {
+    for entry in invoice.at("metadata").elements()? {
+        if entry.at("key").text()? == Some("checkout_id")
+            && let Some(checkout_id) = entry.at("value").uuid()
+        {
+            return Ok(Some(checkout_id));
+        }
+    }
+    Ok(None)
+}
+
+/// The place of an invoice in the life of its subscription, where all of it has the same.
+fn cycle(invoice: &Place) -> Result<Option<Cycle>, Malformed> {
+    let mut cycles = BTreeSet::new();
+    for period in invoice.at("billing_periods").elements()? {
+        cycles.insert(match period.at("invoicing_reason").text()? {
+            Some("subscription_starting") => Some(Cycle::First),
+            Some("subscription_periodic") => Some(Cycle::Later),
+            Some("progressive_billing" | "in_advance_charge") => Some(Cycle::Proration),
+            _ => None,
+        });
+    }
+    let is_for_usage = invoice.at("invoice_type").text()? == Some("progressive_billing");
+    let only = cycles.first().copied().flatten().filter(|_| cycles.len() == 1);
+    Ok(if is_for_usage { Some(Cycle::Proration) } else { only })
+}
+
+/// The fees by when their period ends; those of a subscription itself pay for it, and the others for what was used.
+fn lines(invoice: &Place, currency: &str) -> Result<BTreeSet<Line>, Malformed> {
+    let mut sums: BTreeMap<Option<Instant>, Option<Money>> = BTreeMap::new();
+    let mut has_end = false;
+    for fee in invoice.at("fees").elements()? {
+        let is_of_subscription = fee.path("item.type").text()? == Some("subscription");
+        let until = if is_of_subscription { end(&fee.at("to_date")) } else { None };
+        has_end |= until.is_some();
+        let amount = fee.at("amount_cents").money(Counting::Lago, currency)?;
+        let known = sums.entry(until).or_default();
+        *known = match (*known, amount) {
+            (Some(known), Some(amount)) => Some(Money::from_cents(known.cents().saturating_add(amount.cents()))),
+            (known, amount) => known.or(amount),
+        };
+    }
+    let mut lines: BTreeSet<Line> =
+        sums.into_iter().map(|(until, amount)| Line { of: Share::default(), until, amount }).collect();
+    if !has_end {
+        let periods = invoice.at("billing_periods").elements()?;
+        let ends = periods.iter().filter_map(|period| end(&period.at("subscription_to_datetime")));
+        lines.extend(ends.map(|until| Line { of: Share::default(), until: Some(until), amount: None }));
+    }
+    Ok(lines)
+}
+
+/// The end of a period. Some of Lago's own examples have days that do not exist.
+fn end(place: &Place) -> Option<Instant> {
+    place.iso_time().ok().flatten()
+}
+
+fn lost_dispute(invoice: &Place, at: Instant) -> Result<Fact, Malformed> {
+    let invoice_id = invoice.at("lago_id").required_id()?;
+    let dispute = Dispute {
+        payments: BTreeSet::from([invoice_id.clone()]),
+        state: Words::said(at, DisputeState::Lost, None),
+        ..Dispute::default()
+    };
+    Ok(Fact { id: format!("dispute of {invoice_id}"), checkout_id: None, object: Object::Dispute(dispute) })
+}
+
+/// One more try to collect the money of an invoice has failed.
+fn tried_in_vain(error: &Place) -> Result<Vec<Fact>, Malformed> {
+    let mut attempt = Attempt::new(Provider::Lago, AttemptKind::Invoice);
+    attempt.state = Words::said(Instant::NEG_INFINITY, AttemptState::Open, None);
+    let id = error.at("lago_invoice_id").required_id()?;
+    Ok(vec![Fact { id, checkout_id: None, object: Object::Attempt(attempt) }])
+}
+
+/// A credit note is a refund as far as it pays money back. What it credits to the customer's balance is none, nor what it
+/// takes off an invoice that is not paid.
+fn credit_note(note: &Place) -> Result<Vec<Fact>, Malformed> {
+    let currency = note.currency()?;
+    let amount = note.at("refund_amount_cents").amount(Counting::Lago, currency.as_deref().unwrap_or_default())?;
+    if amount == Some(Money::ZERO) {
+        return Ok(Vec::new());
+    }
+    let state = match note.at("refund_status").text()? {
+        Some("failed") => Some(RefundState::Failed),
+        Some("pending" | "succeeded") | None => Some(RefundState::Counts),
+        Some(_) => None,
+    };
+    let at = dated(note, "updated_at")?;
+    let refund = Refund {
+        payments: ids([note.at("lago_invoice_id")])?,
+        amount,
+        currency,
+        made_at: note.at("created_at").iso_time()?,
+        state: state.map_or_else(Words::default, |state| Words::said(at, state, None)),
+    };
+    let id = note.at("lago_id").required_id()?;
+    Ok(vec![Fact { id, checkout_id: None, object: Object::Refund(refund) }])
+}
+
+fn failed_refund(error: &Place) -> Result<Vec<Fact>, Malformed> {
+    let state = Words::said(Instant::NEG_INFINITY, RefundState::Failed, None);
+    let id = error.at("lago_credit_note_id").required_id()?;
+    Ok(vec![Fact { id, checkout_id: None, object: Object::Refund(Refund { state, ..Refund::default() }) }])
+}
+
+fn subscription(kind: &str, subscription: &Place) -> Result<Vec<Fact>, Malformed> {
+    let goes_on = !subscription.at("next_plan_code").is_null();
+    let status = subscription.at("status").text()?;
+    let ended = |key: &str| Ok(SubscriptionState::Ended { at: subscription.at(key).iso_time()? });
+    let state = match (kind, status) {
+        ("subscription.terminated", _) | (_, Some("terminated")) if goes_on => SubscriptionState::Replaced,
+        ("subscription.terminated", _) | (_, Some("terminated")) => ended("terminated_at")?,
+        ("subscription.canceled", _) | (_, Some("canceled")) => ended("canceled_at")?,
+        (_, Some("active" | "pending" | "incomplete") | None) => {
+            // Bodies have no date, so that nothing could tell later that it goes on after all.
+            let will_end = !subscription.at("ending_at").is_null();
+            SubscriptionState::Running { renews: will_end.then_some(false), is_unpaid: false }
+        }
+        _ => return Ok(Vec::new()),
+    };
+    let (is_running, at) = match &state {
+        SubscriptionState::Running { .. } => (true, Instant::NEG_INFINITY),
+        SubscriptionState::Ended { at } => (false, at.unwrap_or(Instant::NEG_INFINITY)),
+        SubscriptionState::Replaced => (false, dated(subscription, "terminated_at")?),
+    };
+    let until = subscription.at("current_billing_period_ending_at").iso_time()?;
+    let until = until.filter(|_| is_running && matches!(status, Some("active") | None));
+    let end = until.map(|until| PeriodEnd { of: Share::default(), until, said_at: at, is_paid: true });
+    let object = Subscription {
+        life: subscription.at("external_id").id()?,
+        state: Words::said(at, state, None),
+        continues: !subscription.at("previous_plan_code").is_null(),
+        ends: end.into_iter().collect(),
+    };
+    let id = subscription.at("lago_id").required_id()?;
+    Ok(vec![Fact { id, checkout_id: subscription.at("external_id").uuid(), object: Object::Subscription(object) }])
 }

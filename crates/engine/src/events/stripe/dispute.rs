@@ -1,10 +1,10 @@
 //! Disputes.
 
 use super::{Told, marker};
+use crate::events::place::{Place, ids};
 use crate::json::Malformed;
 use crate::payments::dispute::{Dispute, DisputeState};
 use crate::payments::{Fact, Object};
-use crate::providers::place::{Place, ids};
 
 pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     let dispute = &told.object;

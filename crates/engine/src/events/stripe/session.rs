@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Told, amount, attempt, marker};
+use crate::events::place::{Place, ids};
 use crate::json::Malformed;
 use crate::money::Money;
 use crate::payments::attempt::{AttemptKind, AttemptState};
 use crate::payments::{Fact, Object};
-use crate::providers::place::{Place, ids};
 
 pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     let session = &told.object;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{Told, attempt, marker, refund};
+use crate::events::place::{Place, ids};
 use crate::json::Malformed;
 use crate::money::Money;
 use crate::payments::attempt::{AttemptKind, AttemptState};
 use crate::payments::refund::RefundTotal;
 use crate::payments::{Fact, Object};
-use crate::providers::place::{Place, ids};
 use crate::time::Instant;
 
 pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {

@@ -1,10 +1,10 @@
 //! Refunds.
 
 use super::{Told, marker};
+use crate::events::place::{Place, ids};
 use crate::json::Malformed;
 use crate::payments::refund::{Refund, RefundState};
 use crate::payments::{Fact, Object};
-use crate::providers::place::{Place, ids};
 
 pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     let refund = &told.object;

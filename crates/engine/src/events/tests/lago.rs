@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::events::lago::event;
 use crate::payments::Provider;
 use crate::payments::attempt::{AttemptKind, Cycle, Line, Share};
 use crate::payments::dispute::DisputeState;
 use crate::payments::refund::RefundState;
 use crate::payments::subscription::SubscriptionState;
 use crate::payments::words::Words;
-use crate::providers::lago::event;
 
 fn told(kind: &str, object_type: &str, object: Value) -> Vec<Fact> {
     let body = json!({"webhook_type": kind, "object_type": object_type, "organization_id": "o", object_type: object});

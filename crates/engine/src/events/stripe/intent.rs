@@ -1,11 +1,11 @@
 //! Payment intents.
 
 use super::{Told, attempt, marker};
+use crate::events::place::{Place, ids};
 use crate::json::Malformed;
 use crate::money::Money;
 use crate::payments::attempt::{AttemptKind, AttemptState};
 use crate::payments::{Fact, Object};
-use crate::providers::place::{Place, ids};
 
 pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     let intent = &told.object;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{Told, attempt, marker, share, signed};
 use crate::billing::BillingType;
+use crate::events::place::{Place, ids};
 use crate::json::Malformed;
 use crate::money::Money;
 use crate::payments::attempt::{AttemptKind, AttemptState, Cycle, Line, Share};
 use crate::payments::{Fact, Object};
-use crate::providers::place::{Place, ids};
 use crate::time::Instant;
 
 pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {

@@ -1,11 +1,11 @@
 //! Subscriptions.
 
 use super::{Told, marker, share};
+use crate::events::place::Place;
 use crate::json::Malformed;
 use crate::payments::attempt::Share;
 use crate::payments::subscription::{PeriodEnd, Subscription, SubscriptionState};
 use crate::payments::{Fact, Object};
-use crate::providers::place::Place;
 
 pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     let subscription = &told.object;

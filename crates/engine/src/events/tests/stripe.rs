@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::billing::BillingType;
+use crate::events::stripe::{event, objects};
 use crate::payments::attempt::{AttemptKind, Cycle, Line, Share};
 use crate::payments::dispute::DisputeState;
 use crate::payments::refund::RefundState;
 use crate::payments::subscription::{PeriodEnd, SubscriptionState};
 use crate::payments::words::Words;
-use crate::providers::stripe::{event, objects};
 
 fn published(name: &str) -> Value {
     let text = match name {
