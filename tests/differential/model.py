@@ -5,6 +5,7 @@ whole cents and percentages whole hundredths of a percent, so every quotient is 
 and carts carry their ids as lower-case UUID strings, whose order is the order of the database.
 """
 
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,9 @@ from uuid import UUID
 EXACT_SEARCH_LIMIT = 65_536
 # Section 8: what has no decimals in ISO 4217 is charged in whole ones, everything else in cents.
 WHOLE_CURRENCIES = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split()
+# Characters of no width that a paste brings along.
+RANGES_OF_INVISIBLE = ((0xAD, 0xAD), (0x180E, 0x180E), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0xFEFF, 0xFEFF))
+INVISIBLE = {chr(code) for first, last in RANGES_OF_INVISIBLE for code in range(first, last + 1)}
 REASONS = (
     "unknown",
     "inactive",
@@ -218,7 +222,7 @@ def owned_add_ons(market, user_id, at):
 def is_first_purchase(market, user_id):
     """Whether the user is known and has no earlier purchase."""
     return user_id is not None and not any(
-        row.user_id == user_id and row.status in ("completed", "disputed", "refunded") for row in market.purchases
+        row.user_id == user_id and row.status in ("pending", "completed", "disputed", "refunded") for row in market.purchases
     )
 
 
@@ -581,8 +585,9 @@ def apply_bundle(bundle, instances, amounts, unit):
 
 
 def canonical(code):
-    """upper(btrim(code)): blanks are the only characters that btrim takes off."""
-    return code.strip(" ").upper()
+    """In capitals and composed, without the blanks, control and invisible characters around it."""
+    around = "".join(char for char in set(code) if char.isspace() or unicodedata.category(char) == "Cc" or char in INVISIBLE)
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", code.strip(around) if around else code).upper())
 
 
 def find_code(market, code):
