@@ -10,7 +10,7 @@ characters: the same key with the same arguments returns the same purchases; all
 in one session.
 Returns: a row for each purchase, in the order of the cart, all with one checkout_id.
 Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long, idempotency_key_reused; 55000 empty_cart,
-price_changed, price_not_chargeable, currency_unusable, row_swallowed; 23514 promo_refused, mixed_billing; 22003
+price_changed, price_not_chargeable, currency_unusable, row_swallowed; 23514 promo_refused, already_owned, mixed_billing; 22003
 amount_out_of_range; 40001 idempotency_key_unseen; 42501 other_user.';
 ALTER FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) COST 10000 ROWS 3;
 

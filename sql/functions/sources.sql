@@ -85,6 +85,6 @@ COMMENT ON FUNCTION @extschema@.reprice_renewals(uuid) IS
 price_add_on() for the units that the user has, without a tier or a code.
 Arguments: add_on_id.
 Returns: how many amounts changed.
-Errors: 22023 null_argument; P0002 add_on_not_found; 23514 add_on_not_for_sale.';
+Errors: 22023 null_argument; P0002 add_on_not_found; 55000 add_on_not_for_sale.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -24,10 +24,7 @@ Errors: 23514 malformed_column.';
 ALTER FUNCTION @extschema@.check_feature_configuration(jsonb) COST 50;
 COMMENT ON FUNCTION @extschema@.normalized_code(text) IS
 'A promotional code as it is stored and compared, however people type it: without the blanks, control and invisible characters around it,
-in capitals by a rule that does not depend on the locale of the database, composed (NFC). A trigger of promotional_codes calls it.
-Arguments: code.
-Returns: the code; NULL for NULL.
-Errors: none.';
+in capitals by a rule that does not depend on the locale of the database, composed (NFC). A trigger of promotional_codes calls it.';
 ALTER FUNCTION @extschema@.normalized_code(text) COST 20;
 
 SET LOCAL search_path = @extschema@, pg_temp;
