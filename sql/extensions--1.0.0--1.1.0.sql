@@ -1184,7 +1184,7 @@ characters: the same key with the same arguments returns the same purchases; all
 in one session.
 Returns: a row for each purchase, in the order of the cart, all with one checkout_id.
 Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long, idempotency_key_reused; 55000 empty_cart,
-price_changed, price_not_chargeable, currency_unusable, row_swallowed; 23514 promo_refused, mixed_billing; 22003
+price_changed, price_not_chargeable, currency_unusable, row_swallowed; 23514 promo_refused, already_owned, mixed_billing; 22003
 amount_out_of_range; 40001 idempotency_key_unseen; 42501 other_user.';
 ALTER FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) COST 10000 ROWS 3;
 
@@ -2337,10 +2337,7 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'normalized_code_wrapper';
 COMMENT ON FUNCTION @extschema@.normalized_code(text) IS
 'A promotional code as it is stored and compared, however people type it: without the blanks, control and invisible characters around it,
-in capitals by a rule that does not depend on the locale of the database, composed (NFC). A trigger of promotional_codes calls it.
-Arguments: code.
-Returns: the code; NULL for NULL.
-Errors: none.';
+in capitals by a rule that does not depend on the locale of the database, composed (NFC). A trigger of promotional_codes calls it.';
 ALTER FUNCTION @extschema@.normalized_code(text) COST 20;
 
 CREATE FUNCTION @extschema@.prepare_distribution() RETURNS bigint
@@ -2669,7 +2666,7 @@ COMMENT ON FUNCTION @extschema@.reprice_renewals(uuid) IS
 price_add_on() for the units that the user has, without a tier or a code.
 Arguments: add_on_id.
 Returns: how many amounts changed.
-Errors: 22023 null_argument; P0002 add_on_not_found; 23514 add_on_not_for_sale.';
+Errors: 22023 null_argument; P0002 add_on_not_found; 55000 add_on_not_for_sale.';
 
 CREATE OR REPLACE FUNCTION @extschema@.resolve_dispute(
     "purchase_id" pg_catalog.uuid,
