@@ -96,11 +96,9 @@ impl Books {
 
     fn of(user_id: &str, life: Life, purchases: Vec<Purchase>, owned: Vec<Owned>) -> Option<Books> {
         let lines = lines_of(&purchases, life);
-        let Some(&first) =
-            lines.iter().min_by_key(|&&place| (purchases[place].records.is_none(), purchases[place].position, place))
-        else {
-            return None;
-        };
+        let &first = lines
+            .iter()
+            .min_by_key(|&&place| (purchases[place].records.is_none(), purchases[place].position, place))?;
         let mut facts = Facts::default();
         for &place in &lines {
             if let Some(records) = &purchases[place].records {
@@ -371,7 +369,7 @@ impl Books {
             .collect();
         Records {
             known: self.facts.clone(),
-            unsettled: (!unsettled.is_empty()).then(|| Value::Array(unsettled)),
+            unsettled: (!unsettled.is_empty()).then_some(Value::Array(unsettled)),
             awaited: after.awaited.map(|awaited| match awaited {
                 Awaited::Payment => "payment".to_owned(),
                 Awaited::Trial => "trial".to_owned(),

@@ -111,8 +111,11 @@ static PLACE_OF_PURCHASE: Statement<(String, Option<Uuid>, Option<String>, bool)
       WHERE p.id = $1",
 );
 
+/// Whose purchase it is, its checkout, its id, the add-on that it renews, and whether nothing is known of it yet.
+type KnownBy = (String, Option<Uuid>, Uuid, Option<String>, bool);
+
 /// Purchases that are known under one of these ids of a provider's things.
-static KNOWN_BY: Statement<(String, Option<Uuid>, Uuid, Option<String>, bool)> = Statement::new(
+static KNOWN_BY: Statement<KnownBy> = Statement::new(
     "SELECT p.user_id, p.checkout_id, p.id, (p.metadata ->> 'renewal_of'), p.facts IS NULL
        FROM @extschema@.add_on_purchases p
       WHERE p.provider_ids && $1
