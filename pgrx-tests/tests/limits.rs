@@ -277,8 +277,9 @@ fn a_cancel_ends_every_long_call() {
              UPDATE add_ons SET base_price = 1 WHERE id::text LIKE 'b0%'",
         )
         .unwrap();
-    // How much longer than it should a call may go on: a debug build works slower between two looks.
-    let patience = Duration::from_millis(if cfg!(debug_assertions) { 400 } else { 50 });
+    // How much longer than it should a call may go on. A call that does not look takes minutes; docs/reliability.md has the figures of
+    // a release build on a machine that does nothing else.
+    let patience = Duration::from_secs(5);
     let calls =
         LARGEST.iter().copied().chain(["SELECT cart_total('direct')", "SELECT length(explain_cart_text('direct'))"]);
     for call in calls {
