@@ -2322,7 +2322,7 @@ COMMENT ON FUNCTION @extschema@.normalize_currency() IS
 
 CREATE OR REPLACE FUNCTION @extschema@.normalize_promo_code() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    NEW.code := @extschema@.normalized_code(NEW.code);
+    EXECUTE format('SELECT %I.normalized_code($1)', TG_TABLE_SCHEMA) INTO NEW.code USING NEW.code;
     RETURN NEW;
 END
 $$;
@@ -2463,9 +2463,14 @@ Errors: 42501, the caller is no superuser. Whoever drops a table then gets 55000
 ALTER FUNCTION @extschema@.protect_marketplace() COST 10000;
 
 CREATE FUNCTION @extschema@.protect_redeemed_code() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    is_redeemed boolean := false;
 BEGIN
-    IF (TG_OP = 'DELETE' OR NEW.code <> OLD.code)
-       AND EXISTS (SELECT FROM @extschema@.add_on_purchases p WHERE p.promo_code = OLD.code) THEN
+    IF TG_OP = 'DELETE' OR NEW.code <> OLD.code THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I.add_on_purchases p WHERE p.promo_code = $1)', TG_TABLE_SCHEMA)
+           INTO is_redeemed USING OLD.code;
+    END IF;
+    IF is_redeemed THEN
         RAISE EXCEPTION 'promotional code "%" is carried by purchases', OLD.code
             USING ERRCODE = 'foreign_key_violation',
                   DETAIL = E'Its uses and limits are counted by its name.\ncode: code_redeemed',

@@ -31,9 +31,10 @@ CREATE TRIGGER update_add_on_features_updated_at BEFORE UPDATE ON @extschema@.ad
 CREATE TRIGGER update_promotional_codes_updated_at BEFORE UPDATE ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.set_updated_at();
 
+-- Triggers find the extension's schema by that of their table, so that they go on when it is renamed.
 CREATE FUNCTION @extschema@.normalize_promo_code() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    NEW.code := @extschema@.normalized_code(NEW.code);
+    EXECUTE format('SELECT %I.normalized_code($1)', TG_TABLE_SCHEMA) INTO NEW.code USING NEW.code;
     RETURN NEW;
 END
 $$;
@@ -45,9 +46,14 @@ CREATE TRIGGER normalize_promotional_codes_code BEFORE INSERT OR UPDATE OF code 
 
 -- With the rights of the owner: who may write codes need not be allowed to read purchases.
 CREATE FUNCTION @extschema@.protect_redeemed_code() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    is_redeemed boolean := false;
 BEGIN
-    IF (TG_OP = 'DELETE' OR NEW.code <> OLD.code)
-       AND EXISTS (SELECT FROM @extschema@.add_on_purchases p WHERE p.promo_code = OLD.code) THEN
+    IF TG_OP = 'DELETE' OR NEW.code <> OLD.code THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I.add_on_purchases p WHERE p.promo_code = $1)', TG_TABLE_SCHEMA)
+           INTO is_redeemed USING OLD.code;
+    END IF;
+    IF is_redeemed THEN
         RAISE EXCEPTION 'promotional code "%" is carried by purchases', OLD.code
             USING ERRCODE = 'foreign_key_violation',
                   DETAIL = E'Its uses and limits are counted by its name.\ncode: code_redeemed',

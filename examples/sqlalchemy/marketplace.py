@@ -273,7 +273,7 @@ class PromotionalCode(Marketplace):
     __table_args__ = (
         key("promotional_codes"),
         UniqueConstraint("code", name="promotional_codes_code_key"),
-        check("promotional_codes", "code", "code <> '' AND code = upper(btrim(code))"),
+        check("promotional_codes", "code", "code <> ''"),
         check("promotional_codes", "discount_type", "discount_type IN ('percentage', 'fixed_amount')"),
         check(
             "promotional_codes",

@@ -251,6 +251,8 @@ fn extensions_reads_and_operations() -> impl Iterator<Item = &'static str> {
         "SELECT revoke_marketplace_access('pg_monitor', 'shop')",
         "SELECT enable_user_isolation()",
         "SELECT disable_user_isolation()",
+        "UPDATE promotional_codes SET code = lower(code) || ' ' WHERE code = 'VIP2025'",
+        "SELECT checkout('renamed', promo_code => 'vip2025', tier_code => 'vip_founder') FROM add_to_cart('renamed', 'a0000000-0000-4000-8000-000000000003')",
     ];
     READS.into_iter().chain(operations)
 }

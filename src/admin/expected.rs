@@ -4,7 +4,7 @@
 use crate::pg::tables::EXPECTED;
 
 /// The files that define functions in SQL.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     include_str!("../../sql/triggers.sql"),
     include_str!("../../sql/tables/add_on_bundles.sql"),
     include_str!("../../sql/functions/adopt_tables.sql"),
@@ -17,6 +17,7 @@ const SOURCES: [&str; 12] = [
     include_str!("../../sql/functions/load_sample_catalog.sql"),
     include_str!("../../sql/functions/marketplace_status.sql"),
     include_str!("../../sql/functions/reference_tables.sql"),
+    include_str!("../../sql/functions/sources.sql"),
 ];
 
 /// An object of an installation.

@@ -218,6 +218,21 @@ impl Cache {
         }
     }
 
+    /// The contents that are for a snapshot, with room for so many bytes more. The bound is one for both: those that nobody asks for
+    /// now make way first.
+    fn contents_with_room(&mut self, which: Which, bytes: usize) -> &mut Contents {
+        let both = self.shared.bytes + self.own.bytes;
+        if both + bytes > settings::catalog_cache_bytes() {
+            match which {
+                Which::Shared => self.own = Contents::default(),
+                Which::Own => self.shared = Contents::default(),
+            }
+        }
+        let contents = self.contents(which);
+        contents.make_room(bytes);
+        contents
+    }
+
     fn may_keep(&mut self) -> bool {
         installation::catalog_is_announced() && self.sees_everything()
     }
@@ -233,10 +248,9 @@ impl Cache {
         if !self.may_keep() {
             return;
         }
-        let contents = self.contents(which);
         for offer in offers {
             let bytes = offer.size();
-            contents.make_room(bytes);
+            let contents = self.contents_with_room(which, bytes);
             contents.keep_offer(offer, bytes);
         }
     }
@@ -247,8 +261,7 @@ impl Cache {
             return;
         }
         let bytes = feature_key.len() + add_ons.iter().map(Gift::size).sum::<usize>();
-        let contents = self.contents(which);
-        contents.make_room(bytes);
+        let contents = self.contents_with_room(which, bytes);
         contents.keep_feature(feature_key, Rc::clone(add_ons), bytes);
     }
 }

@@ -80,7 +80,7 @@ async def test_one_event_stays_what_it_was_when_sent_as_text():
     connection = await asyncpg.connect()
     body = '{"id": "evt_1", "type": "customer.created", "data": {"object": {}}}'
     report = json.loads(await connection.fetchval("SELECT apply_stripe_event($1)", body))
-    assert report == {"handled": False, "action": "ignored"}
+    assert report == {"handled": False, "action": "ignored", "retry": False}
     await connection.close()
 
 

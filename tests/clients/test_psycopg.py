@@ -130,10 +130,10 @@ def test_webhooks(call):
     for changed in (True, False):
         (report,) = call("SELECT apply_stripe_event(%s)", Jsonb(event))[0]
         assert report == {
-            "handled": True, "action": "completed", "changed": changed, "user_id": "ada", "checkout_id": str(checkout),
+            "handled": True, "action": "completed", "changed": changed, "retry": False, "user_id": "ada", "checkout_id": str(checkout),
         }  # fmt: skip
     (report,) = call("SELECT apply_lago_event(%s)", Jsonb({"webhook_type": "fee.created", "object_type": "fee", "fee": {}}))[0]
-    assert report == {"handled": False, "action": "ignored"}
+    assert report == {"handled": False, "action": "ignored", "retry": False}
 
 
 def test_operations(call):

@@ -28,14 +28,18 @@ STATUS_OF_CODE = {
     "unknown_access_level": 400,
     "unknown_word": 400,
     # 23514: a rule of the business refuses.
+    "already_owned": 409,
     "draft_refused": 422,
     "illegal_transition": 409,
     "malformed_column": 422,
     "mixed_billing": 422,
+    "no_trial": 422,
     "not_payable": 422,
+    "payment_used": 409,
     "promo_refused": 422,
     "quantity_limit": 422,
     "refund_exceeds_amount": 422,
+    "trial_refused": 409,
     # 39P01 and 39P03: only a trigger may call it.
     "called_without_trigger": 400,
     "not_called_by_trigger": 400,
