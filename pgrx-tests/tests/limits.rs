@@ -290,7 +290,8 @@ fn a_cancel_ends_every_long_call() {
             let started = Instant::now();
             let outcome = session.batch_execute(call);
             let took = started.elapsed();
-            session.batch_execute("ROLLBACK").unwrap();
+            // It is under the time limit, too, and a busy machine can miss that.
+            while session.batch_execute("ROLLBACK").is_err() {}
             let is_cancelled = outcome.is_err_and(|error| error.code().is_some_and(|state| state.code() == "57014"));
             let late = took.saturating_sub(Duration::from_millis(timeout));
             println!("{call}: {timeout} ms, cancelled {is_cancelled}, {late:?} late");
