@@ -163,7 +163,8 @@ fn it_answers_as_the_function_does_whatever_the_collation_and_type_of_the_column
         )
         .unwrap();
     let planned = plan(&mut client, "SELECT has_feature(id, 'agent_platform') FROM people");
-    assert!(planned.contains("Index Cond: (((u.user_id)::text = "), "{planned}");
+    // Which versions print with more or fewer parentheses.
+    assert!(planned.replace('(', "").contains("Index Cond: u.user_id)::text = "), "{planned}");
 }
 
 #[test]

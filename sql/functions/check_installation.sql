@@ -30,7 +30,9 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
              WHERE p.pronamespace = '@extschema@'::regnamespace AND p.prosqlbody IS NULL
                AND p.prolang IN (SELECT l.oid FROM pg_language l WHERE l.lanname IN ('sql', 'plpgsql'))
     ), compared AS (
-        SELECT e.kind, e.name, e.spelled, e.definition, f.name IS NULL AS is_missing, f.state,
+        SELECT e.kind, e.name, e.spelled, e.definition,
+               e.table_oid NOT IN (SELECT unnest(x.extconfig) FROM pg_extension x WHERE x.extname = 'extensions') AS is_detached,
+               f.name IS NULL AS is_missing, f.state,
                -- A trigger that fires at other times than it should is told apart from one that does something else.
                e.kind = 'trigger' AND f.state IS NULL AND left(e.definition, 1) <> left(f.definition, 1) AS fires_otherwise,
                f.definition <> e.definition AND (e.kind <> 'trigger' OR substr(f.definition, 2) <> substr(e.definition, 2)) AS is_replaced
@@ -73,7 +75,9 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
     UNION ALL
         SELECT CASE p.kind WHEN 'index' THEN 'indexes' ELSE p.kind || 's' END,
                -- Nothing becomes wrong without an index, but slow.
-               CASE WHEN p.kind = 'index' AND p.is_missing OR p.is_replaced THEN 'warning' ELSE 'error' END,
+               -- Detached tables have lost the constraints that call our functions, and get them back when they are attached.
+               CASE WHEN p.kind = 'constraint' AND p.is_missing AND p.definition LIKE 'CHECK%@extschema@.%' AND p.is_detached THEN 'notice'
+                    WHEN p.kind = 'index' AND p.is_missing OR p.is_replaced THEN 'warning' ELSE 'error' END,
                CASE
                    WHEN p.is_missing THEN p.label || ' is missing' || coalesce('. ' || p.remedy, '')
                    WHEN p.state = 'not valid' THEN format('%s is not valid. REINDEX INDEX @extschema@.%I', p.label, p.name)
