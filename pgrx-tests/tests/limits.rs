@@ -257,7 +257,7 @@ fn measure(server: &Server, database: &str, calls: &[&str]) -> (String, i64, Dur
 
 /// `cargo test -p harness --test limits -- --ignored --nocapture` with a release build installed.
 #[test]
-#[ignore = "until payments are derived from facts, each row of a checkout is written by itself"]
+#[ignore = "it measures a release build; the suites run a debug build"]
 fn a_large_checkout_is_paid_disputed_and_refunded_within_a_second() {
     let (server, _client) = large_marketplace("payments");
     let (report, most, longest) = measure(&server, "payments", PAYMENTS);

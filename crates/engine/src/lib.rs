@@ -25,7 +25,6 @@ pub mod promotions;
 pub mod purchases;
 pub mod quote;
 pub mod quote_json;
-pub mod refunds;
 pub mod required_facts;
 pub mod rules;
 pub mod split;
