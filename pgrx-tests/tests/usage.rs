@@ -311,12 +311,13 @@ fn a_parallel_query_may_ask_of_everybody() {
     let mut client = marketplace("parallel");
     let users: Vec<String> = (0..200).map(|number| format!("user {number}")).collect();
     give(&mut client, &users, 10);
+    let force = if harness::paths::major() < 16 { "force_parallel_mode" } else { "debug_parallel_query" };
     client
-        .batch_execute(
+        .batch_execute(&format!(
             "SELECT consume_feature(u, 'credits', 3) FROM (SELECT DISTINCT user_id FROM user_add_ons) x (u);
              SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
-             SET debug_parallel_query = on",
-        )
+             SET {force} = on",
+        ))
         .unwrap();
     let sum = "SELECT sum(f.remaining) FROM user_add_ons u CROSS JOIN LATERAL feature_usage(u.user_id, 'credits') f";
     assert_eq!(text(&mut client, sum).as_deref(), Some("1400"));
