@@ -48,8 +48,8 @@ site: ## Build docs/ as a site into target/site with mdBook; SERVE=1 shows it on
 	@scripts/setup.sh site
 	@.cache/tools/bin/mdbook $(if $(SERVE),serve,build)
 
-lint: ## Check formatting, clippy, shell scripts and documentation
-	@VERSIONS=18 scripts/setup.sh build servers site deny
+lint: ## Check formatting, clippy, shell scripts, documentation and its English
+	@VERSIONS=18 scripts/setup.sh build servers site deny prose
 	@scripts/lint.sh
 
 audit: ## Check the crates by deny.toml, also for security advisories (fetched from GitHub)

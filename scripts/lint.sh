@@ -34,6 +34,8 @@ if find src crates/*/src -name '*.rs' -exec awk 'FNR == 1 { tests = 0 } /^#\[cfg
 fi
 say "the site"
 mdbook build >/dev/null 2>"$CACHE/site.log" || { cat "$CACHE/site.log" >&2; die "the documentation makes no site"; }
+say "plain English"
+"$CACHE/prose-venv/bin/python" scripts/prose.py ./*.md docs/*.md examples/*/README.md || die "say it shorter, or in plainer words"
 say "the version is the same everywhere"
 version=$(project_version)
 [ "$(grep -c "\"version\": \"$version\"" META.json)" = 2 ] || die "META.json does not say version $version"

@@ -6,6 +6,7 @@
 #   pgbouncer  the pooler that tests/clients connects through
 #   browser    Chromium, a system package, for the tests of examples/shop; without arguments only where CI is set
 #   site       the pinned mdBook, which builds the documentation as a site
+#   prose      a virtual environment with proselint, which checks the English of the documentation
 #   plots      a virtual environment that draws the results of the benchmark
 #   deny       cargo-deny, which checks the crates by deny.toml
 #   packages   what makes Debian packages and, with cargo-cyclonedx, the list of what they contain
@@ -138,6 +139,7 @@ set_up_pgxn() {
 }
 
 set_up_site() { install_crate mdbook 0.5.4; }
+set_up_prose() { make_venv "$CACHE/prose-venv" "$ROOT/scripts/prose-requirements.txt"; }
 set_up_plots() { make_venv "$CACHE/plot-venv" "$ROOT/benches/requirements.txt"; }
 
 set_up_pgbouncer() {

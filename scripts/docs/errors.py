@@ -14,12 +14,16 @@ HEAD = """# Errors
 
 Every error of the extension's functions has a SQLSTATE, a message, a DETAIL that says why, and a HINT that says what to do. The last
 line of DETAIL is `code: ...`, for programs that need more than the SQLSTATE. A call that fails has written nothing. This page is made
-by `make docs` from `src/error.rs`; words in `<angle brackets>` are filled in. Which HTTP answer fits which error is told in
-[Clients](clients.md).
+by `make docs` from `src/error.rs`; words in `<angle brackets>` are filled in. [Clients](clients.md#errors-as-http-answers) shows
+which HTTP answer fits which error.
 
-Besides these, PostgreSQL raises its own: 42501 where a role lacks a [privilege](security.md), 23505, 23503 and 23514 where a writer
-of the tables breaks a constraint, whose name the error carries (the [reference](reference.md#tables) lists them), 22P02 for text that
-is no uuid, and 40001 under `REPEATABLE READ` and `SERIALIZABLE`, after which the transaction is to be tried again.
+PostgreSQL also raises errors of its own:
+
+- 42501 where a role lacks a [privilege](security.md)
+- 23505, 23503 and 23514 where a writer of the tables breaks a constraint; the error carries the constraint's name, and the
+  [reference](reference.md#tables) lists them
+- 22P02 for text that is not a uuid
+- 40001 under `REPEATABLE READ` and `SERIALIZABLE`; run the transaction again
 
 """
 

@@ -3,7 +3,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.start_trial(text, uuid) IS
-'Gives the user an add-on for its trial_days, once for ever (semantics 5). A purchase during the trial begins at its end.
+'Gives the user an add-on for its trial_days, only once (semantics 5). A purchase during the trial begins at its end.
 Arguments: user_id, 1 to 255 characters; add_on_id.
 Returns: the add-on and when the trial ends.
 Errors: 22023 null_argument, invalid_user_id; P0002 add_on_not_found; 23514 no_trial, trial_refused; 42501 other_user.';

@@ -210,7 +210,7 @@ pub fn resume(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Begins the trial of an add-on, once for ever. Returns its end.
+/// Begins the trial of an add-on, once and never again. Returns its end.
 pub fn start_trial(user_id: &str, add_on_id: Uuid) -> Result<Option<Instant>, Error> {
     let (name, trial_days) = check_add_on(add_on_id)?;
     let Some(days) = trial_days else { return Err(Error::NoTrial { name }) };

@@ -304,7 +304,7 @@ fn uses(entry: Entry, constraint: &'static str) -> Result<u32, Refused> {
         .map_err(|_| Refused::Violation { constraint, why: format!("current_uses must not be negative: {uses}") })
 }
 
-/// NULL is for ever.
+/// NULL means without end.
 fn check_renewals(entry: Entry) -> Result<(), Refused> {
     match entry.value.is_null() || entry.integer()? >= 0 {
         true => Ok(()),

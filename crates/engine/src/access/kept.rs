@@ -15,7 +15,7 @@ pub struct Kept {
     /// Grants by hand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
-    /// The trial, of which there is only one for ever.
+    /// The trial, of which a user has only one, ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Granted>,
     /// What the host has written itself.
