@@ -1,22 +1,22 @@
 """The application and what it consists of."""
 
 import logging
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import httpx
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from starlette.middleware.sessions import SessionMiddleware
-from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
+import desk
 from provider import Provider
 
-from . import api, errors, pages, webhooks
+from . import api, failures, pages, webhooks
 from .database import Database
 from .entitlements import Entitlements
-from .payments import PaymentError, Stripe
+from .payments import Stripe
 from .settings import Settings
 
 log = logging.getLogger("shop")
@@ -28,9 +28,11 @@ PROTECTED = {"/lab/gpu": "gpu_hours", "/lab/search": "semantic_search", "/lab/ag
 def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI):
-        # Of the pooler's or the server's connections; statements are prepared, which PgBouncer keeps from 1.21 on.
-        async with asyncpg.create_pool(settings.database_url, min_size=1, max_size=10, command_timeout=10) as pool:
-            app.state.database = Database(pool)
+        async with AsyncExitStack() as pools:
+            app.state.database = Database(await pools.enter_async_context(pool(settings.database_url, 10)))
+            if settings.desk_database_url:
+                # Not the shop's: what it may do must be out of reach for whoever finds a hole in the shop.
+                app.state.desk = Database(await pools.enter_async_context(pool(settings.desk_database_url, 4)))
             yield
 
     app = FastAPI(title="Add-on shop", lifespan=lifespan)
@@ -41,13 +43,19 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(webhooks.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
-    app.add_exception_handler(asyncpg.PostgresError, errors.handle)
-    app.add_exception_handler(PaymentError, payment_failed)
+    if settings.desk_database_url:
+        desk.add_to(app)
+    failures.add_to(app)
     app.add_middleware(Entitlements, features=PROTECTED)
     # Outermost, so that everything else knows who is signed in. Cookies of other sites' forms are not sent: SameSite=Lax.
     https = settings.public_url.startswith("https:")
     app.add_middleware(SessionMiddleware, secret_key=settings.secret, same_site="lax", https_only=https)
     return app
+
+
+def pool(url: str, size: int) -> asyncpg.Pool:
+    """Of the pooler's or the server's connections; statements are prepared, which PgBouncer keeps from 1.21 on."""
+    return asyncpg.create_pool(url, min_size=1, max_size=size, command_timeout=10)
 
 
 def payments(app: FastAPI, settings: Settings) -> Stripe:
@@ -58,7 +66,3 @@ def payments(app: FastAPI, settings: Settings) -> Stripe:
     app.state.provider = Provider(app, settings.webhook_secret, settings.public_url)
     app.mount("/provider", app.state.provider.pages)
     return Stripe("sk_test_in_process", settings.public_url, httpx.ASGITransport(app.state.provider.api))
-
-
-async def payment_failed(request: Request, error: PaymentError) -> JSONResponse:
-    return errors.problem(502, str(error))

@@ -28,6 +28,11 @@ class Marketplace:
         call, values = named(function, arguments)
         return await self.connection.fetchval(f"SELECT coalesce(json_agg(row), '[]')::text FROM {call} row", *values)
 
+    async def currency(self) -> str:
+        """What prices are in. A session that has not called the extension yet does not know the setting's default."""
+        query = "SELECT coalesce(nullif(current_setting('extensions.currency', true), ''), 'USD')"
+        return await self.connection.fetchval(query)
+
 
 def named(function: str, arguments: dict[str, Any]) -> tuple[str, list[Any]]:
     given = {name: value for name, value in arguments.items() if value is not None}

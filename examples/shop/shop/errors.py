@@ -1,7 +1,6 @@
 """What the database refuses, as HTTP: one table. docs/clients.md shows it."""
 
 import asyncpg
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 #: The extension's machine codes.
@@ -123,7 +122,3 @@ def explained(error: asyncpg.PostgresError) -> JSONResponse:
         return problem(status, titles.get(status, "internal error"))
     detail = error.detail.removesuffix(f"code: {code}").strip()
     return problem(status, error.message, detail=detail, hint=error.hint, code=code)
-
-
-async def handle(request: Request, error: asyncpg.PostgresError) -> JSONResponse:
-    return explained(error)

@@ -1,7 +1,6 @@
 """The shop for people: pages made on the server, which work without scripts."""
 
 import json
-from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
@@ -10,18 +9,15 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from fastapi import APIRouter, Form, Request
-from fastapi.templating import Jinja2Templates
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from . import checkout
 from .errors import code_of
+from .face import document, go, templates_of
 from .payments import PaymentError
 
 router = APIRouter(include_in_schema=False)
-templates = Jinja2Templates(Path(__file__).parent / "templates")
 
-PERIODS = {"monthly": "a month", "annual": "a year", "one_time": "once", "usage_based": "a unit used"}
-SYMBOLS = {"USD": "$", "EUR": "\N{EURO SIGN}", "GBP": "\N{POUND SIGN}"}
 # Why a code is refused, for shoppers.
 REASONS = {
     "unknown": "there is no such code",
@@ -47,68 +43,16 @@ STEPS = {
     "promo_split": "Your code",
     "total": "To pay",
 }
-EACH = {"day": " a day", "month": " a month", "year": " a year"}
 COUNTS = {"listed", "applied", "met", "to_pay"}
 
 
-def money(amount: Decimal | str, currency: str = "USD") -> str:
-    amount = Decimal(amount)
-    symbol = SYMBOLS.get(currency)
-    return f"{symbol}{amount:,.2f}" if symbol else f"{amount:,.2f} {currency}"
-
-
-def words(key: str) -> str:
-    """gpu_hours: GPU hours"""
-    known = {"gpu": "GPU", "api": "API", "ocr": "OCR", "ai": "AI"}
-    text = " ".join(known.get(word, word) for word in key.replace("-", "_").split("_"))
-    return text[:1].upper() + text[1:]
-
-
-def limits(configuration: str | dict[str, Any] | None) -> str:
-    """{"limit": 10, "unit": "hours", "per": "month", "priority": false}: 10 hours a month, no priority"""
-    document = json.loads(configuration) if isinstance(configuration, str) else dict(configuration or {})
-    if isinstance(amount := document.pop("limit", None), int | float):
-        per = EACH.get(document.pop("per", "period"), "")
-        document = {f"{document.pop('unit', 'units')}{per}": amount} | document
-    return " \N{MIDDLE DOT} ".join(limit(key.replace("_", " "), value) for key, value in document.items())
-
-
-def limit(name: str, value: Any) -> str:
-    match value:
-        case bool():
-            return name if value else f"no {name}"
-        case int() | float():
-            for unit, sign in ((" ms", " ms"), (" percent", " %")):
-                if name.endswith(unit):
-                    return f"{name.removesuffix(unit)} {value:,}{sign}"
-            return f"{value:,} {name}"
-        case list():
-            return f"{name} {', '.join(map(str, value))}"
-    return f"{name} {value}"
-
-
-def day(at: datetime) -> str:
-    return at.strftime("%-d %b %Y")
-
-
-templates.env.filters |= {"money": money, "words": words, "limits": limits, "day": day}
-templates.env.globals |= {"PERIODS": PERIODS, "REASONS": REASONS}
+templates = templates_of(Path(__file__).parent / "templates")
+templates.env.globals["REASONS"] = REASONS
 
 
 def page(request: Request, name: str, status_code: int = 200, **context: Any) -> Response:
     shared = {"user": request.session.get("user"), "notice": request.session.pop("notice", None)}
     return templates.TemplateResponse(request, name, shared | context, status_code=status_code)
-
-
-def go(request: Request, path: str, notice: str | None = None) -> RedirectResponse:
-    if notice:
-        request.session["notice"] = notice
-    return RedirectResponse(path, 303)
-
-
-def document(text: str) -> Any:
-    """JSON of the database with its amounts as they are."""
-    return json.loads(text, parse_float=Decimal)
 
 
 @router.get("/")
@@ -121,7 +65,7 @@ async def catalog(request: Request, search: str = "", category: str = "", featur
         query = "SELECT category, count(*) FROM marketplace.add_ons WHERE is_active GROUP BY category ORDER BY category"
         categories = await marketplace.connection.fetch(query)
         owned = {row["add_on_id"] for row in await marketplace.rows("active_add_ons", user_id=user)} if user else set()
-        currency = await marketplace.connection.fetchval("SELECT current_setting('extensions.currency')")
+        currency = await marketplace.currency()
     context = {"add_ons": add_ons, "categories": categories, "owned": owned, "currency": currency}
     return page(request, "catalog.html", **context, search=search, category=category, feature_key=feature_key)
 

@@ -1,7 +1,7 @@
 """What differs from one installation to the next, from the environment."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,10 @@ class Settings:
     stripe_key: str | None = None
     #: Where shoppers reach the shop.
     public_url: str = "http://localhost:8000"
+    #: How the desk connects. Without it there is no desk.
+    desk_database_url: str | None = None
+    #: What one signs in to the desk with, by access level.
+    desk_keys: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
     def from_environment() -> "Settings":
@@ -31,4 +35,12 @@ class Settings:
             webhook_secret=os.environ.get("STRIPE_WEBHOOK_SECRET") or os.environ["SHOP_SECRET"],
             stripe_key=stripe_key,
             public_url=os.environ.get("SHOP_URL", Settings.public_url).rstrip("/"),
+            desk_database_url=os.environ.get("DESK_DATABASE_URL"),
+            desk_keys=keys(os.environ.get("DESK_KEYS", "")),
         )
+
+
+def keys(text: str) -> dict[str, str]:
+    """support=one-key,billing=another: by level. An empty key lets nobody in."""
+    pairs = (pair.partition("=")[::2] for pair in text.split(","))
+    return {level.strip(): key.strip() for level, key in pairs if key.strip()}

@@ -41,10 +41,18 @@ def database_url():
     psql("postgres", "-c", "DROP DATABASE shop_under_test WITH (FORCE)")
 
 
+def settings_for(database_url, public_url="http://shop.test"):
+    """The shop with its desk, whose keys are named as their levels."""
+    return Settings(
+        database_url=database_url, secret="cookies", webhook_secret="whsec_test", public_url=public_url,
+        desk_database_url=database_url.replace("shop_backend@", "desk_backend@"),
+        desk_keys={level: f"key of {level}" for level in ("support", "billing", "admin")},
+    )  # fmt: skip
+
+
 @pytest.fixture
 async def app(database_url):
-    settings = Settings(database_url=database_url, secret="cookies", webhook_secret="whsec_test", public_url="http://shop.test")
-    app = create_app(settings)
+    app = create_app(settings_for(database_url))
     async with app.router.lifespan_context(app):
         yield app
 
@@ -58,6 +66,7 @@ async def admin(database_url):
     problems = await connection.fetch("SELECT check_name, detail FROM check_marketplace() WHERE NOT ok")
     await connection.execute(
         """TRUNCATE cart_items, add_on_purchases, user_add_ons, pricing_rules;
+           DELETE FROM add_ons WHERE id::text NOT LIKE 'a0000000-%'; DELETE FROM promotional_codes WHERE code LIKE 'DESK%';
            UPDATE promotional_codes SET current_uses = 0; UPDATE add_on_bundles SET current_uses = 0"""
     )
     await connection.close()
@@ -66,15 +75,19 @@ async def admin(database_url):
 
 @pytest.fixture
 async def visit(app):
-    """Makes browsers: visit() of somebody who is not signed in, visit("ada") of somebody who is."""
+    """Makes browsers: visit() of somebody who is not signed in, visit("ada") of somebody who is, visit(desk="support") at the desk."""
     clients = []
 
-    async def visit(user=None):
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.test")
+    async def visit(user=None, desk=None):
+        # Errors are answers here too, and not raised.
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://shop.test")
         clients.append(client)
         if user:
             answer = await client.post("/sign-in", data={"name": user})
             assert answer.status_code == 303
+        if desk:
+            answer = await client.post("/desk/sign-in", data={"name": "sue", "key": f"key of {desk}"})
+            assert answer.headers["location"] == "/desk"
         return client
 
     yield visit

@@ -12,9 +12,9 @@ import pytest
 import uvicorn
 from playwright.sync_api import expect, sync_playwright
 from shop.app import create_app
-from shop.settings import Settings
 
-from conftest import psql
+
+from conftest import psql, settings_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -32,7 +32,7 @@ def shop(database_url):
     """The shop's address: it runs in a thread, on a free port."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    settings = Settings(database_url=database_url, secret="cookies", webhook_secret="whsec_test", public_url=url)
+    settings = settings_for(database_url, url)
     server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -1,0 +1,48 @@
+"""The pages of the desk, and what they say when the database refuses."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from fastapi import Request
+from starlette.responses import Response
+
+from shop import failures
+from shop.errors import code_of
+from shop.face import go, templates_of
+
+if TYPE_CHECKING:
+    from .staff import Desk
+
+templates = templates_of(Path(__file__).parent / "templates")
+
+# The desk's pages, each with what one must be allowed to do there.
+PLACES = {
+    "/desk": ("People", "explain_access"),
+    "/desk/payments": ("Payments", "unsettled_payments"),
+    "/desk/offers": ("Offers", "SELECT promotional_codes"),
+    "/desk/catalog": ("Catalog", "SELECT add_ons"),
+    "/desk/sales": ("Sales", "SELECT revenue_by_day"),
+    "/desk/health": ("Health", "check_marketplace"),
+}
+
+
+def page(request: Request, desk: "Desk", name: str, status_code: int = 200, **context: Any) -> Response:
+    places = {path: title for path, (title, needs) in PLACES.items() if needs in desk.may}
+    shared = {"staff": desk.staff, "may": desk.may, "places": places, "notice": request.session.pop("notice", None)}
+    return templates.TemplateResponse(request, name, shared | context, status_code=status_code)
+
+
+def refused(request: Request, back: str, error: asyncpg.PostgresError) -> Response:
+    """Back to a page that says why nothing was done, in the extension's words. Anything else is not for this page to explain."""
+    if code_of(error) is None:
+        raise error
+    return go(request, back, " ".join(filter(None, (f"Not done: {error.message}.", error.hint))))
+
+
+async def not_allowed(request: Request, error: asyncpg.InsufficientPrivilegeError) -> Response:
+    """The page that says so, to whoever is at the desk; elsewhere it is a mistake of the shop's."""
+    level = request.session.get("desk", {}).get("level")
+    if level is None or not request.url.path.startswith("/desk"):
+        return failures.answer(request, error)
+    return templates.TemplateResponse(request, "not_allowed.html", {"level": level, "refusal": error.message}, status_code=403)
