@@ -4,6 +4,7 @@
 #   servers    PostgreSQL of every supported major, or of those in VERSIONS
 #   python     a virtual environment with the clients of tests/clients, Node among them, and what the examples need
 #   pgbouncer  the pooler that tests/clients connects through
+#   monitoring postgres_exporter and promtool, which docs/monitoring is tried with
 #   browser    Chromium, a system package, for the tests of examples/shop; without arguments only where CI is set
 #   site       the pinned mdBook, which builds the documentation as a site
 #   prose      a virtual environment with proselint, which checks the English of the documentation
@@ -147,6 +148,11 @@ set_up_pgbouncer() {
   "$ROOT/scripts/fetch-pgbouncer.sh"
 }
 
+set_up_monitoring() {
+  check_platform
+  "$ROOT/scripts/fetch-monitoring.sh"
+}
+
 set_up_browser() {
   command -v chromium >/dev/null && return
   check_platform
@@ -179,4 +185,4 @@ install_node_packages() {
 }
 
 # shellcheck disable=SC2048
-for part in ${*:-build servers python pgbouncer ${CI:+browser}}; do "set_up_$part"; done
+for part in ${*:-build servers python pgbouncer monitoring ${CI:+browser}}; do "set_up_$part"; done

@@ -1687,6 +1687,87 @@ Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 2200
 explanation_too_long.';
 ALTER FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) COST 40000;
 
+CREATE FUNCTION @extschema@.explain_checkout(checkout_id uuid)
+RETURNS TABLE (step integer, stage text, add_on_id uuid, source_id uuid, source text, outcome text, base numeric, discount numeric, detail text)
+LANGUAGE c STABLE PARALLEL SAFE COST 20000 ROWS 20 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.explain_checkout(uuid) IS
+'Why a checkout cost what it cost: the quote that it was sold by, in the columns of explain_cart(). The catalog may have changed since.
+Arguments: checkout_id.
+Returns: the rows in the order of the steps; none for a checkout that does not exist or is another user''s. step, counted from 1; stage, one of
+line, rule, bundle, bundle_split, promo, promo_split, total; add_on_id, the line''s; source_id, the rule or the bundle, NULL where several
+applied together; source, its name; outcome: listed, applied or to_pay; base, the amount that it starts from, of a total what was to
+pay; discount, what it took off its line, so that the rows add up to the discount; detail, the values.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.explain_checkout_body(checkout_id uuid)
+RETURNS TABLE (step integer, stage text, add_on_id uuid, source_id uuid, source text, outcome text, base numeric, discount numeric, detail text)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    WITH purchases AS (
+        SELECT p.metadata -> 'quote' AS quote, p.metadata -> 'quote_line' AS line, p.add_on_id, p.quantity, p.amount, p.promo_code, a.name,
+               row_number() OVER (ORDER BY (p.metadata ->> 'position')::integer, p.purchased_at, p.id) AS place
+          FROM @extschema@.add_on_purchases p
+          JOIN @extschema@.add_ons a ON a.id = p.add_on_id
+         WHERE p.checkout_id = explain_checkout_body.checkout_id
+    ), lines AS (
+        SELECT p.place, p.add_on_id, coalesce(p.line ->> 'name', p.name) AS name, p.amount, p.promo_code,
+               coalesce((p.line ->> 'quantity')::integer, p.quantity) AS quantity, p.line ->> 'unit_list_price' AS unit_list_price,
+               p.line ->> 'billing_type' AS billing_type, coalesce((p.line ->> 'list_amount')::numeric, p.amount) AS list_amount,
+               (p.line ->> 'rule_discount')::numeric AS rule_discount, p.line -> 'rules' AS rules,
+               (p.line ->> 'bundle_discount')::numeric AS bundle_discount, p.line -> 'bundles' AS bundles,
+               (p.line ->> 'promo_discount')::numeric AS promo_discount
+          FROM purchases p
+    ), quote AS (
+        SELECT p.quote FROM purchases p WHERE p.quote IS NOT NULL LIMIT 1
+    ), bundles AS (
+        SELECT b.place, b.bundle ->> 'bundle_id' AS id, b.bundle ->> 'name' AS name, (b.bundle ->> 'instances')::integer AS instances,
+               (b.bundle ->> 'base')::numeric AS base, (b.bundle ->> 'discount')::numeric AS discount
+          FROM quote q CROSS JOIN LATERAL jsonb_array_elements(q.quote -> 'bundles') WITH ORDINALITY b (bundle, place)
+    ), rows (stage_number, place, stage, add_on_id, source_id, source, outcome, base, discount, detail) AS (
+        SELECT 1, l.place, 'line', l.add_on_id, NULL::text, l.name, 'listed', l.list_amount, NULL::numeric,
+               CASE WHEN l.unit_list_price IS NULL THEN format('%s units; the quote was not kept', l.quantity)
+                    ELSE format('%s x %s, %s', l.quantity, l.unit_list_price, l.billing_type) END
+          FROM lines l
+         UNION ALL
+        -- Which rule took how much was not kept where several did; together they took this.
+        SELECT 2, l.place, 'rule', l.add_on_id, CASE WHEN jsonb_array_length(l.rules) = 1 THEN l.rules ->> 0 END, 'pricing rule', 'applied',
+               l.list_amount, l.rule_discount, format('rules %s', (SELECT string_agg(r, ', ') FROM jsonb_array_elements_text(l.rules) r))
+          FROM lines l WHERE l.rule_discount > 0
+         UNION ALL
+        SELECT 3, b.place, 'bundle', NULL, b.id, b.name, 'applied', b.base, NULL, format('%s %s', CASE b.instances WHEN 1 THEN '1 instance takes off' ELSE b.instances || ' instances take off' END, b.discount)
+          FROM bundles b
+         UNION ALL
+        SELECT 4, l.place, 'bundle_split', l.add_on_id, CASE WHEN jsonb_array_length(l.bundles) = 1 THEN l.bundles ->> 0 END,
+               (SELECT string_agg(b.name, ', ' ORDER BY b.place) FROM bundles b WHERE l.bundles ? b.id), 'applied',
+               l.list_amount - l.rule_discount, l.bundle_discount, 'its part of what the bundles take off'
+          FROM lines l WHERE l.bundle_discount > 0
+         UNION ALL
+        SELECT 5, 1, 'promo', NULL, NULL, q.quote #>> '{promo,code}', 'applied', (q.quote #>> '{promo,eligible_amount}')::numeric, NULL,
+               CASE q.quote #>> '{promo,discount_type}'
+                   WHEN 'percentage' THEN format('%s %% of %s', trim_scale((q.quote #>> '{promo,discount_value}')::numeric),
+                                                 q.quote #>> '{promo,eligible_amount}')
+                   ELSE format('%s off %s', q.quote #>> '{promo,discount_value}', q.quote #>> '{promo,eligible_amount}') END
+          FROM quote q WHERE (q.quote #>> '{promo,valid}')::boolean
+         UNION ALL
+        SELECT 6, l.place, 'promo_split', l.add_on_id, NULL, l.promo_code, 'applied', l.list_amount - l.rule_discount - l.bundle_discount,
+               l.promo_discount, 'its part of what the code takes off'
+          FROM lines l WHERE l.promo_discount > 0
+         UNION ALL
+        SELECT 7, l.place, 'total', l.add_on_id, NULL, l.name, 'to_pay', l.amount, NULL, format('%s - %s', l.list_amount, l.list_amount - l.amount)
+          FROM lines l
+         UNION ALL
+        SELECT 8, 1, 'total', NULL, NULL, 'checkout', 'to_pay', sum(l.amount), NULL,
+               format('%s - %s', sum(l.list_amount), sum(l.list_amount) - sum(l.amount))
+          FROM lines l HAVING count(*) > 0
+    )
+    SELECT (row_number() OVER (ORDER BY r.stage_number, r.place))::integer, r.stage, r.add_on_id, r.source_id::uuid, r.source, r.outcome, r.base,
+           r.discount, r.detail
+      FROM rows r
+     ORDER BY r.stage_number, r.place
+$$;
+COMMENT ON FUNCTION @extschema@.explain_checkout_body(uuid) IS
+'What explain_checkout() does, which has it run as the owner of the tables where a superuser calls. Only that calls it.';
+
 CREATE FUNCTION @extschema@.export_catalog() RETURNS pg_catalog.jsonb
 STRICT STABLE SECURITY DEFINER PARALLEL SAFE
 SET search_path TO pg_catalog, pg_temp
@@ -2197,6 +2278,99 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.load_sample_catalog_body() IS
 'What load_sample_catalog() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE FUNCTION @extschema@.marketplace_metrics() RETURNS TABLE (metric text, labels jsonb, value numeric)
+LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 200000 ROWS 25 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.marketplace_metrics() IS
+'Numbers for Prometheus and other collectors. Each is found through an index or in a small table, so it can be called every few seconds.
+Arguments: none.
+Returns: rows of metric, labels and value: info, always 1, with version and currency; protected and user_isolation, 1 when they are on;
+estimated_rows by table, as VACUUM and ANALYZE counted; add_ons_on_sale; codes_nearly_used_up, active codes of which nine tenths are used, and
+codes_used_up; cart_lines_changed_last_hour; open_checkouts, which wait for their payment, oldest_open_checkout_seconds and
+open_amount by currency; subscriptions_expiring_within_week; paid_purchases_last_day and paid_amount_last_day by currency, of the last 24 hours,
+without what was refunded in full; unsettled_payments by provider and reason; waiting_for_maintenance by task, rows that
+run_maintenance() would clear away. Where there is nothing to count, a metric without labels is 0, and one with labels has no row.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.marketplace_metrics_body() RETURNS TABLE (metric text, labels jsonb, value numeric)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+BEGIN
+    RETURN QUERY
+    SELECT 'info', jsonb_build_object('version', e.extversion, 'currency', s.code), 1::numeric
+      FROM pg_extension e CROSS JOIN @extschema@.currency_setting() s WHERE e.extname = 'extensions'
+     UNION ALL
+    SELECT 'protected', '{}'::jsonb, count(*)::numeric FROM pg_event_trigger t WHERE t.evtname = 'extensions_guard'
+     UNION ALL
+    SELECT 'user_isolation', '{}'::jsonb, count(*)::numeric
+      FROM pg_policy p WHERE p.polname = 'user_isolation' AND p.polrelid = '@extschema@.user_add_ons'::regclass;
+
+    RETURN QUERY
+    SELECT 'estimated_rows', jsonb_build_object('table', c.relname), greatest(c.reltuples, 0)::numeric
+      FROM pg_class c
+     WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname IN (
+               'add_ons', 'add_on_features', 'add_on_bundles', 'pricing_rules', 'promotional_codes', 'user_add_ons',
+               'add_on_purchases', 'cart_items')
+     ORDER BY c.relname;
+
+    RETURN QUERY
+    SELECT 'add_ons_on_sale', '{}'::jsonb, count(*)::numeric FROM @extschema@.add_ons a WHERE a.is_active
+     UNION ALL
+    SELECT 'codes_nearly_used_up', '{}', count(*) FROM @extschema@.promotional_codes c
+     WHERE c.is_active AND (c.expires_at IS NULL OR c.expires_at > now())
+       AND c.current_uses >= 0.9 * c.max_uses AND c.current_uses < c.max_uses
+     UNION ALL
+    SELECT 'codes_used_up', '{}', count(*) FROM @extschema@.promotional_codes c
+     WHERE c.is_active AND (c.expires_at IS NULL OR c.expires_at > now()) AND c.current_uses >= c.max_uses
+     UNION ALL
+    SELECT 'cart_lines_changed_last_hour', '{}', count(*) FROM @extschema@.cart_items i WHERE i.added_at > now() - interval '1 hour'
+     UNION ALL
+    SELECT 'open_checkouts', '{}', count(DISTINCT coalesce(p.checkout_id, p.id))
+      FROM @extschema@.add_on_purchases p WHERE p.status = 'pending'
+     UNION ALL
+    SELECT 'oldest_open_checkout_seconds', '{}', coalesce(round(extract(epoch FROM now() - min(p.purchased_at)), 3), 0)
+      FROM @extschema@.add_on_purchases p WHERE p.status = 'pending'
+     UNION ALL
+    SELECT 'subscriptions_expiring_within_week', '{}', count(*) FROM @extschema@.user_add_ons u
+     WHERE u.status = 'active' AND u.expires_at > now() AND u.expires_at <= now() + interval '7 days';
+
+    RETURN QUERY
+    SELECT 'open_amount', jsonb_build_object('currency', p.currency), sum(p.amount)
+      FROM @extschema@.add_on_purchases p WHERE p.status = 'pending' GROUP BY p.currency ORDER BY p.currency;
+
+    RETURN QUERY
+    SELECT m.metric, jsonb_build_object('currency', paid.currency), m.value
+      FROM (SELECT p.currency, count(*)::numeric AS purchases, sum(p.amount) AS amount
+              FROM @extschema@.add_on_purchases p
+             WHERE p.status = 'completed' AND p.purchased_at > now() - interval '1 day'
+             GROUP BY p.currency) paid
+     CROSS JOIN LATERAL (VALUES ('paid_purchases_last_day', paid.purchases), ('paid_amount_last_day', paid.amount)) m (metric, value)
+     ORDER BY m.metric DESC, paid.currency;
+
+    RETURN QUERY
+    SELECT 'unsettled_payments', jsonb_build_object('provider', u.provider, 'reason', u.reason), count(*)::numeric
+      FROM @extschema@.add_on_purchases p
+     CROSS JOIN LATERAL jsonb_to_recordset(p.facts -> 'unsettled') u (provider text, reason text)
+     WHERE p.facts ? 'unsettled'
+     GROUP BY u.provider, u.reason ORDER BY u.provider, u.reason;
+
+    -- What run_maintenance() would clear away with its defaults.
+    RETURN QUERY
+    SELECT 'waiting_for_maintenance', '{"task": "abandoned_cart_items"}'::jsonb, count(*)::numeric
+      FROM @extschema@.cart_items i WHERE i.added_at < now() - interval '30 days'
+     UNION ALL
+    SELECT 'waiting_for_maintenance', '{"task": "unpaid_purchases"}', count(*)
+      FROM @extschema@.add_on_purchases p WHERE p.status = 'pending' AND p.purchased_at < now() - interval '24 hours'
+     UNION ALL
+    SELECT 'waiting_for_maintenance', '{"task": "expired_subscriptions"}', count(*)
+      FROM @extschema@.user_add_ons u WHERE u.status = 'active' AND u.expires_at <= now() AND NOT u.auto_renew
+     UNION ALL
+    SELECT 'waiting_for_maintenance', '{"task": "expired_promotional_codes"}', count(*)
+      FROM @extschema@.promotional_codes c WHERE c.is_active AND c.expires_at <= now();
+END
+$$;
+COMMENT ON FUNCTION @extschema@.marketplace_metrics_body() IS
+'What marketplace_metrics() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, value text)
 LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp

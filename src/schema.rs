@@ -87,6 +87,12 @@ extension_sql_file!(
     requires = ["views", catalog_cache_stats]
 );
 extension_sql_file!(
+    "../sql/functions/marketplace_metrics.sql",
+    name = "marketplace_metrics",
+    requires = ["tables", currency_setting]
+);
+extension_sql_file!("../sql/functions/explain_checkout.sql", name = "explain_checkout", requires = ["tables"]);
+extension_sql_file!(
     "../sql/functions/distribute_marketplace.sql",
     name = "distribute_marketplace",
     requires = ["tables", refuse_distribution, hold_user]

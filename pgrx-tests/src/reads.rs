@@ -1,7 +1,7 @@
 //! What only reads, and so has to work in a read-only transaction, in a parallel worker, and on a standby.
 
 /// Every function and view that only reads; a test looks whether a function is missing.
-pub const READS: [&str; 42] = [
+pub const READS: [&str; 44] = [
     "SELECT price_add_on('a0000000-0000-4000-8000-000000000003')",
     r#"SELECT quote('[{"add_on_id": "a0000000-0000-4000-8000-000000000003", "quantity": 1}]', 'ada', 'pro', 'launch2025')"#,
     "SELECT price_cart('ada', 'pro', 'launch2025')",
@@ -39,6 +39,8 @@ pub const READS: [&str; 42] = [
     "SELECT export_catalog()",
     "SELECT export_user('ada')",
     "SELECT * FROM marketplace_status()",
+    "SELECT * FROM marketplace_metrics()",
+    "SELECT e.* FROM add_on_purchases p CROSS JOIN LATERAL explain_checkout(p.checkout_id) e WHERE p.status = 'pending'",
     "SELECT stripe_checkout(checkout_id, 'https://shop.example/done', 'https://shop.example/cart') FROM add_on_purchases WHERE status = 'pending'",
     "SELECT * FROM explain_access('ada', 'a0000000-0000-4000-8000-000000000003')",
     "SELECT * FROM unsettled_payments()",

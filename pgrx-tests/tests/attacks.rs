@@ -426,6 +426,8 @@ const CALLS_OF_SUPERUSERS: &[&str] = &[
     "SELECT * FROM check_catalog()",
     "SELECT * FROM unknown_references()",
     "SELECT * FROM marketplace_status()",
+    "SELECT * FROM marketplace_metrics()",
+    "SELECT * FROM explain_checkout('{pending}')",
     "SELECT * FROM link_reference_tables()",
     "SELECT * FROM unlink_reference_tables()",
     "SELECT export_catalog()",

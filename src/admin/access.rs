@@ -78,6 +78,9 @@ const LEVELS: [Level; 7] = [
             "fail_checkout",
             "start_trial",
             "purchase_history",
+            "explain_checkout",
+            // It runs with the rights of its caller, and so does what it calls.
+            "explain_checkout_body",
         ],
         tables: &[("SELECT", ALL_TABLES)],
     },
@@ -88,6 +91,9 @@ const LEVELS: [Level; 7] = [
             "complete_checkout",
             "fail_checkout",
             "purchase_history",
+            "explain_checkout",
+            // It runs with the rights of its caller, and so does what it calls.
+            "explain_checkout_body",
             "refund_purchase",
             "dispute_purchase",
             "resolve_dispute",
@@ -118,6 +124,8 @@ const LEVELS: [Level; 7] = [
             "explain_cart",
             "explain_cart_text",
             "explain_checkout",
+            // It runs with the rights of its caller, and so does what it calls.
+            "explain_checkout_body",
             "validate_promo_code",
             "has_feature",
             "has_add_on",

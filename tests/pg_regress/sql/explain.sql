@@ -73,6 +73,16 @@ SELECT explain_cart_text('bob', 'free', 'hopeless', '2026-03-01 00:00+00');
 SELECT stage, outcome, detail FROM explain_cart('bob', promo_code => 'no such code', at => '2026-03-01 00:00+00') WHERE stage LIKE 'promo%';
 SELECT stage, outcome, detail FROM explain_cart('nobody', promo_code => 'half', at => '2026-03-01 00:00+00');
 
+-- What was sold keeps its reasons, whatever becomes of the catalog. MUCH takes all of 9.99.
+SELECT count(*) FROM checkout('bob', promo_code => 'much');
+DELETE FROM promotional_codes WHERE code = 'HALF';
+UPDATE add_ons SET name = 'Slides', base_price = 12 WHERE id = :presenton;
+SELECT stage, source, outcome, base, discount, detail
+  FROM (SELECT DISTINCT checkout_id FROM add_on_purchases WHERE user_id = 'bob' AND checkout_id IS NOT NULL) sold, explain_checkout(sold.checkout_id)
+ ORDER BY step;
+SELECT count(*) FROM explain_checkout('00000000-0000-4000-8000-000000000000');
+SELECT count(*) FROM explain_checkout(NULL);
+
 -- Refusals
 SELECT call, refusal.* FROM unnest(ARRAY[
     'SELECT * FROM explain_cart(NULL)',
