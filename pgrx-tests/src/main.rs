@@ -1,8 +1,8 @@
 //! Runs every suite on every given PostgreSQL and prints a table of what came out: `harness 15 16 17 18`.
 //!
 //! One thread builds the extension for one version after the other, as Cargo does one thing at a time in a folder. Others run
-//! the suites of versions that are built, [`VERSIONS_AT_ONCE`] at a time: suites wait more than they compute. Suites that need the
-//! machine alone come last, one by one.
+//! the suites of versions that are built, [`SUITES_AT_ONCE`] at a time whatever their version: suites wait more than they compute, and
+//! each has servers of its own. Suites that need the machine alone come last, one by one.
 
 mod outcome;
 mod suites;
@@ -16,7 +16,7 @@ use harness::paths;
 use outcome::Outcome;
 use suites::Suite;
 
-const VERSIONS_AT_ONCE: usize = 2;
+const SUITES_AT_ONCE: usize = 3;
 
 /// It knows no PostgreSQL and is tested once.
 const ENGINE: &str = "engine";
@@ -77,27 +77,23 @@ fn main() -> ExitCode {
 }
 
 fn run(suites: &[Suite], majors: &[u32], table: &Table) {
-    let (sender, built) = mpsc::channel();
-    let built = Mutex::new(built);
+    let (sender, ready) = mpsc::channel();
+    let ready = Mutex::new(ready);
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for &major in majors {
-                let pg_config = paths::programs(major).join("pg_config");
-                table.add(INSIDE, major, suites::cargo(&["pgrx", "test", &format!("pg{major}")]));
-                let install = suites::cargo(&["pgrx", "install", "--pg-config", &pg_config.to_string_lossy()]);
-                if table.add(BUILD, major, install) {
-                    sender.send(major).expect("somebody listens");
+                if build(major, table) {
+                    let together = suites.iter().filter(|suite| !suite.is_alone);
+                    together.for_each(|suite| sender.send((suite, major)).expect("somebody listens"));
                 }
             }
             table.add(ENGINE, 0, suites::cargo(&["test", "--package", "engine"]));
         });
-        for _ in 0..VERSIONS_AT_ONCE {
+        for _ in 0..SUITES_AT_ONCE {
             scope.spawn(|| {
-                let next = || built.lock().expect("no thread panics").recv();
-                while let Ok(major) = next() {
-                    for suite in suites.iter().filter(|suite| !suite.is_alone) {
-                        table.add(&suite.name, major, suite.command(major));
-                    }
+                let next = || ready.lock().expect("no thread panics").recv();
+                while let Ok((suite, major)) = next() {
+                    table.add(&suite.name, major, suite.command(major));
                 }
             });
         }
@@ -107,4 +103,11 @@ fn run(suites: &[Suite], majors: &[u32], table: &Table) {
             table.add(&suite.name, major, suite.command(major));
         }
     }
+}
+
+/// Runs the tests inside a server and installs the extension: whether the suites can run.
+fn build(major: u32, table: &Table) -> bool {
+    let pg_config = paths::programs(major).join("pg_config");
+    table.add(INSIDE, major, suites::cargo(&["pgrx", "test", &format!("pg{major}")]));
+    table.add(BUILD, major, suites::cargo(&["pgrx", "install", "--pg-config", &pg_config.to_string_lossy()]))
 }

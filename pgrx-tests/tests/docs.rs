@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Seek, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use harness::page::{Reader, pages};
-use harness::{Server, markdown, paths};
+use harness::{NEWEST, Server, markdown, paths};
 
 /// Made by scripts/docs, which runs their examples.
 const GENERATED: [&str; 3] = ["docs/reference.md", "docs/schema.md", "docs/errors.md"];
-
-/// psql and the catalog show things in other ways on other versions, so that the pages are those of the newest.
-const NEWEST: u32 = 18;
 
 fn follow(name: &str, page: &str) -> Vec<String> {
     Reader::new().follow(page).into_iter().map(|difference| format!("{name}, {difference}")).collect()
@@ -29,7 +27,11 @@ fn the_readme_prints_what_it_says() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-/// DOCS_PAGE=cookbook.md runs one page alone.
+/// How many pages are followed at a time: a reader waits for programs to start more than anything computes.
+const READERS: usize = 4;
+
+/// DOCS_PAGE=cookbook.md runs one page alone. psql and the catalog show things in other ways on other versions, so that the pages are
+/// those of the newest.
 #[test]
 fn every_block_of_every_page_does_what_the_page_says() {
     if paths::major() != NEWEST {
@@ -40,10 +42,14 @@ fn every_block_of_every_page_does_what_the_page_says() {
         let is_followed_elsewhere = GENERATED.contains(&name.as_str()) || page.contains("\n<!-- no-run: ");
         name.starts_with("docs/") && name.ends_with(&only) && !is_followed_elsewhere
     };
-    let mut differences = Vec::new();
-    for (name, page) in pages().iter().filter(is_wanted) {
-        differences.extend(follow(name, page));
-    }
+    let pages = pages();
+    let waiting = Mutex::new(pages.iter().filter(is_wanted));
+    let next = || waiting.lock().unwrap().next();
+    let read = || std::iter::from_fn(next).flat_map(|(name, page)| follow(name, page)).collect::<Vec<_>>();
+    let differences: Vec<String> = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(read)).collect();
+        readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect()
+    });
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 

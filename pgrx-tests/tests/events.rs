@@ -1,6 +1,6 @@
 //! Payment events as the providers send them: once, twice, late, and in every order.
 
-use harness::{marketplace, paths, refusal, text};
+use harness::{marketplace, paths, refusal, rounds, text};
 use postgres::Client;
 use serde_json::{Value, json};
 
@@ -259,7 +259,9 @@ fn the_order_and_number_of_deliveries_leaves_the_same_state() {
     client.batch_execute("BEGIN; SAVEPOINT before").unwrap();
     for (name, events, status) in lives(&checkout).into_iter().chain(lagos_lives(&checkout)) {
         let mut expected: Option<String> = None;
-        for order in permutations(events.len()) {
+        let orders = permutations(events.len());
+        let step = orders.len() / rounds(orders.len());
+        for order in orders.into_iter().step_by(step) {
             for repeated in [false, true] {
                 let mut deliveries: Vec<&(String, Value)> = order.iter().map(|&position| &events[position]).collect();
                 if repeated {

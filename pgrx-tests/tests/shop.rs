@@ -1,9 +1,7 @@
 //! Runs the tests of examples/shop, in a browser too on the newest version: pages do not depend on it.
 
-use harness::paths;
 use harness::python::pytest;
-
-const NEWEST: u32 = 18;
+use harness::{NEWEST, paths};
 
 #[test]
 fn shop() {

@@ -3,11 +3,11 @@
 use std::fs;
 
 use harness::reads::READS;
-use harness::{marketplace, text};
+use harness::{marketplace, rounds, text};
 use postgres::Client;
 
 /// How often each read is called; a million with `MEMORY_CALLS=1000000`.
-const CALLS: u32 = 4_000;
+const CALLS: usize = 4_000;
 
 /// What may be found by chance, in bytes.
 const SLACK: i64 = 1 << 17;
@@ -29,7 +29,7 @@ fn memory(client: &mut Client) -> (i64, i64) {
 }
 
 /// Calls a read many times, in one transaction or in one each.
-fn call(client: &mut Client, read: &str, times: u32, commit: bool) {
+fn call(client: &mut Client, read: &str, times: usize, commit: bool) {
     let query = read.replace('\'', "''");
     let end = if commit { "COMMIT;" } else { "" };
     // As SELECT in a cursor loop would do it: everything is fetched.
@@ -41,7 +41,7 @@ fn call(client: &mut Client, read: &str, times: u32, commit: bool) {
 
 #[test]
 fn reading_again_and_again_takes_no_more_memory() {
-    let calls: u32 = std::env::var("MEMORY_CALLS").map_or(CALLS, |calls| calls.parse().unwrap());
+    let calls = std::env::var("MEMORY_CALLS").map_or_else(|_| rounds(CALLS), |calls| calls.parse().unwrap());
     let mut client = marketplace("memory");
     client
         .batch_execute(

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use harness::error::ERRORS;
-use harness::{Server, invariants, marketplace, text};
+use harness::{Server, invariants, marketplace, rounds, text};
 use postgres::Client;
 
 use values::value;
@@ -126,7 +126,7 @@ fn outcome(client: &mut Client, call: &str, is_internal: bool) -> (String, Optio
 #[test]
 fn random_arguments_are_answered_or_refused() {
     let seed: u64 = std::env::var("FUZZ_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
-    let calls: usize = std::env::var("FUZZ_CALLS").map_or(CALLS, |calls| calls.parse().unwrap());
+    let calls: usize = std::env::var("FUZZ_CALLS").map_or_else(|_| rounds(CALLS), |calls| calls.parse().unwrap());
     println!("FUZZ_SEED={seed} FUZZ_CALLS={calls}");
     let mut random = Rng::with_seed(seed);
     let mut client = marketplace("fuzz");
