@@ -7,10 +7,10 @@ use harness::{marketplace, rounds, text};
 use postgres::Client;
 
 /// How often each read is called; a million with `MEMORY_CALLS=1000000`.
-const CALLS: usize = 4_000;
+const CALLS: usize = 2_000;
 
 /// What may be found by chance, in bytes.
-const SLACK: i64 = 1 << 17;
+const SLACK: i64 = 1 << 16;
 
 /// The allocator keeps some of what was used once, until it has enough. A leak grows in every round.
 const ROUNDS: usize = 5;
