@@ -68,7 +68,7 @@ SELECT reply -> 'action' AS action, reply -> 'changed' AS changed FROM apply_str
 \echo '── May ada use GPU hours now? Since the event was applied ──────────────────────────────────────────────────'
 \echo
 SELECT has_feature('ada', 'gpu_hours'), feature_configuration('ada', 'gpu_hours');
-SELECT name, expires_at::date - purchased_at::date AS days FROM active_add_ons('ada');
+SELECT name, quantity, expires_at::date - purchased_at::date AS days FROM active_add_ons('ada');
 
 \echo
 \echo '── Bolt gives ten hours a month: used to the limit, and one given back. A job that reports twice counts once ──'
@@ -81,10 +81,20 @@ SELECT allowed, used, remaining, granted FROM release_feature('ada', 'gpu_hours'
 SELECT feature_key, granted, used, remaining, resets_at::date - now()::date AS resets_in_days FROM feature_usage('ada');
 
 \echo
+\echo '── Two units of Vector Search give twice as many vectors, and not one more ─────────────────────────────────'
+\echo
+SELECT allowed, used, remaining, granted FROM consume_feature('ada', 'vector_database', 2000000);
+SELECT allowed, used, remaining, granted FROM consume_feature('ada', 'vector_database', 1);
+
+\echo
 \echo '── A renewal pays for the next month. When that comes, ten hours are there again: no job resets anything ────'
 \echo
+SELECT name, due_at::date - now()::date AS due_in_days, amount FROM upcoming_renewals('ada', now() + interval '2 months') JOIN add_ons a ON a.id = add_on_id;
 BEGIN;
 SELECT renew_add_on('ada', id, stripe_payment_id => 'pi_2') > now() + interval '1 month' AS renewed FROM add_ons WHERE name = 'Bolt';
+SELECT source, valid_from::date - now()::date AS from_day, valid_until::date - now()::date AS until_day, live, split_part(detail, ' at ', 1) AS detail
+  FROM add_ons a, explain_access('ada', a.id) WHERE name = 'Bolt';
+SELECT currency, subscriptions, new, renewed, churned, mrr FROM recurring_revenue;
 SELECT granted, used, remaining FROM feature_usage('ada', 'gpu_hours', now() + interval '1 month 1 hour');
 ROLLBACK;
 

@@ -18,6 +18,7 @@ ALTER TABLE @extschema@.user_add_ons
     ADD COLUMN sources jsonb,
     ADD COLUMN usage jsonb,
     ADD COLUMN usage_keys bytea,
+    ADD COLUMN paid_periods jsonb,
     SET (fillfactor = 85),
     ADD CONSTRAINT user_add_ons_quantity_check CHECK (quantity > 0),
     ADD CONSTRAINT user_add_ons_renewal_amount_check CHECK (renewal_amount >= 0);
@@ -50,8 +51,58 @@ SELECT day, sum(open_carts) AS open_carts, sum(checkouts) AS checkouts, count(*)
   FROM steps
  GROUP BY day;
 
+CREATE VIEW @extschema@.recurring_revenue AS
+WITH paid AS (
+    SELECT p.user_id, p.add_on_id, p.currency, p.amount / m.months AS value, timezone('UTC', p.subscription_ends_at) AS until,
+           greatest(timezone('UTC', p.purchased_at), timezone('UTC', p.subscription_ends_at) - m.months * interval '1 month') AS since
+      FROM @extschema@.add_on_purchases p
+      JOIN @extschema@.add_ons a ON a.id = p.add_on_id
+     CROSS JOIN LATERAL (
+            SELECT coalesce((p.paid #>> '{period,months}')::integer,
+                            CASE coalesce(p.metadata #>> '{quote_line,billing_type}', a.billing_type)
+                                WHEN 'monthly' THEN 1 WHEN 'annual' THEN 12 END) AS months) m
+     WHERE p.status = 'completed' AND m.months > 0 AND isfinite(p.subscription_ends_at)
+), periods AS (
+    SELECT user_id, add_on_id, currency, value, until,
+           greatest(since, lag(until) OVER (PARTITION BY user_id, add_on_id, currency ORDER BY until, since)) AS since
+      FROM paid
+), counted AS (
+    SELECT currency, value, since, until, lag(value) OVER of_one AS value_before,
+           coalesce(since <= lag(until) OVER of_one + interval '3 days', false) AS is_renewal,
+           coalesce(lead(since) OVER of_one <= until + interval '3 days', false) AS is_renewed
+      FROM periods
+     WHERE since < until AND since <= timezone('UTC', now())
+    WINDOW of_one AS (PARTITION BY user_id, add_on_id, currency ORDER BY since)
+), changes AS (
+    SELECT currency, date_trunc('month', since) AS month, CASE WHEN is_renewal THEN 0 ELSE 1 END AS subscriptions,
+           CASE WHEN is_renewal THEN 0 ELSE value END AS new, CASE WHEN is_renewal THEN value ELSE 0 END AS renewed,
+           CASE WHEN is_renewal THEN value - value_before ELSE 0 END AS changed, 0 AS churned
+      FROM counted
+     UNION ALL
+    SELECT currency, date_trunc('month', until), -1, 0, 0, 0, value
+      FROM counted
+     WHERE NOT is_renewed AND until <= timezone('UTC', now())
+), months AS (
+    SELECT first.currency, month.month
+      FROM (SELECT currency, min(month) AS month FROM changes GROUP BY currency) first
+     CROSS JOIN LATERAL generate_series(first.month, timezone('UTC', now()), interval '1 month') month (month)
+), sums AS (
+    SELECT currency, month, sum(subscriptions) AS subscriptions, sum(new) AS new, sum(renewed) AS renewed, sum(changed) AS changed,
+           sum(churned) AS churned
+      FROM changes
+     GROUP BY currency, month
+)
+SELECT m.month::date AS month, m.currency, (sum(coalesce(s.subscriptions, 0)) OVER until_then)::bigint AS subscriptions,
+       round(coalesce(s.new, 0), 2) AS new, round(coalesce(s.renewed, 0), 2) AS renewed, round(coalesce(s.changed, 0), 2) AS changed,
+       round(coalesce(s.churned, 0), 2) AS churned,
+       round(sum(coalesce(s.new, 0) + coalesce(s.changed, 0) - coalesce(s.churned, 0)) OVER until_then, 2) AS mrr
+  FROM months m
+  LEFT JOIN sums s ON s.currency = m.currency AND s.month = m.month
+WINDOW until_then AS (PARTITION BY m.currency ORDER BY m.month);
+
 ALTER VIEW @extschema@.subscriptions_expiring_soon SET (security_invoker = true);
 
+DROP FUNCTION @extschema@.active_add_ons(text, timestamptz);
 DROP FUNCTION @extschema@.check_marketplace();
 DROP FUNCTION @extschema@.fail_checkout(uuid, text);
 DROP FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval);
@@ -2834,7 +2885,11 @@ DECLARE
     changed bigint;
 BEGIN
     UPDATE @extschema@.user_add_ons u
-       SET renewal_amount = priced.amount, updated_at = now()
+       SET renewal_amount = priced.amount, updated_at = now(),
+           -- The amount is no longer that of the purchase, and stays when the purchase's code runs out.
+           sources = CASE WHEN u.sources ? 'priced_by'
+                          THEN jsonb_set(u.sources, '{priced_by}', to_jsonb(split_part(u.sources ->> 'priced_by', ' ', 1) || ' repriced'))
+                          ELSE u.sources END
       FROM (SELECT q.quantity, @extschema@.price_add_on(reprice_renewals.add_on_id, q.quantity) AS amount
               FROM (SELECT DISTINCT o.quantity FROM @extschema@.user_add_ons o
                      WHERE o.add_on_id = reprice_renewals.add_on_id AND o.renewal_amount IS NOT NULL) q) priced
@@ -3072,6 +3127,33 @@ Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 235
 refuses; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_promo_code(jsonb, text, timestamptz) COST 20000000 ROWS 100000;
+
+CREATE FUNCTION @extschema@.simulate_renewals(
+    "add_on_id" pg_catalog.uuid,
+    "base_price" pg_catalog.numeric DEFAULT NULL,
+    "rule" pg_catalog.jsonb DEFAULT NULL,
+    "replaces" pg_catalog.uuid DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "user_id" pg_catalog.text,
+    "due_at" pg_catalog.timestamptz,
+    "amount_before" pg_catalog.numeric,
+    "amount_after" pg_catalog.numeric
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'simulate_renewals_wrapper';
+COMMENT ON FUNCTION @extschema@.simulate_renewals(uuid, numeric, jsonb, uuid, timestamptz) IS
+'Whose renewal would cost something else if an add-on had other prices and reprice_renewals() were called. Nothing is written. Without
+another price or rule it says what reprice_renewals() would change now.
+Arguments: add_on_id; base_price, what the add-on would cost, NULL for what it costs; rule, a pricing rule of the add-on that would be
+added, an object with the columns of pricing_rules as keys, of which add_on_id is required and the others have the defaults of the table;
+replaces, the id of the rule whose place it takes, or which is dropped if rule is NULL; at, when it would be priced.
+Returns: a row for each renewal whose amount would change, in no particular order: user_id; due_at, when the period ends; amount_before,
+as it is locked; amount_after.
+Errors: 22023 null_argument, malformed_argument, invalid_amount; 22007, a time that is none; 23514 draft_refused, what a constraint of the
+table refuses; P0002 add_on_not_found, replaced_not_found; 55000 add_on_not_for_sale, price_not_chargeable, currency_unusable; 22003
+amount_out_of_range; 54000 document_too_large, document_too_costly, catalog_too_large, value_too_large.';
+ALTER FUNCTION @extschema@.simulate_renewals(uuid, numeric, jsonb, uuid, timestamptz) COST 1000000 ROWS 1000;
 
 CREATE FUNCTION @extschema@.start_trial(
     "user_id" pg_catalog.text,
@@ -3348,11 +3430,11 @@ ALTER FUNCTION @extschema@.has_feature(text, text, timestamptz) COST 100;
 
 CREATE OR REPLACE FUNCTION @extschema@.active_add_ons(user_id text, at timestamptz DEFAULT now())
 RETURNS TABLE (
-    add_on_id uuid, name text, category text, purchased_at timestamptz, expires_at timestamptz, auto_renew boolean
+    add_on_id uuid, name text, category text, purchased_at timestamptz, expires_at timestamptz, auto_renew boolean, quantity integer
 )
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 10
 BEGIN ATOMIC
-    SELECT u.add_on_id, a.name::text, a.category::text, u.purchased_at, u.expires_at, u.auto_renew
+    SELECT u.add_on_id, a.name::text, a.category::text, u.purchased_at, u.expires_at, u.auto_renew, u.quantity
       FROM @extschema@.user_add_ons u
       JOIN @extschema@.add_ons a ON a.id = u.add_on_id
      WHERE u.user_id = active_add_ons.user_id
@@ -3364,7 +3446,7 @@ END;
 COMMENT ON FUNCTION @extschema@.active_add_ons(text, timestamptz) IS
 'The add-ons that the user owns, the most recently purchased first (semantics 5).
 Arguments: user_id; at.
-Returns: a row for each add-on, also for those no longer sold.
+Returns: a row for each add-on, also for those no longer sold; quantity, the units that the user has of it.
 Errors: none.';
 
 CREATE FUNCTION @extschema@.distribution_preparations() RETURNS SETOF text
@@ -3520,6 +3602,17 @@ COMMENT ON COLUMN @extschema@.promotional_codes.code IS
 that a purchase carries is neither renamed nor deleted.';
 COMMENT ON COLUMN @extschema@.promotional_codes.renewals IS
 'To how many renewals it applies besides the first payment; NULL for all.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.changed IS 'How much more that is than before their renewal, or less where it is negative.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.churned IS 'What those that ended in the month were worth a month.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.currency IS 'The currency of the amounts.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.month IS 'The first day of the month, in UTC.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.mrr IS 'What those that run at the end of the month, or now, are worth a month.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.new IS 'What those that began in the month are worth a month.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.renewed IS 'What those that were renewed in the month are worth a month since.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.subscriptions IS 'How many run at the end of the month, or now in the current one.';
+COMMENT ON COLUMN @extschema@.user_add_ons.paid_periods IS
+'The paid periods that have not ended, in which usage is counted, where they do not follow from purchased_at, expires_at and how the add-on is
+charged: a year of what is sold by the month, a month behind a trial that ended on the 31st; kept by the functions.';
 COMMENT ON COLUMN @extschema@.user_add_ons.quantity IS
 'Units: as many as the live purchase with the most units bought; those of usage_based add-ons add up.';
 COMMENT ON COLUMN @extschema@.user_add_ons.renewal_amount IS
@@ -3545,6 +3638,13 @@ COMMENT ON TRIGGER protect_promotional_codes_code ON @extschema@.promotional_cod
 COMMENT ON VIEW @extschema@.cart_conversion IS
 'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, one that was not on the day
 of its latest addition.';
+COMMENT ON VIEW @extschema@.recurring_revenue IS
+'Monthly recurring revenue (MRR), by month in UTC and currency, up to the current month. What counts are paid periods of purchases that
+are completed, with an end: a period is worth what was paid for it, by the month, so that a year counts a twelfth of its amount in each
+month. A subscription is what a user has of one add-on in one currency. A period that begins at most three days after the one before has
+ended renews it; otherwise it is new. A subscription churns in the month in which its last period ends, and counts as new if it is paid for
+again later. So MRR is that of the month before, plus new, plus changed, less churned. Refunds in full and disputes take a period out of
+every month, as though it had not been paid; refunds in part change nothing. Amounts are rounded to two places when they have been added up.';
 COMMENT ON VIEW @extschema@.subscriptions_expiring_soon IS
 'Active add-ons whose access ends within seven days. It shows users, so it is read with the rights of whoever reads it.';
 -- The end of every installation and every update. Nobody may call anything before grant_marketplace_access(), whatever ALTER DEFAULT

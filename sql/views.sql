@@ -102,6 +102,71 @@ COMMENT ON COLUMN @extschema@.cart_conversion.failed_checkouts IS 'How many fail
 COMMENT ON COLUMN @extschema@.cart_conversion.paid_checkouts IS 'How many were paid, also if paid back since.';
 COMMENT ON COLUMN @extschema@.cart_conversion.conversion_percent IS 'Paid checkouts in percent of carts, open or checked out.';
 
+CREATE VIEW @extschema@.recurring_revenue AS
+WITH paid AS (
+    SELECT p.user_id, p.add_on_id, p.currency, p.amount / m.months AS value, timezone('UTC', p.subscription_ends_at) AS until,
+           greatest(timezone('UTC', p.purchased_at), timezone('UTC', p.subscription_ends_at) - m.months * interval '1 month') AS since
+      FROM @extschema@.add_on_purchases p
+      JOIN @extschema@.add_ons a ON a.id = p.add_on_id
+     CROSS JOIN LATERAL (
+            SELECT coalesce((p.paid #>> '{period,months}')::integer,
+                            CASE coalesce(p.metadata #>> '{quote_line,billing_type}', a.billing_type)
+                                WHEN 'monthly' THEN 1 WHEN 'annual' THEN 12 END) AS months) m
+     WHERE p.status = 'completed' AND m.months > 0 AND isfinite(p.subscription_ends_at)
+), periods AS (
+    SELECT user_id, add_on_id, currency, value, until,
+           greatest(since, lag(until) OVER (PARTITION BY user_id, add_on_id, currency ORDER BY until, since)) AS since
+      FROM paid
+), counted AS (
+    SELECT currency, value, since, until, lag(value) OVER of_one AS value_before,
+           coalesce(since <= lag(until) OVER of_one + interval '3 days', false) AS is_renewal,
+           coalesce(lead(since) OVER of_one <= until + interval '3 days', false) AS is_renewed
+      FROM periods
+     WHERE since < until AND since <= timezone('UTC', now())
+    WINDOW of_one AS (PARTITION BY user_id, add_on_id, currency ORDER BY since)
+), changes AS (
+    SELECT currency, date_trunc('month', since) AS month, CASE WHEN is_renewal THEN 0 ELSE 1 END AS subscriptions,
+           CASE WHEN is_renewal THEN 0 ELSE value END AS new, CASE WHEN is_renewal THEN value ELSE 0 END AS renewed,
+           CASE WHEN is_renewal THEN value - value_before ELSE 0 END AS changed, 0 AS churned
+      FROM counted
+     UNION ALL
+    SELECT currency, date_trunc('month', until), -1, 0, 0, 0, value
+      FROM counted
+     WHERE NOT is_renewed AND until <= timezone('UTC', now())
+), months AS (
+    SELECT first.currency, month.month
+      FROM (SELECT currency, min(month) AS month FROM changes GROUP BY currency) first
+     CROSS JOIN LATERAL generate_series(first.month, timezone('UTC', now()), interval '1 month') month (month)
+), sums AS (
+    SELECT currency, month, sum(subscriptions) AS subscriptions, sum(new) AS new, sum(renewed) AS renewed, sum(changed) AS changed,
+           sum(churned) AS churned
+      FROM changes
+     GROUP BY currency, month
+)
+SELECT m.month::date AS month, m.currency, (sum(coalesce(s.subscriptions, 0)) OVER until_then)::bigint AS subscriptions,
+       round(coalesce(s.new, 0), 2) AS new, round(coalesce(s.renewed, 0), 2) AS renewed, round(coalesce(s.changed, 0), 2) AS changed,
+       round(coalesce(s.churned, 0), 2) AS churned,
+       round(sum(coalesce(s.new, 0) + coalesce(s.changed, 0) - coalesce(s.churned, 0)) OVER until_then, 2) AS mrr
+  FROM months m
+  LEFT JOIN sums s ON s.currency = m.currency AND s.month = m.month
+WINDOW until_then AS (PARTITION BY m.currency ORDER BY m.month);
+
+COMMENT ON VIEW @extschema@.recurring_revenue IS
+'Monthly recurring revenue (MRR), by month in UTC and currency, up to the current month. What counts are paid periods of purchases that
+are completed, with an end: a period is worth what was paid for it, by the month, so that a year counts a twelfth of its amount in each
+month. A subscription is what a user has of one add-on in one currency. A period that begins at most three days after the one before has
+ended renews it; otherwise it is new. A subscription churns in the month in which its last period ends, and counts as new if it is paid for
+again later. So MRR is that of the month before, plus new, plus changed, less churned. Refunds in full and disputes take a period out of
+every month, as though it had not been paid; refunds in part change nothing. Amounts are rounded to two places when they have been added up.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.month IS 'The first day of the month, in UTC.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.currency IS 'The currency of the amounts.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.subscriptions IS 'How many run at the end of the month, or now in the current one.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.new IS 'What those that began in the month are worth a month.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.renewed IS 'What those that were renewed in the month are worth a month since.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.changed IS 'How much more that is than before their renewal, or less where it is negative.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.churned IS 'What those that ended in the month were worth a month.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.mrr IS 'What those that run at the end of the month, or now, are worth a month.';
+
 CREATE VIEW @extschema@.subscriptions_expiring_soon WITH (security_invoker = true) AS
 SELECT u.user_id, u.add_on_id, a.name, u.expires_at, u.auto_renew, u.expires_at - now() AS remaining
   FROM @extschema@.user_add_ons u

@@ -1,7 +1,7 @@
 //! What only reads, and so has to work in a read-only transaction, in a parallel worker, and on a standby.
 
 /// Every function and view that only reads; a test looks whether a function is missing.
-pub const READS: [&str; 44] = [
+pub const READS: [&str; 45] = [
     "SELECT price_add_on('a0000000-0000-4000-8000-000000000003')",
     r#"SELECT quote('[{"add_on_id": "a0000000-0000-4000-8000-000000000003", "quantity": 1}]', 'ada', 'pro', 'launch2025')"#,
     "SELECT price_cart('ada', 'pro', 'launch2025')",
@@ -12,6 +12,7 @@ pub const READS: [&str; 44] = [
     r#"SELECT * FROM simulate_pricing_rule('{"add_on_id": "a0000000-0000-4000-8000-000000000003", "discount_percent": 5}')"#,
     r#"SELECT * FROM simulate_bundle('{"add_on_ids": ["a0000000-0000-4000-8000-000000000003", "a0000000-0000-4000-8000-000000000004"]}')"#,
     r#"SELECT * FROM simulate_promo_code('{"code": "new", "discount_type": "percentage", "discount_value": 5}')"#,
+    "SELECT * FROM simulate_renewals('a0000000-0000-4000-8000-000000000003', 24.99)",
     "SELECT * FROM validate_promo_code('launch2025', 'ada')",
     "SELECT * FROM validate_promo_code('firstbuy')",
     "SELECT has_feature('ada', 'x')",
@@ -35,7 +36,7 @@ pub const READS: [&str; 44] = [
     "SELECT * FROM revenue_by_day, revenue_by_add_on, revenue_by_category",
     "SELECT * FROM promo_code_performance",
     "SELECT * FROM subscriptions_expiring_soon",
-    "SELECT * FROM cart_conversion",
+    "SELECT * FROM cart_conversion, recurring_revenue",
     "SELECT export_catalog()",
     "SELECT export_user('ada')",
     "SELECT * FROM marketplace_status()",

@@ -149,6 +149,7 @@ const CALLS: &[(&str, &str)] = &[
         "simulate_bundle",
         r#"SELECT * FROM simulate_bundle('{"add_on_ids": ["{brigade}", "a0000000-0000-4000-8000-000000000004"]}')"#,
     ),
+    ("simulate_renewals", "SELECT * FROM simulate_renewals('{brigade}', 24.99)"),
     (
         "simulate_promo_code",
         r#"SELECT * FROM simulate_promo_code('{"code": "NEW", "discount_type": "percentage", "discount_value": 5}')"#,
@@ -342,7 +343,9 @@ fn a_level_reads_and_writes_no_other_tables() {
         ("SELECT FROM promotional_codes", "shop billing support tables admin"),
         ("SELECT FROM user_add_ons", "entitlements shop billing support tables admin"),
         ("SELECT FROM cart_items", "shop support tables admin"),
-        ("SELECT FROM revenue_by_day", "admin"),
+        ("SELECT FROM revenue_by_day", "billing admin"),
+        ("SELECT FROM recurring_revenue", "billing admin"),
+        ("SELECT FROM promo_code_performance", "admin"),
         ("SELECT FROM subscriptions_expiring_soon", "admin"),
         ("UPDATE add_ons SET base_price = 0", "tables admin"),
         ("UPDATE pricing_rules SET priority = 0", "admin"),

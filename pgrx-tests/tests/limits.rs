@@ -29,6 +29,7 @@ const READERS: &[(&str, &str)] = &[
     ("simulate_pricing_rule(doc)", "rule"),
     ("simulate_bundle(doc)", "bundle"),
     ("simulate_promo_code(doc)", "code"),
+    ("simulate_renewals('a0000000-0000-4000-8000-000000000003', rule => doc)", "rule"),
     ("apply_stripe_event(doc)", "event"),
     ("apply_lago_event(doc)", "event"),
     ("check_pricing_conditions(doc)", "pricing_rules.conditions"),

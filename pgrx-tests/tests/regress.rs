@@ -21,6 +21,7 @@ const SUITES: &[&str] = &[
     "checkout",
     "purchases",
     "subscriptions",
+    "renewals",
     "usage",
     "payment_events",
     "operations",

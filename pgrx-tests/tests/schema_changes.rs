@@ -119,6 +119,7 @@ fn is_written_in_sql(call: &str) -> bool {
         "_performance",
         "expiring",
         "cart_conversion",
+        "recurring_revenue",
         "entitled_users",
         "FROM add_ons",
         "FROM add_on_purchases",

@@ -159,7 +159,7 @@ fn digest(client: &mut Client) -> String {
             SELECT (to_jsonb(a) - 'trial_days')::text FROM add_ons a UNION ALL SELECT to_jsonb(a)::text FROM add_on_features a
          UNION ALL SELECT to_jsonb(a)::text FROM add_on_bundles a UNION ALL SELECT to_jsonb(a)::text FROM pricing_rules a
          UNION ALL SELECT (to_jsonb(a) - 'renewals')::text FROM promotional_codes a
-         UNION ALL SELECT (to_jsonb(a) - '{quantity,renewal_amount,suspended_at,sources,usage,usage_keys}'::text[])::text FROM user_add_ons a
+         UNION ALL SELECT (to_jsonb(a) - '{quantity,renewal_amount,suspended_at,sources,usage,usage_keys,paid_periods}'::text[])::text FROM user_add_ons a
          UNION ALL SELECT (to_jsonb(a) - '{facts,provider_ids,paid}'::text[])::text FROM add_on_purchases a UNION ALL SELECT to_jsonb(a)::text FROM cart_items a) x (t)";
     text(client, query).unwrap()
 }
@@ -369,4 +369,104 @@ fn pgspot_finds_nothing_in_the_scripts() {
     // It does find things.
     let found = check("CREATE FUNCTION @extschema@.f() RETURNS text LANGUAGE sql AS $$SELECT now()::text$$;");
     assert!(!found.contains("Errors: 0"), "{found}");
+}
+
+/// Users of 1.0.0 in every state that its functions and its hosts have left rows in, ten of each. `kind` says which.
+const EVERY_KIND_OF_ROW: &str = "
+    SET timezone = 'UTC';
+    CREATE TABLE kinds AS
+    SELECT i, kind, 'user ' || i AS user_id, (SELECT id FROM add_ons ORDER BY id OFFSET i % 9 LIMIT 1) AS add_on_id,
+           now() - interval '10 days' - i * interval '1 minute' AS began, gen_random_uuid() AS checkout_id
+      FROM unnest('{granted,granted until,ran out,expired,cancelled,cancelled by a host,suspended,disputed,pending,bought,renewed,without end,
+                    extended,refunded,runs out,lago,not paid,later,infinite,since ever,overdue,stripe}'::text[]) WITH ORDINALITY k (kind, n)
+     CROSS JOIN LATERAL (SELECT n * 10 + m AS i FROM generate_series(0, 9) m) numbered;
+    INSERT INTO user_add_ons (user_id, add_on_id, status, purchased_at, expires_at, auto_renew, cancelled_at, cancellation_reason, lago_subscription_id)
+    SELECT user_id, add_on_id,
+           CASE WHEN kind IN ('expired', 'pending') THEN kind WHEN kind IN ('cancelled', 'cancelled by a host', 'refunded') THEN 'cancelled'
+                WHEN kind IN ('suspended', 'disputed', 'overdue') THEN 'suspended' ELSE 'active' END,
+           CASE kind WHEN 'later' THEN now() + interval '3 days' WHEN 'since ever' THEN '-infinity' WHEN 'ran out' THEN began - interval '2 months'
+                     WHEN 'expired' THEN began - interval '2 months' WHEN 'renewed' THEN began - interval '1 month' ELSE began END,
+           CASE WHEN kind IN ('granted', 'suspended', 'pending', 'without end', 'later') THEN NULL
+                WHEN kind IN ('ran out', 'expired') THEN began - interval '1 month' WHEN kind IN ('cancelled', 'refunded') THEN began + interval '2 days'
+                WHEN kind = 'extended' THEN began + interval '3 months' WHEN kind = 'infinite' THEN 'infinity' ELSE began + interval '1 month' END,
+           kind NOT IN ('cancelled', 'cancelled by a host', 'refunded', 'runs out'),
+           CASE WHEN kind IN ('cancelled', 'cancelled by a host', 'refunded', 'runs out') THEN began + interval '2 days' END,
+           'words', CASE WHEN kind IN ('lago', 'overdue') THEN 'lago ' || i END
+      FROM kinds;
+    INSERT INTO add_on_purchases (user_id, add_on_id, amount, checkout_id, stripe_payment_id, lago_invoice_id, status, refund_amount, metadata,
+                                  purchased_at, subscription_ends_at)
+    SELECT k.user_id, k.add_on_id, 10, CASE WHEN p.n = 1 THEN k.checkout_id END, CASE WHEN k.kind <> 'overdue' AND p.status <> 'failed' THEN 'pi_' || k.i || '_' || p.n END,
+           CASE WHEN k.kind = 'overdue' THEN 'in_' || k.i END, p.status, CASE p.status WHEN 'refunded' THEN 10 ELSE 0 END, p.metadata,
+           p.at - interval '5 minutes', p.ends
+      FROM kinds k
+     CROSS JOIN LATERAL (
+            SELECT 1 AS n, 'completed' AS status, '{}'::jsonb AS metadata, k.began AS at, k.began + interval '1 month' AS ends
+             WHERE k.kind IN ('bought', 'extended', 'runs out')
+             UNION ALL
+            SELECT n, 'completed', '{}', k.began + (n - 2) * interval '1 month', k.began + (n - 1) * interval '1 month'
+              FROM generate_series(1, 2) n WHERE k.kind = 'renewed'
+             UNION ALL
+            SELECT 1, 'completed', '{}', k.began + interval '5 minutes', NULL WHERE k.kind = 'without end'
+             UNION ALL
+            SELECT 1, 'failed', '{}', k.began, NULL WHERE k.kind = 'not paid'
+             UNION ALL
+            SELECT 1, 'disputed', jsonb_build_object('disputes', jsonb_build_object('dp_' || k.i, 'open')), k.began, k.began + interval '1 month' WHERE k.kind = 'disputed'
+             UNION ALL
+            SELECT 1, 'refunded', '{\"refunded_by_provider\": 1000}', k.began, k.began + interval '1 month' WHERE k.kind = 'refunded'
+             UNION ALL
+            SELECT 1, 'completed', jsonb_build_object('overdue_invoices', jsonb_build_object('in_late_' || k.i, 'overdue'), 'lago_subscription_id', 'lago ' || k.i),
+                   k.began, k.began + interval '1 month' WHERE k.kind = 'overdue'
+             UNION ALL
+            SELECT 1, 'completed', jsonb_build_object('stripe_subscription_id', 'sub_' || k.i, 'subscription', jsonb_build_object('said_at', 0, 'auto_renew', true)),
+                   k.began, k.began + interval '1 month' WHERE k.kind = 'stripe') p;
+    CREATE TABLE had AS
+    SELECT k.*, u.status, u.purchased_at, u.expires_at, x.at, has_add_on(k.user_id, k.add_on_id, x.at) AS has
+      FROM kinds k JOIN user_add_ons u USING (user_id, add_on_id)
+     CROSS JOIN LATERAL unnest(ARRAY[now(), now() + interval '1 microsecond', u.purchased_at, u.purchased_at - interval '1 microsecond', u.expires_at,
+                                     u.expires_at - interval '1 microsecond', now() + interval '100 years']) x (at)
+     WHERE isfinite(x.at)";
+
+#[test]
+fn everybody_keeps_the_access_they_had_to_the_second() {
+    for version in versions() {
+        let mut client = database(&format!("kinds_{version}"), &version);
+        client.batch_execute("SELECT * FROM load_sample_catalog()").unwrap();
+        client.batch_execute(EVERY_KIND_OF_ROW).unwrap();
+        assert_eq!(text(&mut client, "SELECT count(DISTINCT kind) FROM had WHERE has").as_deref(), Some("14"));
+        client.batch_execute("ALTER EXTENSION extensions UPDATE").unwrap();
+        let changed = |client: &mut Client, after: &str| {
+            let asked =
+                "SELECT string_agg(DISTINCT kind, ', ') FROM had WHERE has <> has_add_on(user_id, add_on_id, at)";
+            assert_eq!(text(client, asked), None, "{version}: {after}");
+            let rows = "SELECT string_agg(concat_ws(' ', kind, h.status, h.purchased_at, h.expires_at, '->', u.status, u.purchased_at, u.expires_at), '; ')
+                          FROM (SELECT DISTINCT kind, user_id, status, purchased_at, expires_at FROM had) h JOIN user_add_ons u USING (user_id)
+                         WHERE (h.status, h.purchased_at, h.expires_at) IS DISTINCT FROM (u.status, u.purchased_at, u.expires_at)";
+            assert_eq!(text(client, rows), None, "{version}: {after}");
+        };
+        changed(&mut client, "updated");
+        // The sources say so.
+        let explained = "SELECT string_agg(DISTINCT kind, ', ') FROM had h
+                          WHERE at >= now() AND has <> (SELECT coalesce(bool_or(live), false) FROM explain_access(h.user_id, h.add_on_id, h.at))";
+        assert_eq!(text(&mut client, explained), None);
+        // And nothing changes when more is heard of what was bought: a cent is paid back, or somebody is told to hold on for a moment.
+        client
+            .batch_execute("SELECT refund_purchase(id, 0.01) FROM add_on_purchases WHERE status = 'completed'")
+            .unwrap();
+        changed(&mut client, "a cent is paid back");
+        let touched = "SELECT suspend_add_on(user_id, add_on_id), resume_add_on(user_id, add_on_id) FROM user_add_ons WHERE status = 'active'";
+        client.batch_execute(touched).unwrap();
+        changed(&mut client, "suspended and resumed");
+        // What was withheld comes back when its reason is gone, and not before.
+        client
+            .batch_execute(
+                "SELECT resolve_dispute(id, true) FROM add_on_purchases WHERE status = 'disputed';
+                 SELECT apply_lago_event(jsonb_build_object('webhook_type', 'invoice.payment_status_updated', 'object_type', 'invoice', 'invoice',
+                            jsonb_build_object('lago_id', 'in_late_' || i, 'payment_status', 'succeeded', 'currency', 'USD', 'total_amount_cents', 1000,
+                                               'subscriptions', jsonb_build_array(jsonb_build_object('lago_id', 'lago ' || i)))))
+                   FROM kinds WHERE kind = 'overdue'",
+            )
+            .unwrap();
+        let back = "SELECT string_agg(DISTINCT kind, ', ' ORDER BY kind) FROM kinds WHERE kind IN ('disputed', 'overdue', 'suspended') AND has_add_on(user_id, add_on_id)";
+        assert_eq!(text(&mut client, back).as_deref(), Some("disputed, overdue"));
+    }
 }

@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 SECTIONS = {
     "Prices": ["price_add_on", "quote", "price_cart", "cart_total", "price_carts"],
-    "Reasons and what-ifs": ["explain_cart", "explain_cart_text", "simulate_pricing_rule", "simulate_bundle", "simulate_promo_code"],
+    "Reasons and what-ifs": ["explain_cart", "explain_cart_text", "simulate_pricing_rule", "simulate_bundle", "simulate_promo_code",
+                             "simulate_renewals"],
     "Promotional codes": ["validate_promo_code"],
     "Entitlements": ["has_feature", "has_add_on", "has_features", "feature_configuration", "user_features", "active_add_ons",
                      "entitled_users"],

@@ -48,11 +48,11 @@ ALTER FUNCTION @extschema@.user_features(text, timestamptz) COST 1500 ROWS 20;
 
 CREATE FUNCTION @extschema@.active_add_ons(user_id text, at timestamptz DEFAULT now())
 RETURNS TABLE (
-    add_on_id uuid, name text, category text, purchased_at timestamptz, expires_at timestamptz, auto_renew boolean
+    add_on_id uuid, name text, category text, purchased_at timestamptz, expires_at timestamptz, auto_renew boolean, quantity integer
 )
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 10
 BEGIN ATOMIC
-    SELECT u.add_on_id, a.name::text, a.category::text, u.purchased_at, u.expires_at, u.auto_renew
+    SELECT u.add_on_id, a.name::text, a.category::text, u.purchased_at, u.expires_at, u.auto_renew, u.quantity
       FROM @extschema@.user_add_ons u
       JOIN @extschema@.add_ons a ON a.id = u.add_on_id
      WHERE u.user_id = active_add_ons.user_id
@@ -65,7 +65,7 @@ END;
 COMMENT ON FUNCTION @extschema@.active_add_ons(text, timestamptz) IS
 'The add-ons that the user owns, the most recently purchased first (semantics 5).
 Arguments: user_id; at.
-Returns: a row for each add-on, also for those no longer sold.
+Returns: a row for each add-on, also for those no longer sold; quantity, the units that the user has of it.
 Errors: none.';
 
 CREATE FUNCTION @extschema@.entitled_users(feature_key text, at timestamptz DEFAULT now())

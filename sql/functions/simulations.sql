@@ -35,4 +35,17 @@ refuses; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_rang
 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_promo_code(jsonb, text, timestamptz) COST 20000000 ROWS 100000;
 
+COMMENT ON FUNCTION @extschema@.simulate_renewals(uuid, numeric, jsonb, uuid, timestamptz) IS
+'Whose renewal would cost something else if an add-on had other prices and reprice_renewals() were called. Nothing is written. Without
+another price or rule it says what reprice_renewals() would change now.
+Arguments: add_on_id; base_price, what the add-on would cost, NULL for what it costs; rule, a pricing rule of the add-on that would be
+added, an object with the columns of pricing_rules as keys, of which add_on_id is required and the others have the defaults of the table;
+replaces, the id of the rule whose place it takes, or which is dropped if rule is NULL; at, when it would be priced.
+Returns: a row for each renewal whose amount would change, in no particular order: user_id; due_at, when the period ends; amount_before,
+as it is locked; amount_after.
+Errors: 22023 null_argument, malformed_argument, invalid_amount; 22007, a time that is none; 23514 draft_refused, what a constraint of the
+table refuses; P0002 add_on_not_found, replaced_not_found; 55000 add_on_not_for_sale, price_not_chargeable, currency_unusable; 22003
+amount_out_of_range; 54000 document_too_large, document_too_costly, catalog_too_large, value_too_large.';
+ALTER FUNCTION @extschema@.simulate_renewals(uuid, numeric, jsonb, uuid, timestamptz) COST 1000000 ROWS 1000;
+
 SET LOCAL search_path = @extschema@, pg_temp;

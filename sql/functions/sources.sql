@@ -70,7 +70,11 @@ DECLARE
     changed bigint;
 BEGIN
     UPDATE @extschema@.user_add_ons u
-       SET renewal_amount = priced.amount, updated_at = now()
+       SET renewal_amount = priced.amount, updated_at = now(),
+           -- The amount is no longer that of the purchase, and stays when the purchase's code runs out.
+           sources = CASE WHEN u.sources ? 'priced_by'
+                          THEN jsonb_set(u.sources, '{priced_by}', to_jsonb(split_part(u.sources ->> 'priced_by', ' ', 1) || ' repriced'))
+                          ELSE u.sources END
       FROM (SELECT q.quantity, @extschema@.price_add_on(reprice_renewals.add_on_id, q.quantity) AS amount
               FROM (SELECT DISTINCT o.quantity FROM @extschema@.user_add_ons o
                      WHERE o.add_on_id = reprice_renewals.add_on_id AND o.renewal_amount IS NOT NULL) q) priced

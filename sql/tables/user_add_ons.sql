@@ -19,6 +19,7 @@ CREATE TABLE @extschema@.user_add_ons (
     sources              jsonb,
     usage                jsonb,
     usage_keys           bytea,
+    paid_periods         jsonb,
     CONSTRAINT user_add_ons_pkey PRIMARY KEY (id),
     CONSTRAINT user_add_ons_user_add_on_key UNIQUE (user_id, add_on_id),
     CONSTRAINT user_add_ons_add_on_id_fkey
@@ -58,6 +59,9 @@ COMMENT ON COLUMN @extschema@.user_add_ons.suspended_at IS
 'Since when somebody withholds it by hand; only resume_add_on() ends that.';
 COMMENT ON COLUMN @extschema@.user_add_ons.sources IS
 'Where access comes from besides purchases: grants, trials, what the host wrote; kept by the functions, shown by explain_access().';
+COMMENT ON COLUMN @extschema@.user_add_ons.paid_periods IS
+'The paid periods that have not ended, in which usage is counted, where they do not follow from purchased_at, expires_at and how the add-on is
+charged: a year of what is sold by the month, a month behind a trial that ended on the 31st; kept by the functions.';
 
 SELECT pg_extension_config_dump('@extschema@.user_add_ons', '');
 

@@ -15,6 +15,7 @@ ALTER TABLE @extschema@.user_add_ons
     ADD COLUMN sources jsonb,
     ADD COLUMN usage jsonb,
     ADD COLUMN usage_keys bytea,
+    ADD COLUMN paid_periods jsonb,
     SET (fillfactor = 85),
     ADD CONSTRAINT user_add_ons_quantity_check CHECK (quantity > 0),
     ADD CONSTRAINT user_add_ons_renewal_amount_check CHECK (renewal_amount >= 0);
@@ -47,8 +48,58 @@ SELECT day, sum(open_carts) AS open_carts, sum(checkouts) AS checkouts, count(*)
   FROM steps
  GROUP BY day;
 
+CREATE VIEW @extschema@.recurring_revenue AS
+WITH paid AS (
+    SELECT p.user_id, p.add_on_id, p.currency, p.amount / m.months AS value, timezone('UTC', p.subscription_ends_at) AS until,
+           greatest(timezone('UTC', p.purchased_at), timezone('UTC', p.subscription_ends_at) - m.months * interval '1 month') AS since
+      FROM @extschema@.add_on_purchases p
+      JOIN @extschema@.add_ons a ON a.id = p.add_on_id
+     CROSS JOIN LATERAL (
+            SELECT coalesce((p.paid #>> '{period,months}')::integer,
+                            CASE coalesce(p.metadata #>> '{quote_line,billing_type}', a.billing_type)
+                                WHEN 'monthly' THEN 1 WHEN 'annual' THEN 12 END) AS months) m
+     WHERE p.status = 'completed' AND m.months > 0 AND isfinite(p.subscription_ends_at)
+), periods AS (
+    SELECT user_id, add_on_id, currency, value, until,
+           greatest(since, lag(until) OVER (PARTITION BY user_id, add_on_id, currency ORDER BY until, since)) AS since
+      FROM paid
+), counted AS (
+    SELECT currency, value, since, until, lag(value) OVER of_one AS value_before,
+           coalesce(since <= lag(until) OVER of_one + interval '3 days', false) AS is_renewal,
+           coalesce(lead(since) OVER of_one <= until + interval '3 days', false) AS is_renewed
+      FROM periods
+     WHERE since < until AND since <= timezone('UTC', now())
+    WINDOW of_one AS (PARTITION BY user_id, add_on_id, currency ORDER BY since)
+), changes AS (
+    SELECT currency, date_trunc('month', since) AS month, CASE WHEN is_renewal THEN 0 ELSE 1 END AS subscriptions,
+           CASE WHEN is_renewal THEN 0 ELSE value END AS new, CASE WHEN is_renewal THEN value ELSE 0 END AS renewed,
+           CASE WHEN is_renewal THEN value - value_before ELSE 0 END AS changed, 0 AS churned
+      FROM counted
+     UNION ALL
+    SELECT currency, date_trunc('month', until), -1, 0, 0, 0, value
+      FROM counted
+     WHERE NOT is_renewed AND until <= timezone('UTC', now())
+), months AS (
+    SELECT first.currency, month.month
+      FROM (SELECT currency, min(month) AS month FROM changes GROUP BY currency) first
+     CROSS JOIN LATERAL generate_series(first.month, timezone('UTC', now()), interval '1 month') month (month)
+), sums AS (
+    SELECT currency, month, sum(subscriptions) AS subscriptions, sum(new) AS new, sum(renewed) AS renewed, sum(changed) AS changed,
+           sum(churned) AS churned
+      FROM changes
+     GROUP BY currency, month
+)
+SELECT m.month::date AS month, m.currency, (sum(coalesce(s.subscriptions, 0)) OVER until_then)::bigint AS subscriptions,
+       round(coalesce(s.new, 0), 2) AS new, round(coalesce(s.renewed, 0), 2) AS renewed, round(coalesce(s.changed, 0), 2) AS changed,
+       round(coalesce(s.churned, 0), 2) AS churned,
+       round(sum(coalesce(s.new, 0) + coalesce(s.changed, 0) - coalesce(s.churned, 0)) OVER until_then, 2) AS mrr
+  FROM months m
+  LEFT JOIN sums s ON s.currency = m.currency AND s.month = m.month
+WINDOW until_then AS (PARTITION BY m.currency ORDER BY m.month);
+
 ALTER VIEW @extschema@.subscriptions_expiring_soon SET (security_invoker = true);
 
+DROP FUNCTION @extschema@.active_add_ons(text, timestamptz);
 DROP FUNCTION @extschema@.check_marketplace();
 DROP FUNCTION @extschema@.fail_checkout(uuid, text);
 DROP FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval);

@@ -81,6 +81,7 @@ const LEVELS: [Level; 7] = [
             "explain_checkout",
             // It runs with the rights of its caller, and so does what it calls.
             "explain_checkout_body",
+            "upcoming_renewals",
         ],
         tables: &[("SELECT", ALL_TABLES)],
     },
@@ -111,7 +112,10 @@ const LEVELS: [Level; 7] = [
             "upcoming_renewals",
             "reprice_renewals",
         ],
-        tables: &[("SELECT", &["add_ons", "add_on_bundles", "promotional_codes", "add_on_purchases", "user_add_ons"])],
+        tables: &[
+            ("SELECT", &["add_ons", "add_on_bundles", "promotional_codes", "add_on_purchases", "user_add_ons"]),
+            ("SELECT", &["revenue_by_day", "revenue_by_add_on", "revenue_by_category", "recurring_revenue"]),
+        ],
     },
     Level {
         name: "support",

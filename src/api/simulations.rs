@@ -1,12 +1,12 @@
-//! What carts would cost if the catalog were another.
+//! What carts and renewals would cost if the catalog were another.
 
 use pgrx::prelude::*;
 
-use super::Answer;
+use super::{Answer, money};
 use crate::error::Error;
-use crate::operations::simulation::{self, Change, Scope};
+use crate::operations::simulation::{self, Change, Prices, RenewalChange, Scope};
 use crate::pg::call::Call;
-use crate::pg::datum::{Amount, Id, Text, Timestamp, required, text_datum};
+use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, required, text_datum};
 use crate::pg::document::Document;
 use crate::pg::tuplestore::Tuplestore;
 
@@ -77,6 +77,46 @@ fn simulate_promo_code(
     Ok(simulation::promo_code(code, scope, |change| push(&mut changes, change))?)
 }
 
+#[pg_extern(sql = r#"
+CREATE FUNCTION "simulate_renewals"(
+    "add_on_id" pg_catalog.uuid,
+    "base_price" pg_catalog.numeric DEFAULT NULL,
+    "rule" pg_catalog.jsonb DEFAULT NULL,
+    "replaces" pg_catalog.uuid DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "user_id" pg_catalog.text,
+    "due_at" pg_catalog.timestamptz,
+    "amount_before" pg_catalog.numeric,
+    "amount_after" pg_catalog.numeric
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn simulate_renewals(
+    add_on_id: Option<Id>,
+    base_price: Option<Digits>,
+    rule: Option<Document<'_>>,
+    replaces: Option<Id>,
+    at: Option<Timestamp>,
+    call: Call,
+) -> Answer<()> {
+    let (Id(add_on_id), Timestamp(at)) = (required(add_on_id, "add_on_id")?, required(at, "at")?);
+    let base_price = base_price.map(|digits| money(digits, "base_price")).transpose()?;
+    let prices = Prices { base_price, rule, replaces: replaces.map(|id| id.0) };
+    let mut changes = Tuplestore::open(&call);
+    Ok(simulation::renewals(add_on_id, prices, at, |RenewalChange { user_id, due_at, before, after }| {
+        changes.push(|| {
+            [
+                Some(text_datum(user_id)),
+                due_at.map(Timestamp).into_datum(),
+                Amount(before).into_datum(),
+                Amount(after).into_datum(),
+            ]
+        });
+    })?)
+}
+
 fn scope(tier_code: Option<Text>, at: Option<Timestamp>) -> Result<Scope, Error> {
     Ok(Scope { tier_code: tier_code.map(|text| text.0), at: required(at, "at")?.0 })
 }
@@ -90,5 +130,5 @@ fn push(changes: &mut Tuplestore, change: Change) {
 extension_sql_file!(
     "../../sql/functions/simulations.sql",
     name = "simulations_functions",
-    requires = [simulate_pricing_rule, simulate_bundle, simulate_promo_code]
+    requires = [simulate_pricing_rule, simulate_bundle, simulate_promo_code, simulate_renewals]
 );

@@ -9,16 +9,19 @@ use crate::operations::books::{Books, by_add_on, paid_at, source_of};
 use crate::params;
 use crate::pg::datum::now;
 use crate::pg::statement::Statement;
-use crate::store::owned::Owned;
+use crate::store::catalog_cache;
+use crate::store::owned::{Columns, Owned};
 use crate::store::purchases::{Purchase, RenewalTerms};
 use engine::access::calendar::{days_after, months_after};
 use engine::access::kept::{Granted, Written};
 use engine::access::outcome::{Access, access, units};
+use engine::access::periods::{irregular, paid_periods};
 use engine::access::source::{Source, Span, Standing, Term, lay};
 use engine::money::Money;
 use engine::payments::derive::Outcome;
 use engine::payments::paid::Period;
 use engine::time::Instant;
+use engine::usage::period::{Holding, PaidPeriod};
 
 static TRIAL_DAYS: Statement<(Uuid, i32)> = Statement::new(
     "SELECT a.id, a.trial_days FROM @extschema@.add_ons a WHERE a.id = ANY ($1) AND a.trial_days IS NOT NULL",
@@ -83,7 +86,7 @@ pub fn start_trials(books: &mut Books, after: &Outcome) -> Result<(), Error> {
 }
 
 /// Changes the rows to what follows from their sources, and the ends of the purchases with them.
-pub fn apply(owned: &mut Vec<Owned>, purchases: &mut [Purchase], has_begun: &BTreeSet<Uuid>) {
+pub fn apply(owned: &mut Vec<Owned>, purchases: &mut [Purchase], has_begun: &BTreeSet<Uuid>) -> Result<(), Error> {
     let rows: HashMap<Uuid, usize> = owned.iter().map(|row| row.add_on_id).zip(0..).collect();
     for (add_on_id, places) in by_add_on(purchases) {
         let sources = sources_of(purchases, &places);
@@ -100,7 +103,7 @@ pub fn apply(owned: &mut Vec<Owned>, purchases: &mut [Purchase], has_begun: &BTr
             (row.kept.runs_out_since, row.kept.units) = (None, None);
         }
         let of_add_on: Vec<&Purchase> = places.iter().map(|&place| &purchases[place]).collect();
-        show(row, &sources, &of_add_on);
+        show(row, &sources, &of_add_on)?;
         let ends = ends_of(row, &sources);
         for (source, end) in sources.iter().zip(ends) {
             let purchase = places.iter().copied().find(|&place| source.id == purchases[place].id.to_string());
@@ -111,8 +114,9 @@ pub fn apply(owned: &mut Vec<Owned>, purchases: &mut [Purchase], has_begun: &BTr
     }
     let known = by_add_on(purchases);
     for row in owned.iter_mut().filter(|row| !known.contains_key(&row.add_on_id)) {
-        show(row, &[], &[]);
+        show(row, &[], &[])?;
     }
+    Ok(())
 }
 
 /// The end of what each purchase pays for by itself; `None` for one of which that is not known and stays as it is. What was paid
@@ -132,10 +136,10 @@ fn ends_of(row: &Owned, purchases: &[Source]) -> Vec<Option<Option<Instant>>> {
 }
 
 /// Makes a row show what follows from its sources.
-pub fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) {
+fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) -> Result<(), Error> {
     let all = row.kept.all(sources);
     let now = now();
-    let Some(outcome) = access(&all, now) else { return };
+    let Some(outcome) = access(&all, now) else { return Ok(()) };
     let columns = &mut row.columns;
     let (status, from, until) = match outcome {
         Access::Live(span) => ("active", span.from, span.until),
@@ -155,6 +159,7 @@ pub fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) {
     let was_cancelled = columns.cancelled_at.is_some();
     columns.status = if columns.suspended_at.is_some() { "suspended".to_owned() } else { status.to_owned() };
     (columns.purchased_at, columns.expires_at) = (from, until);
+    columns.paid_periods = irregular_periods(row.add_on_id, &all, columns)?;
     columns.quantity = row.kept.units.unwrap_or_else(|| i32::try_from(units(&all, now)).unwrap_or(i32::MAX));
     let periodic = purchases.iter().filter(|purchase| {
         let paid = purchase.columns.paid.as_ref();
@@ -166,7 +171,9 @@ pub fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) {
     if !purchases.is_empty() {
         let said = latest.and_then(|purchase| purchase.columns.paid.as_ref()?.renews);
         let runs_out = row.kept.runs_out_since;
-        columns.auto_renew = latest.is_some() && status != "cancelled" && runs_out.is_none() && said != Some(false);
+        // Without a period that was bought here, it is the host's to say.
+        let renews = if latest.is_some() { said != Some(false) } else { row.kept.host.is_some() && columns.auto_renew };
+        columns.auto_renew = renews && status != "cancelled" && runs_out.is_none();
         columns.cancelled_at = match (status, runs_out, said) {
             ("cancelled", ..) => Some(columns.cancelled_at.unwrap_or(now)),
             (_, Some(since), _) => Some(since),
@@ -174,7 +181,7 @@ pub fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) {
             _ => None,
         };
         let (priced_by, amount) = latest.and_then(|_| renewal_amount(purchases)).unzip();
-        if row.kept.priced_by != priced_by {
+        if !is_same_price(row.kept.priced_by.as_deref(), priced_by.as_deref()) {
             (row.kept.priced_by, columns.renewal_amount) = (priced_by, amount);
         }
         let subscription = latest.and_then(|purchase| purchase.columns.paid.as_ref()?.subscription.clone());
@@ -194,6 +201,24 @@ pub fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) {
         written.status = "active".to_owned();
     }
     row.kept.written = Some(written);
+    Ok(())
+}
+
+/// The paid periods that the row does not say by itself.
+fn irregular_periods(add_on_id: Uuid, sources: &[Source], columns: &Columns) -> Result<Vec<PaidPeriod>, Error> {
+    let paid = paid_periods(sources, now());
+    let Some(offer) = (if paid.is_empty() { None } else { catalog_cache::offer(add_on_id)? }) else {
+        return Ok(Vec::new());
+    };
+    let Columns { purchased_at, expires_at, .. } = *columns;
+    Ok(irregular(paid, &Holding { purchased_at, expires_at, billing_type: offer.add_on.billing_type }))
+}
+
+/// Whether an amount is still what it was computed from. What reprice_renewals() has set stays until something is bought again.
+fn is_same_price(kept: Option<&str>, now: Option<&str>) -> bool {
+    let purchase_of_now = now.and_then(|now| now.split(' ').next());
+    let repriced = kept.and_then(|kept| kept.strip_suffix(" repriced"));
+    kept == now || (repriced.is_some() && repriced == purchase_of_now)
 }
 
 /// What the next renewal costs: as it was locked when it was last bought, with the code as long as that applies.

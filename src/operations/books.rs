@@ -21,7 +21,7 @@ use engine::money::Money;
 use engine::payments::Facts;
 use engine::payments::by_hand::ByHand;
 use engine::payments::derive::{Awaited, KnownRenewal, Line, LineOutcome, Outcome, Renewal, Sale, Settlement, derive};
-use engine::payments::paid::{Paid, Period};
+use engine::payments::paid::Paid;
 use engine::purchases::PurchaseStatus;
 use engine::time::Instant;
 
@@ -117,6 +117,7 @@ impl Books {
             purchases,
         };
         books.take_rows_as_they_stand();
+        books.take_periods_as_they_stand();
         access::take_rows_as_they_stand(&mut books.owned, &books.purchases);
         Some(books)
     }
@@ -238,6 +239,18 @@ impl Books {
         }
     }
 
+    /// What purchases have recorded of which no facts were kept is what they pay for, whatever the facts have to say besides.
+    fn take_periods_as_they_stand(&mut self) {
+        for (line, &place) in self.before.lines.iter().zip(&self.lines) {
+            let purchase = &mut self.purchases[place];
+            if purchase.columns.paid.is_none() && purchase.columns.status.is_paid() {
+                let recorded = Paid::recorded(purchase.purchased_at, purchase.columns.ends_at, purchase.billing);
+                let derived = line.paid.clone().unwrap_or_else(|| recorded.clone());
+                purchase.columns.paid = Some(derived.for_recorded(&recorded));
+            }
+        }
+    }
+
     /// Writes what follows from what is known now. The uses that it no longer needs are given back by the caller, last of all.
     pub fn write(&mut self) -> Result<Written, Error> {
         let stood: Vec<PurchaseStatus> = self.sold().map(|purchase| purchase.columns.status).collect();
@@ -271,7 +284,7 @@ impl Books {
         let claims = if was_live && !is_live_now { self.claims()? } else { Claims::default() };
         let has_begun = self.apply(&after);
         access::start_trials(self, &after)?;
-        access::apply(&mut self.owned, &mut self.purchases, &has_begun);
+        access::apply(&mut self.owned, &mut self.purchases, &has_begun)?;
         let records = self.records(&after);
         let is_known =
             self.stored.as_ref() == Some(&records) || (self.stored.is_none() && records == Records::default());
@@ -418,7 +431,10 @@ impl Books {
 fn become_outcome(columns: &mut Columns, outcome: &LineOutcome, payment: Option<&Settlement>) {
     columns.status = outcome.status;
     columns.refunded = outcome.refunded;
-    columns.paid = outcome.paid.clone();
+    columns.paid = match (&columns.paid, outcome.paid.clone()) {
+        (Some(before), Some(paid)) if before.is_recorded => Some(paid.for_recorded(before)),
+        (_, paid) => paid,
+    };
     if let Some(payment) = payment {
         columns.stripe_payment_id = payment.stripe.clone().or(columns.stripe_payment_id.take());
         columns.lago_invoice_id = payment.lago.clone().or(columns.lago_invoice_id.take());
@@ -432,19 +448,7 @@ pub fn source_of(purchase: &Purchase) -> Option<Source> {
     let paid = match (&columns.paid, columns.status.is_paid()) {
         (Some(paid), _) => paid.clone(),
         (None, false) => return None,
-        (None, true) => Paid {
-            at: purchase.purchased_at,
-            period: columns.ends_at.map_or(Period::Unlimited, |_| match Period::of(purchase.billing) {
-                Period::Unlimited => Period::Months(1),
-                period => period,
-            }),
-            until: columns.ends_at,
-            ended: None,
-            is_overdue: false,
-            payment: None,
-            subscription: None,
-            renews: None,
-        },
+        (None, true) => Paid::recorded(purchase.purchased_at, columns.ends_at, purchase.billing),
     };
     let adds_up = purchase.billing == BillingType::UsageBased;
     let units = u32::try_from(purchase.quantity).unwrap_or(1);

@@ -11,6 +11,9 @@ use engine::access::source::{Kind, Source, Span, Standing, lay};
 use engine::purchases::PurchaseStatus;
 use engine::time::Instant;
 
+/// Said of what would count, where somebody has deleted what shows it.
+const NO_ROW: &str = "would count, but its row of user_add_ons is gone";
+
 /// A source of access, as callers see it.
 #[derive(Debug)]
 pub struct Explained {
@@ -39,7 +42,7 @@ pub fn explain(user_id: &str, add_on_id: Uuid, at: Instant) -> Result<Vec<Explai
     for (source, span) in sources.iter().zip(lay(&sources)) {
         let purchase = purchases.iter().find(|purchase| purchase.id.to_string() == source.id);
         let status = purchase.map(|purchase| purchase.columns.status);
-        let why = why(source, span, status, at);
+        let why = why(source, span, status, at).or_else(|| row.is_none().then(|| NO_ROW.to_owned()));
         let live = why.is_none() && suspended.is_none();
         let detail = match (why, suspended) {
             (Some(why), _) => why,

@@ -78,7 +78,7 @@ impl Account {
     /// Writes the row as it follows from its sources.
     fn write(&mut self) -> Result<(), Error> {
         let mut rows = vec![self.row.clone()];
-        access::apply(&mut rows, &mut self.purchases, &Default::default());
+        access::apply(&mut rows, &mut self.purchases, &Default::default())?;
         owned::save(&self.user_id, &mut rows)?;
         purchases::save(&self.user_id, &mut self.purchases, None)?;
         self.row = rows.remove(0);
@@ -131,6 +131,7 @@ pub fn renew(user_id: &str, add_on_id: Uuid, payment: &RenewalPayment) -> Result
         payment: None,
         subscription: None,
         renews: None,
+        is_recorded: false,
     };
     let columns = Columns {
         status: PurchaseStatus::Completed,
@@ -154,7 +155,7 @@ pub fn renew(user_id: &str, add_on_id: Uuid, payment: &RenewalPayment) -> Result
     let bearing = Bearing { purchase_id: renewal.id, records };
     account.purchases.push(renewal);
     let mut rows = vec![account.row];
-    access::apply(&mut rows, &mut account.purchases, &Default::default());
+    access::apply(&mut rows, &mut account.purchases, &Default::default())?;
     purchases::save(user_id, &mut account.purchases, Some(&bearing))?;
     owned::save(user_id, &mut rows)?;
     Ok(rows[0].columns.expires_at)
@@ -302,6 +303,7 @@ impl Account {
             payment: Some(id.to_owned()),
             subscription: self.row.columns.lago_subscription_id.clone(),
             renews: None,
+            is_recorded: false,
         };
         let columns = Columns {
             status: PurchaseStatus::Completed,

@@ -1,23 +1,37 @@
 //! What carts would cost with another catalog. Nothing is written.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::pricing::Pricer;
+use crate::params;
 use crate::pg::datum::read_time;
 use crate::pg::document::{self, Document};
 use crate::pg::settings;
+use crate::pg::statement::Statement;
 use crate::store::cart::StoredLine;
 use crate::store::carts;
 use crate::store::catalog::{self, Rows};
+use crate::store::catalog_cache;
 use crate::store::promotions;
+use engine::catalog::{Offer, PricingRule};
 use engine::drafts::{self, BundleDraft, Refused};
 use engine::json::Malformed;
 use engine::money::Money;
 use engine::promotions::PromoRequest;
+use engine::quote::price_alone;
 use engine::time::Instant;
+
+/// Whose renewals have a price, as reprice_renewals() finds them.
+static RENEWALS: Statement<(String, Option<Instant>, i32, i64)> = Statement::new(
+    "SELECT u.user_id, u.expires_at, u.quantity, (u.renewal_amount * 100)::bigint
+       FROM @extschema@.user_add_ons u
+      WHERE u.add_on_id = $1 AND u.renewal_amount IS NOT NULL",
+);
+
+const SHAPE_OF_RULE: &str = "an object with the columns of pricing_rules; add_on_id is required";
 
 /// A cart whose total would change.
 #[derive(Debug)]
@@ -41,8 +55,7 @@ pub fn pricing_rule(
     scope: Scope,
     each: impl FnMut(Change),
 ) -> Result<(), Error> {
-    let shape = "an object with the columns of pricing_rules; add_on_id is required";
-    let rule = read("rule", draft, shape, |document| drafts::rule(document, replaces, &read_time))?;
+    let rule = read("rule", draft, SHAPE_OF_RULE, |document| drafts::rule(document, replaces, &read_time))?;
     let now = catalog::everything()?;
     let mut then = now.clone();
     let mut concerned = vec![rule.add_on_id];
@@ -89,6 +102,69 @@ pub fn promo_code(draft: Document, scope: Scope, each: impl FnMut(Change)) -> Re
     let now = catalog::everything()?;
     let then = now.clone();
     compare((now, None), (then, Some(promo)), None, scope, each)
+}
+
+/// A renewal whose price would change.
+#[derive(Debug)]
+pub struct RenewalChange<'a> {
+    pub user_id: &'a str,
+    pub due_at: Option<Instant>,
+    pub before: Money,
+    pub after: Money,
+}
+
+/// What an add-on would cost: another list price, and a rule that is added or takes the place of another.
+pub struct Prices<'a> {
+    pub base_price: Option<Money>,
+    pub rule: Option<Document<'a>>,
+    pub replaces: Option<Uuid>,
+}
+
+/// What renewals would cost if an add-on had other prices and reprice_renewals() were called.
+pub fn renewals(
+    add_on_id: Uuid,
+    prices: Prices,
+    at: Instant,
+    mut each: impl FnMut(RenewalChange),
+) -> Result<(), Error> {
+    let unit = settings::currency()?.unit();
+    let offer = catalog_cache::offer(add_on_id)?.ok_or(Error::AddOnNotFound { add_on_id })?;
+    let offer = with_prices(&offer, prices)?;
+    let mut priced: HashMap<i32, Money> = HashMap::new();
+    RENEWALS.read(params![add_on_id], |(user_id, due_at, quantity, before)| {
+        let after = match priced.get(&quantity) {
+            Some(&after) => after,
+            None => price_alone(&offer, quantity.max(1) as u32, None, at, unit)?,
+        };
+        priced.insert(quantity, after);
+        let before = Money::from_cents(before);
+        if before != after {
+            each(RenewalChange { user_id: &user_id, due_at, before, after });
+        }
+        Ok(())
+    })
+}
+
+/// The add-on as it would be offered.
+fn with_prices(offer: &Offer, prices: Prices) -> Result<Offer, Error> {
+    let Prices { base_price, rule, replaces } = prices;
+    let mut add_on = offer.add_on.clone();
+    add_on.base_price = base_price.unwrap_or(add_on.base_price);
+    let mut rules: Vec<PricingRule> = offer.rules().to_vec();
+    if let Some(id) = replaces {
+        let found = rules.iter().position(|rule| rule.id == id);
+        rules.swap_remove(found.ok_or(Error::ReplacedNotFound { what: "pricing rule", id })?);
+    }
+    if let Some(draft) = rule {
+        let rule = read("rule", draft, SHAPE_OF_RULE, |document| drafts::rule(document, replaces, &read_time))?;
+        if rule.add_on_id != add_on.id {
+            let malformed = Malformed(format!("\"add_on_id\" must be {}, not {}", add_on.id, rule.add_on_id));
+            return Err(Error::MalformedArgument { argument: "rule", malformed, shape: SHAPE_OF_RULE });
+        }
+        check_id("rule", rule.id, rules.iter().map(|rule| rule.id), "pricing_rules_pkey")?;
+        rules.push(rule);
+    }
+    Ok(Offer::new(add_on, rules, Vec::new()))
 }
 
 fn read<T>(

@@ -52,6 +52,9 @@ fn consume_at_once(user_id: &str, feature_key: &str, amount: Units) -> Result<Op
     let mut window = None;
     if per == Per::Period {
         let Some(row) = rows::owned(user_id, Some(*add_on_id), at)?.pop() else { return Ok(None) };
+        if !row.periods.is_empty() {
+            return Ok(None);
+        }
         (holding.purchased_at, holding.expires_at) = (row.purchased_at, row.expires_at);
         window = Some((row.purchased_at, row.expires_at));
     }
@@ -136,7 +139,7 @@ impl Held {
             add_on_id: self.row.add_on_id,
             granted: limit.map(|limit| limit.times(self.row.quantity)),
             allows_overage,
-            period: self.holding().period(per, at),
+            period: self.holding().period_beside(&self.row.periods, per, at),
             expires_at: self.row.expires_at,
             counter: self.counter,
         }

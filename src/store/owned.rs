@@ -16,6 +16,7 @@ use engine::access::kept::Kept;
 use engine::json::Malformed;
 use engine::money::Money;
 use engine::time::Instant;
+use engine::usage::period::PaidPeriod;
 
 type OwnedColumns = (
     Uuid,
@@ -30,13 +31,15 @@ type OwnedColumns = (
     Option<i64>,
     Option<Instant>,
     Option<Json>,
+    Option<Json>,
 );
 
 macro_rules! select_owned {
     ($locked:literal) => {
         Statement::new(concat!(
             "SELECT u.add_on_id, u.status, u.purchased_at, u.expires_at, u.auto_renew, u.lago_subscription_id, u.cancellation_reason,
-                    u.cancelled_at, u.quantity, (u.renewal_amount * 100)::bigint, u.suspended_at, u.sources
+                    u.cancelled_at, u.quantity, (u.renewal_amount * 100)::bigint, u.suspended_at, u.sources,
+                    u.paid_periods
                FROM @extschema@.user_add_ons u
               WHERE u.user_id = $1 AND u.add_on_id = ANY ($2)
               ORDER BY u.add_on_id ",
@@ -58,17 +61,20 @@ static OF_LAGO_SUBSCRIPTION: Statement<(String, Uuid)> = Statement::new(
 static SAVE: Statement = Statement::new(
     "INSERT INTO @extschema@.user_add_ons AS u
             (user_id, add_on_id, status, purchased_at, expires_at, auto_renew, lago_subscription_id, cancellation_reason, cancelled_at,
-             quantity, renewal_amount, suspended_at, sources)
+             quantity, renewal_amount, suspended_at, sources,
+             paid_periods)
      SELECT $1, s.add_on_id, s.status, s.purchased_at, s.expires_at, s.auto_renew, s.lago, s.reason, s.cancelled_at, s.quantity,
-            (s.renewal::numeric / 100), s.suspended_at, s.sources::pg_catalog.jsonb
-       FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-            AS s (add_on_id, status, purchased_at, expires_at, auto_renew, lago, reason, cancelled_at, quantity, renewal, suspended_at, sources)
+            (s.renewal::numeric / 100), s.suspended_at, s.sources::pg_catalog.jsonb,
+            s.paid_periods::pg_catalog.jsonb
+       FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+            AS s (add_on_id, status, purchased_at, expires_at, auto_renew, lago, reason, cancelled_at, quantity, renewal, suspended_at, sources,
+                  paid_periods)
      ON CONFLICT ON CONSTRAINT user_add_ons_user_add_on_key DO UPDATE
         SET status=excluded.status, purchased_at=excluded.purchased_at, expires_at=excluded.expires_at,
             auto_renew=excluded.auto_renew, lago_subscription_id=excluded.lago_subscription_id,
             cancellation_reason=excluded.cancellation_reason, cancelled_at=excluded.cancelled_at, quantity=excluded.quantity,
             renewal_amount=excluded.renewal_amount, suspended_at=excluded.suspended_at, sources=excluded.sources,
-            updated_at=excluded.updated_at",
+            paid_periods=excluded.paid_periods, updated_at=excluded.updated_at",
 );
 
 static ANNOUNCE: Statement = Statement::new("SELECT pg_catalog.pg_notify('extensions_entitlements', $1)");
@@ -98,6 +104,8 @@ pub struct Columns {
     pub quantity: i32,
     pub renewal_amount: Option<Money>,
     pub suspended_at: Option<Instant>,
+    /// The paid periods that have not ended, where they do not follow from the beginning and the end.
+    pub paid_periods: Vec<PaidPeriod>,
 }
 
 impl Owned {
@@ -114,6 +122,7 @@ impl Owned {
             quantity: 1,
             renewal_amount: None,
             suspended_at: None,
+            paid_periods: Vec::new(),
         };
         Owned { add_on_id, columns, kept: Kept::default(), is_stored: false, stored: None }
     }
@@ -146,7 +155,7 @@ pub fn seen_of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Owned>,
 
 fn read_owned(row: <OwnedColumns as crate::pg::row::Columns>::Row<'_>) -> Result<Owned, Error> {
     let (add_on_id, status, purchased_at, expires_at, auto_renew, lago, reason, cancelled_at, ..) = row;
-    let (.., quantity, renewal, suspended_at, sources) = row;
+    let (.., quantity, renewal, suspended_at, sources, paid_periods) = row;
     let malformed = |error: serde_json::Error| Error::MalformedColumn {
         column: "user_add_ons.sources",
         malformed: Malformed(error.to_string()),
@@ -162,11 +171,17 @@ fn read_owned(row: <OwnedColumns as crate::pg::row::Columns>::Row<'_>) -> Result
         quantity,
         renewal_amount: renewal.map(Money::from_cents),
         suspended_at,
+        paid_periods: read_paid_periods(paid_periods),
     };
     let kept: Kept =
         sources.map(|sources| serde_json::from_str(&sources.0).map_err(malformed)).transpose()?.unwrap_or_default();
     let stored = Some((columns.clone(), kept.clone()));
     Ok(Owned { add_on_id, columns, kept, is_stored: true, stored })
+}
+
+/// What `paid_periods` says. What cannot be read is like nothing: then the periods follow from the beginning and the end.
+pub fn read_paid_periods(column: Option<Json>) -> Vec<PaidPeriod> {
+    column.and_then(|periods| serde_json::from_str(&periods.0).ok()).unwrap_or_default()
 }
 
 /// Who owns what under one of these subscriptions in Lago.
@@ -193,6 +208,9 @@ pub fn save(user_id: &str, rows: &mut [Owned]) -> Result<bool, Error> {
     let renewals: Vec<Option<i64>> = columns().map(|columns| columns.renewal_amount.map(Money::cents)).collect();
     let suspended: Vec<Option<Instant>> = columns().map(|columns| columns.suspended_at).collect();
     let sources: Vec<String> = changed.iter().map(|row| Json::of(&row.kept).0).collect();
+    let written_periods = |periods: &Vec<PaidPeriod>| (!periods.is_empty()).then(|| Json::of(periods).0);
+    let periods: Vec<Option<String>> = columns().map(|columns| written_periods(&columns.paid_periods)).collect();
+    let periods: Vec<Option<&str>> = periods.iter().map(Option::as_deref).collect();
     let written = SAVE.perform(params![
         user_id,
         &add_on_ids,
@@ -207,6 +225,7 @@ pub fn save(user_id: &str, rows: &mut [Owned]) -> Result<bool, Error> {
         &renewals,
         &suspended,
         &sources,
+        &periods,
     ])?;
     all_written("user_add_ons", add_on_ids.len(), written)?;
     for row in changed {

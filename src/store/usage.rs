@@ -8,19 +8,21 @@ use crate::pg::datum::Json;
 use crate::pg::parameter::JsonText;
 use crate::pg::statement::Statement;
 use crate::store::all_written;
+use crate::store::owned::read_paid_periods;
 use engine::time::Instant;
 use engine::usage::counters;
 use engine::usage::keys::Keys;
+use engine::usage::period::PaidPeriod;
 use engine::usage::units::Units;
 
-type Columns = (Uuid, i32, Instant, Option<Instant>, bool, Option<Json>, Option<Vec<u8>>);
+type Columns = (Uuid, i32, Instant, Option<Instant>, bool, Option<Json>, Option<Json>, Option<Vec<u8>>);
 
 /// Without the status and the keys.
-type OwnedColumns = (Uuid, i32, Instant, Option<Instant>, Option<Json>);
+type OwnedColumns = (Uuid, i32, Instant, Option<Instant>, Option<Json>, Option<Json>);
 
 /// Locked against whoever counts too, until the transaction ends. Keys are read where one is given only.
 static LOCKED: Statement<Columns> = Statement::new(
-    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, (u.status = 'active'), u.usage, CASE WHEN $3 THEN u.usage_keys END
+    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, (u.status = 'active'), u.paid_periods, u.usage, CASE WHEN $3 THEN u.usage_keys END
        FROM @extschema@.user_add_ons u
       WHERE u.user_id = $1 AND u.add_on_id = $2
         FOR NO KEY UPDATE",
@@ -28,7 +30,7 @@ static LOCKED: Statement<Columns> = Statement::new(
 
 /// The same for several add-ons, always in the same order, so that two who count never wait for each other.
 static ALL_LOCKED: Statement<Columns> = Statement::new(
-    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, (u.status = 'active'), u.usage, CASE WHEN $3 THEN u.usage_keys END
+    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, (u.status = 'active'), u.paid_periods, u.usage, CASE WHEN $3 THEN u.usage_keys END
        FROM @extschema@.user_add_ons u
       WHERE u.user_id = $1 AND u.add_on_id = ANY ($2)
       ORDER BY u.add_on_id
@@ -37,7 +39,7 @@ static ALL_LOCKED: Statement<Columns> = Statement::new(
 
 /// What the user owned of one add-on at an instant.
 static OWNED: Statement<OwnedColumns> = Statement::new(
-    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, u.usage
+    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, u.paid_periods, u.usage
        FROM @extschema@.user_add_ons u
       WHERE u.user_id = $1 AND u.add_on_id = $2 AND u.status = 'active'
         AND u.purchased_at <= $3 AND (u.expires_at IS NULL OR u.expires_at > $3)",
@@ -45,7 +47,7 @@ static OWNED: Statement<OwnedColumns> = Statement::new(
 
 /// What the user owned of all of them.
 static ALL_OWNED: Statement<OwnedColumns> = Statement::new(
-    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, u.usage
+    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, u.paid_periods, u.usage
        FROM @extschema@.user_add_ons u
       WHERE u.user_id = $1 AND u.status = 'active'
         AND u.purchased_at <= $2 AND (u.expires_at IS NULL OR u.expires_at > $2)",
@@ -83,7 +85,8 @@ static COUNT_WITHIN: Statement<(i32, Instant, Option<Instant>, Json)> = Statemen
                     'at', GREATEST((u.usage -> $3 ->> 'at') COLLATE pg_catalog.\"C\", $6)))
       WHERE u.user_id = $1 AND u.add_on_id = $2 AND u.status = 'active'
         AND u.purchased_at <= $7 AND (u.expires_at IS NULL OR u.expires_at > $7)
-        AND ($9 IS NULL OR (u.purchased_at = $9 AND COALESCE(u.expires_at, 'infinity') = COALESCE($10, 'infinity')))
+        AND ($9 IS NULL OR (u.purchased_at = $9 AND COALESCE(u.expires_at, 'infinity') = COALESCE($10, 'infinity')
+                            AND u.paid_periods IS NULL))
         AND CASE WHEN u.usage ? $3 AND (pg_catalog.jsonb_typeof(u.usage -> $3 -> 'used') <> 'number'
                                         OR pg_catalog.right(u.usage -> $3 ->> 'at', 1) <> 'Z') THEN false
                  ELSE (CASE WHEN (u.usage -> $3 ->> 'at') COLLATE pg_catalog.\"C\" >= $5
@@ -107,15 +110,20 @@ pub struct Row {
     pub purchased_at: Instant,
     pub expires_at: Option<Instant>,
     pub is_active: bool,
+    /// The paid periods, where they do not follow from the beginning and the end.
+    pub periods: Vec<PaidPeriod>,
     /// `usage`, if anything was counted.
     pub counters: Option<Json>,
     pub keys: Keys,
 }
 
 impl Row {
-    fn of((add_on_id, quantity, purchased_at, expires_at, is_active, counters, keys): Columns) -> Row {
+    fn of(columns: Columns) -> Row {
+        let (add_on_id, quantity, purchased_at, expires_at, is_active, periods, counters, keys) = columns;
         let keys = keys.map_or_else(Keys::default, |packed| Keys::unpack(&packed));
-        Row { add_on_id, quantity: quantity.max(0) as u32, purchased_at, expires_at, is_active, counters, keys }
+        let periods = read_paid_periods(periods);
+        let quantity = quantity.max(0) as u32;
+        Row { add_on_id, quantity, purchased_at, expires_at, is_active, periods, counters, keys }
     }
 }
 
@@ -130,8 +138,8 @@ pub fn locked(user_id: &str, add_on_ids: &[Uuid], with_keys: bool) -> Result<Vec
 
 /// What the user owned at an instant of one add-on, or of all.
 pub fn owned(user_id: &str, add_on_id: Option<Uuid>, at: Instant) -> Result<Vec<Row>, Error> {
-    let row = |(add_on_id, quantity, purchased_at, expires_at, counters)| {
-        Row::of((add_on_id, quantity, purchased_at, expires_at, true, counters, None))
+    let row = |(add_on_id, quantity, purchased_at, expires_at, periods, counters)| {
+        Row::of((add_on_id, quantity, purchased_at, expires_at, true, periods, counters, None))
     };
     match add_on_id {
         Some(add_on_id) => OWNED.read_all(params![user_id, add_on_id, at], row),
@@ -168,7 +176,7 @@ pub fn count_within(within: &Within) -> Result<Option<Row>, Error> {
     let (begins, ends) = (window.map(|window| window.0), window.and_then(|window| window.1));
     let params = params![user_id, *add_on_id, *feature_key, amount, since, counted_at, *at, limit, begins, ends];
     COUNT_WITHIN.execute_one(params, |(quantity, purchased_at, expires_at, usage)| {
-        Row::of((*add_on_id, quantity, purchased_at, expires_at, true, Some(usage), None))
+        Row::of((*add_on_id, quantity, purchased_at, expires_at, true, None, Some(usage), None))
     })
 }
 

@@ -65,7 +65,7 @@ def test_entitlements(call):
     assert call("SELECT feature_configuration('ada', 'ocr')") == [(None,)]
     features = call("SELECT feature_key, add_on_ids, expires_at FROM user_features('ada')")
     assert ("code_review", [BOLT], None) in features and len(features) == 4
-    assert call("SELECT * FROM active_add_ons('ada')") == [(BOLT, "Bolt", "development", yesterday, None, True)]
+    assert call("SELECT * FROM active_add_ons('ada')") == [(BOLT, "Bolt", "development", yesterday, None, True, 1)]
     assert call("SELECT * FROM entitled_users('gpu_hours')") == [("ada",)]
 
 

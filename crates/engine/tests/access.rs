@@ -3,8 +3,12 @@
 use engine::access::calendar::{days_after, months_after};
 use engine::access::kept::{Granted, Kept, Written};
 use engine::access::outcome::{Access, access, union, units};
+use engine::access::periods::{irregular, paid_periods};
 use engine::access::source::{Kind, Source, Span, Standing, Term, lay};
-use engine::time::Instant;
+use engine::billing::BillingType;
+use engine::time::{Instant, Window};
+use engine::usage::metering::Per;
+use engine::usage::period::{Holding, PaidPeriod};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -79,6 +83,10 @@ fn what_ended_before_its_time_makes_room() {
     assert_eq!(days(&lay(&sources)), [Some((0, Some(10))), Some((12, Some(43)))]);
     sources[0].ended = Some(day(0));
     assert_eq!(days(&lay(&sources))[0], None);
+    // One that had not begun leaves the run as it was: from 31 January to 29 February, and on to 31 March.
+    let mut sources = vec![month("a", 30), month("b", 31), month("c", 32)];
+    sources[1].ended = Some(day(40));
+    assert_eq!(days(&lay(&sources)), [Some((30, Some(59))), None, Some((59, Some(90)))]);
 }
 
 #[test]
@@ -126,6 +134,49 @@ fn for_every_day_of_the_year_n_renewals_end_at_the_anchor_plus_n_months() {
         }
     }
     assert_eq!(days_after(day(3), 14), Some(day(17)));
+}
+
+fn holding(from: i64, until: Option<i64>) -> Holding {
+    Holding { purchased_at: day(from), expires_at: until.map(day), billing_type: BillingType::Monthly }
+}
+
+/// What is kept of the paid periods of something sold by the month, in days.
+fn kept_periods(sources: &[Source], holding: Holding) -> Vec<(i64, i64)> {
+    let kept = irregular(paid_periods(sources, day(0)), &holding);
+    kept.into_iter().map(|PaidPeriod { from, until }| (from.0 / DAY, until.0 / DAY)).collect()
+}
+
+#[test]
+fn periods_are_kept_where_the_row_does_not_say_them() {
+    // From 1 January 2000 by the month; with a grant before; with ends that the provider names.
+    assert_eq!(kept_periods(&[month("a", 0), month("b", 3)], holding(0, Some(60))), []);
+    assert_eq!(kept_periods(&[granted("grant", 0, Some(10)), month("a", 3)], holding(0, Some(41))), []);
+    let named = paid("a", 3, Term::Until { until: day(20), months: 1 });
+    assert_eq!(kept_periods(&[named], holding(3, Some(20))), []);
+    // A year of what is sold by the month, behind a month of it.
+    let year = paid("b", 3, Term::Months(12));
+    assert_eq!(kept_periods(&[month("a", 0), year], holding(0, Some(397))), [(0, 31), (31, 397)]);
+    // A month behind a trial until 31 January ends on 29 February. What is given without end beside it has periods of its own.
+    assert_eq!(kept_periods(&[granted("trial", 16, Some(30)), month("a", 20)], holding(16, Some(59))), [(30, 59)]);
+    assert_eq!(kept_periods(&[granted("grant", 0, None), month("a", 5)], holding(0, None)), [(5, 36)]);
+}
+
+#[test]
+fn usage_is_counted_in_the_paid_periods_and_in_what_is_between_them() {
+    let paid = [PaidPeriod { from: day(31), until: day(397) }, PaidPeriod { from: day(500), until: day(530) }];
+    let window = |holding: Holding, at| {
+        let Window { from, until } = holding.period_beside(&paid, Per::Period, day(at));
+        (from.map(|from| from.0 / DAY), until.map(|until| until.0 / DAY))
+    };
+    let all = holding(10, Some(540));
+    assert_eq!(window(all, 200), (Some(31), Some(397)));
+    assert_eq!(window(all, 397), (Some(397), Some(411)), "to 15 February 2001: the next begins on 15 May");
+    assert_eq!(window(all, 529), (Some(500), Some(530)));
+    assert_eq!(window(all, 10), (Some(10), Some(31)));
+    assert_eq!(window(all, 535), (Some(530), Some(540)));
+    // The row was cut off by a host.
+    assert_eq!(window(holding(40, Some(100)), 50), (Some(40), Some(100)));
+    assert_eq!(all.period_beside(&paid, Per::Month, day(31)), all.period(Per::Month, day(31)));
 }
 
 fn written(status: &str, from: i64, until: Option<i64>) -> Written {
@@ -217,6 +268,52 @@ proptest! {
             if let (Term::Window { from, .. }, Standing::Live, None) = (source.term, source.standing, source.ended) {
                 prop_assert!(has(&live(&gone), from));
             }
+        }
+    }
+
+    #[test]
+    fn ending_a_source_never_takes_what_another_gives(
+        sources in sources(),
+        place in any::<prop::sample::Index>(),
+        end in prop_oneof![
+            select(vec![Standing::Gone, Standing::Disputed, Standing::Overdue]).prop_map(Ok),
+            (0..150_i64).prop_map(Err),
+        ],
+    ) {
+        let place = place.index(sources.len());
+        let mut ended = sources.clone();
+        match end {
+            Ok(standing) => ended[place].standing = standing,
+            Err(at) => ended[place].ended = Some(ended[place].ended.map_or(day(at), |before| before.min(day(at)))),
+        }
+        let (before, after) = (lay(&sources), lay(&ended));
+        for (number, source) in sources.iter().enumerate() {
+            if number == place || source.standing != Standing::Live || source.ended.is_some() {
+                continue;
+            }
+            match source.term {
+                // Its time may move up, and stays as long as it was paid for.
+                Term::Months(months) => {
+                    let span = after[number].unwrap();
+                    let length = span.until.unwrap().0 - span.from.0;
+                    prop_assert!(span.from >= source.made_at && span.from <= before[number].unwrap().from);
+                    prop_assert!(length >= 28 * DAY * i64::from(months), "{span:?}");
+                }
+                _ => prop_assert_eq!(after[number], before[number]),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_paid_periods_says_all_of_them(sources in sources(), now in 0..150_i64, part in 0..1000_u64) {
+        let Some(Access::Live(Span { from, until })) = access(&sources, day(now)) else { return Ok(()) };
+        let holding = Holding { purchased_at: from, expires_at: until, billing_type: BillingType::Monthly };
+        let all = paid_periods(&sources, day(now));
+        let kept = irregular(all.clone(), &holding);
+        for period in all.iter().filter(|period| period.from >= from && until.is_none_or(|until| period.until <= until)) {
+            let at = Instant(period.from.0 + ((period.until.0 - period.from.0 - 1) as i128 * i128::from(part) / 1000) as i64);
+            let expected = Window { from: Some(period.from), until: Some(period.until) };
+            prop_assert_eq!(holding.period_beside(&kept, Per::Period, at), expected, "{:?} {:?}", all, kept);
         }
     }
 

@@ -236,9 +236,11 @@ async def features(request: Request) -> Response:
         names = {row["add_on_id"]: row["name"] for row in add_ons}
         mine = await marketplace.rows("user_features", user_id=user)
         usage = {row["feature_key"]: row for row in await marketplace.rows("feature_usage", user_id=user)}
+        due = await marketplace.connection.fetch("SELECT * FROM marketplace.upcoming_renewals($1, 'infinity')", user)
+        renewals = {row["add_on_id"]: row for row in due}
         query = "SELECT h.*, p.checkout_id FROM marketplace.purchase_history(user_id => $1) h JOIN marketplace.add_on_purchases p ON p.id = h.purchase_id"
         history = await marketplace.connection.fetch(query + " ORDER BY h.purchased_at DESC, h.name", user)
-    return page(request, "features.html", add_ons=add_ons, names=names, features=mine, usage=usage, history=history)
+    return page(request, "features.html", add_ons=add_ons, names=names, features=mine, usage=usage, renewals=renewals, history=history)
 
 
 @router.get("/lab/{place}")

@@ -108,6 +108,19 @@ async def test_paying(visit, admin):
     assert "Yours" in (await client.get("/")).text
 
 
+async def test_units_usage_and_renewals(visit, admin):
+    client = await visit("ada")
+    await put(client, BOLT, BOLT)
+    pay_at = (await check_out(client, await cart(client))).headers["location"]
+    await client.post(pay_at)
+    text = (await client.get("/features")).text
+    assert "2 &times; Bolt" in text and "for $29.98" in text and "20 of 20 left until" in text
+    await admin.execute("SELECT marketplace.consume_feature('ada', 'gpu_hours', 12.5)")
+    assert "7.5 of 20 left until" in (await client.get("/features")).text
+    await admin.execute("SELECT marketplace.consume_feature('ada', 'gpu_hours', 7.5)")
+    assert "All 20 used, new ones from" in (await client.get("/features")).text
+
+
 async def test_giving_up_puts_everything_back(app, visit, admin):
     client = await visit("ada")
     await put(client, BOLT, VECTORS)

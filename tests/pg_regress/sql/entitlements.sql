@@ -17,7 +17,7 @@ SELECT at, has_add_on('ada', :bolt, at) AS bolt, has_add_on('ada', :gpu, at) AS 
        has_feature('ada', 'gpu_hours', at) AS gpu_hours, feature_configuration('ada', 'gpu_hours', at) AS configuration
   FROM unnest('{-infinity, 2026-01-09 23:59:59.999999, 2026-01-10, 2026-01-20, 2026-02-09 23:59:59.999999, 2026-02-10, infinity}'::timestamptz[]) at;
 SELECT feature_key, configuration, cardinality(add_on_ids) AS add_ons, expires_at FROM user_features('ada', '2026-02-01');
-SELECT add_on_id, name, category, purchased_at, expires_at, auto_renew FROM active_add_ons('ada', '2026-02-01');
+SELECT add_on_id, name, category, purchased_at, expires_at, auto_renew, quantity FROM active_add_ons('ada', '2026-02-01');
 SELECT * FROM has_features('ada', '{gpu_hours,ocr,code_review,gpu_hours,NULL}', '2026-02-01');
 SELECT * FROM has_features('ada', '{}', '2026-02-01');
 

@@ -81,6 +81,41 @@ SELECT pg_temp.consume('gpu_hours', 1);
 SELECT granted, used, remaining FROM feature_usage('ada', 'gpu_hours', now() - interval '20 days');
 ROLLBACK;
 
+-- Paid periods are those that were paid for, whatever the row's beginning and end would say: a year of what is sold by the month.
+BEGIN;
+SELECT quantity FROM add_to_cart('ada', :bolt);
+UPDATE cart_items SET billing_type = 'annual' WHERE user_id = 'ada';
+SELECT count(*) FROM checkout('ada') c, complete_checkout(c.checkout_id);
+SELECT pg_temp.consume('gpu_hours', 8), pg_temp.consume('gpu_hours', 3);
+SELECT used, resets_at AT TIME ZONE 'UTC' = now() AT TIME ZONE 'UTC' + interval '1 year' AS in_a_year FROM feature_usage('ada', 'gpu_hours');
+SELECT used, remaining FROM feature_usage('ada', 'gpu_hours', now() + interval '11 months');
+UPDATE user_add_ons SET usage = jsonb_set(usage, '{gpu_hours,at}', to_jsonb(now() - interval '2 days'));
+SELECT used, remaining FROM feature_usage('ada', 'gpu_hours'); -- was counted before
+SELECT pg_temp.consume('gpu_hours', 10), pg_temp.consume('gpu_hours', 1);
+ROLLBACK;
+-- From 31 January to 28 February and 31 March, behind what began on the 1st.
+BEGIN;
+SET LOCAL TimeZone = 'UTC';
+INSERT INTO user_add_ons (user_id, add_on_id, purchased_at, expires_at) VALUES ('ada', :bolt, '2099-01-01', '2099-01-31 10:00');
+SELECT renew_add_on('ada', :bolt, 14.99, 'pi_1');
+SELECT at, resets_at FROM unnest('{2099-01-30, 2099-01-31 09:59:59, 2099-01-31 10:00, 2099-02-28}'::timestamptz[]) at, feature_usage('ada', 'gpu_hours', at);
+SELECT renew_add_on('ada', :bolt, 14.99, 'pi_2');
+SELECT at, resets_at FROM unnest('{2099-01-30, 2099-01-31 10:00, 2099-03-30}'::timestamptz[]) at, feature_usage('ada', 'gpu_hours', at);
+-- A host that cuts the row off ends the period, too.
+UPDATE user_add_ons SET expires_at = '2099-03-15';
+SELECT resets_at FROM feature_usage('ada', 'gpu_hours', '2099-03-01');
+ROLLBACK;
+
+-- The limits of the sample catalog hold: all that each gives can be used, and not a millionth more.
+BEGIN;
+CREATE VIEW pg_temp.limits AS
+SELECT a.name, a.id, f.feature_key, (f.configuration -> 'limit')::numeric AS units FROM add_ons a JOIN add_on_features f ON f.add_on_id = a.id AND f.configuration ? 'limit';
+SELECT count(*) FROM add_ons a, grant_add_on('owner of ' || a.name, a.id);
+SELECT l.name, l.feature_key, l.units, u.allowed, u.remaining FROM pg_temp.limits l, consume_feature('owner of ' || l.name, l.feature_key, l.units) u ORDER BY 1, 2;
+SELECT count(DISTINCT l.name) AS add_ons, count(*) FILTER (WHERE u.allowed) AS allowed FROM pg_temp.limits l, consume_feature('owner of ' || l.name, l.feature_key, 0.000001) u;
+SELECT count(*) FILTER (WHERE u.allowed AND u.remaining = 0) AS used_up FROM pg_temp.limits l, set_feature_usage('owner of ' || l.name, l.feature_key, l.units) u;
+ROLLBACK;
+
 -- Prepaid: each unit of what is bought by use gives its limit once, for ever. Buying more adds to it.
 BEGIN;
 INSERT INTO add_ons (id, name, category, base_price, billing_type) VALUES ('a0000000-0000-4000-8000-0000000000a1', 'Pack', 'analytics', 5, 'usage_based');

@@ -18,6 +18,17 @@ pub fn months_after(anchor: Instant, months: u32) -> Option<Instant> {
     (end.year() <= LAST_YEAR).then(|| Instant(end.timestamp_micros() - EPOCH))
 }
 
+/// The first instant, not before another one, that so many calendar months before an end are counted from, if there is one within a day.
+pub fn began_before(end: Instant, months: u32, earliest: Instant) -> Option<Instant> {
+    const DAY: i64 = 86_400_000_000;
+    let ends = DateTime::from_timestamp_micros(end.0.checked_add(EPOCH)?)?;
+    let first = Instant(ends.checked_sub_months(Months::new(months))?.timestamp_micros() - EPOCH);
+    // From 28 to 31 January a month ends on 28 February.
+    let days = (0..=3).filter_map(|days| Some(Instant(first.0.checked_add(days * DAY)?)));
+    let mut fitting = days.filter(|&from| from >= earliest && months_after(from, months) == Some(end));
+    fitting.next().filter(|from| from.0.checked_sub(earliest.0).is_some_and(|after| after <= DAY))
+}
+
 /// The instant so many days after another.
 pub fn days_after(start: Instant, days: u32) -> Option<Instant> {
     const DAY: i64 = 86_400_000_000;
@@ -39,6 +50,18 @@ mod tests {
         let expected = ["2027-02-28", "2027-03-31", "2027-04-30", "2028-01-31", "2028-02-29"];
         assert_eq!(ends, expected.map(|day| at(&format!("{day}T10:00:00Z"))));
         assert_eq!(months_after(at("2028-02-29T00:00:00Z"), 48), Some(at("2032-02-29T00:00:00Z")));
+    }
+
+    #[test]
+    fn a_beginning_is_found_by_its_end() {
+        let began = |end: &str, earliest: &str| began_before(at(end), 1, at(earliest));
+        assert_eq!(began("2027-02-15T10:00:00Z", "2027-01-15T09:00:00Z"), Some(at("2027-01-15T10:00:00Z")));
+        assert_eq!(began("2027-02-28T10:00:00Z", "2027-01-31T09:00:00Z"), Some(at("2027-01-31T10:00:00Z")));
+        assert_eq!(began("2027-02-28T10:00:00Z", "2027-01-29T11:00:00Z"), Some(at("2027-01-30T10:00:00Z")));
+        // Two days later, or not at all
+        assert_eq!(began("2027-02-15T10:00:00Z", "2027-01-13T10:00:00Z"), None);
+        assert_eq!(began("2027-02-15T10:00:00Z", "2027-01-15T10:00:01Z"), None);
+        assert_eq!(began_before(Instant::INFINITY, 1, Instant::NEG_INFINITY), None);
     }
 
     #[test]

@@ -3,4 +3,5 @@
 pub mod calendar;
 pub mod kept;
 pub mod outcome;
+pub mod periods;
 pub mod source;

@@ -211,16 +211,16 @@ fn lay_in_order(sources: &[Source], order: &[usize], spans: &mut [Option<Span>])
     for &place in order {
         let source = &sources[place];
         let (span, next) = next_period(source, run);
-        run = next;
         spans[place] = span.and_then(|span| cut(span, source.ended));
-        // What ended before its time makes room.
-        if let (Some(span), Some(cut)) = (span, source.ended)
-            && span.is_ahead(cut)
-            && run.is_some_and(|run| run.end > cut)
-            && source.term != Term::Unlimited
-        {
-            run = Some(Run::from(cut.max(span.from)));
-        }
+        let is_endless = matches!(source.term, Term::Unlimited | Term::Window { until: None, .. });
+        run = match (span, source.ended) {
+            // What ended before its time makes room, all of it where it had not begun.
+            (Some(span), Some(cut)) if span.is_ahead(cut) && !is_endless => {
+                let is_behind = cut <= span.from || run.is_some_and(|before| before.end >= cut);
+                if is_behind { run } else { Some(Run::from(cut)) }
+            }
+            _ => next,
+        };
     }
 }
 

@@ -166,7 +166,9 @@ impl Explanation<'_> {
     fn promo_itself(&self, request: &PromoRequest, outcome: &PromoOutcome) -> Step {
         let reasons: Vec<&str> = outcome.refusals.iter().map(|refusal| refusal.name()).collect();
         let detail = match &request.terms {
-            Some(code) if outcome.is_valid() => words::promo_discount(code.discount, outcome.eligible_amount()),
+            Some(code) if outcome.is_valid() => {
+                words::promo_discount(code.discount, outcome.eligible_amount(), self.terms.unit)
+            }
             _ => reasons.join(", "),
         };
         Step {

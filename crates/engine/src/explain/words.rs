@@ -67,7 +67,15 @@ pub(super) fn line(line: &Line, unit_price: Money) -> String {
 /// `20 % of 49.97 and 2 x 1.00`
 pub(super) fn discount(discount: Discount, base: Money, count: u32, unit: Unit) -> String {
     let percent = (discount.percent > Percent::ZERO).then(|| format!("{} % of {base}", discount.percent));
-    let amount = (discount.amount > Money::ZERO).then(|| format!("{count} x {}", discount.amount));
+    let amount = (discount.amount > Money::ZERO).then(|| {
+        let rounded = discount.amount.times_up_to(count, Money::MAX, unit);
+        let exact = discount.amount.times_up_to(count, Money::MAX, Unit::HUNDREDTH);
+        format!(
+            "{count} x {}{}",
+            discount.amount,
+            if rounded == exact { String::new() } else { format!(", rounded {rounded}") }
+        )
+    });
     let parts: Vec<String> = percent.into_iter().chain(amount).collect();
     match parts.is_empty() {
         true => "it takes nothing off".to_owned(),
@@ -163,10 +171,15 @@ pub(super) fn not_chosen(alone: Money, applied: Money) -> String {
 }
 
 /// What a code takes off.
-pub(super) fn promo_discount(discount: PromoDiscount, eligible: Money) -> String {
+pub(super) fn promo_discount(discount: PromoDiscount, eligible: Money, unit: Unit) -> String {
     match discount {
         PromoDiscount::Percentage(percent) => format!("{percent} % of {eligible}"),
-        PromoDiscount::FixedAmount(amount) if amount > eligible => format!("{amount}, at most {eligible}"),
+        PromoDiscount::FixedAmount(amount) if amount.rounded(unit) > eligible => {
+            format!("{amount}, at most {eligible}")
+        }
+        PromoDiscount::FixedAmount(amount) if amount.rounded(unit) != amount => {
+            format!("{amount}, rounded {}", amount.rounded(unit))
+        }
         PromoDiscount::FixedAmount(amount) => amount.to_string(),
     }
 }

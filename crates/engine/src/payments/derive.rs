@@ -428,6 +428,7 @@ impl Paid {
             payment: None,
             subscription: None,
             renews: None,
+            is_recorded: false,
         }
     }
 }

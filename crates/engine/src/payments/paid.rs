@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::calendar::began_before;
 use crate::billing::BillingType;
 use crate::time::Instant;
 
@@ -30,6 +31,42 @@ pub struct Paid {
     /// Whether the subscription will be renewed, if its provider has said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renews: Option<bool>,
+    /// Whether the period is as the purchase recorded it when no facts were kept. It stays so, unless the provider names a later end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_recorded: bool,
+}
+
+impl Paid {
+    /// What a purchase says of which no facts are kept, written by an older version or by the host: the end of its period.
+    pub fn recorded(bought_at: Instant, ends_at: Option<Instant>, billing: BillingType) -> Paid {
+        let period = match (ends_at, Period::of(billing)) {
+            (None, _) => Period::Unlimited,
+            (Some(_), Period::Months(months)) => Period::Months(months),
+            (Some(_), _) => Period::Months(1),
+        };
+        // It began when it was completed, which may have been later than it was bought.
+        let began = match (ends_at, period) {
+            (Some(end), Period::Months(months)) => began_before(end, months, bought_at),
+            _ => None,
+        };
+        Paid {
+            at: began.unwrap_or(bought_at),
+            period,
+            until: ends_at,
+            ended: None,
+            is_overdue: false,
+            payment: None,
+            subscription: None,
+            renews: None,
+            is_recorded: true,
+        }
+    }
+
+    /// What follows from facts, for the period that was recorded.
+    pub fn for_recorded(self, recorded: &Paid) -> Paid {
+        let until = self.until.max(recorded.until);
+        Paid { at: recorded.at, period: recorded.period, until, is_recorded: true, ..self }
+    }
 }
 
 /// For how long something is paid.

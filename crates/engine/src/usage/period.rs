@@ -1,6 +1,7 @@
 //! The period that an instant lies in: a day, month or year of the calendar in UTC, or what was paid for.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::metering::Per;
 use crate::billing::BillingType;
@@ -18,6 +19,16 @@ pub struct Holding {
     pub expires_at: Option<Instant>,
     /// How it is charged.
     pub billing_type: BillingType,
+}
+
+/// A period that was paid for, where that does not follow from a [`Holding`]: a year of what is sold by the month, or the month behind a
+/// trial that ended on the 31st.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaidPeriod {
+    /// Its beginning.
+    pub from: Instant,
+    /// Its end.
+    pub until: Instant,
 }
 
 impl Holding {
@@ -39,6 +50,23 @@ impl Holding {
             ),
             Per::Period => self.paid_period(at),
         }
+    }
+
+    /// The period in which an instant lies, where the paid periods that have not ended are these. What is between them was given otherwise,
+    /// and has periods of its own.
+    pub fn period_beside(&self, paid: &[PaidPeriod], per: Per, at: Instant) -> Window {
+        if per != Per::Period || paid.is_empty() {
+            return self.period(per, at);
+        }
+        if let Some(period) = paid.iter().find(|period| period.from <= at && at < period.until) {
+            let until = self.expires_at.map_or(period.until, |end| end.min(period.until));
+            return Window { from: Some(period.from.max(self.purchased_at)), until: Some(until) };
+        }
+        let before = paid.iter().map(|period| period.until).filter(|&until| until <= at).max();
+        let behind = paid.iter().map(|period| period.from).filter(|&from| from > at).min();
+        let purchased_at = before.map_or(self.purchased_at, |until| until.max(self.purchased_at));
+        let rest = Holding { purchased_at, expires_at: behind.or(self.expires_at), ..*self };
+        rest.period(per, at)
     }
 
     /// The months or years that were paid for lie end to end. Their bounds are so many months from the beginning of access, where
