@@ -1,7 +1,7 @@
 //! Everything that can be refused, and how it is told: SQLSTATE, message, DETAIL and HINT.
 //!
-//! Each DETAIL ends with a line `code: <machine_code>`, for programs that need more than the SQLSTATE. A new error is one more
-//! entry of `errors!`, wherever it fits; docs/errors.md is made from the list. The harness compiles this file once more for
+//! Each DETAIL ends with a line `code: <machine_code>`, for programs that need more than the SQLSTATE. Where they need values, too, the
+//! line before it is `data: <JSON>`. A new error is one more entry of `errors!`, wherever it fits; docs/errors.md is made from the list. The harness compiles this file once more for
 //! that, as the extension itself is linked inside a server only: nothing here knows pgrx.
 
 use std::fmt;
@@ -59,6 +59,8 @@ pub struct Description {
     pub message: &'static str,
     /// What DETAIL can say, but for the code.
     pub details: &'static [&'static str],
+    /// The values for programs, if there are any.
+    pub data: Option<&'static str>,
     /// What HINT can say.
     pub hints: &'static [&'static str],
 }
@@ -75,7 +77,8 @@ pub struct Description {
 /// ```
 ///
 /// Texts are those of `format!`, with names for all that is filled in: fields, and what follows as `name = expression`. Before
-/// a detail or a hint others may stand that are told on a condition: `detail if *field > 0 => "Why.";`.
+/// a detail or a hint others may stand that are told on a condition: `detail if *field > 0 => "Why.";`. After the detail `data` may
+/// stand, the text of a JSON object: what a program would otherwise read from a sentence.
 macro_rules! errors {
     ($(
         #[doc = $about:literal]
@@ -83,6 +86,7 @@ macro_rules! errors {
             message: $message:literal $(, $message_key:ident = $message_value:expr)*;
             $(detail if $detail_if:expr => $other_detail:literal $(, $other_detail_key:ident = $other_detail_value:expr)*;)*
             detail: $detail:literal $(, $detail_key:ident = $detail_value:expr)*;
+            $(data: $data:literal;)?
             $(hint if $hint_if:expr => $other_hint:literal $(, $other_hint_key:ident = $other_hint_value:expr)*;)*
             hint: $hint:literal $(, $hint_key:ident = $hint_value:expr)*;
         }
@@ -101,6 +105,7 @@ macro_rules! errors {
                 code: $code,
                 message: $message,
                 details: &[$($other_detail,)* $detail],
+                data: first(&[$($data)?]),
                 hints: &[$($other_hint,)* $hint],
             }),+
         ];
@@ -134,6 +139,14 @@ macro_rules! errors {
                 }
             }
 
+            /// The values for programs, as a line of DETAIL.
+            #[allow(unused_variables)]
+            fn data(&self) -> String {
+                match self {
+                    $(Error::$name { $($($field),*)? } => String::new() $(+ "\ndata: " + &format!($data))?,)+
+                }
+            }
+
             /// What to do about it.
             #[allow(unused_variables)]
             pub fn hint(&self) -> String {
@@ -148,6 +161,13 @@ macro_rules! errors {
             }
         }
     };
+}
+
+const fn first(texts: &[&'static str]) -> Option<&'static str> {
+    match texts {
+        [text, ..] => Some(text),
+        [] => None,
+    }
 }
 
 errors! {
@@ -454,6 +474,7 @@ errors! {
     } => ObjectNotInPrerequisiteState "add_on_not_for_sale" {
         message: "add-on \"{name}\" is not for sale";
         detail: "add_ons.is_active is false for {add_on_id}.";
+        data: "{{\"add_on_id\": \"{add_on_id}\"}}";
         hint: "Leave it out, or put it back on sale.";
     }
 
@@ -468,6 +489,7 @@ errors! {
     } => CheckViolation "quantity_limit" {
         message: "a cart cannot hold {quantity} units of add-on {add_on_id}";
         detail: "The setting extensions.max_cart_quantity is {limit}.";
+        data: "{{\"add_on_id\": \"{add_on_id}\", \"limit\": {limit}}}";
         hint: "Ask for fewer units, or have an administrator raise the setting.";
     }
 
@@ -633,6 +655,7 @@ errors! {
     } => ObjectNotInPrerequisiteState "price_changed" {
         message: "the cart of user \"{user_id}\" now costs {total}, not {expected}";
         detail: "The total is {total}.{because}";
+        data: "{{\"total\": {total}}}";
         hint: "Show the shopper the new price, and check out again.";
     }
 
@@ -647,6 +670,7 @@ errors! {
     } => ObjectNotInPrerequisiteState "price_changed" {
         message: "bundle \"{name}\" is sold out; the cart of user \"{user_id}\" now costs {total}";
         detail: "The total is {total}. Another checkout took the last instance.";
+        data: "{{\"total\": {total}}}";
         hint: "Show the shopper the new price, and check out again.";
     }
 
@@ -659,6 +683,7 @@ errors! {
     } => CheckViolation "promo_refused" {
         message: "promotional code \"{code}\" is refused: {reasons}", reasons = reasons.join(", ");
         detail: "Reasons: {reasons}.", reasons = reasons.join(", ");
+        data: "{{\"reasons\": {reasons:?}}}";
         hint: "Check out without the code, or with another.";
     }
 
@@ -847,6 +872,7 @@ errors! {
     } => CheckViolation "refund_exceeds_amount" {
         message: "{requested} cannot be refunded of purchase {purchase_id}";
         detail: "At most {refundable} can still be refunded.";
+        data: "{{\"refundable\": {refundable}}}";
         hint: "Refund less, or pass NULL for all that is left.";
     }
 
@@ -1020,7 +1046,7 @@ impl std::error::Error for Error {}
 impl Error {
     /// Why it was refused, and the machine code on a line of its own.
     pub fn detail(&self) -> String {
-        format!("{}\ncode: {}", self.why(), self.codes().1)
+        format!("{}{}\ncode: {}", self.why(), self.data(), self.codes().1)
     }
 
     /// The same, and whose cart it is about.

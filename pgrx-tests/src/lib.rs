@@ -33,7 +33,7 @@ pub fn errors_as_json() -> String {
         let (state, state_about) = error.state.described();
         serde_json::json!({
             "about": error.about.trim(), "state": state, "state_about": state_about, "code": error.code,
-            "message": error.message, "details": error.details, "hints": error.hints,
+            "message": error.message, "details": error.details, "data": error.data, "hints": error.hints,
         })
     };
     serde_json::Value::from_iter(error::ERRORS.iter().map(describe)).to_string()

@@ -13,7 +13,8 @@ EVERYWHERE = {"not_installed", "schema_changed", "schema_renamed"}
 HEAD = """# Errors
 
 Every error of the extension's functions has a SQLSTATE, a message, a DETAIL that says why, and a HINT that says what to do. The last
-line of DETAIL is `code: ...`, for programs that need more than the SQLSTATE. A call that fails has written nothing. This page is made
+line of DETAIL is `code: ...`, for programs that need more than the SQLSTATE. Where they need values, the line before it is `data: ...`, a
+JSON object. [Clients](clients.md#errors-for-programs) shows how to read both. A call that fails has written nothing. This page is made
 by `make docs` from `src/error.rs`; words in `<angle brackets>` are filled in. [Clients](clients.md#errors-as-http-answers) shows
 which HTTP answer fits which error.
 
@@ -44,12 +45,14 @@ def raisers(errors, connection):
 
 def filled(text):
     """A text with what is filled in between angle brackets."""
-    return re.sub(r"\{(\w+)\}", r"<\1>", text)
+    return re.sub(r"\{(\w+)(:\?)?\}", r"<\1>", text.replace("{{", "\0").replace("}}", "\1")).replace("\0", "{").replace("\1", "}")
 
 
 def error_text(error):
     """The parts of an error."""
     rows = [("Message", [error["message"]]), ("DETAIL", error["details"]), ("HINT", error["hints"])]
+    if error["data"]:
+        rows.insert(2, ("Data", [error["data"]]))
     lines = [f"- {title}: " + ", or ".join(f"`{filled(text)}`" for text in texts) for title, texts in rows]
     return f"{error['about']}\n\n" + "\n".join(lines) + "\n\n"
 

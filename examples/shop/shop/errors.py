@@ -120,5 +120,5 @@ def explained(error: asyncpg.PostgresError) -> JSONResponse:
     if code is None:
         titles = {400: "the request has a value that is none", 403: "not allowed", 409: "conflict", 503: "try again"}
         return problem(status, titles.get(status, "internal error"))
-    detail = error.detail.removesuffix(f"code: {code}").strip()
+    detail = " ".join(line for line in error.detail.splitlines() if not line.startswith(("code: ", "data: ")))
     return problem(status, error.message, detail=detail, hint=error.hint, code=code)
