@@ -209,6 +209,8 @@ fn every_error_is_raised_with_its_sqlstate_a_reason_and_a_hint() {
         let (reason, found) =
             error.detail().and_then(|detail| detail.rsplit_once("\ncode: ")).unwrap_or_else(|| panic!("{error:?}"));
         assert_eq!(found, *code, "{error:?}");
+        let (reason, data) = reason.split_once("\ndata: ").unwrap_or((reason, "{}"));
+        assert!(serde_json::from_str::<serde_json::Value>(data).is_ok_and(|data| data.is_object()), "{error:?}");
         assert_eq!(Some(error.code().code()), declared.get(code).copied(), "{code}");
         assert!(reason.ends_with('.') && error.hint().is_some_and(|hint| hint.ends_with('.')), "{error:?}");
     }

@@ -45,7 +45,7 @@ def raisers(errors, connection):
 
 def filled(text):
     """A text with what is filled in between angle brackets."""
-    return re.sub(r"\{(\w+)(:\?)?\}", r"<\1>", text.replace("{{", "\0").replace("}}", "\1")).replace("\0", "{").replace("\1", "}")
+    return re.sub(r"(?<!\{)\{(\w+)(:\?)?\}", r"<\1>", text).replace("{{", "{").replace("}}", "}")
 
 
 def error_text(error):
