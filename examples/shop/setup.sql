@@ -7,13 +7,13 @@ SELECT * FROM marketplace.load_sample_catalog();
 -- The shop logs in as shop_backend and the desk as desk_backend, which may do nothing by themselves. Each request runs in a role of one
 -- access level, or of two.
 SELECT format('CREATE ROLE %s', role)
-  FROM unnest('{shop_backend LOGIN NOINHERIT,desk_backend LOGIN NOINHERIT,shop_customer,shop_billing BYPASSRLS,
+  FROM unnest('{shop_backend LOGIN NOINHERIT,desk_backend LOGIN NOINHERIT,shop_customer,shop_billing BYPASSRLS,shop_sign_in BYPASSRLS,
                 desk_support BYPASSRLS,desk_billing BYPASSRLS,desk_admin BYPASSRLS}'::text[]) role
  WHERE to_regrole(split_part(role, ' ', 1)) IS NULL \gexec
-GRANT shop_customer, shop_billing TO shop_backend;
+GRANT shop_customer, shop_billing, shop_sign_in TO shop_backend;
 GRANT desk_support, desk_billing, desk_admin TO desk_backend;
 SELECT marketplace.grant_marketplace_access('shop_customer', level) FROM unnest('{catalog,entitlements,shop}'::text[]) level;
-SELECT marketplace.grant_marketplace_access('shop_billing', 'billing');
+SELECT marketplace.grant_marketplace_access('shop_billing', 'billing'), marketplace.grant_marketplace_access('shop_sign_in', 'shop');
 SELECT marketplace.grant_marketplace_access(('desk_' || level)::regrole, level) FROM unnest('{support,billing,admin}'::text[]) level;
 
 -- Where to pay for what: the shop's own, as its roles only read the tables of the marketplace.
@@ -26,6 +26,6 @@ CREATE TABLE IF NOT EXISTS shop.payment_pages (
 GRANT USAGE ON SCHEMA shop TO shop_customer;
 GRANT SELECT, INSERT, UPDATE ON shop.payment_pages TO shop_customer;
 
--- shop_customer sees the rows of one user, whom each request names. shop_billing applies payment events, which can be about anybody, and
--- the desk looks up anybody: hence BYPASSRLS.
+-- shop_customer sees the rows of one user, whom each request names. The others see everybody's, hence BYPASSRLS: payment events can be about
+-- anybody, who signs in takes a guest's cart along, and the desk looks up anybody.
 SELECT marketplace.enable_user_isolation('extensions.user_id');

@@ -7,6 +7,8 @@ from typing import Sequence
 
 from markupsafe import Markup, escape
 
+from shop.face import number
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -37,7 +39,7 @@ def columns(title: str, bars: Sequence[Bar], width: int = 640, height: int = 200
     for mark in [top, top / 2, Decimal(0), *([-bottom] if bottom else [])]:
         y = zero - float(mark) * scale
         parts.append(f'<line class="rule" x1="{left}" x2="{width}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{mark:,f}</text>')
+        parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{number(mark)}</text>')
     for place, bar in enumerate(bars):
         size = abs(float(bar.value)) * scale
         y = zero - size if bar.value >= 0 else zero

@@ -79,7 +79,7 @@ class Form:
                     async with connection.transaction():
                         await connection.fetchval(query, json.dumps({name: given}))
                 except asyncpg.DataError as error:
-                    raise Refused(name, error.message) from error
+                    raise Refused(name, told(error)) from error
             raise
         document = json.loads(read)
         return {name: document[name] for name in values}
@@ -112,8 +112,8 @@ class Form:
         about = constraint.removeprefix(f"{self.table}_").rpartition("_")[0]
         yield LOOK_AT.get(about, about)
         yield found(r"^Key \((?:\w+, )*(\w+)\)=", error.detail)
-        yield found(r"^\w+\.(\w+) is malformed", error.message)
-        yield found(r'malformed: "(\w+)"', error.message)
+        yield found(r"^\w+\.(\w+) ", error.message)
+        yield found(r'malformed: (?:key )?"(\w+)"', error.message)
 
 
 def found(pattern: str, text: str | None) -> str:
@@ -129,7 +129,9 @@ def told(error: asyncpg.PostgresError) -> str:
         return "This cannot be empty."
     if isinstance(error, asyncpg.UniqueViolationError):
         return error.detail
-    return error.message
+    # Beside the field nobody needs to hear which one it is: "add_ons.category must be ..."
+    text = re.sub(r"^\w+\.\w+ ", "", error.message)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def value(field: Field, typed: Any) -> Any:

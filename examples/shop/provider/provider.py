@@ -188,6 +188,15 @@ class Provider:
             await self.tell("checkout.session.expired", payloads.checkout_session(session))
             return payloads.checkout_session(session)
 
+        @api.post("/v1/subscriptions/{subscription_id}")
+        async def update(subscription_id: str, request: Request) -> dict[str, Any]:
+            session = next((session for session in self.sessions.values() if session.subscription == subscription_id), None)
+            if session is None:
+                raise HTTPException(404, {"error": {"code": "resource_missing"}})
+            ends = (await request.form()).get("cancel_at_period_end") == "true"
+            await (self.cancel if ends else self.go_on)(session)
+            return self.objects["subscriptions"][subscription_id]
+
         @api.get("/v1/{resource:path}")
         async def listing(resource: str, request: Request, limit: int = 10, starting_after: str | None = None) -> dict[str, Any]:
             if resource not in self.objects:
@@ -297,6 +306,12 @@ class Provider:
         """What the customer portal does: the subscription ends with its period."""
         told = payloads.subscription(session, "active", cancel_at=session.paid_until, canceled_at=int(time.time()))
         await self.tell("customer.subscription.updated", told, previous={"cancel_at": None, "canceled_at": None})
+
+    async def go_on(self, session: Session) -> None:
+        """A cancellation is taken back."""
+        was = self.objects["subscriptions"][session.subscription]
+        previous = {name: was[name] for name in ("cancel_at", "canceled_at")}
+        await self.tell("customer.subscription.updated", payloads.subscription(session, "active"), previous=previous)
 
     async def end(self, session: Session) -> None:
         told = payloads.subscription(session, "canceled", canceled_at=int(time.time()), ended_at=int(time.time()))

@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 import desk
 from provider import Provider
 
-from . import api, failures, pages, webhooks
+from . import account, api, cart, catalog, failures, lab, orders, signing_in, webhooks
 from .database import Database
 from .entitlements import Entitlements
 from .payments import Stripe
@@ -39,9 +39,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.protected = PROTECTED
     app.state.payments = payments(app, settings)
-    app.include_router(api.router)
-    app.include_router(webhooks.router)
-    app.include_router(pages.router)
+    for part in (api, webhooks, catalog, signing_in, cart, orders, account, lab):
+        app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     if settings.desk_database_url:
         desk.add_to(app)

@@ -6,6 +6,9 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 
+CODE = "SELECT min(promo_code) FROM marketplace.add_on_purchases WHERE checkout_id = $1"
+
+
 @dataclass(frozen=True)
 class Started:
     checkout_id: UUID
@@ -40,15 +43,17 @@ async def start(
     return Started(checkout_id, session.url)
 
 
-async def give_up(state, user: str, checkout_id: UUID) -> None:
-    """Makes sure that it will not be paid, and puts what it sold back into the cart."""
+async def give_up(state, user: str, checkout_id: UUID) -> str | None:
+    """Makes sure that it will not be paid, puts what it sold back into the cart, and returns its code."""
     async with state.database.transaction(user) as marketplace:
         # Only of what this user has ordered: whoever knows the id of somebody else's checkout finds nothing.
         query = """SELECT page.session FROM shop.payment_pages page
                     WHERE page.checkout_id = $1 AND EXISTS (SELECT FROM marketplace.add_on_purchases p
                                                              WHERE p.checkout_id = $1 AND p.status <> 'failed')"""
         session = await marketplace.connection.fetchval(query, checkout_id)
+        code = await marketplace.connection.fetchval(CODE, checkout_id)
     if session:
         await state.payments.expire(session)
     async with state.database.transaction(user) as marketplace:
         await marketplace.value("fail_checkout", checkout_id=checkout_id, reason="given up by the shopper", restore_cart=True)
+    return code

@@ -5,7 +5,7 @@ from typing import Any, AsyncIterator
 
 import asyncpg
 
-CUSTOMER, BILLING = "shop_customer", "shop_billing"
+CUSTOMER, BILLING, SIGN_IN = "shop_customer", "shop_billing", "shop_sign_in"
 
 
 class Marketplace:

@@ -34,7 +34,7 @@ def number(value: Decimal | float | int) -> str:
 
 def words(key: str) -> str:
     """gpu_hours: GPU hours"""
-    text = " ".join(ACRONYMS.get(word, word) for word in key.replace("-", "_").split("_"))
+    text = " ".join(ACRONYMS.get(word, word) for word in key.replace("-", "_").split("_")).replace("add on", "add-on")
     return text[:1].upper() + text[1:]
 
 

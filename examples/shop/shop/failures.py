@@ -8,9 +8,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from . import pages
 from .errors import explained, problem, status_of
 from .payments import PaymentError
+from .visit import SignInFirst, templates, to_sign_in
 
 log = logging.getLogger("shop")
 
@@ -26,6 +26,7 @@ OTHERWISE = ("Something went wrong", "It is our mistake, not yours. We have writ
 
 
 def add_to(app: FastAPI) -> None:
+    app.add_exception_handler(SignInFirst, to_sign_in)
     for kind in (asyncpg.PostgresError, PaymentError, HTTPException, RequestValidationError, Exception, *UNREACHABLE):
         app.add_exception_handler(kind, handle)
 
@@ -46,7 +47,7 @@ def answer(request: Request, error: Exception) -> Response:
     title, text = TITLES.get(status, OTHERWISE)
     retry = {"Retry-After": "2"} if status == 503 else None
     context = {"title": title, "text": text, "user": request.scope.get("session", {}).get("user")}
-    return pages.templates.TemplateResponse(request, "failure.html", context, status_code=status, headers=retry)
+    return templates.TemplateResponse(request, "failure.html", context, status_code=status, headers=retry)
 
 
 def described(error: Exception) -> JSONResponse:

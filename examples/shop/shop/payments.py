@@ -57,6 +57,10 @@ class Stripe:
         """Makes sure that a session will not be paid. A PaymentError says that it was paid already."""
         await self.post(f"/v1/checkout/sessions/{session_id}/expire")
 
+    async def renew(self, subscription_id: str, renews: bool) -> None:
+        """Whether a subscription goes on after what is paid."""
+        await self.post(f"/v1/subscriptions/{subscription_id}", {"cancel_at_period_end": "false" if renews else "true"})
+
     async def post(self, path: str, form: dict[str, str] | None = None, headers: dict[str, str] | None = None) -> dict[str, Any]:
         try:
             answer = await self.client.post(path, data=form, headers=headers)
