@@ -6,7 +6,7 @@
 #   pgbouncer  the pooler that tests/clients connects through
 #   monitoring postgres_exporter and promtool, which docs/monitoring is tried with
 #   browser    Chromium, a system package, for the tests of examples/shop; without arguments only where CI is set
-#   site       the pinned mdBook, which builds the documentation as a site
+#   site       the pinned mdBook, which builds the documentation as a site, and the pinned Mermaid, which draws its diagrams
 #   prose      a virtual environment with proselint, which checks the English of the documentation
 #   plots      a virtual environment that draws the results of the benchmark
 #   deny       cargo-deny, which checks the crates by deny.toml
@@ -139,7 +139,22 @@ set_up_pgxn() {
   install_crate pgxn_meta 0.7.0
 }
 
-set_up_site() { install_crate mdbook 0.5.4; }
+set_up_site() {
+  install_crate mdbook 0.5.4
+  fetch_mermaid 12.3.0 336df803d87a38b70a01e736e666c8f7601d2ce42f5e47c8fafe5d721074b9a3
+}
+
+# Into docs/, from where mdBook copies it: readers of the site fetch nothing from elsewhere.
+fetch_mermaid() { # VERSION SHA256
+  local file=$ROOT/docs/mermaid.min.js
+  if echo "$2  $file" | sha256sum --check --status 2>/dev/null; then return; fi
+  command -v npm >/dev/null || [ -x "$CACHE/venv/bin/npm" ] || set_up_python
+  say "fetching Mermaid $1"
+  mkdir -p "$DOWNLOADS"
+  (cd "$DOWNLOADS" && PATH=$CACHE/venv/bin:$PATH npm pack --silent "mermaid@$1" >/dev/null) || die "Mermaid could not be fetched (no network?)"
+  tar -xzOf "$DOWNLOADS/mermaid-$1.tgz" package/dist/mermaid.min.js >"$file"
+  echo "$2  $file" | sha256sum --check --status || { rm -f "$file"; die "Mermaid $1 is not the file that was expected"; }
+}
 set_up_prose() { make_venv "$CACHE/prose-venv" "$ROOT/scripts/prose-requirements.txt"; }
 set_up_plots() { make_venv "$CACHE/plot-venv" "$ROOT/benches/requirements.txt"; }
 
