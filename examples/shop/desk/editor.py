@@ -42,6 +42,13 @@ async def effect_of(desk: Desk, kind: Kind, document: Mapping[str, Any], row_id:
     return Effect(sorted(carts, key=lambda row: (row["total_after"] - row["total_before"], row["user_id"])))
 
 
+async def renewals_of(desk: Desk, kind: Kind, row_id: UUID | None) -> list[asyncpg.Record]:
+    """Whose renewal of an add-on does not cost what it would cost today."""
+    if kind.form.table != "add_ons" or row_id is None or "simulate_renewals" not in desk.may:
+        return []
+    return await desk.rows("simulate_renewals", add_on_id=row_id)
+
+
 async def show(
     request: Request, desk: Desk, kind: Kind, row_id: UUID | None, values: Mapping[str, Any], seen: str,
     mistake: tuple[str, str] | None = None, effect: Effect | None = None,
@@ -50,7 +57,7 @@ async def show(
     currency = await desk.currency()
     return page(
         request, desk, "editor.html", 422 if mistake else 200, kind=kind, row_id=row_id, values=values, seen=seen,
-        help=await kind.form.help(desk.connection), add_ons=dict(add_ons), currency=currency,
+        help=await kind.form.help(desk.connection), add_ons=dict(add_ons), currency=currency, renewals=await renewals_of(desk, kind, row_id),
         mistake=mistake, effect=effect,
     )  # fmt: skip
 
@@ -115,4 +122,4 @@ async def reprice(request: Request, add_on_id: UUID) -> Response:
             changed = await desk.value("reprice_renewals", add_on_id=add_on_id)
     except asyncpg.PostgresError as error:
         return refused(request, back, error)
-    return go(request, back, f"{changed} renewals cost today's price from now on.")
+    return go(request, back, f"{changed} {'renewal costs' if changed == 1 else 'renewals cost'} today's price from now on.")

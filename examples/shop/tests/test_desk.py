@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 LEVELS = ("support", "billing", "admin")
 PLACES = {
     "support": {"People", "Payments", "Offers", "Catalog"},
-    "billing": {"People", "Payments", "Offers", "Catalog"},
+    "billing": {"People", "Payments", "Offers", "Catalog", "Sales"},
     "admin": {"People", "Payments", "Offers", "Catalog", "Sales", "Health"},
 }
 
@@ -73,8 +73,8 @@ async def test_a_level_is_shown_what_it_may_do(visit, admin, level):
     assert set(re.findall(r">(\w+)</a>", navigation)) == PLACES[level]
     for path in ("/desk", "/desk/payments", "/desk/offers", "/desk/catalog", "/desk/people?user_id=ada"):
         assert (await client.get(path)).status_code == 200
-    for path in ("/desk/sales", "/desk/health"):
-        assert (await client.get(path)).status_code == (200 if level == "admin" else 403)
+    for path, place in (("/desk/sales", "Sales"), ("/desk/health", "Health")):
+        assert (await client.get(path)).status_code == (200 if place in PLACES[level] else 403)
 
 
 # Everything at the desk that changes something, and the levels that may.
@@ -286,7 +286,20 @@ async def test_sales_at_a_glance(visit, admin):
     text = await seen(await visit(desk="admin"), "/desk/sales")
     assert "$24.98 taken in 30 days, after refunds" in text  # 9.99 and 14.99
     assert "100 % of the checkouts were paid" in text and "FRIEND50 1 1 $5.00 $9.99" in text
-    assert "to come from 2 renewals within a month" in text
+    assert "to come from 2 renewals within a month" in text and "What comes back every month" in text
+    # The level billing has the revenue, and not the codes.
+    text = await seen(await visit(desk="billing"), "/desk/sales")
+    assert "$24.98 taken in 30 days, after refunds" in text and "FRIEND50" not in text
+
+
+async def test_repricing_renewals(visit, admin):
+    await buy(await visit("ada"), BOLT)
+    await admin.execute("UPDATE add_ons SET base_price = 19.99 WHERE id = $1", BOLT)
+    client = await visit(desk="admin")
+    assert "1 would cost something else today, together $19.99 instead of $14.99." in await seen(client, f"/desk/edit/add-on/{BOLT}")
+    assert await said(await client.post(f"/desk/reprice/{BOLT}"), client) == "1 renewal costs today's price from now on."
+    assert await admin.fetchval("SELECT renewal_amount FROM user_add_ons") == Decimal("19.99")
+    await admin.execute("UPDATE add_ons SET base_price = 14.99 WHERE id = $1", BOLT)
 
 
 async def test_health_names_the_remedy(visit, admin):
