@@ -146,6 +146,77 @@ fn a_checkout_is_completed_or_failed_and_never_both() {
     }
 }
 
+/// Two users whose checkouts wait, and those.
+fn two_waiting(client: &mut Client) -> [String; 2] {
+    ["ada", "bob"].map(|user| {
+        put(client, user, BRIGADE);
+        text(client, &format!("SELECT checkout_id FROM checkout('{user}')")).unwrap()
+    })
+}
+
+#[test]
+fn one_payment_completes_one_checkout_however_it_is_told() {
+    for isolation in ISOLATION_LEVELS {
+        let database = format!("one payment {isolation}");
+        let mut client = marketplace(&database);
+        for round in 0..8 {
+            let checkouts = two_waiting(&mut client);
+            let call = |number: usize| {
+                let (payment, checkout) = (format!("pi_{round}"), &checkouts[number % 2]);
+                // By hand in the even rounds; by events, or one by each, in others.
+                if round % 2 == 0 || (round % 4 == 3 && number.is_multiple_of(2)) {
+                    return format!("SELECT complete_checkout('{checkout}', '{payment}')");
+                }
+                format!(
+                    r#"SELECT apply_stripe_event('{{"id": "evt_1", "type": "payment_intent.succeeded", "created": 1767225600, "data": {{"object":
+                       {{"id": "{payment}", "object": "payment_intent", "status": "succeeded", "amount": 1999, "amount_received": 1999,
+                         "currency": "usd", "metadata": {{"checkout_id": "{checkout}"}}}}}}}}') ->> 'action'"#
+                )
+            };
+            for answer in at_once(&database, isolation, 4, call) {
+                let is_expected = match &answer {
+                    Ok(_) => true,
+                    Err((_, code)) => code == "payment_used",
+                };
+                assert!(is_expected, "{isolation}, round {round}: {answer:?}");
+            }
+            let paid = "SELECT count(*) FROM add_on_purchases WHERE status = 'completed' AND stripe_payment_id = ";
+            assert_eq!(number(&mut client, &format!("{paid}'pi_{round}'")), 1, "{isolation}, round {round}");
+            invariants::check(&mut client);
+            client.batch_execute("TRUNCATE add_on_purchases, user_add_ons, cart_items").unwrap();
+        }
+    }
+}
+
+#[test]
+fn stepped_what_is_nobodys_while_it_becomes_somebodys() {
+    let mut client = marketplace("put_aside");
+    let [checkout, _] = two_waiting(&mut client);
+    let event = |kind: &str, object: &str| {
+        format!(
+            r#"SELECT apply_stripe_event('{{"type": "{kind}", "created": 1767225600, "data": {{"object": {object}}}}}') ->> 'action'"#
+        )
+    };
+    let [mut one, mut other, mut another] = [(); 3].map(|()| Session::new("put_aside", "read committed"));
+    one.step("BEGIN").unwrap();
+    one.step(&format!("SELECT complete_checkout('{checkout}', 'pi_1')")).unwrap();
+    // Nobody can know yet whose it is; it waits until that is decided.
+    let refund = r#"{"id": "re_1", "object": "refund", "payment_intent": "pi_1", "amount": 1999, "currency": "usd", "status": "succeeded"}"#;
+    let pending = other.waits(&event("refund.created", refund));
+    one.step("COMMIT").unwrap();
+    assert_eq!(pending.answer(), Ok(Some("refunded".to_owned())));
+    // And the other way round: what is put aside is taken by whoever pays with it meanwhile.
+    let [_, checkout] = two_waiting(&mut client);
+    let refund = refund.replace("_1", "_2");
+    one.step("BEGIN").unwrap();
+    assert_eq!(one.step(&event("refund.created", &refund)), Ok(Some("not_ours".to_owned())));
+    let pending = another.waits(&format!("SELECT complete_checkout('{checkout}', 'pi_2')"));
+    one.step("COMMIT").unwrap();
+    pending.answer().unwrap();
+    let refunded = "SELECT count(*) FROM add_on_purchases WHERE status = 'refunded'";
+    assert_eq!(number(&mut client, refunded), 2);
+}
+
 #[test]
 fn refunds_never_exceed_the_amount_and_give_a_use_back_once() {
     for isolation in ISOLATION_LEVELS {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Answer;
 use crate::error::Error;
-use crate::operations::events;
+use crate::operations::events::{self, Strangers};
 use crate::pg::datum::{Json, now, required};
 use crate::pg::document::{self, Document};
 use engine::events::{lago, stripe};
@@ -36,7 +36,7 @@ fn apply(
     let malformed = |malformed| Error::MalformedArgument { argument: "event", malformed, shape };
     let body = required(event, "event")?.read("event", document::EVENT)?.map_err(malformed)?;
     let facts = read(&body, now()).map_err(malformed)?;
-    Ok(Json::of(&events::apply(facts)?.to_json()))
+    Ok(Json::of(&events::apply(facts, Strangers::Kept)?.to_json()))
 }
 
 extension_sql_file!(

@@ -152,7 +152,10 @@ fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) -> Result<
         }
         Access::Ended(Some(span)) => ("cancelled", span.from, span.until),
         Access::Ended(None) => {
-            let end = columns.expires_at.map_or(now, |until| until.min(now));
+            // What was told of the end of their subscriptions, whether before or after it was paid back
+            let told: Option<Vec<Instant>> = all.iter().map(|source| source.ended).collect();
+            let told = told.and_then(|ends| ends.into_iter().max());
+            let end = columns.expires_at.into_iter().chain(told).fold(now, Instant::min);
             ("cancelled", columns.purchased_at.min(end), Some(end))
         }
     };
@@ -163,11 +166,12 @@ fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) -> Result<
     columns.quantity = row.kept.units.unwrap_or_else(|| i32::try_from(units(&all, now)).unwrap_or(i32::MAX));
     let periodic = purchases.iter().filter(|purchase| {
         let paid = purchase.columns.paid.as_ref();
-        purchase.columns.status.is_settled()
+        purchase.columns.status.is_paid()
             && (paid.is_some_and(|paid| matches!(paid.period, Period::Months(_)))
                 || (paid.is_none() && purchase.columns.ends_at.is_some()))
     });
-    let latest = periodic.max_by_key(|purchase| (paid_at(purchase), purchase.id));
+    let last = |purchase: &&&Purchase| (paid_at(purchase), purchase.id);
+    let latest = periodic.clone().filter(|purchase| purchase.columns.status.is_settled()).max_by_key(last);
     if !purchases.is_empty() {
         let said = latest.and_then(|purchase| purchase.columns.paid.as_ref()?.renews);
         let runs_out = row.kept.runs_out_since;
@@ -184,11 +188,10 @@ fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) -> Result<
         if !is_same_price(row.kept.priced_by.as_deref(), priced_by.as_deref()) {
             (row.kept.priced_by, columns.renewal_amount) = (priced_by, amount);
         }
-        let subscription = latest.and_then(|purchase| purchase.columns.paid.as_ref()?.subscription.clone());
-        let is_lago = latest.is_some_and(|purchase| purchase.columns.lago_invoice_id.is_some());
-        if let (true, Some(id)) = (is_lago, subscription) {
-            columns.lago_subscription_id = Some(id);
-        }
+        // Also of what was paid back: it is the same subscription, whichever was told first.
+        let by_lago = periodic.filter(|purchase| purchase.columns.lago_invoice_id.is_some()).max_by_key(last);
+        let subscription = by_lago.and_then(|purchase| purchase.columns.paid.as_ref()?.subscription.clone());
+        columns.lago_subscription_id = subscription.or(columns.lago_subscription_id.take());
     } else if status == "cancelled" {
         columns.auto_renew = false;
         columns.cancelled_at = Some(columns.cancelled_at.unwrap_or(now));

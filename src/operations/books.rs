@@ -18,10 +18,11 @@ use crate::store::uses::Claims;
 use engine::access::source::Source;
 use engine::billing::BillingType;
 use engine::money::Money;
-use engine::payments::Facts;
+use engine::payments::attempt::AttemptState;
 use engine::payments::by_hand::ByHand;
 use engine::payments::derive::{Awaited, KnownRenewal, Line, LineOutcome, Outcome, Renewal, Sale, Settlement, derive};
 use engine::payments::paid::Paid;
+use engine::payments::{Fact, Facts, Object};
 use engine::purchases::PurchaseStatus;
 use engine::time::Instant;
 
@@ -53,6 +54,10 @@ pub struct Books {
     bearer: usize,
     /// The facts as they are stored.
     stored: Option<Records>,
+    /// Renewals that stand for another payment than before, and what that took.
+    repriced: Vec<(Uuid, Money)>,
+    /// Renewals that stand for nothing any more.
+    removed: Vec<Uuid>,
 }
 
 /// What was written.
@@ -114,12 +119,41 @@ impl Books {
             before: Outcome::default(),
             bearer: first,
             stored: purchases[first].records.clone(),
+            repriced: Vec::new(),
+            removed: Vec::new(),
             purchases,
         };
         books.take_rows_as_they_stand();
         books.take_periods_as_they_stand();
         access::take_rows_as_they_stand(&mut books.owned, &books.purchases);
         Some(books)
+    }
+
+    /// Ids that were known when the books were stored.
+    pub fn stored_ids(&self) -> BTreeSet<String> {
+        let known = self.stored.iter().flat_map(|records| records.known.ids());
+        known.map(str::to_owned).collect()
+    }
+
+    /// Takes in what a provider tells, and whether the payment was used for another sale before. Returns the fact as it is known.
+    pub fn hear(&mut self, mut fact: Fact) -> Result<Fact, Error> {
+        if let Object::Attempt(attempt) = &mut fact.object
+            && attempt.state.last() == Some(&AttemptState::Paid)
+            && !self.facts.attempts.contains_key(&fact.id)
+        {
+            let mut ids: BTreeSet<&str> = attempt.same_payment.iter().map(String::as_str).collect();
+            ids.insert(&fact.id);
+            let besides = match self.life {
+                Life::Checkout(id) | Life::Alone(id) => id,
+            };
+            let used_by = match self.before.settled_by.as_ref() {
+                Some(settled) if ids.iter().any(|id| settled.ids.contains(*id)) => None,
+                _ => purchases::paid_by(&ids, besides)?,
+            };
+            attempt.used_by = used_by.filter(|id| !self.purchases.iter().any(|purchase| purchase.id == *id));
+        }
+        self.facts.learn(fact.clone());
+        Ok(fact)
     }
 
     /// What all lines cost.
@@ -181,13 +215,7 @@ impl Books {
             }
             Life::Alone(_) => false,
         };
-        self.purchases.iter().filter(may_renew).map(|purchase| KnownRenewal {
-            purchase_id: purchase.id,
-            add_on_id: purchase.add_on_id,
-            stripe: purchase.columns.stripe_payment_id.clone(),
-            lago: purchase.columns.lago_invoice_id.clone(),
-            payment: purchase.columns.paid.as_ref().and_then(|paid| paid.payment.clone()),
-        })
+        self.purchases.iter().filter(may_renew).map(known_renewal)
     }
 
     /// Makes facts of what the rows say and the facts do not: written by a host, or by a version that kept no facts.
@@ -289,6 +317,8 @@ impl Books {
         let is_known =
             self.stored.as_ref() == Some(&records) || (self.stored.is_none() && records == Records::default());
         let bearing = (!is_known).then(|| Bearing { purchase_id: self.purchases[self.bearer].id, records });
+        purchases::reprice(&self.user_id, &std::mem::take(&mut self.repriced))?;
+        purchases::remove(&self.user_id, &std::mem::take(&mut self.removed))?;
         let mut has_changed = purchases::save(&self.user_id, &mut self.purchases, bearing.as_ref())?;
         has_changed |= owned::save(&self.user_id, &mut self.owned)?;
         // Before the payment, what is heard is all that can change.
@@ -327,32 +357,70 @@ impl Books {
             }
             become_outcome(&mut purchase.columns, outcome, after.settled_by.as_ref());
         }
+        let mut unneeded = self.unneeded_renewals(after);
         for renewal in &after.renewals {
-            self.apply_renewal(renewal);
+            self.apply_renewal(renewal, &mut unneeded);
         }
+        self.remove(unneeded);
         has_begun
     }
 
-    fn apply_renewal(&mut self, renewal: &Renewal) {
+    /// Recorded payments of later periods that turn out to be something else: the one that settles the checkout, most of all.
+    fn unneeded_renewals(&self, after: &Outcome) -> BTreeSet<Uuid> {
+        let Life::Checkout(checkout_id) = self.life else { return BTreeSet::new() };
+        let is_ours = |purchase: &&Purchase| {
+            purchase.checkout_id.is_none() && purchase.renewal_of == Some(checkout_id) && purchase.records.is_none()
+        };
+        // What nothing is known of stays: an older version has recorded it.
+        let others = || {
+            after
+                .settled_by
+                .iter()
+                .map(|settled| &settled.ids)
+                .chain(after.unsettled.iter().map(|payment| &payment.ids))
+        };
+        let is_other = |purchase: &&Purchase| {
+            let known = known_renewal(purchase);
+            others().any(|ids| known.is_of(ids, purchase.add_on_id))
+        };
+        self.purchases.iter().filter(is_ours).filter(is_other).map(|purchase| purchase.id).collect()
+    }
+
+    /// Takes purchases out of the books.
+    fn remove(&mut self, purchase_ids: BTreeSet<Uuid>) {
+        if purchase_ids.is_empty() {
+            return;
+        }
+        let bearer = self.purchases[self.bearer].id;
+        self.purchases.retain(|purchase| !purchase_ids.contains(&purchase.id));
+        self.lines = lines_of(&self.purchases, self.life);
+        self.bearer = self.purchases.iter().position(|purchase| purchase.id == bearer).unwrap_or_default();
+        self.removed.extend(purchase_ids);
+    }
+
+    fn apply_renewal(&mut self, renewal: &Renewal, unneeded: &mut BTreeSet<Uuid>) {
         let Life::Checkout(checkout_id) = self.life else { return };
         let line = self.lines[renewal.line];
         let add_on_id = self.purchases[line].add_on_id;
         let ids = &renewal.payment.ids;
-        let is_it = |purchase: &Purchase| {
-            let known = KnownRenewal {
-                purchase_id: purchase.id,
-                add_on_id: purchase.add_on_id,
-                stripe: purchase.columns.stripe_payment_id.clone(),
-                lago: purchase.columns.lago_invoice_id.clone(),
-                payment: purchase.columns.paid.as_ref().and_then(|paid| paid.payment.clone()),
-            };
-            purchase.checkout_id.is_none() && known.is_of(ids, add_on_id)
-        };
+        let is_it =
+            |purchase: &Purchase| purchase.checkout_id.is_none() && known_renewal(purchase).is_of(ids, add_on_id);
+        let spare = |purchase: &Purchase| purchase.add_on_id == add_on_id && unneeded.contains(&purchase.id);
         match self.purchases.iter().position(is_it) {
             // What somebody has recorded by hand has facts of its own.
             Some(place) if self.purchases[place].renewal_of != Some(checkout_id) => {}
             Some(place) => become_outcome(&mut self.purchases[place].columns, &renewal.outcome, Some(&renewal.payment)),
             None => {
+                // The one that was recorded in its place
+                if let Some(place) = self.purchases.iter().position(spare) {
+                    let purchase = &mut self.purchases[place];
+                    (purchase.columns.stripe_payment_id, purchase.columns.lago_invoice_id) = (None, None);
+                    become_outcome(&mut purchase.columns, &renewal.outcome, Some(&renewal.payment));
+                    purchase.amount = renewal.amount;
+                    unneeded.remove(&purchase.id);
+                    self.repriced.push((purchase.id, renewal.amount));
+                    return;
+                }
                 let mut columns = Columns {
                     status: PurchaseStatus::Completed,
                     refunded: Money::ZERO,
@@ -388,6 +456,16 @@ impl Books {
                 Awaited::Trial => "trial".to_owned(),
             }),
         }
+    }
+}
+
+fn known_renewal(purchase: &Purchase) -> KnownRenewal {
+    KnownRenewal {
+        purchase_id: purchase.id,
+        add_on_id: purchase.add_on_id,
+        stripe: purchase.columns.stripe_payment_id.clone(),
+        lago: purchase.columns.lago_invoice_id.clone(),
+        payment: purchase.columns.paid.as_ref().and_then(|paid| paid.payment.clone()),
     }
 }
 

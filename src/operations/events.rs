@@ -1,7 +1,7 @@
 //! Applying what payment providers tell (semantics 4.2 to 4.6): facts are added to the books of the sales that they are about.
 //!
 //! A sale is found by our marker in the body, or by the id of anything of the provider's that is known already. What names
-//! neither is not ours.
+//! neither is not ours, as far as is known yet: it is put aside.
 
 use std::collections::BTreeSet;
 
@@ -12,9 +12,10 @@ use crate::error::Error;
 use crate::operations::books::{Books, Life};
 use crate::operations::lago_rows;
 use crate::operations::payments::open_place;
+use crate::operations::unclaimed;
 use crate::pg::datum::now;
 use crate::pg::isolation;
-use crate::pg::locks::lock_user;
+use crate::pg::locks::{hold_provider_ids, lock_user, release_provider_ids, try_lock_user};
 use crate::store::cart;
 use crate::store::purchases;
 use engine::payments::attempt::{Attempt, AttemptKind, AttemptState};
@@ -81,22 +82,15 @@ impl Report {
 }
 
 /// Applies what an event tells.
-pub fn apply(facts: Vec<Fact>) -> Result<Report, Error> {
+pub fn apply(facts: Vec<Fact>, strangers: Strangers) -> Result<Report, Error> {
     if facts.is_empty() {
         return Ok(Report::not_handled("ignored", false));
     }
     let facts: Vec<Fact> = facts.into_iter().map(|fact| fact.heard_at(now())).collect();
     let marker = facts.iter().find_map(|fact| fact.checkout_id);
-    let targets = targets(&facts, marker)?;
-    match targets.is_empty() {
-        true => isolation::check_sees_everybody("a payment event", None)?,
-        false => targets
-            .iter()
-            .try_for_each(|target| isolation::check_sees_everybody("a payment event", Some(&target.user_id)))?,
-    }
+    let targets = locked_targets(&facts, marker)?;
     let mut report: Option<Report> = None;
     for target in &targets {
-        lock_user(&target.user_id)?;
         let Some(mut books) = target.open()? else { continue };
         let is_marked = marker.is_none() || books.life == marker.map_or(books.life, Life::Checkout);
         let told = learn(&mut books, &facts, is_marked)?;
@@ -129,7 +123,48 @@ pub fn apply(facts: Vec<Fact>) -> Result<Report, Error> {
     match report {
         Some(report) => Ok(report),
         None if marker.is_some() => Ok(Report::not_handled("not_found", true)),
-        None => Ok(Report::not_handled("not_ours", false)),
+        None => {
+            // It may be about what is yet to be heard of.
+            if let Strangers::Kept = strangers {
+                unclaimed::keep(&facts)?;
+            }
+            Ok(Report::not_handled("not_ours", false))
+        }
+    }
+}
+
+/// What becomes of facts that name nothing of ours.
+#[derive(Clone, Copy, Debug)]
+pub enum Strangers {
+    /// They are put aside for whoever turns out to be meant.
+    Kept,
+    /// Nothing: they are told again when they are needed.
+    Left,
+}
+
+/// Finds what an event is about, and takes the locks of the ids that it names and of the users. What has become known of the ids while
+/// somebody was waited for is found then.
+fn locked_targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, Error> {
+    let ids: BTreeSet<&str> = facts.iter().flat_map(Fact::ids).collect();
+    loop {
+        hold_provider_ids(ids.iter().copied())?;
+        let targets = targets(facts, marker)?;
+        match targets.is_empty() {
+            true => isolation::check_sees_everybody("a payment event", None)?,
+            false => targets
+                .iter()
+                .try_for_each(|target| isolation::check_sees_everybody("a payment event", Some(&target.user_id)))?,
+        }
+        let mut are_held = true;
+        for target in &targets {
+            are_held = are_held && try_lock_user(&target.user_id)?;
+        }
+        if are_held {
+            return Ok(targets);
+        }
+        // Whoever holds one of them may be waiting for the ids.
+        release_provider_ids(ids.iter().copied())?;
+        targets.iter().try_for_each(|target| lock_user(&target.user_id))?;
     }
 }
 
@@ -191,31 +226,8 @@ fn targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, Error> {
 /// Adds facts to the books: all to those of the sale that is named, and to others what is told of refunds and disputes. Returns
 /// them.
 fn learn(books: &mut Books, facts: &[Fact], is_marked: bool) -> Result<Vec<Fact>, Error> {
-    let besides = match books.life {
-        Life::Checkout(id) | Life::Alone(id) => id,
-    };
-    let mut told = Vec::new();
-    for fact in facts {
-        let mut fact = fact.clone();
-        if let Object::Attempt(attempt) = &mut fact.object {
-            if !is_marked {
-                continue;
-            }
-            if attempt.state.last() == Some(&AttemptState::Paid) && !books.facts.attempts.contains_key(&fact.id) {
-                let mut ids: BTreeSet<&str> = attempt.same_payment.iter().map(String::as_str).collect();
-                ids.insert(&fact.id);
-                let used_by = match books.before.settled_by.as_ref() {
-                    Some(settled) if ids.iter().any(|id| settled.ids.contains(*id)) => None,
-                    _ => purchases::paid_by(&ids, besides)?,
-                };
-                let is_own = |id: &Uuid| books.purchases.iter().any(|purchase| purchase.id == *id);
-                attempt.used_by = used_by.filter(|id| !is_own(id));
-            }
-        }
-        books.facts.learn(fact.clone());
-        told.push(fact);
-    }
-    Ok(told)
+    let meant = facts.iter().filter(|fact| is_marked || !matches!(fact.object, Object::Attempt(_)));
+    meant.map(|fact| books.hear(fact.clone())).collect()
 }
 
 /// What an event came to.

@@ -21,6 +21,7 @@ use crate::pg::locks::LatestSnapshot;
 use crate::pg::parameter::Params;
 use crate::pg::statement::Statement;
 use crate::store::owned;
+use crate::store::unclaimed;
 use crate::store::uses::Claims;
 use engine::payments::by_hand::ByHand;
 use engine::purchases::PurchaseStatus;
@@ -167,12 +168,16 @@ pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
     // What is locked comes in the order of all locks: rows of users, bundles, codes.
     let unpaid_purchases = in_portions(limits.batch, |most| fail_unpaid(limits, most))?;
     let expired_codes = EXPIRED_CODES.perform(params![limits.batch])?;
-    Ok(vec![
+    let mut done = vec![
         ("abandoned_cart_items", abandoned_carts),
         ("unpaid_purchases", unpaid_purchases),
         ("expired_subscriptions", expired_subscriptions),
         ("expired_promotional_codes", expired_codes),
-    ])
+    ];
+    if unclaimed::is_there()? {
+        done.push(("unclaimed_events", unclaimed::forget(limits.payment_max_age, limits.batch)?));
+    }
+    Ok(done)
 }
 
 /// How many rows of a task are in memory at once.

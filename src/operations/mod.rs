@@ -15,4 +15,5 @@ pub mod pricing;
 pub mod reconcile;
 pub mod simulation;
 pub mod stripe_checkout;
+pub mod unclaimed;
 pub mod usage;

@@ -1,19 +1,22 @@
 //! What callers can do with an add-on that a user owns (semantics 5). Each takes the user's lock; what the row then shows follows from
 //! its sources.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::access;
-use crate::operations::books::source_of;
+use crate::operations::books::{Books, Life, source_of};
 use crate::operations::events::Report;
 use crate::params;
 use crate::pg::datum::now;
-use crate::pg::locks::lock_user;
+use crate::pg::locks::{hold_provider_ids, lock_user};
 use crate::pg::settings;
 use crate::pg::statement::Statement;
 use crate::store::owned::{self, Owned};
 use crate::store::purchases::{self, Bearing, Columns, Purchase, Records};
+use crate::store::unclaimed;
 use engine::access::calendar::days_after;
 use engine::access::kept::{Extension, Granted};
 use engine::access::source::Source;
@@ -111,6 +114,7 @@ pub fn renew(user_id: &str, add_on_id: Uuid, payment: &RenewalPayment) -> Result
     if is_recorded {
         return Ok(account.row.columns.expires_at);
     }
+    refuse_used(user_id, payment)?;
     let billing = purchases::billing_type_of(user_id, add_on_id)?;
     // What had ended and is paid again is as new.
     if account.row.columns.status == "cancelled" {
@@ -158,7 +162,28 @@ pub fn renew(user_id: &str, add_on_id: Uuid, payment: &RenewalPayment) -> Result
     access::apply(&mut rows, &mut account.purchases, &Default::default())?;
     purchases::save(user_id, &mut account.purchases, Some(&bearing))?;
     owned::save(user_id, &mut rows)?;
-    Ok(rows[0].columns.expires_at)
+    if !unclaimed::is_there()? {
+        return Ok(rows[0].columns.expires_at);
+    }
+    // What was heard of the payment before it had a name here
+    let Some(mut books) = Books::open(user_id, Life::Alone(bearing.purchase_id))? else { return Ok(None) };
+    books.claim_beyond(BTreeSet::new())?;
+    books.settle()?;
+    Ok(books.owned.iter().find(|row| row.add_on_id == add_on_id).and_then(|row| row.columns.expires_at))
+}
+
+/// One payment renews for one user, and pays for no checkout of another.
+fn refuse_used(user_id: &str, payment: &RenewalPayment) -> Result<(), Error> {
+    let ids: BTreeSet<&str> =
+        payment.stripe_payment_id.as_deref().into_iter().chain(payment.lago_invoice_id.as_deref()).collect();
+    hold_provider_ids(ids.iter().copied())?;
+    match purchases::paid_by_another(&ids, user_id)? {
+        Some(used_by) => {
+            let payment_id = ids.into_iter().collect::<Vec<&str>>().join(", ");
+            Err(Error::PaymentUsed { payment_id, used_by })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Ends an add-on now or, letting it run out, at the end of its period. Returns when access ends; `None` for never.

@@ -1,14 +1,17 @@
 //! What people say of payments: paid, given up, paid back, contested (semantics 4). Each call becomes a fact like any other.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::books::{Books, Life, Written};
 use crate::pg::datum::now;
 use crate::pg::isolation;
-use crate::pg::locks::lock_user;
+use crate::pg::locks::{hold_provider_ids, lock_user};
 use crate::store::cart;
 use crate::store::purchases::{self, Place};
+use engine::currency::unit_of;
 use engine::money::Money;
 use engine::payments::by_hand::ByHand;
 use engine::purchases::PurchaseStatus;
@@ -23,8 +26,9 @@ pub struct Means {
 }
 
 impl Books {
-    /// Writes what follows now, and gives back what is no longer needed.
+    /// Writes what follows now, with what was heard before anybody knew that it is meant, and gives back what is no longer needed.
     pub fn settle(&mut self) -> Result<Written, Error> {
+        self.claim()?;
         let mut written = self.write()?;
         std::mem::take(&mut written.claims).give_back()?;
         Ok(written)
@@ -88,7 +92,9 @@ pub fn complete_books(books: &mut Books, checkout_id: Uuid, means: &Means) -> Re
 
 /// One payment pays for one checkout.
 fn refuse_used(checkout_id: Uuid, means: &Means) -> Result<(), Error> {
-    let ids = [means.stripe_payment_id.as_deref(), means.lago_invoice_id.as_deref()].into_iter().flatten().collect();
+    let ids: BTreeSet<&str> =
+        [means.stripe_payment_id.as_deref(), means.lago_invoice_id.as_deref()].into_iter().flatten().collect();
+    hold_provider_ids(ids.iter().copied())?;
     match purchases::paid_by(&ids, checkout_id)? {
         Some(used_by) => {
             let payment_id = ids.into_iter().collect::<Vec<&str>>().join(", ");
@@ -145,9 +151,8 @@ impl Books {
     fn renews_by(&self, purchase_id: Uuid) -> bool {
         let Ok(purchase) = self.purchase(purchase_id) else { return false };
         let ids = [&purchase.columns.stripe_payment_id, &purchase.columns.lago_invoice_id];
-        let is_paid_by = |ids_of: &std::collections::BTreeSet<String>| {
-            ids.iter().any(|id| id.as_ref().is_some_and(|id| ids_of.contains(id)))
-        };
+        let is_paid_by =
+            |ids_of: &BTreeSet<String>| ids.iter().any(|id| id.as_ref().is_some_and(|id| ids_of.contains(id)));
         self.before.renewals.iter().any(|renewal| is_paid_by(&renewal.payment.ids))
     }
 }
@@ -162,6 +167,15 @@ pub fn refund_purchase(purchase_id: Uuid, amount: Option<Money>, reason: Option<
     }
     let refundable = purchase.amount - purchase.columns.refunded;
     let requested = amount.unwrap_or(refundable);
+    // What is left of a price that was made in another unit can always be paid back.
+    let unit = unit_of(&purchase.currency.to_uppercase());
+    if requested.cents() % unit.amount().cents() != 0 && requested != refundable {
+        return Err(Error::InvalidAmount {
+            argument: "amount",
+            expected: "a multiple of the smallest amount in the currency of the purchase",
+            amount: requested.to_string(),
+        });
+    }
     if requested > refundable {
         return Err(Error::RefundExceedsAmount { purchase_id, requested, refundable });
     }

@@ -1,7 +1,7 @@
 //! Taking in what a provider's API says, for what its webhooks did not (semantics 4.6).
 
 use crate::error::Error;
-use crate::operations::events;
+use crate::operations::events::{self, Strangers};
 use crate::pg::locks::lock_user;
 use engine::events::stripe::Fetched;
 use engine::payments::Fact;
@@ -25,7 +25,7 @@ pub fn reconcile(fetched: Vec<Fetched>) -> Result<Vec<Reconciled>, Error> {
         let mut is_news = false;
         for (object, outcome) in fetched.iter().zip(&mut outcomes) {
             if outcome.as_ref().is_none_or(|known| !is_found(known.action)) {
-                let report = events::apply(object.facts.clone())?;
+                let report = events::apply(object.facts.clone(), Strangers::Left)?;
                 is_news |= is_found(report.action) && report.changed;
                 let (object_id, action, changed) = (object.id.clone(), report.action, report.changed);
                 *outcome = Some(Reconciled { object_id, action, changed });

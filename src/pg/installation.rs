@@ -119,6 +119,21 @@ pub fn drop_with_extension(table: pg_sys::Oid) -> Result<(), Error> {
     Ok(())
 }
 
+/// The ordinary table of this name in the extension's schema that belongs to the owner of the tables: what somebody else has put there
+/// under the name is none.
+pub fn own_table(name: &CStr) -> Result<Option<pg_sys::Oid>, Error> {
+    let installation = without_connection()?;
+    let Some(&one) = installation.tables.iter().find(|&&table| table != pg_sys::InvalidOid) else { return Ok(None) };
+    // SAFETY: these look at catalogs.
+    let table = unsafe { pg_sys::get_relname_relid(name.as_ptr(), pg_sys::get_rel_namespace(one)) };
+    // SAFETY: the relation is open.
+    let is_own = |relation: pg_sys::Relation| unsafe {
+        let row = &*(*relation).rd_rel;
+        row.relkind == pg_sys::RELKIND_RELATION as c_char && row.relowner == installation.owner
+    };
+    Ok(with_relation(table, is_own).filter(|&is_own| is_own).map(|_| table))
+}
+
 /// How often a table of the extension was changed in any way: what was found out about its columns may no longer be so.
 pub fn table_changes() -> u64 {
     TABLE_CHANGES.get()

@@ -3,11 +3,13 @@
 //! 1. the user ([`lock_user`]): everything that changes the cart of a user, or sells, pays, refunds or ends something of the
 //!    user, holds it from its start, and no function ever holds two users but merge_carts(), in an order of its own. So a transaction of the host that changes a cart and
 //!    then checks out has it from the beginning;
-//! 2. rows of that user: `cart_items`, `add_on_purchases` and `user_add_ons`, in whatever order, as only the holder of the
+//! 2. what providers call their things ([`hold_provider_ids`]): whoever writes down what is known of them holds it. An event takes them before
+//!    it knows whose they are, but waits for nobody's user while it holds them;
+//! 3. rows of that user: `cart_items`, `add_on_purchases` and `user_add_ons`, in whatever order, as only the holder of the
 //!    user's lock locks more than one of them;
 //!    But for what counts usage: without the user's lock it locks rows of `user_add_ons`, by add-on;
-//! 3. bundles, by id, for their uses;
-//! 4. the promotional code, for its uses: last, because everybody may want the same one.
+//! 4. bundles, by id, for their uses;
+//! 5. the promotional code, for its uses: last, because everybody may want the same one.
 //!
 //! `run_maintenance` locks rows of users without their lock, but passes over those that somebody else has locked; the uses of
 //! bundles and codes come after them, in that order.
@@ -41,10 +43,48 @@ static HOLD_AT_HOME: Statement = Statement::new(
 /// through here.
 pub fn lock_user(user_id: &str) -> Result<(), Error> {
     isolation::check_user(user_id)?;
+    hold_at_home(user_id)
+}
+
+fn hold_at_home(name: &str) -> Result<(), Error> {
+    if installation::is_distributed()? { HOLD_AT_HOME.perform(params![name]).map(|_| ()) } else { hold(name) }
+}
+
+/// The same, but without waiting: says whether the user is held. Over Citus, where nobody can only try, it waits.
+pub fn try_lock_user(user_id: &str) -> Result<bool, Error> {
+    isolation::check_user(user_id)?;
     if installation::is_distributed()? {
-        return HOLD_AT_HOME.perform(params![user_id]).map(|_| ());
+        return HOLD_AT_HOME.perform(params![user_id]).map(|_| true);
     }
-    hold(user_id)
+    let tag = tag_of(user_id)?;
+    // SAFETY: a transaction is in progress; nobody waits, so a lock that is not free is no error.
+    Ok(unsafe { pg_sys::LockAcquire(&tag, MODE, false, true) } != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL)
+}
+
+/// How many locks there are on what providers call their things. Things share them, so that any number of things needs no more of the
+/// server's table of locks.
+const PROVIDER_LOCKS: u64 = 1024;
+
+fn provider_locks<'a>(ids: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    ids.into_iter().map(|id| format!("things of providers {:04}", hash(id) % PROVIDER_LOCKS)).collect()
+}
+
+/// Waits until nobody else deals with the things that providers call so, and holds them until the transaction ends: no two checkouts
+/// are paid by one payment at the same moment, and nothing is put aside as nobody's while it becomes somebody's.
+pub fn hold_provider_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
+    provider_locks(ids).iter().try_for_each(|name| hold_at_home(name))
+}
+
+/// Lets go of them again, before anything was done: as often as they were taken. Over Citus they are held to the end.
+pub fn release_provider_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
+    if !installation::is_distributed()? {
+        for name in provider_locks(ids) {
+            let tag = tag_of(&name)?;
+            // SAFETY: this transaction holds it.
+            unsafe { pg_sys::LockRelease(&tag, MODE, false) };
+        }
+    }
+    Ok(())
 }
 
 /// The same for two users, of whom everybody who holds both holds the same one first.
@@ -83,16 +123,32 @@ pub fn lock_user_for_cart(user_id: &str) -> Result<(), Error> {
     if is_held { lock_user(user_id) } else { Ok(()) }
 }
 
+const MODE: pg_sys::LOCKMODE = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
+
+/// The object that stands for a name: of 48 bits of its hash.
+fn tag_of(name: &str) -> Result<pg_sys::LOCKTAG, Error> {
+    let name = hash(name);
+    Ok(pg_sys::LOCKTAG {
+        // SAFETY: this reads a variable of the session.
+        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
+        locktag_field2: installation::extension()?.to_u32(),
+        locktag_field3: name as u32,
+        locktag_field4: (name >> 32) as u16,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
+        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+    })
+}
+
 /// Holds the user on this node.
 pub fn hold(user_id: &str) -> Result<(), Error> {
-    let class = installation::extension()?;
-    let user = hash(user_id);
-    let (object, part) = (pg_sys::Oid::from(user as u32), (user >> 32) as u16);
+    let tag = tag_of(user_id)?;
     // SAFETY: a transaction is in progress, as a function of it is running. On a standby nobody writes, and no such lock can be
     // taken: what was to be done says so itself.
     unsafe {
         if !pg_sys::RecoveryInProgress() {
-            pg_sys::LockDatabaseObject(class, object, part, pg_sys::ExclusiveLock as pg_sys::LOCKMODE);
+            pg_sys::LockAcquire(&tag, MODE, false, false);
+            // What others have changed before they let go of it.
+            pg_sys::AcceptInvalidationMessages();
         }
     }
     Ok(())

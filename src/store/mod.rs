@@ -10,6 +10,7 @@ pub mod promotions;
 pub mod purchase_history;
 pub mod purchases;
 pub mod search;
+pub mod unclaimed;
 pub mod usage;
 pub mod uses;
 

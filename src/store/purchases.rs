@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::params;
 use crate::pg::datum::{Json, now};
+use crate::pg::locks::{LatestSnapshot, transaction_keeps_its_snapshot};
 use crate::pg::statement::Statement;
 use crate::store::{all_written, catalog};
 use engine::billing::BillingType;
@@ -144,6 +145,18 @@ static PAID_BY: Statement<(Uuid,)> = Statement::new(
       LIMIT 1",
 );
 
+/// What one of these has paid for, of somebody else.
+static PAID_BY_ANOTHER: Statement<(Uuid,)> = Statement::new(
+    "SELECT COALESCE(p.checkout_id, p.id)
+       FROM @extschema@.add_on_purchases p
+      WHERE p.stripe_payment_id = ANY ($1) AND p.status = ANY ('{completed,disputed,refunded}') AND p.user_id <> $2
+      UNION ALL
+     SELECT COALESCE(p.checkout_id, p.id)
+       FROM @extschema@.add_on_purchases p
+      WHERE p.lago_invoice_id = ANY ($1) AND p.status = ANY ('{completed,disputed,refunded}') AND p.user_id <> $2
+      LIMIT 1",
+);
+
 static SAVE: Statement = Statement::new(
     "UPDATE @extschema@.add_on_purchases AS p
         SET status=s.status, refund_amount=(s.refunded::numeric / 100),
@@ -160,6 +173,17 @@ static SAVE: Statement = Statement::new(
        FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS s (id, status, refunded, stripe, lago, method, ends, paid, reason)
       WHERE p.user_id = $1 AND p.id = s.id",
 );
+
+/// What was recorded for one payment and stands for another, which may have taken another amount. What was refunded of it is written after.
+static REPRICE: Statement = Statement::new(
+    "UPDATE @extschema@.add_on_purchases AS p
+        SET amount=(r.cents::numeric / 100), refund_amount=LEAST(p.refund_amount, (r.cents::numeric / 100))
+       FROM unnest($2, $3) AS r (id, cents)
+      WHERE p.user_id = $1 AND p.id = r.id",
+);
+
+static REMOVE: Statement =
+    Statement::new("DELETE FROM @extschema@.add_on_purchases AS p WHERE p.user_id = $1 AND p.id = ANY ($2)");
 
 /// The first half of a change that the life of a purchase only allows in two: whatever is paid back was paid.
 static COMPLETE_FIRST: Statement = Statement::new(
@@ -462,7 +486,25 @@ pub fn known_by(ids: &BTreeSet<&str>) -> Result<Vec<Place>, Error> {
 /// Another checkout, or purchase without one, that one of these has paid for.
 pub fn paid_by(ids: &BTreeSet<&str>, besides: Uuid) -> Result<Option<Uuid>, Error> {
     let ids: Vec<&str> = ids.iter().copied().collect();
-    PAID_BY.execute_one(params![&ids, besides], |(id,)| id)
+    one_as_it_is_now(&PAID_BY, params![&ids, besides])
+}
+
+/// What one of these has paid for, of another user.
+pub fn paid_by_another(ids: &BTreeSet<&str>, user_id: &str) -> Result<Option<Uuid>, Error> {
+    let ids: Vec<&str> = ids.iter().copied().collect();
+    one_as_it_is_now(&PAID_BY_ANOTHER, params![&ids, user_id])
+}
+
+/// What was committed since a transaction began that keeps its snapshot must not be overlooked.
+fn one_as_it_is_now(
+    statement: &Statement<(Uuid,)>,
+    params: &crate::pg::parameter::Params,
+) -> Result<Option<Uuid>, Error> {
+    if transaction_keeps_its_snapshot() {
+        let _now = LatestSnapshot::take();
+        return statement.read_one(params, |(id,)| id);
+    }
+    statement.execute_one(params, |(id,)| id)
 }
 
 /// What is to be kept of the facts, with one purchase for all that it was paid with.
@@ -629,6 +671,24 @@ fn insert(
         &paid,
     ])?;
     all_written("add_on_purchases", ids.len(), written)
+}
+
+/// Gives purchases of the user other amounts.
+pub fn reprice(user_id: &str, amounts: &[(Uuid, Money)]) -> Result<(), Error> {
+    if amounts.is_empty() {
+        return Ok(());
+    }
+    let (ids, cents): (Vec<Uuid>, Vec<i64>) = amounts.iter().map(|&(id, amount)| (id, amount.cents())).unzip();
+    all_written("add_on_purchases", ids.len(), REPRICE.perform(params![user_id, &ids, &cents])?)
+}
+
+/// Removes purchases of the user that stand for no payment.
+pub fn remove(user_id: &str, ids: &[Uuid]) -> Result<(), Error> {
+    if ids.is_empty() {
+        Ok(())
+    } else {
+        all_written("add_on_purchases", ids.len(), REMOVE.perform(params![user_id, &ids.to_vec()])?)
+    }
 }
 
 /// The bundles that the user's checkout was sold with, and how many instances of each.

@@ -218,6 +218,13 @@ fn refunds_that_fail_are_taken_back_however_they_were_told() {
 }
 
 #[test]
+fn a_charge_that_only_a_refund_has_named_is_known() {
+    let mut told = Told::default().intent("pi_1", 10, 5000).refund("re_1", 20, "pi_1", 1000, RefundState::Counts);
+    told.0.refunds.get_mut("re_1").unwrap().payments.insert("ch_1".to_owned());
+    assert!(told.0.ids().contains("ch_1"), "a dispute of ch_1 is about this payment");
+}
+
+#[test]
 fn with_tax_on_top_amounts_stay_ours() {
     let told = Told::default().intent("pi_1", 10, 6000).attempt("cs_1", AttemptKind::Session, |session| {
         paid(session, 11, 6000);
@@ -299,6 +306,54 @@ fn of_invoices_that_do_not_say_which_they_are_the_first_pays_and_stays_refunded(
     assert_eq!(outcome.renewals.len(), 1);
     let refunded = told.refund("credit note", 30, "i1", 1000, RefundState::Counts).of(&monthly(1000));
     assert_eq!((statuses(&refunded), refunded.renewals.len()), (vec![(Refunded, 1000)], 1));
+}
+
+#[test]
+fn an_invoice_that_does_not_say_which_it_is_follows_the_first_even_when_that_is_refunded() {
+    let invoice = |told: Told, id: &str, at, cycle| {
+        told.attempt(id, AttemptKind::Invoice, |invoice| {
+            paid(invoice, at, 1000);
+            (invoice.provider, invoice.cycle) = (Provider::Lago, cycle);
+            invoice.subscriptions = names(&["sub_1"]);
+        })
+    };
+    let told = invoice(invoice(Told::default(), "i2", 20, None), "i1", 10, Some(Cycle::First));
+    let refunded = told.refund("credit note", 30, "i1", 1000, RefundState::Counts).of(&monthly(1000));
+    assert_eq!(refunded.settled_by.as_ref().unwrap().lago.as_deref(), Some("i1"));
+    assert_eq!((statuses(&refunded), refunded.renewals.len()), (vec![(Refunded, 1000)], 1));
+    // One that was never paid was no first.
+    let unpaid = Told::default().attempt("i1", AttemptKind::Invoice, |invoice| {
+        invoice.state = Words::said(Instant(10), AttemptState::Ended("invoice voided".to_owned()), None);
+        (invoice.cycle, invoice.subscriptions) = (Some(Cycle::First), names(&["sub_1"]));
+    });
+    let outcome = invoice(unpaid, "i2", 20, None).of(&monthly(1000));
+    assert_eq!(outcome.settled_by.unwrap().lago.as_deref(), Some("i2"));
+}
+
+#[test]
+fn what_is_overdue_stays_so_until_it_is_paid() {
+    let invoice = |told: Told, at, state: AttemptState| {
+        told.attempt("in_2", AttemptKind::Invoice, |invoice| {
+            (invoice.cycle, invoice.subscriptions) = (Some(Cycle::Later), names(&["sub_1"]));
+            match state {
+                AttemptState::Paid => paid(invoice, at, 1000),
+                state => invoice.state = Words::said(Instant(at), state, None),
+            }
+        })
+    };
+    let first = Told::default().attempt("in_1", AttemptKind::Invoice, |invoice| {
+        paid(invoice, 10, 1000);
+        (invoice.cycle, invoice.subscriptions) = (Some(Cycle::First), names(&["sub_1"]));
+    });
+    let is_overdue = |told: &Told| told.of(&monthly(1000)).lines[0].paid.as_ref().unwrap().is_overdue;
+    // Another try fails, and then one is on its way.
+    let overdue = invoice(invoice(first, 20, AttemptState::Overdue), 30, AttemptState::Open);
+    assert!(is_overdue(&overdue));
+    let overdue = invoice(overdue, 40, AttemptState::Processing);
+    assert!(is_overdue(&overdue));
+    let given_up = Told(overdue.0.clone());
+    assert!(!is_overdue(&invoice(given_up, 50, AttemptState::Ended("invoice voided".to_owned()))));
+    assert!(!is_overdue(&invoice(overdue, 50, AttemptState::Paid)));
 }
 
 #[test]

@@ -84,11 +84,13 @@ pub enum AttemptState {
 }
 
 impl State for AttemptState {
+    /// What is due stays due until it is paid or given up: a try to collect it that fails, or takes its time, changes nothing.
     fn finality(&self) -> u8 {
         match self {
-            AttemptState::Paid => 2,
-            AttemptState::Ended(_) => 1,
-            _ => 0,
+            AttemptState::Paid => 3,
+            AttemptState::Ended(_) => 2,
+            AttemptState::Overdue => 1,
+            AttemptState::Open | AttemptState::Processing | AttemptState::Free => 0,
         }
     }
 }

@@ -233,7 +233,9 @@ fn settling(sale: &Sale, payments: &[Payment], dealt_with: &BTreeSet<&str>) -> O
             && payment.carries(total, sale.currency, payment.is_used()).is_ok()
             && payment.ids.iter().all(|id| !dealt_with.contains(id))
     };
-    let candidates: Vec<usize> = (0..payments.len()).filter(|&place| may(&payments[place])).collect();
+    let candidates: Vec<usize> = (0..payments.len())
+        .filter(|&place| may(&payments[place]) && !follows_a_first(&payments[place], payments))
+        .collect();
     let rank = |&place: &usize| {
         let payment = &payments[place];
         let is_refunded = payment.refunded().of(total, unit_of(sale.currency)) >= total && total > Money::ZERO;
@@ -253,6 +255,16 @@ fn settling(sale: &Sale, payments: &[Payment], dealt_with: &BTreeSet<&str>) -> O
         (payment.paid_at(), payment.pays_until(), payment.id())
     });
     candidates.into_iter().filter(|place| !unsaid.contains(place) || Some(*place) == first).min_by_key(rank)
+}
+
+/// Whether an invoice that does not say where it stands is of a subscription whose first one was paid: then it pays for a later period,
+/// even when the first was paid back since.
+fn follows_a_first(payment: &Payment, payments: &[Payment]) -> bool {
+    let subscriptions = payment.subscriptions();
+    let is_first = |other: &Payment| {
+        other.cycle() == Some(Cycle::First) && other.is_paid() && !other.subscriptions().is_disjoint(&subscriptions)
+    };
+    is_unsaid_invoice(payment) && payments.iter().any(is_first)
 }
 
 fn is_unsaid_invoice(payment: &Payment) -> bool {

@@ -13,18 +13,20 @@ use super::subscription::Subscription;
 use crate::time::Instant;
 
 /// What a provider tells of one of its things.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     /// The provider's id of the thing.
     pub id: String,
     /// The checkout that it names as ours, in `metadata.checkout_id` or wherever else our marker stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkout_id: Option<Uuid>,
     /// What is said.
     pub object: Object,
 }
 
 /// A thing of a provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Object {
     /// A way of paying.
     Attempt(Attempt),
@@ -136,6 +138,11 @@ impl Facts {
         ids.extend(self.refunds.keys().map(String::as_str));
         ids.extend(self.refund_totals.keys().map(String::as_str));
         ids.extend(self.disputes.keys().map(String::as_str));
+        // What is paid back or contested may be known by a name that no attempt has told.
+        let refunds = self.refunds.values().flat_map(|refund| &refund.payments);
+        let totals = self.refund_totals.values().flat_map(|total| &total.payments);
+        let disputes = self.disputes.values().flat_map(|dispute| &dispute.payments);
+        ids.extend(refunds.chain(totals).chain(disputes).map(String::as_str));
         for (id, subscription) in &self.subscriptions {
             ids.extend([id.as_str()].into_iter().chain(subscription.life.as_deref()));
         }

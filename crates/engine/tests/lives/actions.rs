@@ -33,6 +33,8 @@ pub enum Action {
     Prorate,
     /// An invoice of the subscription is due and not paid, and perhaps paid after all.
     Overdue(bool),
+    /// A try to collect what is due fails.
+    Dun,
     /// The subscription is to end with its period, or not any more.
     Cancel(bool),
     /// The plan of the subscription changes.
@@ -72,6 +74,7 @@ pub fn action() -> impl Strategy<Value = Action> {
         4 => Just(Action::Renew),
         1 => Just(Action::Prorate),
         1 => any::<bool>().prop_map(Action::Overdue),
+        1 => Just(Action::Dun),
         1 => any::<bool>().prop_map(Action::Cancel),
         1 => Just(Action::ChangePlan),
         1 => Just(Action::End),

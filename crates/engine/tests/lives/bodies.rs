@@ -265,6 +265,14 @@ pub fn overdue(world: &World, payment: &Payment) -> Body {
     }
 }
 
+/// Another try to collect what is due has failed.
+pub fn dunned(world: &World, payment: &Payment) -> Body {
+    match world.api {
+        Api::Lago => lago_invoice_with("invoice.payment_status_updated", world, payment, "failed"),
+        _ => invoice(world, payment, "payment_failed", "open"),
+    }
+}
+
 /// Things of somebody else: another checkout of ours, and what is not ours at all.
 pub fn foreign(world: &World) -> Vec<Body> {
     let number = 1_000 + world.sent.len();

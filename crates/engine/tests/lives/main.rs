@@ -71,7 +71,7 @@ impl Body {
 }
 
 /// What is known of the checkout once everything was delivered: what names it, or something that is known of it. What names
-/// nothing that is known is delivered again later.
+/// nothing that is known is put aside, and heard when something of it becomes known.
 fn known(bodies: &[&Body], said: &[ByHand]) -> Facts {
     let mut known = Facts::default();
     said.iter().for_each(|word| known.say(word.clone()));
@@ -216,6 +216,14 @@ fn compare_access(world: &World, books: &Books, outcome: &Outcome) {
     }
 }
 
+/// Every order of so many things.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    (0..count).fold(vec![vec![]], |orders, next| {
+        let put = |order: &Vec<usize>, place: usize| [&order[..place], &[next], &order[place..]].concat();
+        orders.iter().flat_map(|order| (0..=order.len()).map(move |place| put(order, place))).collect()
+    })
+}
+
 fn lives() -> u32 {
     std::env::var("LIVES").ok().and_then(|lives| lives.parse().ok()).unwrap_or(2_000)
 }
@@ -268,6 +276,21 @@ proptest! {
     #[test]
     fn lives_at_lago_end_as_its_books_say(life in deliveries(&[Api::Lago])) {
         lived_through(life);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: lives() / 20, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// All orders of what a life begins with, each body twice, however early what names the checkout comes.
+    #[test]
+    fn every_order_of_a_short_life_ends_alike(world in world(&[Api::StripeUntilBasil, Api::StripeSinceBasil, Api::Lago])) {
+        let begun: Vec<&Body> = world.sent.iter().take(6).collect();
+        let expected = derived(&world, &known(&begun, &[]));
+        for order in orders(begun.len()) {
+            let told: Vec<&Body> = order.iter().chain(&order).map(|&number| begun[number]).collect();
+            assert_eq!(derived(&world, &known(&told, &[])), expected, "{order:?}: {world:?}");
+        }
     }
 }
 

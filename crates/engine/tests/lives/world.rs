@@ -286,6 +286,12 @@ impl World {
                 }
             }
             Action::Overdue(is_paid) => self.overdue(is_paid),
+            Action::Dun => {
+                if let Some(place) = self.overdue {
+                    let body = bodies::dunned(self, &self.payments[place]);
+                    self.send(body);
+                }
+            }
             Action::Foreign => {
                 let bodies = bodies::foreign(self);
                 self.tell(bodies);

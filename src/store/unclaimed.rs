@@ -1,0 +1,65 @@
+//! What providers told of things that nothing here is known to be about: rows of `marketplace_unclaimed`, a table that is made
+//! when there is something to be put into it.
+
+use pgrx::datum::Interval;
+
+use crate::error::Error;
+use crate::params;
+use crate::pg::datum::Json;
+use crate::pg::installation;
+use crate::pg::statement::Statement;
+use engine::json::Malformed;
+use engine::payments::Fact;
+use engine::time::Instant;
+
+static TAKE: Statement<(Instant, Json)> = Statement::new(
+    "DELETE FROM @extschema@.marketplace_unclaimed AS u WHERE u.provider_ids && $1 RETURNING u.heard_at, u.facts",
+);
+
+static KEEP: Statement = Statement::new(
+    "INSERT INTO @extschema@.marketplace_unclaimed (digest, provider_ids, facts, heard_at)
+     SELECT pg_catalog.md5(($2::text))::pg_catalog.uuid, $1, $2, $3
+         ON CONFLICT (digest) DO NOTHING",
+);
+
+static FORGET: Statement = Statement::new(
+    "DELETE FROM @extschema@.marketplace_unclaimed AS u
+      WHERE u.digest = ANY (ARRAY(
+              SELECT o.digest
+                FROM @extschema@.marketplace_unclaimed o
+               WHERE o.heard_at < (pg_catalog.now() - $1)
+               LIMIT $2
+                 FOR UPDATE SKIP LOCKED))",
+);
+
+/// Whether the table is there.
+pub fn is_there() -> Result<bool, Error> {
+    installation::own_table(c"marketplace_unclaimed").map(|table| table.is_some())
+}
+
+/// Takes out what was heard of things of these ids, each with when that was.
+pub fn take(ids: &[&str]) -> Result<Vec<(Instant, Vec<Fact>)>, Error> {
+    let mut taken = Vec::new();
+    if is_there()? {
+        TAKE.execute(params![&ids.to_vec()], |(heard_at, facts)| {
+            let malformed = |error: serde_json::Error| Error::MalformedColumn {
+                column: "marketplace_unclaimed.facts",
+                malformed: Malformed(error.to_string()),
+            };
+            taken.push((heard_at, serde_json::from_str(&facts.0).map_err(malformed)?));
+            Ok(())
+        })?;
+    }
+    taken.sort_unstable_by_key(|&(heard_at, _)| heard_at);
+    Ok(taken)
+}
+
+/// Puts facts aside. What was put aside before is there once.
+pub fn keep(ids: &[&str], facts: &[Fact], heard_at: Instant) -> Result<(), Error> {
+    KEEP.perform(params![&ids.to_vec(), Json::of(&facts), heard_at]).map(|_| ())
+}
+
+/// Forgets what was heard so long ago. Says how much.
+pub fn forget(older_than: Interval, most: i32) -> Result<u64, Error> {
+    FORGET.perform(params![older_than, most])
+}
