@@ -15,7 +15,7 @@ COMMENT ON FUNCTION @extschema@.run_maintenance(interval, interval, integer, int
 subscriptions and codes. It never waits for a checkout, and can run twice at the same time.
 Arguments: cart_max_age, since anything in the cart was touched; checkout_max_age, since the checkout; batch, the most rows of each
 task; renewal_grace, how long subscriptions that renew by themselves may be late; payment_max_age, how long a payment may be on its
-way before its checkout counts as never paid.
+way before its checkout counts as never paid, and how long what a provider told is kept when nothing turns out to be meant.
 Returns: a row for each task and how many rows it changed. A task that changed as many as batch may have more to do.
 Errors: 22023 null_argument, negative_interval, invalid_count; 42501 rows_hidden.';
 ALTER FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval, interval) COST 1000000 ROWS 4;

@@ -4,7 +4,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION @extschema@.refund_purchase(uuid, numeric, text) IS
 'Records a refund of a purchase, in part or in full. When all of it was paid back, the purchase is refunded, its access ends unless
 another purchase pays for it, and with the last purchase of a checkout the uses of its code and bundles are given back (semantics 4).
-Arguments: purchase_id; amount, NULL for all that is left; reason, kept in metadata.
+Arguments: purchase_id; amount, a multiple of the smallest amount in its currency, NULL for all that is left; reason, kept in metadata.
 Returns: what is refunded so far.
 Errors: 22023 null_argument, invalid_amount; P0002 purchase_not_found; 55000 purchase_state; 23514 refund_exceeds_amount; 42501
 other_user.';

@@ -10,11 +10,11 @@ ALTER FUNCTION @extschema@.grant_add_on(text, uuid, timestamptz) COST 5000 ROWS 
 
 COMMENT ON FUNCTION @extschema@.renew_add_on(text, uuid, numeric, text, text) IS
 'Extends an add-on by its period, from its end if that is ahead, else from now, and records the payment as a purchase. A payment or
-invoice that was seen before changes nothing (semantics 5).
+invoice that was seen before changes nothing; one that has paid for another user is refused (semantics 5).
 Arguments: user_id; add_on_id; amount, stripe_payment_id and lago_invoice_id, what is known of the payment; without any, none is
 recorded.
 Returns: the new end; NULL for no end.
-Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long; P0002 not_owned; 42501 other_user.';
+Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long; P0002 not_owned; 23514 payment_used; 42501 other_user.';
 ALTER FUNCTION @extschema@.renew_add_on(text, uuid, numeric, text, text) COST 5000;
 
 COMMENT ON FUNCTION @extschema@.cancel_add_on(text, uuid, text, boolean) IS
