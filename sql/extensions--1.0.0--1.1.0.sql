@@ -2792,7 +2792,7 @@ AS 'MODULE_PATHNAME', 'refund_purchase_wrapper';
 COMMENT ON FUNCTION @extschema@.refund_purchase(uuid, numeric, text) IS
 'Records a refund of a purchase, in part or in full. When all of it was paid back, the purchase is refunded, its access ends unless
 another purchase pays for it, and with the last purchase of a checkout the uses of its code and bundles are given back (semantics 4).
-Arguments: purchase_id; amount, NULL for all that is left; reason, kept in metadata.
+Arguments: purchase_id; amount, a multiple of the smallest amount in its currency, NULL for all that is left; reason, kept in metadata.
 Returns: what is refunded so far.
 Errors: 22023 null_argument, invalid_amount; P0002 purchase_not_found; 55000 purchase_state; 23514 refund_exceeds_amount; 42501
 other_user.';
@@ -2872,11 +2872,11 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'renew_add_on_wrapper';
 COMMENT ON FUNCTION @extschema@.renew_add_on(text, uuid, numeric, text, text) IS
 'Extends an add-on by its period, from its end if that is ahead, else from now, and records the payment as a purchase. A payment or
-invoice that was seen before changes nothing (semantics 5).
+invoice that was seen before changes nothing; one that has paid for another user is refused (semantics 5).
 Arguments: user_id; add_on_id; amount, stripe_payment_id and lago_invoice_id, what is known of the payment; without any, none is
 recorded.
 Returns: the new end; NULL for no end.
-Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long; P0002 not_owned; 42501 other_user.';
+Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long; P0002 not_owned; 23514 payment_used; 42501 other_user.';
 ALTER FUNCTION @extschema@.renew_add_on(text, uuid, numeric, text, text) COST 5000;
 
 CREATE FUNCTION @extschema@.reprice_renewals(add_on_id uuid) RETURNS bigint
@@ -2970,7 +2970,7 @@ COMMENT ON FUNCTION @extschema@.run_maintenance(interval, interval, integer, int
 subscriptions and codes. It never waits for a checkout, and can run twice at the same time.
 Arguments: cart_max_age, since anything in the cart was touched; checkout_max_age, since the checkout; batch, the most rows of each
 task; renewal_grace, how long subscriptions that renew by themselves may be late; payment_max_age, how long a payment may be on its
-way before its checkout counts as never paid.
+way before its checkout counts as never paid, and how long what a provider told is kept when nothing turns out to be meant.
 Returns: a row for each task and how many rows it changed. A task that changed as many as batch may have more to do.
 Errors: 22023 null_argument, negative_interval, invalid_count; 42501 rows_hidden.';
 ALTER FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval, interval) COST 1000000 ROWS 4;
