@@ -27,6 +27,34 @@ ALTER TABLE @extschema@.add_on_purchases
     ADD COLUMN provider_ids text[],
     ADD COLUMN paid jsonb;
 
+-- A third decimal is refused from now on, and was rounded away before: that is what a type with decimals does. The rows stay as they are. So
+-- do other people's views over these columns, which ALTER COLUMN TYPE would want to have dropped: only what the columns say of their
+-- decimals goes.
+UPDATE pg_attribute SET atttypmod = -1
+ WHERE attname IN ('base_price', 'discount_percent', 'discount_amount', 'discount_value', 'min_purchase_amount')
+   AND attrelid IN ('@extschema@.add_ons'::regclass, '@extschema@.add_on_bundles'::regclass, '@extschema@.pricing_rules'::regclass,
+                    '@extschema@.promotional_codes'::regclass);
+ALTER TABLE @extschema@.add_ons
+    ADD CONSTRAINT add_ons_base_price_decimals_check CHECK (base_price = round(base_price, 2) AND base_price < 100000000);
+ALTER TABLE @extschema@.add_on_bundles
+    ALTER COLUMN discount_percent SET DEFAULT 0.00,
+    ALTER COLUMN discount_amount SET DEFAULT 0.00,
+    ADD CONSTRAINT add_on_bundles_discount_percent_decimals_check CHECK (discount_percent = round(discount_percent, 2)),
+    ADD CONSTRAINT add_on_bundles_discount_amount_decimals_check
+        CHECK (discount_amount = round(discount_amount, 2) AND discount_amount < 100000000);
+ALTER TABLE @extschema@.pricing_rules
+    ALTER COLUMN discount_percent SET DEFAULT 0.00,
+    ALTER COLUMN discount_amount SET DEFAULT 0.00,
+    ADD CONSTRAINT pricing_rules_discount_percent_decimals_check CHECK (discount_percent = round(discount_percent, 2)),
+    ADD CONSTRAINT pricing_rules_discount_amount_decimals_check
+        CHECK (discount_amount = round(discount_amount, 2) AND discount_amount < 100000000);
+ALTER TABLE @extschema@.promotional_codes
+    ALTER COLUMN min_purchase_amount SET DEFAULT 0.00,
+    ADD CONSTRAINT promotional_codes_discount_value_decimals_check
+        CHECK (discount_value = round(discount_value, 2) AND discount_value < 100000000),
+    ADD CONSTRAINT promotional_codes_min_purchase_amount_decimals_check
+        CHECK (min_purchase_amount = round(min_purchase_amount, 2) AND abs(min_purchase_amount) < 100000000);
+
 DROP INDEX @extschema@.idx_add_on_purchases_holds;
 CREATE INDEX idx_add_on_purchases_provider_ids ON @extschema@.add_on_purchases USING gin (provider_ids)
     WHERE provider_ids IS NOT NULL;
@@ -204,10 +232,11 @@ Arguments: source_schema, where the old tables are; time_zone, whose local times
 dry_run, to look for obstacles and write nothing; skip, tables that are left as they are, because the old one of that name is something
 else or is not wanted.
 Everything is checked first: columns, values that do not fit, and every constraint. If anything is in the way, nothing is written.
-Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes are stored upper-cased. Notices
-tell how far it is.
+Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes and currencies are stored in
+capitals, and features that are an object as its keys. Notices tell how far it is.
 Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle, skipped,
-left behind; detail, the number of rows, what is wrong with which of them, or the columns that ours does not have.
+doubtful, left behind; detail, the number of rows, what is wrong with which of them and what to do about it, what is taken over as it is
+and may not be meant, as subscriptions without an end, or the columns that ours does not have.
 Errors: 22023 null_argument, invalid_source_schema, unknown_word; 22023, an unknown time zone; 42501, no right to read or write.';
 
 CREATE FUNCTION @extschema@.adopt_tables_body(source_schema name, time_zone text, dry_run boolean, skip text[])
@@ -222,8 +251,12 @@ DECLARE
     is_clear boolean := true;
     row_count bigint;
     left_behind text;
+    -- Where the add-ons are that the old tables refer to.
+    add_ons regclass;
 BEGIN
     PERFORM @extschema@.check_adoption(source_schema, time_zone, skip);
+    add_ons := coalesce(CASE WHEN 'add_ons' <> ALL (skip) THEN to_regclass(format('%I.add_ons', source_schema)) END,
+                        '@extschema@.add_ons'::regclass);
     -- Every conversion goes by it, and it ends with the function.
     PERFORM set_config('timezone', time_zone, true);
     -- Everything is looked at before anything is written, and nobody writes to the old tables meanwhile.
@@ -273,6 +306,10 @@ BEGIN
         END IF;
         detail := format('%s %s', row_count, CASE row_count WHEN 1 THEN 'row' ELSE 'rows' END);
         RETURN NEXT;
+        status := 'doubtful';
+        FOR detail IN SELECT * FROM @extschema@.adoption_doubts(old_table, new_table, add_ons) LOOP
+            RETURN NEXT;
+        END LOOP;
         SELECT string_agg(quote_ident(o.attname), ', ' ORDER BY o.attnum) INTO left_behind
           FROM pg_attribute o
          WHERE o.attrelid = old_table AND o.attnum > 0 AND NOT o.attisdropped
@@ -309,12 +346,52 @@ LANGUAGE sql COST 10000 ROWS 15 SET search_path = pg_catalog, pg_temp AS $$
       LEFT JOIN pg_attribute o ON o.attrelid = old_table AND o.attname = n.attname AND o.attnum > 0 AND NOT o.attisdropped
      CROSS JOIN LATERAL (
                SELECT CASE WHEN n.attname IN ('code', 'promo_code') THEN format('@extschema@.normalized_code(s.%I::text)::%s', n.attname, n.type)
+                           WHEN n.attname = 'currency' THEN format('upper(s.%I::text COLLATE "C")::%s', n.attname, n.type)
+                           -- An object of features is the list of its keys, as list_features() says.
+                           WHEN n.attname = 'features'
+                           THEN format('CASE jsonb_typeof(s.%1$I::jsonb) WHEN ''object'' THEN
+                                            (SELECT coalesce(jsonb_agg(k.key ORDER BY k.key), ''[]'') FROM jsonb_object_keys(s.%1$I::jsonb) k (key))
+                                        ELSE s.%1$I::jsonb END', n.attname)
                            WHEN o.atttypid = n.atttypid AND o.atttypmod = n.atttypmod THEN format('s.%I', n.attname)
                            ELSE format('s.%I::%s', n.attname, n.type) END) c (expression)
      ORDER BY n.attnum
 $$;
 COMMENT ON FUNCTION @extschema@.adoption_columns(regclass, regclass) IS
 'How adopt_tables() makes the columns of our tables from those of an old one, and what would get lost. Only adopt_tables() calls it.';
+
+CREATE FUNCTION @extschema@.adoption_doubts(old_table regclass, new_table regclass, add_ons regclass) RETURNS TABLE (doubt text)
+LANGUAGE plpgsql COST 1000000 ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    expressions CONSTANT jsonb := (SELECT jsonb_object_agg(c.column_name, c.expression)
+                                     FROM @extschema@.adoption_columns(old_table, new_table) c);
+    has_features CONSTANT boolean := EXISTS (SELECT FROM pg_attribute a
+                                              WHERE a.attrelid = old_table AND a.attname = 'features' AND NOT a.attisdropped);
+    row_count bigint;
+BEGIN
+    IF expressions ? 'features' AND has_features THEN
+        EXECUTE format('SELECT count(*) FROM %s s WHERE jsonb_typeof(s.features::jsonb) = ''object''', old_table) INTO row_count;
+        doubt := format('features is an object in %s: its keys become the list of features, and its values stay behind; limits belong into add_on_features',
+                        CASE row_count WHEN 1 THEN '1 row' ELSE format('%s rows', row_count) END);
+        IF row_count > 0 THEN
+            RETURN NEXT;
+        END IF;
+    ELSIF expressions ? 'expires_at' AND expressions ? 'auto_renew' THEN
+        EXECUTE format('SELECT count(*) FROM (SELECT %s AS add_on_id, %s AS status, %s AS expires_at FROM %s s) s
+                          JOIN %s a ON a.id::uuid = s.add_on_id
+                         WHERE s.status = ''active'' AND s.expires_at IS NULL AND a.billing_type IN (''monthly'', ''annual'')',
+                       expressions ->> 'add_on_id', expressions ->> 'status', expressions ->> 'expires_at', old_table, add_ons)
+           INTO row_count;
+        doubt := CASE row_count WHEN 1 THEN '1 active subscription of a monthly or annual add-on has no expires_at: it never ends, until you set one'
+                      ELSE format('%s active subscriptions of monthly or annual add-ons have no expires_at: they never end, until you set one',
+                                  row_count) END;
+        IF row_count > 0 THEN
+            RETURN NEXT;
+        END IF;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.adoption_doubts(regclass, regclass, regclass) IS
+'What adopt_tables() takes over as it is, though it may not be meant. Only that calls it.';
 
 CREATE FUNCTION @extschema@.adoption_obstacles(old_table regclass, new_table regclass) RETURNS TABLE (obstacle text)
 LANGUAGE plpgsql COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
@@ -323,6 +400,8 @@ DECLARE
     rule record;
     list text;
     culprits text;
+    -- What a constraint says, and what to do about it.
+    words text[];
     is_convertible boolean := true;
     old_schema CONSTANT name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = old_table);
 BEGIN
@@ -340,9 +419,10 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
-        culprits := CASE WHEN problem.loss IS NOT NULL THEN @extschema@.adoption_rows(old_table, 's.*', problem.loss) END;
+        culprits := CASE WHEN problem.loss IS NOT NULL
+                         THEN @extschema@.adoption_rows(old_table, 's.*', problem.loss, ARRAY[problem.column_name]) END;
         IF culprits IS NOT NULL THEN
-            obstacle := format('column %s: values do not fit: %s', problem.column_name, culprits);
+            obstacle := format('column %s: values do not fit: %s. Shorten or round them', problem.column_name, culprits);
             RETURN NEXT;
         END IF;
     END LOOP;
@@ -352,14 +432,13 @@ BEGIN
     SELECT string_agg(format('%s AS %I', c.expression, c.column_name), ', ') INTO list
       FROM @extschema@.adoption_columns(old_table, new_table) c;
     FOR rule IN
-        SELECT format('%s, %s', n.conname, pg_get_constraintdef(n.oid)) AS name,
-               format('NOT (%s)', pg_get_expr(n.conbin, n.conrelid)) AS breaks
+        SELECT n.oid AS constraint_oid, n.conname::text AS name, format('NOT (%s)', pg_get_expr(n.conbin, n.conrelid)) AS breaks
           FROM pg_constraint n WHERE n.conrelid = new_table AND n.contype = 'c'
          UNION ALL
-        SELECT format('%s is required', a.attname), format('s.%I IS NULL', a.attname)
+        SELECT NULL, format('%s is required', a.attname), format('s.%I IS NULL', a.attname)
           FROM pg_attribute a WHERE a.attrelid = new_table AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped
          UNION ALL
-        SELECT format('%s, %s', n.conname, pg_get_constraintdef(n.oid)), format('s.%1$I IS NOT NULL AND NOT EXISTS (SELECT FROM %2$s p WHERE p.%3$I::uuid = s.%1$I)', k.attname,
+        SELECT n.oid, n.conname, format('s.%1$I IS NOT NULL AND NOT EXISTS (SELECT FROM %2$s p WHERE p.%3$I::uuid = s.%1$I)', k.attname,
                                  coalesce(to_regclass(format('%I.%I', old_schema, referenced.relname)), referenced.oid::regclass), r.attname)
           FROM pg_constraint n
           JOIN pg_attribute k ON k.attrelid = n.conrelid AND k.attnum = n.conkey[1]
@@ -367,7 +446,7 @@ BEGIN
           JOIN pg_class referenced ON referenced.oid = n.confrelid
          WHERE n.conrelid = new_table AND n.contype = 'f'
          UNION ALL
-        SELECT format('%s, %s', n.conname, pg_get_constraintdef(n.oid)), format('(%1$s) IN (SELECT %1$s FROM (SELECT %2$s FROM %3$s s) s GROUP BY %1$s HAVING count(*) > 1)',
+        SELECT n.oid, n.conname, format('(%1$s) IN (SELECT %1$s FROM (SELECT %2$s FROM %3$s s) s GROUP BY %1$s HAVING count(*) > 1)',
                                  string_agg(format('s.%I', a.attname), ', ' ORDER BY k.place), list, old_table)
           FROM pg_constraint n
          CROSS JOIN LATERAL unnest(n.conkey) WITH ORDINALITY k (attnum, place)
@@ -375,9 +454,13 @@ BEGIN
          WHERE n.conrelid = new_table AND n.contype IN ('p', 'u')
          GROUP BY n.oid, n.conname
     LOOP
-        culprits := @extschema@.adoption_rows(old_table, list, rule.breaks);
+        words := string_to_array(obj_description(rule.constraint_oid, 'pg_constraint'), E'\n');
+        culprits := @extschema@.adoption_rows(old_table, list, rule.breaks,
+                                              ARRAY(SELECT a.attname::text FROM pg_constraint n JOIN pg_attribute a
+                                                       ON a.attrelid = n.conrelid AND a.attnum = ANY (n.conkey)
+                                                     WHERE n.oid = rule.constraint_oid));
         IF culprits IS NOT NULL THEN
-            obstacle := format('%s: %s', rule.name, culprits);
+            obstacle := concat_ws('', coalesce(format('%s (%s)', words[1], rule.name), rule.name), ': ', culprits, '. ' || words[2]);
             RETURN NEXT;
         END IF;
     END LOOP;
@@ -386,10 +469,15 @@ $$;
 COMMENT ON FUNCTION @extschema@.adoption_obstacles(regclass, regclass) IS
 'Everything that keeps the rows of an old table from being rows of ours. Only adopt_tables() calls it.';
 
-CREATE FUNCTION @extschema@.adoption_rows(old_table regclass, list text, condition text) RETURNS text
+CREATE FUNCTION @extschema@.adoption_rows(old_table regclass, list text, condition text, told text[] DEFAULT '{}') RETURNS text
 LANGUAGE plpgsql COST 1000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     seen CONSTANT text := format('(SELECT s.ctid AS old_ctid, %s FROM %s s) s', list, old_table);
+    -- A row "o" as it is told: 'id (column: value)'.
+    label CONSTANT text :=
+        'coalesce(to_jsonb(o) ->> ''id'', o.ctid::text)
+         || coalesce(format('' (%s)'', (SELECT string_agg(format(''%s: %s'', v.key, left(v.value, 60)), '', '' ORDER BY v.key)
+                                           FROM jsonb_each_text(to_jsonb(o)) v WHERE v.key = ANY ($2) AND v.key NOT IN (''id''))), '''')';
     row_count bigint;
     places tid[];
     place tid;
@@ -400,8 +488,7 @@ BEGIN
     IF row_count = 0 THEN
         RETURN NULL;
     END IF;
-    EXECUTE format('SELECT array_agg(coalesce(to_jsonb(o) ->> ''id'', o.ctid::text)) FROM %s o WHERE o.ctid = ANY ($1)', old_table)
-       INTO culprits USING places;
+    EXECUTE format('SELECT array_agg(%s ORDER BY o.ctid) FROM %s o WHERE o.ctid = ANY ($1)', label, old_table) INTO culprits USING places, told;
     RETURN format('%s such as %s', CASE row_count WHEN 1 THEN '1 row,' ELSE format('%s rows,', row_count) END,
                   array_to_string(culprits, ', '));
 EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation THEN
@@ -410,8 +497,7 @@ EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation 
         BEGIN
             EXECUTE format('SELECT %s FROM %s WHERE s.old_ctid = $1', condition, seen) INTO holds USING place;
             CONTINUE WHEN holds IS NOT TRUE;
-            EXECUTE format('SELECT $2 || coalesce(to_jsonb(o) ->> ''id'', o.ctid::text) FROM %s o WHERE o.ctid = $1', old_table)
-               INTO culprits USING place, culprits;
+            EXECUTE format('SELECT $3 || (%s) FROM %s o WHERE o.ctid = $1', label, old_table) INTO culprits USING place, told, culprits;
         EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation THEN
             EXECUTE format('SELECT $2 || format(''%%s (%%s)'', coalesce(to_jsonb(o) ->> ''id'', o.ctid::text), $3)
                               FROM %s o WHERE o.ctid = $1', old_table)
@@ -424,7 +510,7 @@ WHEN cannot_coerce THEN
     RETURN format('all rows (%s)', SQLERRM);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adoption_rows(regclass, text, text) IS
+COMMENT ON FUNCTION @extschema@.adoption_rows(regclass, text, text, text[]) IS
 'The rows of an old table that are in the way of adopt_tables(). Only that calls it.';
 
 CREATE OR REPLACE FUNCTION @extschema@.apply_lago_event(
@@ -683,7 +769,8 @@ LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.check_catalog() IS
 'Looks for what in the catalog cannot work, or works otherwise than was probably meant: active rules, bundles and codes that can never
-apply, features without rows, a currency or list prices that nobody can charge, discounts of 100 %. check_marketplace() reports what it finds.
+apply, that apply no more or that save nothing or next to nothing, features without rows, a currency or list prices that nobody can
+charge, discounts of 100 %. check_marketplace() reports what it finds.
 Arguments: none.
 Returns: a row for each problem found: the check of check_marketplace() it belongs to, and a sentence with the id of the row.
 Errors: none.';
@@ -710,12 +797,8 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
           FROM @extschema@.promotional_codes c
          WHERE c.is_active
     ), impossible_rules (label, because) AS (
-            SELECT r.label, 'its window is over' AS because
-              FROM rules r
-             WHERE r.valid_until <= now()
-        UNION ALL
             SELECT r.label, 'min_quantity ' || (r.conditions ->> 'min_quantity') || ' is more than max_quantity '
-                            || (r.conditions ->> 'max_quantity')
+                            || (r.conditions ->> 'max_quantity') AS because
               FROM rules r
              WHERE (r.conditions ->> 'min_quantity')::integer > (r.conditions ->> 'max_quantity')::integer
         UNION ALL
@@ -752,8 +835,21 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
              -- Only stackable rules follow a stackable winner, but another winner may come first.
              WHERE NOT (winner.is_stackable AND r.is_stackable)
              GROUP BY r.label
-    ), impossible_codes (label, because) AS (
-            SELECT c.label, 'it has expired' AS because
+    ), ended (label, because) AS (
+        -- What was good once, and will hardly be switched off by anybody: a sale comes to its end every week.
+            SELECT r.label, 'its window is over' AS because
+              FROM rules r
+             WHERE r.valid_until <= now()
+        UNION ALL
+            SELECT b.label, 'its window is over'
+              FROM bundles b
+             WHERE b.valid_until <= now()
+        UNION ALL
+            SELECT b.label, 'add-on "' || a.name || '" (' || a.id || ') is withdrawn from sale'
+              FROM bundles b
+              JOIN @extschema@.add_ons a ON a.id = ANY (b.add_on_ids) AND NOT a.is_active
+        UNION ALL
+            SELECT c.label, 'it has expired'
               FROM codes c
              WHERE c.expires_at <= now()
         UNION ALL
@@ -766,29 +862,37 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
              WHERE NOT EXISTS (SELECT FROM @extschema@.add_ons a
                                 WHERE a.is_active AND (c.applicable_to IS NULL OR a.id = ANY (c.applicable_to)))
                AND (c.applicable_to IS NOT NULL OR EXISTS (SELECT FROM @extschema@.add_ons))
+    ), discounts (check_name, label, percent, amount) AS (
+            SELECT 'pricing_rules', r.label, r.discount_percent, r.discount_amount FROM rules r
+        UNION ALL
+            SELECT 'bundles', b.label, b.discount_percent, b.discount_amount FROM bundles b
+        UNION ALL
+            SELECT 'promotional_codes', c.label, CASE c.discount_type WHEN 'percentage' THEN c.discount_value ELSE 0 END,
+                   CASE c.discount_type WHEN 'percentage' THEN 0 ELSE c.discount_value END
+              FROM codes c
     )
     SELECT 'pricing_rules', r.label || ' can never apply: ' || r.because
       FROM impossible_rules r
     UNION ALL
-    SELECT 'bundles', b.label || ' cannot be sold: add-on "' || a.name || '" (' || a.id || ') is withdrawn from sale'
-      FROM bundles b
-      JOIN @extschema@.add_ons a ON a.id = ANY (b.add_on_ids) AND NOT a.is_active
-    UNION ALL
-    SELECT 'bundles', b.label || ' can never apply: its window is over'
-      FROM bundles b
-     WHERE b.valid_until <= now()
+    SELECT 'ended', e.label || ' applies no more: ' || e.because
+      FROM ended e
     UNION ALL
     SELECT 'bundles', b.label || ' names add-on ' || named.id || ' more than once'
       FROM bundles b
      CROSS JOIN LATERAL (SELECT member.id FROM unnest(b.add_on_ids) member (id) GROUP BY member.id HAVING count(*) > 1) named
     UNION ALL
+    SELECT d.check_name, d.label || ' saves nothing'
+      FROM discounts d
+     WHERE d.percent = 0 AND d.amount = 0
+    UNION ALL
+    SELECT d.check_name, d.label || ' takes ' || d.percent || ' % off: write 20 for 20 %, not 0.2'
+      FROM discounts d
+     WHERE d.percent > 0 AND d.percent < 1
+    UNION ALL
     SELECT 'bundles', b.label || ' saves nothing'
       FROM bundles b
-     WHERE (b.discount_percent = 0 AND b.discount_amount = 0)
-        OR 0 = ALL (SELECT a.base_price FROM @extschema@.add_ons a WHERE a.id = ANY (b.add_on_ids))
-    UNION ALL
-    SELECT 'promotional_codes', c.label || ' can never apply: ' || c.because
-      FROM impossible_codes c
+     WHERE (b.discount_percent > 0 OR b.discount_amount > 0)
+       AND 0 = ALL (SELECT a.base_price FROM @extschema@.add_ons a WHERE a.id = ANY (b.add_on_ids))
     UNION ALL
     SELECT 'features', 'add-on "' || a.name || '" (' || a.id || ') lists the feature ' || listed.feature_key
                        || ', which has no row in add_on_features'
@@ -812,12 +916,9 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
       JOIN @extschema@.add_ons a ON a.base_price % c.smallest_unit <> 0
      WHERE a.is_active
     UNION ALL
-    SELECT 'discounts', free.label || ' takes 100 % off'
-      FROM (SELECT r.label FROM rules r WHERE r.discount_percent = 100
-            UNION ALL
-            SELECT b.label FROM bundles b WHERE b.discount_percent = 100
-            UNION ALL
-            SELECT c.label FROM codes c WHERE c.discount_type = 'percentage' AND c.discount_value = 100) free
+    SELECT 'discounts', d.label || ' takes 100 % off'
+      FROM discounts d
+     WHERE d.percent = 100
 $$;
 COMMENT ON FUNCTION @extschema@.check_catalog_body() IS
 'What check_catalog() does, which has it run as the owner of the tables. Only that calls it.';
@@ -929,11 +1030,11 @@ ALTER FUNCTION @extschema@.check_feature_configuration(jsonb) COST 50;
 CREATE FUNCTION @extschema@.check_installation() RETURNS TABLE (check_name text, severity text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
     WITH tables AS (
-        SELECT wanted.name, c.oid, c.oid::regclass AS spelled
+        SELECT wanted.name, c.oid, c.oid::regclass AS spelled, c.relkind = 'p' AS is_partitioned
           FROM (SELECT DISTINCT e.table_name FROM @extschema@.expected_objects() e WHERE e.kind = 'column') wanted (name)
           LEFT JOIN pg_class c ON c.relname = wanted.name AND c.relnamespace = '@extschema@'::regnamespace AND c.relkind IN ('r', 'p')
     ), expected AS (
-        SELECT e.kind, e.name, e.definition, t.oid AS table_oid, t.spelled
+        SELECT e.kind, e.name, e.definition, t.oid AS table_oid, t.spelled, t.is_partitioned
           FROM @extschema@.expected_objects() e
           LEFT JOIN tables t ON t.name = e.table_name
          WHERE e.table_name = '' OR t.oid IS NOT NULL
@@ -941,7 +1042,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
             SELECT 'constraint', c.conrelid, c.conname::text, pg_get_constraintdef(c.oid), CASE WHEN NOT c.convalidated THEN 'not validated' END
               FROM pg_constraint c JOIN tables t ON t.oid = c.conrelid
         UNION ALL
-            SELECT 'index', i.indrelid, c.relname, pg_get_indexdef(i.indexrelid), CASE WHEN NOT (i.indisvalid AND i.indisready) THEN 'not valid' END
+            SELECT 'index', i.indrelid, c.relname, replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON '), CASE WHEN NOT (i.indisvalid AND i.indisready) THEN 'not valid' END
               FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN tables t ON t.oid = i.indrelid
         UNION ALL
             SELECT 'trigger', g.tgrelid, g.tgname, concat_ws(' ', CASE WHEN g.tgenabled = 'D' THEN 'O' ELSE g.tgenabled END, pg_get_triggerdef(g.oid)),
@@ -959,7 +1060,8 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
                f.name IS NULL AS is_missing, f.state,
                -- A trigger that fires at other times than it should is told apart from one that does something else.
                e.kind = 'trigger' AND f.state IS NULL AND left(e.definition, 1) <> left(f.definition, 1) AS fires_otherwise,
-               f.definition <> e.definition AND (e.kind <> 'trigger' OR substr(f.definition, 2) <> substr(e.definition, 2)) AS is_replaced
+               -- Whatever is unique in a partitioned table has the key of the partitions in it.
+               f.definition <> e.definition AND NOT (e.is_partitioned AND e.definition ~ '^(PRIMARY KEY|UNIQUE|CREATE UNIQUE)') AND (e.kind <> 'trigger' OR substr(f.definition, 2) <> substr(e.definition, 2)) AS is_replaced
           FROM expected e
           LEFT JOIN found f ON f.kind = e.kind AND f.name = e.name AND f.table_oid IS NOT DISTINCT FROM e.table_oid
          WHERE e.kind <> 'column'
@@ -979,6 +1081,18 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
         SELECT 'tables', 'error', 'table ' || t.name || ' would not be dumped: it is not a configuration table of the extension. SELECT attach_tables()'
           FROM tables t
          WHERE t.oid NOT IN (SELECT unnest(e.extconfig) FROM pg_extension e WHERE e.extname = 'extensions')
+    UNION ALL
+        SELECT 'tables', 'notice', format('table %s is partitioned: dump it with pg_dump --load-via-partition-root, which restores it as one table', t.spelled)
+          FROM tables t
+         WHERE t.is_partitioned
+    UNION ALL
+        SELECT 'tables', 'error', format('the rows of partition %s of %s would not be dumped: it is not a table of the extension. SELECT attach_tables()',
+                                         p.relid, t.spelled)
+          FROM tables t
+         CROSS JOIN LATERAL pg_partition_tree(t.oid) p
+         WHERE t.is_partitioned AND p.isleaf
+           AND t.oid IN (SELECT unnest(e.extconfig) FROM pg_extension e WHERE e.extname = 'extensions')
+           AND p.relid NOT IN (SELECT unnest(e.extconfig) FROM pg_extension e WHERE e.extname = 'extensions')
     UNION ALL
         SELECT 'columns', 'error', format('column %I of %s is %s, not %s', d.column_name, t.spelled, d.found, d.expected)
                || CASE WHEN d.found NOT IN ('missing', 'generated')
@@ -1014,6 +1128,19 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
           FROM problems p
          WHERE p.is_missing OR p.state IS NOT NULL OR p.fires_otherwise OR p.is_replaced
     UNION ALL
+        -- What somebody has added. It works, and a dump of the extension's tables leaves it out.
+        SELECT CASE f.kind WHEN 'index' THEN 'indexes' ELSE f.kind || 's' END, 'notice',
+               format('%s %I of %s is not the extension''s: no dump has it, make it again after a restore', f.kind, f.name, t.spelled)
+          FROM found f
+          JOIN tables t ON t.oid = f.table_oid
+         WHERE f.kind IN ('index', 'constraint', 'trigger') AND f.state IS NULL
+           AND t.oid IN (SELECT unnest(e.extconfig) FROM pg_extension e WHERE e.extname = 'extensions')
+           AND NOT EXISTS (SELECT FROM expected e WHERE e.kind = f.kind AND e.name = f.name AND e.table_oid = f.table_oid)
+           -- PostgreSQL 18 has a constraint for each NOT NULL; link_reference_tables() makes some, which it tells of; the rest of an
+           -- index is its constraint.
+           AND NOT (f.kind = 'constraint' AND f.definition LIKE 'NOT NULL%')
+           AND NOT (f.kind = 'index' AND EXISTS (SELECT FROM found c WHERE c.kind = 'constraint' AND c.table_oid = f.table_oid AND c.name = f.name))
+    UNION ALL
         SELECT CASE f.kind WHEN 'index' THEN 'indexes' ELSE f.kind || 's' END, 'error',
                CASE f.kind
                    WHEN 'index' THEN format('index %I of %s is not valid. REINDEX INDEX @extschema@.%1$I', f.name, t.spelled)
@@ -1036,8 +1163,8 @@ AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.check_marketplace() IS
 'Finds problems: tables, columns, constraints, indexes, triggers and functions that are missing, disabled or replaced, each with the
 command that mends it; counters that differ from the rows behind them, checkouts that cost something else than they were quoted,
-bundles and codes that name unknown add-ons; in the catalog, active rules, bundles and codes that can never apply, features without
-rows, a currency or prices that nobody can charge, discounts of 100 %; and purchases in another currency than that of prices.
+bundles and codes that name unknown add-ons; in the catalog, active rules, bundles and codes that can never apply, apply no more or
+save next to nothing, features without rows, a currency or prices that nobody can charge, discounts of 100 %; and purchases in another currency than that of prices.
 Arguments: none.
 Returns: a row for each problem found, and one for each check that found none: check_name; ok, false for errors only, so that an alarm
 can hang on it; detail, which names the row or object; severity: error, what is broken; warning, what probably was not meant; notice,
@@ -1085,11 +1212,12 @@ BEGIN
                (10, 'refunds', true, 'error', 'what is refunded in full is refunded, and nothing else'),
                (11, 'bundle_add_ons', true, 'error', 'every bundle names existing add-ons'),
                (12, 'promotional_code_add_ons', true, 'error', 'every code names existing add-ons'),
-               (13, 'pricing_rules', true, 'warning', 'every active rule can apply'),
-               (14, 'bundles', true, 'warning', 'every active bundle can be sold and saves something'),
-               (15, 'promotional_codes', true, 'warning', 'every active code can apply'),
+               (13, 'pricing_rules', true, 'warning', 'every active rule can apply and saves something'),
+               (14, 'bundles', true, 'warning', 'every active bundle saves something'),
+               (15, 'promotional_codes', true, 'warning', 'every active code takes something off'),
                (16, 'features', true, 'warning', 'every add-on on sale gives a feature, and every listed feature has a row'),
                (17, 'discounts', true, 'notice', 'nothing active takes 100 % off'),
+               (22, 'ended', true, 'notice', 'no active rule, bundle or code is over, used up or for what is withdrawn from sale'),
                (18, 'currency', true, 'error', 'every list price can be charged in extensions.currency'),
                (19, 'purchase_currencies', true, 'warning', 'every purchase is in extensions.currency'),
                (20, 'unsettled_payments', true, 'warning', 'all money that was taken pays for something'),
@@ -2165,6 +2293,17 @@ $$;
 COMMENT ON FUNCTION @extschema@.link_reference_tables_body() IS
 'What link_reference_tables() does, which has it run as the owner of the tables. Only that calls it.';
 
+CREATE FUNCTION @extschema@.list_features() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF jsonb_typeof(NEW.features) = 'object' THEN
+        NEW.features := (SELECT coalesce(jsonb_agg(given.key ORDER BY given.key), '[]') FROM jsonb_object_keys(NEW.features) given (key));
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.list_features() IS
+'Stores features that are given as an object as the array of its keys. A trigger of add_ons calls it.';
+
 CREATE OR REPLACE FUNCTION @extschema@.load_sample_catalog() RETURNS TABLE (object text, inserted bigint)
 LANGUAGE c SECURITY DEFINER COST 100000 ROWS 4 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
@@ -2569,6 +2708,34 @@ COMMENT ON FUNCTION @extschema@.normalized_code(text) IS
 in capitals by a rule that does not depend on the locale of the database, composed (NFC). A trigger of promotional_codes calls it.';
 ALTER FUNCTION @extschema@.normalized_code(text) COST 20;
 
+CREATE FUNCTION @extschema@.pad_decimals() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    CASE TG_TABLE_NAME
+        WHEN 'add_ons' THEN
+            IF NEW.base_price = round(NEW.base_price, 2) THEN
+                NEW.base_price := round(NEW.base_price, 2);
+            END IF;
+        WHEN 'promotional_codes' THEN
+            IF NEW.discount_value = round(NEW.discount_value, 2) THEN
+                NEW.discount_value := round(NEW.discount_value, 2);
+            END IF;
+            IF NEW.min_purchase_amount = round(NEW.min_purchase_amount, 2) THEN
+                NEW.min_purchase_amount := round(NEW.min_purchase_amount, 2);
+            END IF;
+        ELSE
+            IF NEW.discount_percent = round(NEW.discount_percent, 2) THEN
+                NEW.discount_percent := round(NEW.discount_percent, 2);
+            END IF;
+            IF NEW.discount_amount = round(NEW.discount_amount, 2) THEN
+                NEW.discount_amount := round(NEW.discount_amount, 2);
+            END IF;
+    END CASE;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.pad_decimals() IS
+'Stores amounts with two decimals: 10 as 10.00. Triggers of the catalog''s tables call it.';
+
 CREATE FUNCTION @extschema@.prepare_distribution() RETURNS bigint
 LANGUAGE plpgsql COST 10000000 SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 DECLARE
@@ -2691,25 +2858,17 @@ Returns: nothing.
 Errors: 42501, the caller is no superuser. Whoever drops a table then gets 55000 marketplace_protected.';
 ALTER FUNCTION @extschema@.protect_marketplace() COST 10000;
 
-CREATE FUNCTION @extschema@.protect_redeemed_code() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    is_redeemed boolean := false;
-BEGIN
-    IF TG_OP = 'DELETE' OR NEW.code <> OLD.code THEN
-        EXECUTE format('SELECT EXISTS (SELECT FROM %I.add_on_purchases p WHERE p.promo_code = $1)', TG_TABLE_SCHEMA)
-           INTO is_redeemed USING OLD.code;
-    END IF;
-    IF is_redeemed THEN
-        RAISE EXCEPTION 'promotional code "%" is carried by purchases', OLD.code
-            USING ERRCODE = 'foreign_key_violation',
-                  DETAIL = E'Its uses and limits are counted by its name.\ncode: code_redeemed',
-                  HINT = 'Switch it off instead: UPDATE promotional_codes SET is_active = false WHERE code = ''' || OLD.code || '''.';
-    END IF;
-    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
-END
-$$;
+CREATE FUNCTION @extschema@.protect_redeemed_code() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'protect_redeemed_code_wrapper';
 COMMENT ON FUNCTION @extschema@.protect_redeemed_code() IS
-'Refuses to rename or delete a code that a purchase carries. A trigger of promotional_codes calls it.';
+'Refuses to rename or delete a code that a purchase carries. A trigger of promotional_codes calls it.
+Errors: 23503 code_redeemed; 39P01 called_without_trigger.';
+
+CREATE FUNCTION @extschema@.protect_sold_add_on() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'protect_sold_add_on_wrapper';
+COMMENT ON FUNCTION @extschema@.protect_sold_add_on() IS
+'Refuses to delete an add-on that somebody has bought or owns. A trigger of add_ons calls it.
+Errors: 23503 add_on_sold; 39P01 called_without_trigger.';
 
 CREATE OR REPLACE FUNCTION @extschema@.purchase_history(
     "user_id" pg_catalog.text,
@@ -3371,6 +3530,18 @@ The last four are NULL without a user.
 Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
 ALTER FUNCTION @extschema@.validate_promo_code(text, text, text, timestamptz) COST 1000 ROWS 1;
 
+CREATE FUNCTION @extschema@.verify_row() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'verify_row_wrapper';
+COMMENT ON FUNCTION @extschema@.verify_row() IS
+'Refuses a row that breaks a rule of its table, in words. Triggers of the catalog''s tables call it.
+Errors: 23514 row_refused, malformed_column; 39P01 called_without_trigger.';
+
+CREATE FUNCTION @extschema@.verify_uses() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'verify_uses_wrapper';
+COMMENT ON FUNCTION @extschema@.verify_uses() IS
+'Refuses more uses of a code or bundle than it has, in words. Triggers of promotional_codes and add_on_bundles call it.
+Errors: 23514 row_refused; 39P01 called_without_trigger.';
+
 CREATE FUNCTION @extschema@.write_catalog_entry(kind text, entry jsonb, id uuid) RETURNS uuid
 LANGUAGE plpgsql COST 5000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -3512,6 +3683,37 @@ ALTER TABLE @extschema@.promotional_codes
 CREATE TRIGGER protect_promotional_codes_code BEFORE UPDATE OF code OR DELETE ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.protect_redeemed_code();
 
+-- sql/triggers.sql says what they are for.
+CREATE TRIGGER protect_add_ons BEFORE DELETE ON @extschema@.add_ons
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.protect_sold_add_on();
+CREATE TRIGGER normalize_add_ons_amounts BEFORE INSERT OR UPDATE ON @extschema@.add_ons
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.pad_decimals();
+CREATE TRIGGER normalize_add_on_bundles_amounts BEFORE INSERT OR UPDATE OF discount_percent, discount_amount ON @extschema@.add_on_bundles
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.pad_decimals();
+CREATE TRIGGER normalize_pricing_rules_amounts BEFORE INSERT OR UPDATE ON @extschema@.pricing_rules
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.pad_decimals();
+CREATE TRIGGER normalize_promotional_codes_amounts BEFORE INSERT OR UPDATE OF discount_value, min_purchase_amount
+    ON @extschema@.promotional_codes
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.pad_decimals();
+CREATE TRIGGER normalize_add_ons_features BEFORE INSERT OR UPDATE ON @extschema@.add_ons
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.list_features();
+CREATE TRIGGER verify_add_ons BEFORE INSERT OR UPDATE ON @extschema@.add_ons
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_add_on_features BEFORE INSERT OR UPDATE ON @extschema@.add_on_features
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_pricing_rules BEFORE INSERT OR UPDATE ON @extschema@.pricing_rules
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_add_on_bundles BEFORE INSERT OR UPDATE OF
+    add_on_ids, discount_percent, discount_amount, valid_from, valid_until, max_uses ON @extschema@.add_on_bundles
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_promotional_codes BEFORE INSERT OR UPDATE OF
+    code, discount_type, discount_value, max_uses, min_purchase_amount, user_restrictions, renewals ON @extschema@.promotional_codes
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_add_on_bundles_uses BEFORE UPDATE OF current_uses ON @extschema@.add_on_bundles
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_uses();
+CREATE TRIGGER verify_promotional_codes_uses BEFORE UPDATE OF current_uses ON @extschema@.promotional_codes
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_uses();
+
 -- What 1.0.0 kept of payments in the metadata of purchases becomes facts, on the first purchase of each checkout for all of it. Purchases
 -- of which nothing was told need none: what their columns say becomes a fact when something more is told.
 WITH told AS (
@@ -3626,15 +3828,202 @@ COMMENT ON COLUMN @extschema@.user_add_ons.usage IS
 current period if that had begun by then. consume_feature() and its like keep it; feature_usage() tells what it comes to.';
 COMMENT ON COLUMN @extschema@.user_add_ons.usage_keys IS
 'The idempotency keys that were last used for each metered feature, with what was answered, packed.';
+COMMENT ON CONSTRAINT add_on_bundles_add_on_ids_check ON @extschema@.add_on_bundles IS
+'add_on_ids must name at least two add-ons, each once
+What makes a single add-on cheaper is a pricing rule.';
+COMMENT ON CONSTRAINT add_on_bundles_current_uses_check ON @extschema@.add_on_bundles IS
+'current_uses must be from 0 to max_uses
+All uses are taken: raise max_uses, or refuse the sale.';
+COMMENT ON CONSTRAINT add_on_bundles_discount_amount_check ON @extschema@.add_on_bundles IS
+'discount_amount must be 0 or more
+Write 5.00 for what costs 5.00 less.';
+COMMENT ON CONSTRAINT add_on_bundles_discount_amount_decimals_check ON @extschema@.add_on_bundles IS
+'discount_amount must have at most two decimals and be below 100000000
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT add_on_bundles_discount_percent_check ON @extschema@.add_on_bundles IS
+'discount_percent must be from 0 to 100
+Write 20 for 20 %.';
+COMMENT ON CONSTRAINT add_on_bundles_discount_percent_decimals_check ON @extschema@.add_on_bundles IS
+'discount_percent must have at most two decimals
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT add_on_bundles_max_uses_check ON @extschema@.add_on_bundles IS
+'max_uses must be 1 or more
+Leave it NULL where there is no limit; is_active = false switches it off.';
+COMMENT ON CONSTRAINT add_on_bundles_name_key ON @extschema@.add_on_bundles IS
+'name must be another than that of every other bundle
+Rename one of them.';
+COMMENT ON CONSTRAINT add_on_bundles_pkey ON @extschema@.add_on_bundles IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT add_on_bundles_window_check ON @extschema@.add_on_bundles IS
+'valid_from must be before valid_until
+Leave one of them NULL where there is no such end.';
+COMMENT ON CONSTRAINT add_on_features_add_on_feature_key ON @extschema@.add_on_features IS
+'feature_key must be another than that of every other feature of the add-on
+Keep one of the rows.';
+COMMENT ON CONSTRAINT add_on_features_add_on_id_fkey ON @extschema@.add_on_features IS
+'add_on_id must be the id of a row of add_ons
+Insert the add-on first, with is_active = false if it is not for sale.';
+COMMENT ON CONSTRAINT add_on_features_configuration_check ON @extschema@.add_on_features IS
+'configuration must have a limit, per and overage that make sense, where it has them
+The comment of the column says what they mean.';
+COMMENT ON CONSTRAINT add_on_features_pkey ON @extschema@.add_on_features IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT add_on_purchases_add_on_id_fkey ON @extschema@.add_on_purchases IS
+'add_on_id must be the id of a row of add_ons
+Insert the add-on first, with is_active = false if it is not for sale.';
+COMMENT ON CONSTRAINT add_on_purchases_amount_check ON @extschema@.add_on_purchases IS
+'amount must be 0 or more
+What was paid back is in refund_amount.';
+COMMENT ON CONSTRAINT add_on_purchases_pkey ON @extschema@.add_on_purchases IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT add_on_purchases_quantity_check ON @extschema@.add_on_purchases IS
+'quantity must be 1 or more
+A purchase is of one unit at least.';
+COMMENT ON CONSTRAINT add_on_purchases_refund_amount_check ON @extschema@.add_on_purchases IS
+'refund_amount must be from 0 to amount
+No more can be paid back than was paid.';
+COMMENT ON CONSTRAINT add_on_purchases_status_check ON @extschema@.add_on_purchases IS
+'status must be pending, completed, failed, refunded or disputed
+What is called ''paid'' elsewhere is completed here.';
+COMMENT ON CONSTRAINT add_ons_base_price_check ON @extschema@.add_ons IS
+'base_price must be 0 or more
+A price of 0 is free of charge. What is to come off a price is a pricing rule, a bundle or a code.';
+COMMENT ON CONSTRAINT add_ons_base_price_decimals_check ON @extschema@.add_ons IS
+'base_price must have at most two decimals and be below 100000000
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT add_ons_billing_type_check ON @extschema@.add_ons IS
+'billing_type must be one_time, monthly, annual or usage_based
+What is called ''yearly'' elsewhere is annual here.';
+COMMENT ON CONSTRAINT add_ons_category_check ON @extschema@.add_ons IS
+'category must be a slug: words of small letters and digits, joined by single hyphens
+Write it like ai-services: what is called ''AI & Chat'' becomes ai-chat.';
+COMMENT ON CONSTRAINT add_ons_features_check ON @extschema@.add_ons IS
+'features must be an array of feature keys
+Write it like ["cold_storage"]. Limits and options of a feature are its row in add_on_features.';
+COMMENT ON CONSTRAINT add_ons_name_key ON @extschema@.add_ons IS
+'name must be another than that of every other add-on
+Rename one of them.';
+COMMENT ON CONSTRAINT add_ons_pkey ON @extschema@.add_ons IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT add_ons_trial_days_check ON @extschema@.add_ons IS
+'trial_days must be 1 or more
+Leave it NULL where there is no trial.';
+COMMENT ON CONSTRAINT cart_items_add_on_id_fkey ON @extschema@.cart_items IS
+'add_on_id must be the id of a row of add_ons
+Insert the add-on first, with is_active = false if it is not for sale.';
+COMMENT ON CONSTRAINT cart_items_billing_type_check ON @extschema@.cart_items IS
+'billing_type must be one_time, monthly, annual or usage_based
+Leave it NULL: the add-on knows it.';
+COMMENT ON CONSTRAINT cart_items_pkey ON @extschema@.cart_items IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT cart_items_quantity_check ON @extschema@.cart_items IS
+'quantity must be 1 or more
+Delete the row to take the add-on out of the cart.';
+COMMENT ON CONSTRAINT cart_items_user_add_on_key ON @extschema@.cart_items IS
+'user_id and add_on_id must be another pair than that of every other row
+Keep one row, with the quantity of both.';
+COMMENT ON CONSTRAINT pricing_rules_add_on_id_fkey ON @extschema@.pricing_rules IS
+'add_on_id must be the id of a row of add_ons
+Insert the add-on first, with is_active = false if it is not for sale.';
+COMMENT ON CONSTRAINT pricing_rules_conditions_check ON @extschema@.pricing_rules IS
+'conditions must have known keys, with values of the right kind
+The comment of the column lists the keys.';
+COMMENT ON CONSTRAINT pricing_rules_discount_amount_check ON @extschema@.pricing_rules IS
+'discount_amount must be 0 or more
+Write 5.00 for what costs 5.00 less.';
+COMMENT ON CONSTRAINT pricing_rules_discount_amount_decimals_check ON @extschema@.pricing_rules IS
+'discount_amount must have at most two decimals and be below 100000000
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT pricing_rules_discount_percent_check ON @extschema@.pricing_rules IS
+'discount_percent must be from 0 to 100
+Write 20 for 20 %.';
+COMMENT ON CONSTRAINT pricing_rules_discount_percent_decimals_check ON @extschema@.pricing_rules IS
+'discount_percent must have at most two decimals
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT pricing_rules_pkey ON @extschema@.pricing_rules IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT pricing_rules_window_check ON @extschema@.pricing_rules IS
+'valid_from must be before valid_until
+Leave one of them NULL where there is no such end.';
+COMMENT ON CONSTRAINT promotional_codes_code_check ON @extschema@.promotional_codes IS
+'code must not be empty
+Blanks around a code do not count.';
+COMMENT ON CONSTRAINT promotional_codes_code_key ON @extschema@.promotional_codes IS
+'code must be another than that of every other code, in whatever letters it is written
+Delete or rename one of them.';
+COMMENT ON CONSTRAINT promotional_codes_current_uses_check ON @extschema@.promotional_codes IS
+'current_uses must be from 0 to max_uses
+All uses are taken: raise max_uses, or refuse the code.';
+COMMENT ON CONSTRAINT promotional_codes_discount_type_check ON @extschema@.promotional_codes IS
+'discount_type must be percentage or fixed_amount
+What is called ''percent'' elsewhere is percentage here, and ''fixed'' is fixed_amount.';
+COMMENT ON CONSTRAINT promotional_codes_discount_value_check ON @extschema@.promotional_codes IS
+'discount_value must be above 0, and at most 100 where discount_type is percentage
+Write 20 for 20 %.';
+COMMENT ON CONSTRAINT promotional_codes_discount_value_decimals_check ON @extschema@.promotional_codes IS
+'discount_value must have at most two decimals and be below 100000000
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT promotional_codes_max_uses_check ON @extschema@.promotional_codes IS
+'max_uses must be 1 or more
+Leave it NULL where there is no limit; is_active = false switches it off.';
+COMMENT ON CONSTRAINT promotional_codes_min_purchase_amount_decimals_check ON @extschema@.promotional_codes IS
+'min_purchase_amount must have at most two decimals and be below 100000000
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT promotional_codes_pkey ON @extschema@.promotional_codes IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT promotional_codes_renewals_check ON @extschema@.promotional_codes IS
+'renewals must be 0 or more
+Leave it NULL where the code goes on applying.';
+COMMENT ON CONSTRAINT promotional_codes_user_restrictions_check ON @extschema@.promotional_codes IS
+'user_restrictions must have known keys, with values of the right kind
+The comment of the column lists the keys.';
+COMMENT ON CONSTRAINT user_add_ons_add_on_id_fkey ON @extschema@.user_add_ons IS
+'add_on_id must be the id of a row of add_ons
+Insert the add-on first, with is_active = false if it is not for sale.';
+COMMENT ON CONSTRAINT user_add_ons_pkey ON @extschema@.user_add_ons IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT user_add_ons_quantity_check ON @extschema@.user_add_ons IS
+'quantity must be 1 or more
+Who has none of an add-on has no row.';
+COMMENT ON CONSTRAINT user_add_ons_renewal_amount_check ON @extschema@.user_add_ons IS
+'renewal_amount must be 0 or more
+Leave it NULL where nothing is renewed.';
+COMMENT ON CONSTRAINT user_add_ons_status_check ON @extschema@.user_add_ons IS
+'status must be active, cancelled, expired, pending or suspended
+Only active gives access.';
+COMMENT ON CONSTRAINT user_add_ons_user_add_on_key ON @extschema@.user_add_ons IS
+'user_id and add_on_id must be another pair than that of every other row
+Keep the row that lasts longer.';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_provider_ids IS
 'SELECT user_id, checkout_id FROM add_on_purchases WHERE provider_ids && ARRAY[$1]';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_unsettled IS
 'SELECT facts -> ''unsettled'' FROM add_on_purchases WHERE facts ? ''unsettled''';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_user_add_on IS
 'SELECT * FROM add_on_purchases WHERE user_id = $1 AND add_on_id = $2';
+COMMENT ON TRIGGER normalize_add_on_bundles_amounts ON @extschema@.add_on_bundles IS 'Stores discounts with two decimals.';
 COMMENT ON TRIGGER normalize_add_on_purchases_currency ON @extschema@.add_on_purchases IS 'Stores codes of currencies in capitals.';
+COMMENT ON TRIGGER normalize_add_ons_amounts ON @extschema@.add_ons IS 'Stores prices with two decimals.';
+COMMENT ON TRIGGER normalize_add_ons_features ON @extschema@.add_ons IS 'Stores an object of features as its keys.';
+COMMENT ON TRIGGER normalize_pricing_rules_amounts ON @extschema@.pricing_rules IS 'Stores discounts with two decimals.';
+COMMENT ON TRIGGER normalize_promotional_codes_amounts ON @extschema@.promotional_codes IS 'Stores amounts with two decimals.';
+COMMENT ON TRIGGER protect_add_ons ON @extschema@.add_ons IS 'Keeps add-ons that somebody has bought or owns.';
 COMMENT ON TRIGGER protect_promotional_codes_code ON @extschema@.promotional_codes IS
 'Keeps codes that purchases carry.';
+COMMENT ON TRIGGER verify_add_on_bundles ON @extschema@.add_on_bundles IS 'Says in words what a constraint refuses.';
+COMMENT ON TRIGGER verify_add_on_bundles_uses ON @extschema@.add_on_bundles IS 'Says in words that all uses are taken.';
+COMMENT ON TRIGGER verify_add_on_features ON @extschema@.add_on_features IS 'Says in words what a constraint refuses.';
+COMMENT ON TRIGGER verify_add_ons ON @extschema@.add_ons IS 'Says in words what a constraint refuses.';
+COMMENT ON TRIGGER verify_pricing_rules ON @extschema@.pricing_rules IS 'Says in words what a constraint refuses.';
+COMMENT ON TRIGGER verify_promotional_codes ON @extschema@.promotional_codes IS 'Says in words what a constraint refuses.';
+COMMENT ON TRIGGER verify_promotional_codes_uses ON @extschema@.promotional_codes IS 'Says in words that all uses are taken.';
 COMMENT ON VIEW @extschema@.cart_conversion IS
 'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, one that was not on the day
 of its latest addition.';

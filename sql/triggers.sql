@@ -44,30 +44,20 @@ COMMENT ON FUNCTION @extschema@.normalize_promo_code() IS
 CREATE TRIGGER normalize_promotional_codes_code BEFORE INSERT OR UPDATE OF code ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.normalize_promo_code();
 
--- With the rights of the owner: who may write codes need not be allowed to read purchases.
-CREATE FUNCTION @extschema@.protect_redeemed_code() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    is_redeemed boolean := false;
-BEGIN
-    IF TG_OP = 'DELETE' OR NEW.code <> OLD.code THEN
-        EXECUTE format('SELECT EXISTS (SELECT FROM %I.add_on_purchases p WHERE p.promo_code = $1)', TG_TABLE_SCHEMA)
-           INTO is_redeemed USING OLD.code;
-    END IF;
-    IF is_redeemed THEN
-        RAISE EXCEPTION 'promotional code "%" is carried by purchases', OLD.code
-            USING ERRCODE = 'foreign_key_violation',
-                  DETAIL = E'Its uses and limits are counted by its name.\ncode: code_redeemed',
-                  HINT = 'Switch it off instead: UPDATE promotional_codes SET is_active = false WHERE code = ''' || OLD.code || '''.';
-    END IF;
-    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
-END
-$$;
 COMMENT ON FUNCTION @extschema@.protect_redeemed_code() IS
-'Refuses to rename or delete a code that a purchase carries. A trigger of promotional_codes calls it.';
+'Refuses to rename or delete a code that a purchase carries. A trigger of promotional_codes calls it.
+Errors: 23503 code_redeemed; 39P01 called_without_trigger.';
 
 -- After the code is normalised: triggers fire by name.
 CREATE TRIGGER protect_promotional_codes_code BEFORE UPDATE OF code OR DELETE ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.protect_redeemed_code();
+
+COMMENT ON FUNCTION @extschema@.protect_sold_add_on() IS
+'Refuses to delete an add-on that somebody has bought or owns. A trigger of add_ons calls it.
+Errors: 23503 add_on_sold; 39P01 called_without_trigger.';
+
+CREATE TRIGGER protect_add_ons BEFORE DELETE ON @extschema@.add_ons
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.protect_sold_add_on();
 
 CREATE FUNCTION @extschema@.normalize_currency() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -81,6 +71,88 @@ COMMENT ON FUNCTION @extschema@.normalize_currency() IS
 -- The function costs more than an insert would bear, and nearly every code is in capitals.
 CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF currency ON @extschema@.add_on_purchases
     FOR EACH ROW WHEN (NEW.currency <> upper(NEW.currency COLLATE "C")) EXECUTE FUNCTION @extschema@.normalize_currency();
+
+-- Amounts of the catalog are stored with two decimals, as they are shown. What has more of them stays as it is, and is refused. Without
+-- WHEN, as that keeps owners from changing the type of a column, and what counts uses does not come here.
+CREATE FUNCTION @extschema@.pad_decimals() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    CASE TG_TABLE_NAME
+        WHEN 'add_ons' THEN
+            IF NEW.base_price = round(NEW.base_price, 2) THEN
+                NEW.base_price := round(NEW.base_price, 2);
+            END IF;
+        WHEN 'promotional_codes' THEN
+            IF NEW.discount_value = round(NEW.discount_value, 2) THEN
+                NEW.discount_value := round(NEW.discount_value, 2);
+            END IF;
+            IF NEW.min_purchase_amount = round(NEW.min_purchase_amount, 2) THEN
+                NEW.min_purchase_amount := round(NEW.min_purchase_amount, 2);
+            END IF;
+        ELSE
+            IF NEW.discount_percent = round(NEW.discount_percent, 2) THEN
+                NEW.discount_percent := round(NEW.discount_percent, 2);
+            END IF;
+            IF NEW.discount_amount = round(NEW.discount_amount, 2) THEN
+                NEW.discount_amount := round(NEW.discount_amount, 2);
+            END IF;
+    END CASE;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.pad_decimals() IS
+'Stores amounts with two decimals: 10 as 10.00. Triggers of the catalog''s tables call it.';
+
+CREATE TRIGGER normalize_add_ons_amounts BEFORE INSERT OR UPDATE ON @extschema@.add_ons
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.pad_decimals();
+CREATE TRIGGER normalize_add_on_bundles_amounts BEFORE INSERT OR UPDATE OF discount_percent, discount_amount ON @extschema@.add_on_bundles
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.pad_decimals();
+CREATE TRIGGER normalize_pricing_rules_amounts BEFORE INSERT OR UPDATE ON @extschema@.pricing_rules
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.pad_decimals();
+CREATE TRIGGER normalize_promotional_codes_amounts BEFORE INSERT OR UPDATE OF discount_value, min_purchase_amount
+    ON @extschema@.promotional_codes
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.pad_decimals();
+
+CREATE FUNCTION @extschema@.list_features() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF jsonb_typeof(NEW.features) = 'object' THEN
+        NEW.features := (SELECT coalesce(jsonb_agg(given.key ORDER BY given.key), '[]') FROM jsonb_object_keys(NEW.features) given (key));
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.list_features() IS
+'Stores features that are given as an object as the array of its keys. A trigger of add_ons calls it.';
+
+CREATE TRIGGER normalize_add_ons_features BEFORE INSERT OR UPDATE ON @extschema@.add_ons
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.list_features();
+
+-- What PostgreSQL says of a constraint that refuses a row is its name and the row. These ask the constraints before it does, and say
+-- more: the comments on the constraints are what is told. They fire last, as triggers fire by name. The tables that carts and checkouts write
+-- have none, as it would cost each of them: our functions write nothing there that is refused. Nor do the columns that count uses, which
+-- have one of their own that compares two numbers.
+COMMENT ON FUNCTION @extschema@.verify_row() IS
+'Refuses a row that breaks a rule of its table, in words. Triggers of the catalog''s tables call it.
+Errors: 23514 row_refused, malformed_column; 39P01 called_without_trigger.';
+COMMENT ON FUNCTION @extschema@.verify_uses() IS
+'Refuses more uses of a code or bundle than it has, in words. Triggers of promotional_codes and add_on_bundles call it.
+Errors: 23514 row_refused; 39P01 called_without_trigger.';
+
+CREATE TRIGGER verify_add_ons BEFORE INSERT OR UPDATE ON @extschema@.add_ons
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_add_on_features BEFORE INSERT OR UPDATE ON @extschema@.add_on_features
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_pricing_rules BEFORE INSERT OR UPDATE ON @extschema@.pricing_rules
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_add_on_bundles BEFORE INSERT OR UPDATE OF
+    add_on_ids, discount_percent, discount_amount, valid_from, valid_until, max_uses ON @extschema@.add_on_bundles
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_promotional_codes BEFORE INSERT OR UPDATE OF
+    code, discount_type, discount_value, max_uses, min_purchase_amount, user_restrictions, renewals ON @extschema@.promotional_codes
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_add_on_bundles_uses BEFORE UPDATE OF current_uses ON @extschema@.add_on_bundles
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_uses();
+CREATE TRIGGER verify_promotional_codes_uses BEFORE UPDATE OF current_uses ON @extschema@.promotional_codes
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_uses();
 
 -- Without WHEN, which costs more to prepare for each statement than the function costs for a row.
 CREATE TRIGGER enforce_add_on_purchases_transition BEFORE UPDATE ON @extschema@.add_on_purchases
@@ -138,6 +210,19 @@ COMMENT ON TRIGGER normalize_promotional_codes_code ON @extschema@.promotional_c
 COMMENT ON TRIGGER normalize_add_on_purchases_currency ON @extschema@.add_on_purchases IS 'Stores codes of currencies in capitals.';
 COMMENT ON TRIGGER protect_promotional_codes_code ON @extschema@.promotional_codes IS
 'Keeps codes that purchases carry.';
+COMMENT ON TRIGGER protect_add_ons ON @extschema@.add_ons IS 'Keeps add-ons that somebody has bought or owns.';
+COMMENT ON TRIGGER normalize_add_ons_amounts ON @extschema@.add_ons IS 'Stores prices with two decimals.';
+COMMENT ON TRIGGER normalize_add_on_bundles_amounts ON @extschema@.add_on_bundles IS 'Stores discounts with two decimals.';
+COMMENT ON TRIGGER normalize_pricing_rules_amounts ON @extschema@.pricing_rules IS 'Stores discounts with two decimals.';
+COMMENT ON TRIGGER normalize_promotional_codes_amounts ON @extschema@.promotional_codes IS 'Stores amounts with two decimals.';
+COMMENT ON TRIGGER normalize_add_ons_features ON @extschema@.add_ons IS 'Stores an object of features as its keys.';
+COMMENT ON TRIGGER verify_add_ons ON @extschema@.add_ons IS 'Says in words what a constraint refuses.';
+COMMENT ON TRIGGER verify_add_on_features ON @extschema@.add_on_features IS 'Says in words what a constraint refuses.';
+COMMENT ON TRIGGER verify_pricing_rules ON @extschema@.pricing_rules IS 'Says in words what a constraint refuses.';
+COMMENT ON TRIGGER verify_add_on_bundles ON @extschema@.add_on_bundles IS 'Says in words what a constraint refuses.';
+COMMENT ON TRIGGER verify_promotional_codes ON @extschema@.promotional_codes IS 'Says in words what a constraint refuses.';
+COMMENT ON TRIGGER verify_add_on_bundles_uses ON @extschema@.add_on_bundles IS 'Says in words that all uses are taken.';
+COMMENT ON TRIGGER verify_promotional_codes_uses ON @extschema@.promotional_codes IS 'Says in words that all uses are taken.';
 COMMENT ON TRIGGER enforce_add_on_purchases_transition ON @extschema@.add_on_purchases IS
 'Refuses changes of status that the life of a purchase does not allow.';
 COMMENT ON TRIGGER invalidate_add_ons_cache ON @extschema@.add_ons IS 'Announces changes to the catalog caches.';

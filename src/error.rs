@@ -37,6 +37,7 @@ macro_rules! sql_states {
 sql_states! {
     NumericValueOutOfRange "22003" "an amount does not fit"
     InvalidParameterValue "22023" "an argument makes no sense, whatever the data"
+    ForeignKeyViolation "23503" "what others refer to is to go"
     CheckViolation "23514" "a rule of the business refuses"
     TriggerProtocolViolated "39P01" "a trigger's function is called by somebody else"
     EventTriggerProtocolViolated "39P03" "an event trigger's function is called by somebody else"
@@ -281,6 +282,44 @@ errors! {
         message: "guard_marketplace() can only be called by an event trigger";
         detail: "It has nothing to look at but the command that fires the trigger.";
         hint: "Call protect_marketplace(), which makes the trigger.";
+    }
+
+    /// A row breaks a rule of its table.
+    RowRefused {
+        /// The table.
+        table: String,
+        /// The rule, which begins with the name of a column.
+        rule: String,
+        /// The constraint that holds the rule.
+        constraint: String,
+        /// The columns that it looks at, with their values.
+        values: String,
+        /// What to do about it.
+        advice: String,
+    } => CheckViolation "row_refused" {
+        message: "{table}.{rule}";
+        detail: "The constraint {constraint} refuses it: {values}.";
+        hint: "{advice}";
+    }
+
+    /// Somebody deletes an add-on that was sold.
+    AddOnSold {
+        /// Its name.
+        name: String,
+    } => ForeignKeyViolation "add_on_sold" {
+        message: "add-on \"{name}\" was sold";
+        detail: "Somebody owns it or has bought it, and what was sold is kept.";
+        hint: "Withdraw it from sale instead: UPDATE add_ons SET is_active = false.";
+    }
+
+    /// Somebody renames or deletes a promotional code that was redeemed.
+    CodeRedeemed {
+        /// The code.
+        promo_code: String,
+    } => ForeignKeyViolation "code_redeemed" {
+        message: "promotional code \"{promo_code}\" is carried by purchases";
+        detail: "Its uses and limits are counted by its name.";
+        hint: "Switch it off instead: UPDATE promotional_codes SET is_active = false.";
     }
 
     /// A table trigger's function is called like any other.

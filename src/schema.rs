@@ -3,6 +3,7 @@
 
 use pgrx::prelude::*;
 
+extension_sql_file!("../sql/names_taken.sql", name = "names_taken", bootstrap);
 extension_sql_file!("../sql/tables/add_ons.sql", name = "add_ons");
 extension_sql_file!("../sql/tables/user_add_ons.sql", name = "user_add_ons", requires = ["add_ons"]);
 extension_sql_file!("../sql/tables/add_on_purchases.sql", name = "add_on_purchases", requires = ["add_ons"]);
@@ -41,7 +42,16 @@ extension_sql!(
 extension_sql_file!(
     "../sql/triggers.sql",
     name = "triggers",
-    requires = ["tables", enforce_purchase_transition, invalidate_catalog_cache, normalized_code]
+    requires = [
+        "tables",
+        enforce_purchase_transition,
+        invalidate_catalog_cache,
+        normalized_code,
+        protect_redeemed_code,
+        protect_sold_add_on,
+        verify_row,
+        verify_uses
+    ]
 );
 extension_sql_file!("../sql/indexes.sql", name = "indexes", requires = ["tables"]);
 extension_sql_file!(

@@ -125,6 +125,7 @@ const CALLS: &[(&str, &str)] = &[
     ("check_adoption", "SELECT check_adoption('pg_catalog', 'UTC', '{}')"),
     ("adoption_columns", "SELECT * FROM adoption_columns('known', 'add_ons')"),
     ("adoption_rows", "SELECT adoption_rows('known', 's.*', 'false')"),
+    ("adoption_doubts", "SELECT * FROM adoption_doubts('known', 'add_ons', 'add_ons')"),
     ("adoption_obstacles", "SELECT * FROM adoption_obstacles('known', 'add_ons')"),
     ("adopt_rows", "SELECT adopt_rows('cart_items', 'cart_items') WHERE false"),
     ("adopt_tables", "SELECT * FROM adopt_tables('pg_catalog')"),

@@ -79,7 +79,7 @@ fn every_obstacle_is_told_with_its_rows_before_anything_is_written() {
     let cases = [
         (
             "UPDATE add_ons SET category = 'invalid_category' WHERE name = 'Archive'",
-            vec!["add_ons_category_check", archive],
+            vec!["category must be a slug", "add_ons_category_check", archive, "(category: invalid_category)", "ai-chat."],
         ),
         ("UPDATE add_ons SET base_price = -1 WHERE name = 'Archive'", vec!["add_ons_base_price_check", archive]),
         ("ALTER TABLE add_ons DROP COLUMN category", vec!["column category: it is missing"]),
@@ -123,7 +123,7 @@ fn every_obstacle_is_told_with_its_rows_before_anything_is_written() {
         ),
         (
             "UPDATE promotional_codes SET discount_type = 'fixed'",
-            vec!["promotional_codes_discount_type_check", "'fixed_amount'"],
+            vec!["discount_type must be percentage or fixed_amount", "promotional_codes_discount_type_check", "(discount_type: fixed)"],
         ),
         (
             "INSERT INTO shop.add_ons (name, category, base_price, billing_type) VALUES ('x', 'analytics', 1, 'monthly')",
@@ -213,4 +213,50 @@ fn tables_that_are_something_else_are_skipped_and_columns_left_behind_are_told()
     );
     let unknown = refusal(&mut client, "SELECT * FROM shop.adopt_tables('public', skip => '{prices}')");
     assert_eq!((unknown.0.as_str(), unknown.1.as_str()), ("22023", "unknown_word"));
+}
+
+#[test]
+fn features_currencies_and_subscriptions_are_taken_over_as_ours_are() {
+    let mut client = predecessor("as_ours");
+    client
+        .batch_execute(
+            r#"UPDATE public.add_ons SET features = '{"speech": {"hours": 5}, "cold_storage": 1}' WHERE name = 'Archive';
+               UPDATE public.add_on_purchases SET currency = 'usd'"#,
+        )
+        .unwrap();
+    let told = adopt(&mut client, "'public'");
+    let doubt = |table: &str| {
+        told.iter().find(|[t, s, _]| t == table && s == "doubtful").map(|[.., detail]| detail.as_str()).unwrap_or_default()
+    };
+    assert!(doubt("add_ons").starts_with("features is an object in 1 row: "), "{told:?}");
+    // Ada's has no end; zoe's is cancelled.
+    assert!(doubt("user_add_ons").starts_with("1 active subscription of a monthly or annual add-on has no expires_at"), "{told:?}");
+    let values = [
+        ("SELECT features::text FROM shop.add_ons WHERE name = 'Archive'", r#"["cold_storage", "speech"]"#),
+        ("SELECT currency FROM shop.add_on_purchases", "USD"),
+        ("SELECT shop.has_feature('ada', 'speech')", "t"),
+    ];
+    for (query, value) in values {
+        assert_eq!(text(&mut client, query).unwrap(), value, "{query}");
+    }
+}
+
+/// Tables of the same names in the same schema keep the extension out, and one in another schema is told of.
+#[test]
+fn an_installation_beside_tables_of_the_same_names_says_what_to_do() {
+    let server = Server::shared();
+    server.create_database("beside");
+    let mut client = server.connect("beside");
+    client.batch_execute("CREATE TABLE cart_items (id integer)").unwrap();
+    let error = client.batch_execute("CREATE EXTENSION extensions").unwrap_err();
+    let error = error.as_db_error().unwrap();
+    assert_eq!(error.code().code(), "42P07");
+    assert_eq!(error.message(), "the schema public has tables of the extension's names: cart_items");
+    assert!(error.detail().is_some_and(|detail| detail.ends_with("code: names_taken")), "{error:?}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("SET SCHEMA predecessor")), "{error:?}");
+    client
+        .batch_execute(
+            "CREATE SCHEMA predecessor; ALTER TABLE cart_items SET SCHEMA predecessor; CREATE EXTENSION extensions",
+        )
+        .unwrap();
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::error::ERRORS;
-use harness::{Server, marketplace};
+use harness::{Server, marketplace, text};
 use postgres::Client;
 
 const SITUATION: &str = "
@@ -87,6 +87,14 @@ const CASES: &[(&str, &str)] = &[
     (
         "malformed_column",
         r#"INSERT INTO pricing_rules (add_on_id, conditions) VALUES ('a0000000-0000-4000-8000-000000000003', '{"min": 2}')"#,
+    ),
+    ("row_refused", "UPDATE add_ons SET base_price = -1"),
+    ("add_on_sold", "DELETE FROM add_ons WHERE name = 'Bolt'"),
+    (
+        "code_redeemed",
+        "SELECT count(*) FROM add_to_cart('dora', 'a0000000-0000-4000-8000-000000000003');
+         SELECT count(*) FROM checkout('dora', promo_code => 'launch2025');
+         UPDATE promotional_codes SET code = 'LAUNCHED' WHERE code = 'LAUNCH2025'",
     ),
     (
         "draft_refused",
@@ -184,6 +192,103 @@ const CASES: &[(&str, &str)] = &[
          CREATE FUNCTION stray(text) RETURNS integer LANGUAGE c AS 'extensions', 'clear_cart_wrapper'; SELECT stray('ada')",
     ),
 ];
+
+/// The CHECK constraints of the catalog's tables, but for those on documents, and statements that each of them refuses.
+const REFUSED_ROWS: &[(&str, &str)] = &[
+    ("add_ons_category_check", "UPDATE add_ons SET category = 'AI & Chat'"),
+    ("add_ons_base_price_check", "UPDATE add_ons SET base_price = -1"),
+    ("add_ons_base_price_decimals_check", "UPDATE add_ons SET base_price = 9.999"),
+    ("add_ons_base_price_decimals_check", "UPDATE add_ons SET base_price = 100000000"),
+    ("add_ons_base_price_decimals_check", "UPDATE add_ons SET base_price = 'NaN'"),
+    ("add_ons_billing_type_check", "UPDATE add_ons SET billing_type = 'yearly'"),
+    ("add_ons_trial_days_check", "UPDATE add_ons SET trial_days = 0"),
+    ("add_ons_features_check", "UPDATE add_ons SET features = '[1]'"),
+    ("add_on_bundles_add_on_ids_check", "UPDATE add_on_bundles SET add_on_ids = add_on_ids[:1]"),
+    ("add_on_bundles_add_on_ids_check", "UPDATE add_on_bundles SET add_on_ids = add_on_ids || add_on_ids"),
+    ("add_on_bundles_discount_percent_check", "UPDATE add_on_bundles SET discount_percent = 120"),
+    ("add_on_bundles_discount_percent_decimals_check", "UPDATE add_on_bundles SET discount_percent = 33.333"),
+    ("add_on_bundles_discount_amount_check", "UPDATE add_on_bundles SET discount_amount = -1"),
+    ("add_on_bundles_discount_amount_decimals_check", "UPDATE add_on_bundles SET discount_amount = 0.001"),
+    ("add_on_bundles_window_check", "UPDATE add_on_bundles SET valid_from = now(), valid_until = now()"),
+    ("add_on_bundles_max_uses_check", "UPDATE add_on_bundles SET max_uses = 0"),
+    ("add_on_bundles_current_uses_check", "UPDATE add_on_bundles SET current_uses = -1"),
+    ("add_on_bundles_current_uses_check", "UPDATE add_on_bundles SET current_uses = 2, max_uses = 1"),
+    ("pricing_rules_discount_percent_check", "INSERT INTO pricing_rules (add_on_id, discount_percent) SELECT id, 101 FROM add_ons"),
+    ("pricing_rules_discount_percent_decimals_check", "INSERT INTO pricing_rules (add_on_id, discount_percent) SELECT id, 1.001 FROM add_ons"),
+    ("pricing_rules_discount_amount_check", "INSERT INTO pricing_rules (add_on_id, discount_amount) SELECT id, -1 FROM add_ons"),
+    ("pricing_rules_discount_amount_decimals_check", "INSERT INTO pricing_rules (add_on_id, discount_amount) SELECT id, 1e9 FROM add_ons"),
+    ("pricing_rules_window_check", "INSERT INTO pricing_rules (add_on_id, valid_from, valid_until) SELECT id, now(), now() FROM add_ons"),
+    ("promotional_codes_code_check", "UPDATE promotional_codes SET code = ' ' WHERE code = 'VIP2025'"),
+    ("promotional_codes_discount_type_check", "UPDATE promotional_codes SET discount_type = 'percent'"),
+    ("promotional_codes_discount_value_check", "UPDATE promotional_codes SET discount_value = 0"),
+    ("promotional_codes_discount_value_check", "UPDATE promotional_codes SET discount_value = 120, discount_type = 'percentage'"),
+    ("promotional_codes_discount_value_decimals_check", "UPDATE promotional_codes SET discount_value = 9.999"),
+    ("promotional_codes_min_purchase_amount_decimals_check", "UPDATE promotional_codes SET min_purchase_amount = 9.999"),
+    ("promotional_codes_max_uses_check", "UPDATE promotional_codes SET max_uses = 0"),
+    ("promotional_codes_current_uses_check", "UPDATE promotional_codes SET current_uses = max_uses + 1"),
+    ("promotional_codes_renewals_check", "UPDATE promotional_codes SET renewals = -1"),
+];
+
+/// Whoever writes a table of the catalog is told the rule that a row breaks, as those who call functions are.
+#[test]
+fn a_row_that_breaks_a_rule_is_refused_in_words() {
+    let mut client = marketplace("refused_rows");
+    for (constraint, statement) in REFUSED_ROWS {
+        let error = client.batch_execute(statement).expect_err(statement);
+        let error = error.as_db_error().unwrap_or_else(|| panic!("{statement} broke the connection: {error}"));
+        assert_eq!(error.code().code(), "23514", "{statement}: {error:?}");
+        let detail = error.detail().unwrap_or_default();
+        assert!(detail.contains(&format!("The constraint {constraint} refuses it: ")), "{statement}: {error:?}");
+        assert!(detail.ends_with(".\ncode: row_refused"), "{statement}: {error:?}");
+        assert!(error.message().contains(" must ") && error.hint().is_some_and(|hint| hint.ends_with('.')), "{error:?}");
+    }
+    // Each has been tried, and each constraint of any kind has words, which adopt_tables() tells too.
+    let checks = "SELECT n.conname::text FROM pg_constraint n
+                   WHERE n.contype = 'c' AND n.conrelid = ANY ('{add_ons,add_on_bundles,pricing_rules,promotional_codes}'::regclass[])
+                     AND pg_get_constraintdef(n.oid) NOT LIKE 'CHECK (check_%'";
+    let tried: BTreeSet<&str> = REFUSED_ROWS.iter().map(|(constraint, _)| *constraint).collect();
+    for row in client.query(checks, &[]).unwrap() {
+        assert!(tried.contains(row.get::<_, &str>(0)), "nothing breaks {}", row.get::<_, &str>(0));
+    }
+    let wordless = "SELECT string_agg(n.conname, ', ') FROM pg_constraint n JOIN pg_class c ON c.oid = n.conrelid
+                     WHERE c.oid = ANY ((SELECT extconfig FROM pg_extension WHERE extname = 'extensions')::oid[]) AND n.contype <> 'n'
+                       AND coalesce(obj_description(n.oid, 'pg_constraint'), '') !~ E'^[a-z_]+ (and [a-z_]+ )?must [^\n]+[^.]\n.*\\.$'";
+    assert_eq!(text(&mut client, wordless), None);
+}
+
+/// What is no multiple of a cent is refused; what is one is stored with two decimals, however it is written.
+#[test]
+fn amounts_are_stored_with_two_decimals() {
+    let mut client = marketplace("decimals");
+    let stored = [
+        ("UPDATE add_ons SET base_price = 10 WHERE name = 'Bolt' RETURNING base_price::text", "10.00"),
+        ("UPDATE add_ons SET base_price = 9.9000 WHERE name = 'Bolt' RETURNING base_price::text", "9.90"),
+        (
+            "INSERT INTO pricing_rules (add_on_id) SELECT id FROM add_ons LIMIT 1 RETURNING discount_percent || ' ' || discount_amount",
+            "0.00 0.00",
+        ),
+        (
+            "UPDATE add_on_bundles SET discount_percent = 12.5, discount_amount = 3 WHERE name = 'Developer Pro'
+             RETURNING discount_percent || ' ' || discount_amount",
+            "12.50 3.00",
+        ),
+        (
+            "INSERT INTO promotional_codes (code, discount_type, discount_value) VALUES ('ten', 'percentage', 10)
+             RETURNING code || ' ' || discount_value || ' ' || min_purchase_amount",
+            "TEN 10.00 0.00",
+        ),
+    ];
+    for (statement, value) in stored {
+        assert_eq!(text(&mut client, statement).unwrap(), value, "{statement}");
+    }
+    // Many rows in one statement, of which one is refused.
+    let copy = "INSERT INTO add_ons (name, category, base_price, billing_type)
+                SELECT 'n' || n, 'analytics', n / 1000.0, 'monthly' FROM generate_series(10, 100, 10) n";
+    client.batch_execute(copy).unwrap();
+    let refused = copy.replace("'n'", "'m'").replace("100, 10", "101, 1");
+    assert!(client.batch_execute(&refused).is_err());
+    assert_eq!(text(&mut client, "SELECT count(*) FROM add_ons WHERE name ~ '^[nm]'").unwrap(), "10");
+}
 
 /// What takes two sessions, and the suite that raises it.
 const ELSEWHERE: &[(&str, &str)] = &[("idempotency_key_unseen", "races")];

@@ -31,6 +31,12 @@ LANGUAGE sql COST 10000 ROWS 15 SET search_path = pg_catalog, pg_temp AS $$
       LEFT JOIN pg_attribute o ON o.attrelid = old_table AND o.attname = n.attname AND o.attnum > 0 AND NOT o.attisdropped
      CROSS JOIN LATERAL (
                SELECT CASE WHEN n.attname IN ('code', 'promo_code') THEN format('@extschema@.normalized_code(s.%I::text)::%s', n.attname, n.type)
+                           WHEN n.attname = 'currency' THEN format('upper(s.%I::text COLLATE "C")::%s', n.attname, n.type)
+                           -- An object of features is the list of its keys, as list_features() says.
+                           WHEN n.attname = 'features'
+                           THEN format('CASE jsonb_typeof(s.%1$I::jsonb) WHEN ''object'' THEN
+                                            (SELECT coalesce(jsonb_agg(k.key ORDER BY k.key), ''[]'') FROM jsonb_object_keys(s.%1$I::jsonb) k (key))
+                                        ELSE s.%1$I::jsonb END', n.attname)
                            WHEN o.atttypid = n.atttypid AND o.atttypmod = n.atttypmod THEN format('s.%I', n.attname)
                            ELSE format('s.%I::%s', n.attname, n.type) END) c (expression)
      ORDER BY n.attnum
@@ -38,11 +44,17 @@ $$;
 COMMENT ON FUNCTION @extschema@.adoption_columns(regclass, regclass) IS
 'How adopt_tables() makes the columns of our tables from those of an old one, and what would get lost. Only adopt_tables() calls it.';
 
--- Which rows of an old table, seen through a SELECT list, a condition holds for, or raises an error for; NULL when none.
-CREATE FUNCTION @extschema@.adoption_rows(old_table regclass, list text, condition text) RETURNS text
+-- Which rows of an old table, seen through a SELECT list, a condition holds for, or raises an error for, with their values in some
+-- columns; NULL when none.
+CREATE FUNCTION @extschema@.adoption_rows(old_table regclass, list text, condition text, told text[] DEFAULT '{}') RETURNS text
 LANGUAGE plpgsql COST 1000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     seen CONSTANT text := format('(SELECT s.ctid AS old_ctid, %s FROM %s s) s', list, old_table);
+    -- A row "o" as it is told: 'id (column: value)'.
+    label CONSTANT text :=
+        'coalesce(to_jsonb(o) ->> ''id'', o.ctid::text)
+         || coalesce(format('' (%s)'', (SELECT string_agg(format(''%s: %s'', v.key, left(v.value, 60)), '', '' ORDER BY v.key)
+                                           FROM jsonb_each_text(to_jsonb(o)) v WHERE v.key = ANY ($2) AND v.key NOT IN (''id''))), '''')';
     row_count bigint;
     places tid[];
     place tid;
@@ -53,8 +65,7 @@ BEGIN
     IF row_count = 0 THEN
         RETURN NULL;
     END IF;
-    EXECUTE format('SELECT array_agg(coalesce(to_jsonb(o) ->> ''id'', o.ctid::text)) FROM %s o WHERE o.ctid = ANY ($1)', old_table)
-       INTO culprits USING places;
+    EXECUTE format('SELECT array_agg(%s ORDER BY o.ctid) FROM %s o WHERE o.ctid = ANY ($1)', label, old_table) INTO culprits USING places, told;
     RETURN format('%s such as %s', CASE row_count WHEN 1 THEN '1 row,' ELSE format('%s rows,', row_count) END,
                   array_to_string(culprits, ', '));
 EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation THEN
@@ -63,8 +74,7 @@ EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation 
         BEGIN
             EXECUTE format('SELECT %s FROM %s WHERE s.old_ctid = $1', condition, seen) INTO holds USING place;
             CONTINUE WHEN holds IS NOT TRUE;
-            EXECUTE format('SELECT $2 || coalesce(to_jsonb(o) ->> ''id'', o.ctid::text) FROM %s o WHERE o.ctid = $1', old_table)
-               INTO culprits USING place, culprits;
+            EXECUTE format('SELECT $3 || (%s) FROM %s o WHERE o.ctid = $1', label, old_table) INTO culprits USING place, told, culprits;
         EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation THEN
             EXECUTE format('SELECT $2 || format(''%%s (%%s)'', coalesce(to_jsonb(o) ->> ''id'', o.ctid::text), $3)
                               FROM %s o WHERE o.ctid = $1', old_table)
@@ -77,11 +87,11 @@ WHEN cannot_coerce THEN
     RETURN format('all rows (%s)', SQLERRM);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adoption_rows(regclass, text, text) IS
+COMMENT ON FUNCTION @extschema@.adoption_rows(regclass, text, text, text[]) IS
 'The rows of an old table that are in the way of adopt_tables(). Only that calls it.';
 
 -- Everything that keeps the rows of an old table from being rows of ours. What our constraints say is tested with their own
--- expressions, on the rows as they would be.
+-- expressions, on the rows as they would be, and told with the words that stand in the comments on them.
 CREATE FUNCTION @extschema@.adoption_obstacles(old_table regclass, new_table regclass) RETURNS TABLE (obstacle text)
 LANGUAGE plpgsql COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -89,6 +99,8 @@ DECLARE
     rule record;
     list text;
     culprits text;
+    -- What a constraint says, and what to do about it.
+    words text[];
     is_convertible boolean := true;
     old_schema CONSTANT name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = old_table);
 BEGIN
@@ -106,9 +118,10 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
-        culprits := CASE WHEN problem.loss IS NOT NULL THEN @extschema@.adoption_rows(old_table, 's.*', problem.loss) END;
+        culprits := CASE WHEN problem.loss IS NOT NULL
+                         THEN @extschema@.adoption_rows(old_table, 's.*', problem.loss, ARRAY[problem.column_name]) END;
         IF culprits IS NOT NULL THEN
-            obstacle := format('column %s: values do not fit: %s', problem.column_name, culprits);
+            obstacle := format('column %s: values do not fit: %s. Shorten or round them', problem.column_name, culprits);
             RETURN NEXT;
         END IF;
     END LOOP;
@@ -118,14 +131,13 @@ BEGIN
     SELECT string_agg(format('%s AS %I', c.expression, c.column_name), ', ') INTO list
       FROM @extschema@.adoption_columns(old_table, new_table) c;
     FOR rule IN
-        SELECT format('%s, %s', n.conname, pg_get_constraintdef(n.oid)) AS name,
-               format('NOT (%s)', pg_get_expr(n.conbin, n.conrelid)) AS breaks
+        SELECT n.oid AS constraint_oid, n.conname::text AS name, format('NOT (%s)', pg_get_expr(n.conbin, n.conrelid)) AS breaks
           FROM pg_constraint n WHERE n.conrelid = new_table AND n.contype = 'c'
          UNION ALL
-        SELECT format('%s is required', a.attname), format('s.%I IS NULL', a.attname)
+        SELECT NULL, format('%s is required', a.attname), format('s.%I IS NULL', a.attname)
           FROM pg_attribute a WHERE a.attrelid = new_table AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped
          UNION ALL
-        SELECT format('%s, %s', n.conname, pg_get_constraintdef(n.oid)), format('s.%1$I IS NOT NULL AND NOT EXISTS (SELECT FROM %2$s p WHERE p.%3$I::uuid = s.%1$I)', k.attname,
+        SELECT n.oid, n.conname, format('s.%1$I IS NOT NULL AND NOT EXISTS (SELECT FROM %2$s p WHERE p.%3$I::uuid = s.%1$I)', k.attname,
                                  coalesce(to_regclass(format('%I.%I', old_schema, referenced.relname)), referenced.oid::regclass), r.attname)
           FROM pg_constraint n
           JOIN pg_attribute k ON k.attrelid = n.conrelid AND k.attnum = n.conkey[1]
@@ -133,7 +145,7 @@ BEGIN
           JOIN pg_class referenced ON referenced.oid = n.confrelid
          WHERE n.conrelid = new_table AND n.contype = 'f'
          UNION ALL
-        SELECT format('%s, %s', n.conname, pg_get_constraintdef(n.oid)), format('(%1$s) IN (SELECT %1$s FROM (SELECT %2$s FROM %3$s s) s GROUP BY %1$s HAVING count(*) > 1)',
+        SELECT n.oid, n.conname, format('(%1$s) IN (SELECT %1$s FROM (SELECT %2$s FROM %3$s s) s GROUP BY %1$s HAVING count(*) > 1)',
                                  string_agg(format('s.%I', a.attname), ', ' ORDER BY k.place), list, old_table)
           FROM pg_constraint n
          CROSS JOIN LATERAL unnest(n.conkey) WITH ORDINALITY k (attnum, place)
@@ -141,9 +153,13 @@ BEGIN
          WHERE n.conrelid = new_table AND n.contype IN ('p', 'u')
          GROUP BY n.oid, n.conname
     LOOP
-        culprits := @extschema@.adoption_rows(old_table, list, rule.breaks);
+        words := string_to_array(obj_description(rule.constraint_oid, 'pg_constraint'), E'\n');
+        culprits := @extschema@.adoption_rows(old_table, list, rule.breaks,
+                                              ARRAY(SELECT a.attname::text FROM pg_constraint n JOIN pg_attribute a
+                                                       ON a.attrelid = n.conrelid AND a.attnum = ANY (n.conkey)
+                                                     WHERE n.oid = rule.constraint_oid));
         IF culprits IS NOT NULL THEN
-            obstacle := format('%s: %s', rule.name, culprits);
+            obstacle := concat_ws('', coalesce(format('%s (%s)', words[1], rule.name), rule.name), ': ', culprits, '. ' || words[2]);
             RETURN NEXT;
         END IF;
     END LOOP;
@@ -180,6 +196,41 @@ $$;
 COMMENT ON FUNCTION @extschema@.adopt_rows(regclass, regclass) IS
 'Copies the rows of an old table into ours, and tells how far it is. Only adopt_tables() calls it.';
 
+-- What is taken over as it is, and may not be meant: a sentence for each.
+CREATE FUNCTION @extschema@.adoption_doubts(old_table regclass, new_table regclass, add_ons regclass) RETURNS TABLE (doubt text)
+LANGUAGE plpgsql COST 1000000 ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    expressions CONSTANT jsonb := (SELECT jsonb_object_agg(c.column_name, c.expression)
+                                     FROM @extschema@.adoption_columns(old_table, new_table) c);
+    has_features CONSTANT boolean := EXISTS (SELECT FROM pg_attribute a
+                                              WHERE a.attrelid = old_table AND a.attname = 'features' AND NOT a.attisdropped);
+    row_count bigint;
+BEGIN
+    IF expressions ? 'features' AND has_features THEN
+        EXECUTE format('SELECT count(*) FROM %s s WHERE jsonb_typeof(s.features::jsonb) = ''object''', old_table) INTO row_count;
+        doubt := format('features is an object in %s: its keys become the list of features, and its values stay behind; limits belong into add_on_features',
+                        CASE row_count WHEN 1 THEN '1 row' ELSE format('%s rows', row_count) END);
+        IF row_count > 0 THEN
+            RETURN NEXT;
+        END IF;
+    ELSIF expressions ? 'expires_at' AND expressions ? 'auto_renew' THEN
+        EXECUTE format('SELECT count(*) FROM (SELECT %s AS add_on_id, %s AS status, %s AS expires_at FROM %s s) s
+                          JOIN %s a ON a.id::uuid = s.add_on_id
+                         WHERE s.status = ''active'' AND s.expires_at IS NULL AND a.billing_type IN (''monthly'', ''annual'')',
+                       expressions ->> 'add_on_id', expressions ->> 'status', expressions ->> 'expires_at', old_table, add_ons)
+           INTO row_count;
+        doubt := CASE row_count WHEN 1 THEN '1 active subscription of a monthly or annual add-on has no expires_at: it never ends, until you set one'
+                      ELSE format('%s active subscriptions of monthly or annual add-ons have no expires_at: they never end, until you set one',
+                                  row_count) END;
+        IF row_count > 0 THEN
+            RETURN NEXT;
+        END IF;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.adoption_doubts(regclass, regclass, regclass) IS
+'What adopt_tables() takes over as it is, though it may not be meant. Only that calls it.';
+
 CREATE FUNCTION @extschema@.adopt_tables_body(source_schema name, time_zone text, dry_run boolean, skip text[])
 RETURNS TABLE (object text, status text, detail text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
@@ -192,8 +243,12 @@ DECLARE
     is_clear boolean := true;
     row_count bigint;
     left_behind text;
+    -- Where the add-ons are that the old tables refer to.
+    add_ons regclass;
 BEGIN
     PERFORM @extschema@.check_adoption(source_schema, time_zone, skip);
+    add_ons := coalesce(CASE WHEN 'add_ons' <> ALL (skip) THEN to_regclass(format('%I.add_ons', source_schema)) END,
+                        '@extschema@.add_ons'::regclass);
     -- Every conversion goes by it, and it ends with the function.
     PERFORM set_config('timezone', time_zone, true);
     -- Everything is looked at before anything is written, and nobody writes to the old tables meanwhile.
@@ -243,6 +298,10 @@ BEGIN
         END IF;
         detail := format('%s %s', row_count, CASE row_count WHEN 1 THEN 'row' ELSE 'rows' END);
         RETURN NEXT;
+        status := 'doubtful';
+        FOR detail IN SELECT * FROM @extschema@.adoption_doubts(old_table, new_table, add_ons) LOOP
+            RETURN NEXT;
+        END LOOP;
         SELECT string_agg(quote_ident(o.attname), ', ' ORDER BY o.attnum) INTO left_behind
           FROM pg_attribute o
          WHERE o.attrelid = old_table AND o.attnum > 0 AND NOT o.attisdropped
@@ -270,10 +329,11 @@ Arguments: source_schema, where the old tables are; time_zone, whose local times
 dry_run, to look for obstacles and write nothing; skip, tables that are left as they are, because the old one of that name is something
 else or is not wanted.
 Everything is checked first: columns, values that do not fit, and every constraint. If anything is in the way, nothing is written.
-Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes are stored upper-cased. Notices
-tell how far it is.
+Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes and currencies are stored in
+capitals, and features that are an object as its keys. Notices tell how far it is.
 Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle, skipped,
-left behind; detail, the number of rows, what is wrong with which of them, or the columns that ours does not have.
+doubtful, left behind; detail, the number of rows, what is wrong with which of them and what to do about it, what is taken over as it is
+and may not be meant, as subscriptions without an end, or the columns that ours does not have.
 Errors: 22023 null_argument, invalid_source_schema, unknown_word; 22023, an unknown time zone; 42501, no right to read or write.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -24,12 +24,8 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
           FROM @extschema@.promotional_codes c
          WHERE c.is_active
     ), impossible_rules (label, because) AS (
-            SELECT r.label, 'its window is over' AS because
-              FROM rules r
-             WHERE r.valid_until <= now()
-        UNION ALL
             SELECT r.label, 'min_quantity ' || (r.conditions ->> 'min_quantity') || ' is more than max_quantity '
-                            || (r.conditions ->> 'max_quantity')
+                            || (r.conditions ->> 'max_quantity') AS because
               FROM rules r
              WHERE (r.conditions ->> 'min_quantity')::integer > (r.conditions ->> 'max_quantity')::integer
         UNION ALL
@@ -66,8 +62,21 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
              -- Only stackable rules follow a stackable winner, but another winner may come first.
              WHERE NOT (winner.is_stackable AND r.is_stackable)
              GROUP BY r.label
-    ), impossible_codes (label, because) AS (
-            SELECT c.label, 'it has expired' AS because
+    ), ended (label, because) AS (
+        -- What was good once, and will hardly be switched off by anybody: a sale comes to its end every week.
+            SELECT r.label, 'its window is over' AS because
+              FROM rules r
+             WHERE r.valid_until <= now()
+        UNION ALL
+            SELECT b.label, 'its window is over'
+              FROM bundles b
+             WHERE b.valid_until <= now()
+        UNION ALL
+            SELECT b.label, 'add-on "' || a.name || '" (' || a.id || ') is withdrawn from sale'
+              FROM bundles b
+              JOIN @extschema@.add_ons a ON a.id = ANY (b.add_on_ids) AND NOT a.is_active
+        UNION ALL
+            SELECT c.label, 'it has expired'
               FROM codes c
              WHERE c.expires_at <= now()
         UNION ALL
@@ -80,29 +89,37 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
              WHERE NOT EXISTS (SELECT FROM @extschema@.add_ons a
                                 WHERE a.is_active AND (c.applicable_to IS NULL OR a.id = ANY (c.applicable_to)))
                AND (c.applicable_to IS NOT NULL OR EXISTS (SELECT FROM @extschema@.add_ons))
+    ), discounts (check_name, label, percent, amount) AS (
+            SELECT 'pricing_rules', r.label, r.discount_percent, r.discount_amount FROM rules r
+        UNION ALL
+            SELECT 'bundles', b.label, b.discount_percent, b.discount_amount FROM bundles b
+        UNION ALL
+            SELECT 'promotional_codes', c.label, CASE c.discount_type WHEN 'percentage' THEN c.discount_value ELSE 0 END,
+                   CASE c.discount_type WHEN 'percentage' THEN 0 ELSE c.discount_value END
+              FROM codes c
     )
     SELECT 'pricing_rules', r.label || ' can never apply: ' || r.because
       FROM impossible_rules r
     UNION ALL
-    SELECT 'bundles', b.label || ' cannot be sold: add-on "' || a.name || '" (' || a.id || ') is withdrawn from sale'
-      FROM bundles b
-      JOIN @extschema@.add_ons a ON a.id = ANY (b.add_on_ids) AND NOT a.is_active
-    UNION ALL
-    SELECT 'bundles', b.label || ' can never apply: its window is over'
-      FROM bundles b
-     WHERE b.valid_until <= now()
+    SELECT 'ended', e.label || ' applies no more: ' || e.because
+      FROM ended e
     UNION ALL
     SELECT 'bundles', b.label || ' names add-on ' || named.id || ' more than once'
       FROM bundles b
      CROSS JOIN LATERAL (SELECT member.id FROM unnest(b.add_on_ids) member (id) GROUP BY member.id HAVING count(*) > 1) named
     UNION ALL
+    SELECT d.check_name, d.label || ' saves nothing'
+      FROM discounts d
+     WHERE d.percent = 0 AND d.amount = 0
+    UNION ALL
+    SELECT d.check_name, d.label || ' takes ' || d.percent || ' % off: write 20 for 20 %, not 0.2'
+      FROM discounts d
+     WHERE d.percent > 0 AND d.percent < 1
+    UNION ALL
     SELECT 'bundles', b.label || ' saves nothing'
       FROM bundles b
-     WHERE (b.discount_percent = 0 AND b.discount_amount = 0)
-        OR 0 = ALL (SELECT a.base_price FROM @extschema@.add_ons a WHERE a.id = ANY (b.add_on_ids))
-    UNION ALL
-    SELECT 'promotional_codes', c.label || ' can never apply: ' || c.because
-      FROM impossible_codes c
+     WHERE (b.discount_percent > 0 OR b.discount_amount > 0)
+       AND 0 = ALL (SELECT a.base_price FROM @extschema@.add_ons a WHERE a.id = ANY (b.add_on_ids))
     UNION ALL
     SELECT 'features', 'add-on "' || a.name || '" (' || a.id || ') lists the feature ' || listed.feature_key
                        || ', which has no row in add_on_features'
@@ -126,12 +143,9 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
       JOIN @extschema@.add_ons a ON a.base_price % c.smallest_unit <> 0
      WHERE a.is_active
     UNION ALL
-    SELECT 'discounts', free.label || ' takes 100 % off'
-      FROM (SELECT r.label FROM rules r WHERE r.discount_percent = 100
-            UNION ALL
-            SELECT b.label FROM bundles b WHERE b.discount_percent = 100
-            UNION ALL
-            SELECT c.label FROM codes c WHERE c.discount_type = 'percentage' AND c.discount_value = 100) free
+    SELECT 'discounts', d.label || ' takes 100 % off'
+      FROM discounts d
+     WHERE d.percent = 100
 $$;
 COMMENT ON FUNCTION @extschema@.check_catalog_body() IS
 'What check_catalog() does, which has it run as the owner of the tables. Only that calls it.';
@@ -141,7 +155,8 @@ LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.check_catalog() IS
 'Looks for what in the catalog cannot work, or works otherwise than was probably meant: active rules, bundles and codes that can never
-apply, features without rows, a currency or list prices that nobody can charge, discounts of 100 %. check_marketplace() reports what it finds.
+apply, that apply no more or that save nothing or next to nothing, features without rows, a currency or list prices that nobody can
+charge, discounts of 100 %. check_marketplace() reports what it finds.
 Arguments: none.
 Returns: a row for each problem found: the check of check_marketplace() it belongs to, and a sentence with the id of the row.
 Errors: none.';

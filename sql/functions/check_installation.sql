@@ -5,11 +5,11 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE FUNCTION @extschema@.check_installation() RETURNS TABLE (check_name text, severity text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
     WITH tables AS (
-        SELECT wanted.name, c.oid, c.oid::regclass AS spelled
+        SELECT wanted.name, c.oid, c.oid::regclass AS spelled, c.relkind = 'p' AS is_partitioned
           FROM (SELECT DISTINCT e.table_name FROM @extschema@.expected_objects() e WHERE e.kind = 'column') wanted (name)
           LEFT JOIN pg_class c ON c.relname = wanted.name AND c.relnamespace = '@extschema@'::regnamespace AND c.relkind IN ('r', 'p')
     ), expected AS (
-        SELECT e.kind, e.name, e.definition, t.oid AS table_oid, t.spelled
+        SELECT e.kind, e.name, e.definition, t.oid AS table_oid, t.spelled, t.is_partitioned
           FROM @extschema@.expected_objects() e
           LEFT JOIN tables t ON t.name = e.table_name
          WHERE e.table_name = '' OR t.oid IS NOT NULL
@@ -17,7 +17,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
             SELECT 'constraint', c.conrelid, c.conname::text, pg_get_constraintdef(c.oid), CASE WHEN NOT c.convalidated THEN 'not validated' END
               FROM pg_constraint c JOIN tables t ON t.oid = c.conrelid
         UNION ALL
-            SELECT 'index', i.indrelid, c.relname, pg_get_indexdef(i.indexrelid), CASE WHEN NOT (i.indisvalid AND i.indisready) THEN 'not valid' END
+            SELECT 'index', i.indrelid, c.relname, replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON '), CASE WHEN NOT (i.indisvalid AND i.indisready) THEN 'not valid' END
               FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN tables t ON t.oid = i.indrelid
         UNION ALL
             SELECT 'trigger', g.tgrelid, g.tgname, concat_ws(' ', CASE WHEN g.tgenabled = 'D' THEN 'O' ELSE g.tgenabled END, pg_get_triggerdef(g.oid)),
@@ -35,7 +35,8 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
                f.name IS NULL AS is_missing, f.state,
                -- A trigger that fires at other times than it should is told apart from one that does something else.
                e.kind = 'trigger' AND f.state IS NULL AND left(e.definition, 1) <> left(f.definition, 1) AS fires_otherwise,
-               f.definition <> e.definition AND (e.kind <> 'trigger' OR substr(f.definition, 2) <> substr(e.definition, 2)) AS is_replaced
+               -- Whatever is unique in a partitioned table has the key of the partitions in it.
+               f.definition <> e.definition AND NOT (e.is_partitioned AND e.definition ~ '^(PRIMARY KEY|UNIQUE|CREATE UNIQUE)') AND (e.kind <> 'trigger' OR substr(f.definition, 2) <> substr(e.definition, 2)) AS is_replaced
           FROM expected e
           LEFT JOIN found f ON f.kind = e.kind AND f.name = e.name AND f.table_oid IS NOT DISTINCT FROM e.table_oid
          WHERE e.kind <> 'column'
@@ -55,6 +56,18 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
         SELECT 'tables', 'error', 'table ' || t.name || ' would not be dumped: it is not a configuration table of the extension. SELECT attach_tables()'
           FROM tables t
          WHERE t.oid NOT IN (SELECT unnest(e.extconfig) FROM pg_extension e WHERE e.extname = 'extensions')
+    UNION ALL
+        SELECT 'tables', 'notice', format('table %s is partitioned: dump it with pg_dump --load-via-partition-root, which restores it as one table', t.spelled)
+          FROM tables t
+         WHERE t.is_partitioned
+    UNION ALL
+        SELECT 'tables', 'error', format('the rows of partition %s of %s would not be dumped: it is not a table of the extension. SELECT attach_tables()',
+                                         p.relid, t.spelled)
+          FROM tables t
+         CROSS JOIN LATERAL pg_partition_tree(t.oid) p
+         WHERE t.is_partitioned AND p.isleaf
+           AND t.oid IN (SELECT unnest(e.extconfig) FROM pg_extension e WHERE e.extname = 'extensions')
+           AND p.relid NOT IN (SELECT unnest(e.extconfig) FROM pg_extension e WHERE e.extname = 'extensions')
     UNION ALL
         SELECT 'columns', 'error', format('column %I of %s is %s, not %s', d.column_name, t.spelled, d.found, d.expected)
                || CASE WHEN d.found NOT IN ('missing', 'generated')
@@ -89,6 +102,19 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
                    ELSE p.label || ' is not the one that was installed' END
           FROM problems p
          WHERE p.is_missing OR p.state IS NOT NULL OR p.fires_otherwise OR p.is_replaced
+    UNION ALL
+        -- What somebody has added. It works, and a dump of the extension's tables leaves it out.
+        SELECT CASE f.kind WHEN 'index' THEN 'indexes' ELSE f.kind || 's' END, 'notice',
+               format('%s %I of %s is not the extension''s: no dump has it, make it again after a restore', f.kind, f.name, t.spelled)
+          FROM found f
+          JOIN tables t ON t.oid = f.table_oid
+         WHERE f.kind IN ('index', 'constraint', 'trigger') AND f.state IS NULL
+           AND t.oid IN (SELECT unnest(e.extconfig) FROM pg_extension e WHERE e.extname = 'extensions')
+           AND NOT EXISTS (SELECT FROM expected e WHERE e.kind = f.kind AND e.name = f.name AND e.table_oid = f.table_oid)
+           -- PostgreSQL 18 has a constraint for each NOT NULL; link_reference_tables() makes some, which it tells of; the rest of an
+           -- index is its constraint.
+           AND NOT (f.kind = 'constraint' AND f.definition LIKE 'NOT NULL%')
+           AND NOT (f.kind = 'index' AND EXISTS (SELECT FROM found c WHERE c.kind = 'constraint' AND c.table_oid = f.table_oid AND c.name = f.name))
     UNION ALL
         SELECT CASE f.kind WHEN 'index' THEN 'indexes' ELSE f.kind || 's' END, 'error',
                CASE f.kind

@@ -42,11 +42,12 @@ BEGIN
                (10, 'refunds', true, 'error', 'what is refunded in full is refunded, and nothing else'),
                (11, 'bundle_add_ons', true, 'error', 'every bundle names existing add-ons'),
                (12, 'promotional_code_add_ons', true, 'error', 'every code names existing add-ons'),
-               (13, 'pricing_rules', true, 'warning', 'every active rule can apply'),
-               (14, 'bundles', true, 'warning', 'every active bundle can be sold and saves something'),
-               (15, 'promotional_codes', true, 'warning', 'every active code can apply'),
+               (13, 'pricing_rules', true, 'warning', 'every active rule can apply and saves something'),
+               (14, 'bundles', true, 'warning', 'every active bundle saves something'),
+               (15, 'promotional_codes', true, 'warning', 'every active code takes something off'),
                (16, 'features', true, 'warning', 'every add-on on sale gives a feature, and every listed feature has a row'),
                (17, 'discounts', true, 'notice', 'nothing active takes 100 % off'),
+               (22, 'ended', true, 'notice', 'no active rule, bundle or code is over, used up or for what is withdrawn from sale'),
                (18, 'currency', true, 'error', 'every list price can be charged in extensions.currency'),
                (19, 'purchase_currencies', true, 'warning', 'every purchase is in extensions.currency'),
                (20, 'unsettled_payments', true, 'warning', 'all money that was taken pays for something'),
@@ -66,8 +67,8 @@ AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.check_marketplace() IS
 'Finds problems: tables, columns, constraints, indexes, triggers and functions that are missing, disabled or replaced, each with the
 command that mends it; counters that differ from the rows behind them, checkouts that cost something else than they were quoted,
-bundles and codes that name unknown add-ons; in the catalog, active rules, bundles and codes that can never apply, features without
-rows, a currency or prices that nobody can charge, discounts of 100 %; and purchases in another currency than that of prices.
+bundles and codes that name unknown add-ons; in the catalog, active rules, bundles and codes that can never apply, apply no more or
+save next to nothing, features without rows, a currency or prices that nobody can charge, discounts of 100 %; and purchases in another currency than that of prices.
 Arguments: none.
 Returns: a row for each problem found, and one for each check that found none: check_name; ok, false for errors only, so that an alarm
 can hang on it; detail, which names the row or object; severity: error, what is broken; warning, what probably was not meant; notice,

@@ -13,8 +13,8 @@ CREATE TABLE @extschema@.add_on_bundles (
     name             varchar(255)  NOT NULL,
     description      text,
     add_on_ids       uuid[]        NOT NULL,
-    discount_percent numeric(5,2)  NOT NULL DEFAULT 0,
-    discount_amount  numeric(10,2) NOT NULL DEFAULT 0,
+    discount_percent numeric       NOT NULL DEFAULT 0.00,
+    discount_amount  numeric       NOT NULL DEFAULT 0.00,
     is_active        boolean       NOT NULL DEFAULT true,
     valid_from       timestamptz,
     valid_until      timestamptz,
@@ -28,7 +28,10 @@ CREATE TABLE @extschema@.add_on_bundles (
     CONSTRAINT add_on_bundles_add_on_ids_check
         CHECK (cardinality(add_on_ids) >= 2 AND @extschema@.has_no_duplicates(add_on_ids)),
     CONSTRAINT add_on_bundles_discount_percent_check CHECK (discount_percent BETWEEN 0 AND 100),
+    CONSTRAINT add_on_bundles_discount_percent_decimals_check CHECK (discount_percent = round(discount_percent, 2)),
     CONSTRAINT add_on_bundles_discount_amount_check CHECK (discount_amount >= 0),
+    CONSTRAINT add_on_bundles_discount_amount_decimals_check
+        CHECK (discount_amount = round(discount_amount, 2) AND discount_amount < 100000000),
     CONSTRAINT add_on_bundles_window_check CHECK (valid_from < valid_until),
     CONSTRAINT add_on_bundles_max_uses_check CHECK (max_uses > 0),
     CONSTRAINT add_on_bundles_current_uses_check CHECK (current_uses >= 0 AND current_uses <= max_uses)
@@ -50,8 +53,37 @@ COMMENT ON COLUMN @extschema@.add_on_bundles.current_uses IS 'The instances that
 COMMENT ON COLUMN @extschema@.add_on_bundles.metadata IS 'Anything else; not read by the extension.';
 COMMENT ON COLUMN @extschema@.add_on_bundles.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.add_on_bundles.updated_at IS 'When the row was last updated; kept by a trigger.';
+-- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+COMMENT ON CONSTRAINT add_on_bundles_pkey ON @extschema@.add_on_bundles IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT add_on_bundles_name_key ON @extschema@.add_on_bundles IS
+'name must be another than that of every other bundle
+Rename one of them.';
+COMMENT ON CONSTRAINT add_on_bundles_add_on_ids_check ON @extschema@.add_on_bundles IS
+'add_on_ids must name at least two add-ons, each once
+What makes a single add-on cheaper is a pricing rule.';
+COMMENT ON CONSTRAINT add_on_bundles_discount_percent_check ON @extschema@.add_on_bundles IS
+'discount_percent must be from 0 to 100
+Write 20 for 20 %.';
+COMMENT ON CONSTRAINT add_on_bundles_discount_percent_decimals_check ON @extschema@.add_on_bundles IS
+'discount_percent must have at most two decimals
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT add_on_bundles_discount_amount_check ON @extschema@.add_on_bundles IS
+'discount_amount must be 0 or more
+Write 5.00 for what costs 5.00 less.';
+COMMENT ON CONSTRAINT add_on_bundles_discount_amount_decimals_check ON @extschema@.add_on_bundles IS
+'discount_amount must have at most two decimals and be below 100000000
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT add_on_bundles_window_check ON @extschema@.add_on_bundles IS
+'valid_from must be before valid_until
+Leave one of them NULL where there is no such end.';
+COMMENT ON CONSTRAINT add_on_bundles_max_uses_check ON @extschema@.add_on_bundles IS
+'max_uses must be 1 or more
+Leave it NULL where there is no limit; is_active = false switches it off.';
 COMMENT ON CONSTRAINT add_on_bundles_current_uses_check ON @extschema@.add_on_bundles IS
-'No more instances than max_uses are ever sold, whatever clients do at once.';
+'current_uses must be from 0 to max_uses
+All uses are taken: raise max_uses, or refuse the sale.';
 
 SELECT pg_extension_config_dump('@extschema@.add_on_bundles', '');
 

@@ -29,6 +29,19 @@ per: period (the default: the add-on''s own paid one), day, month, year (of the 
 default) or allow more. Limits of several add-ons add up.';
 COMMENT ON COLUMN @extschema@.add_on_features.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.add_on_features.updated_at IS 'When the row was last updated; kept by a trigger.';
+-- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+COMMENT ON CONSTRAINT add_on_features_pkey ON @extschema@.add_on_features IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT add_on_features_add_on_id_fkey ON @extschema@.add_on_features IS
+'add_on_id must be the id of a row of add_ons
+Insert the add-on first, with is_active = false if it is not for sale.';
+COMMENT ON CONSTRAINT add_on_features_add_on_feature_key ON @extschema@.add_on_features IS
+'feature_key must be another than that of every other feature of the add-on
+Keep one of the rows.';
+COMMENT ON CONSTRAINT add_on_features_configuration_check ON @extschema@.add_on_features IS
+'configuration must have a limit, per and overage that make sense, where it has them
+The comment of the column says what they mean.';
 
 SELECT pg_extension_config_dump('@extschema@.add_on_features', '');
 

@@ -60,6 +60,25 @@ COMMENT ON COLUMN @extschema@.add_on_purchases.provider_ids IS
 'The ids of providers'' things that the facts are about, by which events find them.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.paid IS
 'What the purchase pays for, as the facts say: since when, for how long, within which subscription; kept by the functions.';
+-- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+COMMENT ON CONSTRAINT add_on_purchases_pkey ON @extschema@.add_on_purchases IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT add_on_purchases_add_on_id_fkey ON @extschema@.add_on_purchases IS
+'add_on_id must be the id of a row of add_ons
+Insert the add-on first, with is_active = false if it is not for sale.';
+COMMENT ON CONSTRAINT add_on_purchases_amount_check ON @extschema@.add_on_purchases IS
+'amount must be 0 or more
+What was paid back is in refund_amount.';
+COMMENT ON CONSTRAINT add_on_purchases_quantity_check ON @extschema@.add_on_purchases IS
+'quantity must be 1 or more
+A purchase is of one unit at least.';
+COMMENT ON CONSTRAINT add_on_purchases_status_check ON @extschema@.add_on_purchases IS
+'status must be pending, completed, failed, refunded or disputed
+What is called ''paid'' elsewhere is completed here.';
+COMMENT ON CONSTRAINT add_on_purchases_refund_amount_check ON @extschema@.add_on_purchases IS
+'refund_amount must be from 0 to amount
+No more can be paid back than was paid.';
 
 SELECT pg_extension_config_dump('@extschema@.add_on_purchases', '');
 

@@ -5,7 +5,7 @@ CREATE TABLE @extschema@.add_ons (
     name         varchar(255)  NOT NULL,
     description  text,
     category     varchar(100)  NOT NULL,
-    base_price   numeric(10,2) NOT NULL,
+    base_price   numeric       NOT NULL,
     billing_type varchar(50)   NOT NULL,
     features     jsonb         NOT NULL DEFAULT '[]',
     is_active    boolean       NOT NULL DEFAULT true,
@@ -22,6 +22,7 @@ CREATE TABLE @extschema@.add_ons (
     CONSTRAINT add_ons_category_check
         CHECK (category ~ '^[a-z0-9]+(-[a-z0-9]+)*$'),
     CONSTRAINT add_ons_base_price_check CHECK (base_price >= 0),
+    CONSTRAINT add_ons_base_price_decimals_check CHECK (base_price = round(base_price, 2) AND base_price < 100000000),
     CONSTRAINT add_ons_billing_type_check CHECK (billing_type IN ('one_time', 'monthly', 'annual', 'usage_based')),
     CONSTRAINT add_ons_trial_days_check CHECK (trial_days > 0),
     CONSTRAINT add_ons_features_check
@@ -49,7 +50,31 @@ COMMENT ON COLUMN @extschema@.add_ons.icon_url IS 'Where its icon is; not read b
 COMMENT ON COLUMN @extschema@.add_ons.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.add_ons.updated_at IS 'When the row was last updated; kept by a trigger.';
 COMMENT ON COLUMN @extschema@.add_ons.trial_days IS 'For how many days it can be tried, once per user; NULL for no trial.';
-COMMENT ON CONSTRAINT add_ons_features_check ON @extschema@.add_ons IS 'features is an array of strings.';
+-- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+COMMENT ON CONSTRAINT add_ons_pkey ON @extschema@.add_ons IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT add_ons_name_key ON @extschema@.add_ons IS
+'name must be another than that of every other add-on
+Rename one of them.';
+COMMENT ON CONSTRAINT add_ons_category_check ON @extschema@.add_ons IS
+'category must be a slug: words of small letters and digits, joined by single hyphens
+Write it like ai-services: what is called ''AI & Chat'' becomes ai-chat.';
+COMMENT ON CONSTRAINT add_ons_base_price_check ON @extschema@.add_ons IS
+'base_price must be 0 or more
+A price of 0 is free of charge. What is to come off a price is a pricing rule, a bundle or a code.';
+COMMENT ON CONSTRAINT add_ons_base_price_decimals_check ON @extschema@.add_ons IS
+'base_price must have at most two decimals and be below 100000000
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT add_ons_billing_type_check ON @extschema@.add_ons IS
+'billing_type must be one_time, monthly, annual or usage_based
+What is called ''yearly'' elsewhere is annual here.';
+COMMENT ON CONSTRAINT add_ons_trial_days_check ON @extschema@.add_ons IS
+'trial_days must be 1 or more
+Leave it NULL where there is no trial.';
+COMMENT ON CONSTRAINT add_ons_features_check ON @extschema@.add_ons IS
+'features must be an array of feature keys
+Write it like ["cold_storage"]. Limits and options of a feature are its row in add_on_features.';
 
 SELECT pg_extension_config_dump('@extschema@.add_ons', '');
 

@@ -26,6 +26,22 @@ COMMENT ON COLUMN @extschema@.cart_items.billing_type IS 'How it will be charged
 COMMENT ON COLUMN @extschema@.cart_items.added_at IS 'When it was put into the cart: lines are listed in this order.';
 COMMENT ON COLUMN @extschema@.cart_items.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.cart_items.updated_at IS 'When the row was last updated; kept by a trigger.';
+-- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+COMMENT ON CONSTRAINT cart_items_pkey ON @extschema@.cart_items IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT cart_items_add_on_id_fkey ON @extschema@.cart_items IS
+'add_on_id must be the id of a row of add_ons
+Insert the add-on first, with is_active = false if it is not for sale.';
+COMMENT ON CONSTRAINT cart_items_user_add_on_key ON @extschema@.cart_items IS
+'user_id and add_on_id must be another pair than that of every other row
+Keep one row, with the quantity of both.';
+COMMENT ON CONSTRAINT cart_items_quantity_check ON @extschema@.cart_items IS
+'quantity must be 1 or more
+Delete the row to take the add-on out of the cart.';
+COMMENT ON CONSTRAINT cart_items_billing_type_check ON @extschema@.cart_items IS
+'billing_type must be one_time, monthly, annual or usage_based
+Leave it NULL: the add-on knows it.';
 
 SELECT pg_extension_config_dump('@extschema@.cart_items', '');
 

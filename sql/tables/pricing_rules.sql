@@ -4,8 +4,8 @@ CREATE TABLE @extschema@.pricing_rules (
     id               uuid          NOT NULL DEFAULT gen_random_uuid(),
     add_on_id        uuid          NOT NULL,
     tier_code        varchar(50),
-    discount_percent numeric(5,2)  NOT NULL DEFAULT 0,
-    discount_amount  numeric(10,2) NOT NULL DEFAULT 0,
+    discount_percent numeric       NOT NULL DEFAULT 0.00,
+    discount_amount  numeric       NOT NULL DEFAULT 0.00,
     conditions       jsonb         NOT NULL DEFAULT '{}',
     priority         integer       NOT NULL DEFAULT 0,
     is_active        boolean       NOT NULL DEFAULT true,
@@ -17,7 +17,10 @@ CREATE TABLE @extschema@.pricing_rules (
     CONSTRAINT pricing_rules_add_on_id_fkey
         FOREIGN KEY (add_on_id) REFERENCES @extschema@.add_ons (id) ON DELETE CASCADE,
     CONSTRAINT pricing_rules_discount_percent_check CHECK (discount_percent BETWEEN 0 AND 100),
+    CONSTRAINT pricing_rules_discount_percent_decimals_check CHECK (discount_percent = round(discount_percent, 2)),
     CONSTRAINT pricing_rules_discount_amount_check CHECK (discount_amount >= 0),
+    CONSTRAINT pricing_rules_discount_amount_decimals_check
+        CHECK (discount_amount = round(discount_amount, 2) AND discount_amount < 100000000),
     CONSTRAINT pricing_rules_conditions_check CHECK (@extschema@.check_pricing_conditions(conditions)),
     CONSTRAINT pricing_rules_window_check CHECK (valid_from < valid_until)
 );
@@ -41,8 +44,31 @@ COMMENT ON COLUMN @extschema@.pricing_rules.valid_from IS 'When it begins to app
 COMMENT ON COLUMN @extschema@.pricing_rules.valid_until IS 'When it no longer applies; NULL for never.';
 COMMENT ON COLUMN @extschema@.pricing_rules.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.pricing_rules.updated_at IS 'When the row was last updated; kept by a trigger.';
+-- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+COMMENT ON CONSTRAINT pricing_rules_pkey ON @extschema@.pricing_rules IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT pricing_rules_add_on_id_fkey ON @extschema@.pricing_rules IS
+'add_on_id must be the id of a row of add_ons
+Insert the add-on first, with is_active = false if it is not for sale.';
+COMMENT ON CONSTRAINT pricing_rules_discount_percent_check ON @extschema@.pricing_rules IS
+'discount_percent must be from 0 to 100
+Write 20 for 20 %.';
+COMMENT ON CONSTRAINT pricing_rules_discount_percent_decimals_check ON @extschema@.pricing_rules IS
+'discount_percent must have at most two decimals
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT pricing_rules_discount_amount_check ON @extschema@.pricing_rules IS
+'discount_amount must be 0 or more
+Write 5.00 for what costs 5.00 less.';
+COMMENT ON CONSTRAINT pricing_rules_discount_amount_decimals_check ON @extschema@.pricing_rules IS
+'discount_amount must have at most two decimals and be below 100000000
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT pricing_rules_window_check ON @extschema@.pricing_rules IS
+'valid_from must be before valid_until
+Leave one of them NULL where there is no such end.';
 COMMENT ON CONSTRAINT pricing_rules_conditions_check ON @extschema@.pricing_rules IS
-'Unknown keys and wrong types are refused by name.';
+'conditions must have known keys, with values of the right kind
+The comment of the column lists the keys.';
 
 SELECT pg_extension_config_dump('@extschema@.pricing_rules', '');
 

@@ -5,11 +5,11 @@ CREATE TABLE @extschema@.promotional_codes (
     code                varchar(50)   NOT NULL,
     description         text,
     discount_type       varchar(20)   NOT NULL,
-    discount_value      numeric(10,2) NOT NULL,
+    discount_value      numeric       NOT NULL,
     max_uses            integer,
     current_uses        integer       NOT NULL DEFAULT 0,
     applicable_to       uuid[],
-    min_purchase_amount numeric(10,2) NOT NULL DEFAULT 0,
+    min_purchase_amount numeric       NOT NULL DEFAULT 0.00,
     user_restrictions   jsonb         NOT NULL DEFAULT '{}',
     expires_at          timestamptz,
     is_active           boolean       NOT NULL DEFAULT true,
@@ -24,6 +24,10 @@ CREATE TABLE @extschema@.promotional_codes (
     CONSTRAINT promotional_codes_discount_type_check CHECK (discount_type IN ('percentage', 'fixed_amount')),
     CONSTRAINT promotional_codes_discount_value_check
         CHECK (discount_value > 0 AND (discount_type <> 'percentage' OR discount_value <= 100)),
+    CONSTRAINT promotional_codes_discount_value_decimals_check
+        CHECK (discount_value = round(discount_value, 2) AND discount_value < 100000000),
+    CONSTRAINT promotional_codes_min_purchase_amount_decimals_check
+        CHECK (min_purchase_amount = round(min_purchase_amount, 2) AND abs(min_purchase_amount) < 100000000),
     CONSTRAINT promotional_codes_max_uses_check CHECK (max_uses > 0),
     CONSTRAINT promotional_codes_renewals_check CHECK (renewals >= 0),
     CONSTRAINT promotional_codes_current_uses_check CHECK (current_uses >= 0 AND current_uses <= max_uses),
@@ -55,10 +59,40 @@ COMMENT ON COLUMN @extschema@.promotional_codes.created_at IS 'When the row was 
 COMMENT ON COLUMN @extschema@.promotional_codes.updated_at IS 'When the row was last updated; kept by a trigger.';
 COMMENT ON COLUMN @extschema@.promotional_codes.renewals IS
 'To how many renewals it applies besides the first payment; NULL for all.';
+-- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+COMMENT ON CONSTRAINT promotional_codes_pkey ON @extschema@.promotional_codes IS
+'id must be another than that of every other row
+Leave it out, and the row gets one.';
+COMMENT ON CONSTRAINT promotional_codes_code_key ON @extschema@.promotional_codes IS
+'code must be another than that of every other code, in whatever letters it is written
+Delete or rename one of them.';
+COMMENT ON CONSTRAINT promotional_codes_code_check ON @extschema@.promotional_codes IS
+'code must not be empty
+Blanks around a code do not count.';
+COMMENT ON CONSTRAINT promotional_codes_discount_type_check ON @extschema@.promotional_codes IS
+'discount_type must be percentage or fixed_amount
+What is called ''percent'' elsewhere is percentage here, and ''fixed'' is fixed_amount.';
+COMMENT ON CONSTRAINT promotional_codes_discount_value_check ON @extschema@.promotional_codes IS
+'discount_value must be above 0, and at most 100 where discount_type is percentage
+Write 20 for 20 %.';
+COMMENT ON CONSTRAINT promotional_codes_discount_value_decimals_check ON @extschema@.promotional_codes IS
+'discount_value must have at most two decimals and be below 100000000
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT promotional_codes_min_purchase_amount_decimals_check ON @extschema@.promotional_codes IS
+'min_purchase_amount must have at most two decimals and be below 100000000
+Round it the way you mean it; PostgreSQL does not do that for you here.';
+COMMENT ON CONSTRAINT promotional_codes_max_uses_check ON @extschema@.promotional_codes IS
+'max_uses must be 1 or more
+Leave it NULL where there is no limit; is_active = false switches it off.';
 COMMENT ON CONSTRAINT promotional_codes_current_uses_check ON @extschema@.promotional_codes IS
-'The code is never redeemed more often than max_uses, whatever clients do at once.';
+'current_uses must be from 0 to max_uses
+All uses are taken: raise max_uses, or refuse the code.';
+COMMENT ON CONSTRAINT promotional_codes_renewals_check ON @extschema@.promotional_codes IS
+'renewals must be 0 or more
+Leave it NULL where the code goes on applying.';
 COMMENT ON CONSTRAINT promotional_codes_user_restrictions_check ON @extschema@.promotional_codes IS
-'Unknown keys and wrong types are refused by name.';
+'user_restrictions must have known keys, with values of the right kind
+The comment of the column lists the keys.';
 
 SELECT pg_extension_config_dump('@extschema@.promotional_codes', '');
 

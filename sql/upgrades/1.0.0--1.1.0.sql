@@ -24,6 +24,34 @@ ALTER TABLE @extschema@.add_on_purchases
     ADD COLUMN provider_ids text[],
     ADD COLUMN paid jsonb;
 
+-- A third decimal is refused from now on, and was rounded away before: that is what a type with decimals does. The rows stay as they are. So
+-- do other people's views over these columns, which ALTER COLUMN TYPE would want to have dropped: only what the columns say of their
+-- decimals goes.
+UPDATE pg_attribute SET atttypmod = -1
+ WHERE attname IN ('base_price', 'discount_percent', 'discount_amount', 'discount_value', 'min_purchase_amount')
+   AND attrelid IN ('@extschema@.add_ons'::regclass, '@extschema@.add_on_bundles'::regclass, '@extschema@.pricing_rules'::regclass,
+                    '@extschema@.promotional_codes'::regclass);
+ALTER TABLE @extschema@.add_ons
+    ADD CONSTRAINT add_ons_base_price_decimals_check CHECK (base_price = round(base_price, 2) AND base_price < 100000000);
+ALTER TABLE @extschema@.add_on_bundles
+    ALTER COLUMN discount_percent SET DEFAULT 0.00,
+    ALTER COLUMN discount_amount SET DEFAULT 0.00,
+    ADD CONSTRAINT add_on_bundles_discount_percent_decimals_check CHECK (discount_percent = round(discount_percent, 2)),
+    ADD CONSTRAINT add_on_bundles_discount_amount_decimals_check
+        CHECK (discount_amount = round(discount_amount, 2) AND discount_amount < 100000000);
+ALTER TABLE @extschema@.pricing_rules
+    ALTER COLUMN discount_percent SET DEFAULT 0.00,
+    ALTER COLUMN discount_amount SET DEFAULT 0.00,
+    ADD CONSTRAINT pricing_rules_discount_percent_decimals_check CHECK (discount_percent = round(discount_percent, 2)),
+    ADD CONSTRAINT pricing_rules_discount_amount_decimals_check
+        CHECK (discount_amount = round(discount_amount, 2) AND discount_amount < 100000000);
+ALTER TABLE @extschema@.promotional_codes
+    ALTER COLUMN min_purchase_amount SET DEFAULT 0.00,
+    ADD CONSTRAINT promotional_codes_discount_value_decimals_check
+        CHECK (discount_value = round(discount_value, 2) AND discount_value < 100000000),
+    ADD CONSTRAINT promotional_codes_min_purchase_amount_decimals_check
+        CHECK (min_purchase_amount = round(min_purchase_amount, 2) AND abs(min_purchase_amount) < 100000000);
+
 DROP INDEX @extschema@.idx_add_on_purchases_holds;
 CREATE INDEX idx_add_on_purchases_provider_ids ON @extschema@.add_on_purchases USING gin (provider_ids)
     WHERE provider_ids IS NOT NULL;
@@ -135,6 +163,37 @@ ALTER TABLE @extschema@.promotional_codes
     ADD CONSTRAINT promotional_codes_code_check CHECK (code <> '');
 CREATE TRIGGER protect_promotional_codes_code BEFORE UPDATE OF code OR DELETE ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.protect_redeemed_code();
+
+-- sql/triggers.sql says what they are for.
+CREATE TRIGGER protect_add_ons BEFORE DELETE ON @extschema@.add_ons
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.protect_sold_add_on();
+CREATE TRIGGER normalize_add_ons_amounts BEFORE INSERT OR UPDATE ON @extschema@.add_ons
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.pad_decimals();
+CREATE TRIGGER normalize_add_on_bundles_amounts BEFORE INSERT OR UPDATE OF discount_percent, discount_amount ON @extschema@.add_on_bundles
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.pad_decimals();
+CREATE TRIGGER normalize_pricing_rules_amounts BEFORE INSERT OR UPDATE ON @extschema@.pricing_rules
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.pad_decimals();
+CREATE TRIGGER normalize_promotional_codes_amounts BEFORE INSERT OR UPDATE OF discount_value, min_purchase_amount
+    ON @extschema@.promotional_codes
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.pad_decimals();
+CREATE TRIGGER normalize_add_ons_features BEFORE INSERT OR UPDATE ON @extschema@.add_ons
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.list_features();
+CREATE TRIGGER verify_add_ons BEFORE INSERT OR UPDATE ON @extschema@.add_ons
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_add_on_features BEFORE INSERT OR UPDATE ON @extschema@.add_on_features
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_pricing_rules BEFORE INSERT OR UPDATE ON @extschema@.pricing_rules
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_add_on_bundles BEFORE INSERT OR UPDATE OF
+    add_on_ids, discount_percent, discount_amount, valid_from, valid_until, max_uses ON @extschema@.add_on_bundles
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_promotional_codes BEFORE INSERT OR UPDATE OF
+    code, discount_type, discount_value, max_uses, min_purchase_amount, user_restrictions, renewals ON @extschema@.promotional_codes
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_row();
+CREATE TRIGGER verify_add_on_bundles_uses BEFORE UPDATE OF current_uses ON @extschema@.add_on_bundles
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_uses();
+CREATE TRIGGER verify_promotional_codes_uses BEFORE UPDATE OF current_uses ON @extschema@.promotional_codes
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_uses();
 
 -- What 1.0.0 kept of payments in the metadata of purchases becomes facts, on the first purchase of each checkout for all of it. Purchases
 -- of which nothing was told need none: what their columns say becomes a fact when something more is told.

@@ -20,6 +20,23 @@ static MEMBERSHIP: Statement<(String, bool)> = Statement::new(
       WHERE c.oid = ANY (ARRAY(SELECT pg_catalog.to_regclass(t.name) FROM pg_catalog.unnest($1) t (name))::pg_catalog.oid[])",
 );
 
+/// The partitions of these tables: the quoted name, with its schema, and whether it belongs to the extension.
+static PARTITIONS: Statement<(String, bool)> = Statement::new(
+    "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname),
+            EXISTS (SELECT
+                      FROM pg_catalog.pg_depend d
+                      JOIN pg_catalog.pg_extension e
+                        ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
+                     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
+                       AND e.extname = 'extensions')
+       FROM pg_catalog.unnest(ARRAY(SELECT pg_catalog.to_regclass(t.name) FROM pg_catalog.unnest($1) t (name))) ours (id)
+      CROSS JOIN LATERAL pg_catalog.pg_partition_tree(ours.id) p
+       JOIN pg_catalog.pg_class c ON c.oid = p.relid
+       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE p.level > 0
+      ORDER BY 1",
+);
+
 /// Constraints and triggers of the tables that call functions of the extension: (kind, table, name).
 static DEPENDENTS: Statement<(String, String, String)> = Statement::new(
     "SELECT o.kind, c.relname::pg_catalog.text, pg_catalog.quote_ident(o.name)
@@ -94,6 +111,9 @@ pub fn detach() -> Result<(), Error> {
     for table in TABLES {
         command_as_caller(&format!("ALTER EXTENSION extensions DROP TABLE {schema}.{table}"));
     }
+    for (partition, _) in partitions(&schema)?.iter().filter(|(_, is_member)| *is_member) {
+        command_as_caller(&format!("ALTER EXTENSION extensions DROP TABLE {partition}"));
+    }
     for (kind, table, name) in dependents(&schema)? {
         match kind.as_str() {
             "trigger" => command(&format!("ALTER TRIGGER {name} ON {schema}.{table} DEPENDS ON EXTENSION extensions")),
@@ -103,32 +123,45 @@ pub fn detach() -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes the tables back into the extension, if they are still what its functions expect.
+/// Takes the tables back into the extension, if they are still what its functions expect, and partitions that were made since.
 pub fn attach() -> Result<(), Error> {
     let schema = installation::schema()?;
     let membership = membership(&schema)?;
-    if membership.len() == TABLES.len() && membership.iter().all(|(_, is_member)| *is_member) {
+    let are_members = membership.len() == TABLES.len() && membership.iter().all(|(_, is_member)| *is_member);
+    let mut partitions = partitions(&schema)?;
+    partitions.retain(|(_, is_member)| !is_member);
+    if are_members && partitions.is_empty() {
         return Err(Error::TablesAlreadyAttached);
     }
-    let actual = actual(&schema)?;
+    if !are_members {
+        attach_tables(&schema, &membership)?;
+    }
+    for (partition, _) in &partitions {
+        command_as_caller(&format!("ALTER EXTENSION extensions ADD TABLE {partition}"));
+    }
+    register_for_dump(&partitions.into_iter().map(|(partition, _)| partition).collect::<Vec<String>>())
+}
+
+fn attach_tables(schema: &str, membership: &[(String, bool)]) -> Result<(), Error> {
+    let actual = actual(schema)?;
     let differences = differences(&actual);
     if !differences.is_empty() {
         return Err(Error::TablesDiffer { differences });
     }
     for (table, name, condition) in CALLING_CONSTRAINTS {
-        let condition = condition.replace("@extschema@", &schema);
+        let condition = condition.replace("@extschema@", schema);
         if actual.contains(&format!("constraint {table}.{name}")) {
             command(&format!("ALTER TABLE {schema}.{table} DROP CONSTRAINT {name}"));
         }
         command(&format!("ALTER TABLE {schema}.{table} ADD CONSTRAINT {name} CHECK ({condition})"));
     }
-    for (_, table, name) in dependents(&schema)?.into_iter().filter(|(kind, ..)| kind == "trigger") {
+    for (_, table, name) in dependents(schema)?.into_iter().filter(|(kind, ..)| kind == "trigger") {
         command(&format!("ALTER TRIGGER {name} ON {schema}.{table} NO DEPENDS ON EXTENSION extensions"));
     }
     for (table, _) in membership.iter().filter(|(_, is_member)| !is_member) {
         command_as_caller(&format!("ALTER EXTENSION extensions ADD TABLE {schema}.{table}"));
     }
-    register_for_dump(&schema)
+    register_for_dump(&qualified_tables(schema))
 }
 
 /// What the tables miss of EXPECTED: columns as they were, constraints and triggers by name. What somebody added is no harm, and
@@ -153,6 +186,10 @@ fn membership(schema: &str) -> Result<Vec<(String, bool)>, Error> {
     MEMBERSHIP.execute_all(params![&qualified_tables(schema)], |row| row)
 }
 
+fn partitions(schema: &str) -> Result<Vec<(String, bool)>, Error> {
+    PARTITIONS.execute_all(params![&qualified_tables(schema)], |row| row)
+}
+
 fn dependents(schema: &str) -> Result<Vec<(String, String, String)>, Error> {
     DEPENDENTS.execute_all(params![&qualified_tables(schema)], |row| row)
 }
@@ -163,9 +200,9 @@ fn qualified_tables(schema: &str) -> Vec<String> {
 
 /// Has pg_dump dump the rows again. PostgreSQL lets only extension scripts ask for that, and ALTER EXTENSION ADD, which forgets
 /// it, runs none: so this pretends to be one, for a caller who has just proved to own the extension.
-fn register_for_dump(schema: &str) -> Result<(), Error> {
+fn register_for_dump(tables: &[String]) -> Result<(), Error> {
     static DUMP: Statement = Statement::new("SELECT pg_catalog.pg_extension_config_dump($1::pg_catalog.regclass, '')");
     let _script = PretendedScript::begin();
     // Each in a statement of its own, because all of them update the same row.
-    qualified_tables(schema).iter().try_for_each(|table| DUMP.perform(params![table]).map(|_| ()))
+    tables.iter().try_for_each(|table| DUMP.perform(params![table]).map(|_| ()))
 }

@@ -8,7 +8,7 @@ use super::Answer;
 use crate::error::Error;
 use crate::pg::call::Call;
 use crate::pg::trigger::{TriggerCall, Version};
-use crate::store::purchases;
+use crate::store::{purchases, rules};
 use engine::purchases::PurchaseStatus;
 
 /// Refuses a change of a purchase's status that its life does not allow (semantics 4).
@@ -40,6 +40,82 @@ fn invalidate_catalog_cache(call: Call) -> Answer<Internal> {
     let call = TriggerCall::of(&call, "invalidate_catalog_cache")?;
     call.announce();
     Ok(Internal::from(Some(call.unchanged())))
+}
+
+/// Refuses to rename or delete a code that a purchase carries.
+#[pg_extern(
+    volatile,
+    parallel_unsafe,
+    sql = "
+CREATE FUNCTION @extschema@.protect_redeemed_code() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
+)]
+fn protect_redeemed_code(call: Call) -> Answer<Internal> {
+    let call = TriggerCall::of(&call, "protect_redeemed_code")?;
+    let promo_code = call.text(Version::Old, c"code")?;
+    let stays = call.is_update_of_row() && call.text(Version::New, c"code")? == promo_code;
+    if !stays && purchases::carry(&promo_code)? {
+        return Err(Error::CodeRedeemed { promo_code }.into());
+    }
+    Ok(Internal::from(Some(call.unchanged())))
+}
+
+/// Refuses to delete an add-on that somebody has bought or owns.
+#[pg_extern(
+    volatile,
+    parallel_unsafe,
+    sql = "
+CREATE FUNCTION @extschema@.protect_sold_add_on() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
+)]
+fn protect_sold_add_on(call: Call) -> Answer<Internal> {
+    let call = TriggerCall::of(&call, "protect_sold_add_on")?;
+    if purchases::are_of(call.id(Version::Old, c"id")?)? {
+        return Err(Error::AddOnSold { name: call.text(Version::Old, c"name")? }.into());
+    }
+    Ok(Internal::from(Some(call.unchanged())))
+}
+
+/// Refuses a row that breaks a rule of its table, in words.
+#[pg_extern(
+    volatile,
+    parallel_unsafe,
+    sql = "
+CREATE FUNCTION @extschema@.verify_row() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
+)]
+fn verify_row(call: Call) -> Answer<Internal> {
+    let trigger = TriggerCall::of(&call, "verify_row")?;
+    if let Some(constraint) = trigger.broken_constraint(&call) {
+        refuse(&trigger, constraint)?;
+    }
+    Ok(Internal::from(Some(trigger.unchanged())))
+}
+
+/// Refuses more uses of a code or bundle than it has. Every checkout with one comes here.
+#[pg_extern(
+    volatile,
+    parallel_unsafe,
+    sql = "
+CREATE FUNCTION @extschema@.verify_uses() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
+)]
+fn verify_uses(call: Call) -> Answer<Internal> {
+    let call = TriggerCall::of(&call, "verify_uses")?;
+    let uses = call.integer(Version::New, c"current_uses")?.unwrap_or_default();
+    let most = call.integer(Version::New, c"max_uses")?.unwrap_or(i32::MAX);
+    if !(0..=most).contains(&uses) {
+        refuse(&call, format!("{}_current_uses_check", call.table()))?;
+    }
+    Ok(Internal::from(Some(call.unchanged())))
+}
+
+/// The error for a row that a constraint refuses. Where nobody says what the constraint is about, PostgreSQL will refuse the row.
+fn refuse(call: &TriggerCall, constraint: String) -> Result<(), Error> {
+    let Some(rule) = rules::of_constraint(call.table_oid(), &constraint)? else { return Ok(()) };
+    let values: Vec<String> = rule.columns.iter().map(|column| call.told(column)).collect();
+    let table = call.table();
+    Err(Error::RowRefused { table, rule: rule.rule, constraint, values: values.join(", "), advice: rule.advice })
 }
 
 fn check_transition(purchase_id: Uuid, from: String, to: String) -> Result<(), Error> {

@@ -1,7 +1,11 @@
 //! Loading everything that a quote depends on, and pricing it.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
 
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::PgLogLevel;
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -101,6 +105,9 @@ pub fn price_stored_cart_from_everything(request: Request) -> Result<Priced, Err
 
 fn price(request: Request, currency: Currency, assortment: Assortment, cart: Cart, ask: Ask) -> Result<Priced, Error> {
     let promo = request.promo_code.as_deref().map(promotions::request).transpose()?;
+    if let (Some(tier), None) = (&request.tier_code, &promo) {
+        tell_of_code_given_as_tier(tier)?;
+    }
     let (history, quote) = (History::default(), Quote::default());
     let mut priced = Priced { request, currency, assortment, cart, promo, history, quote };
     let required = ask(&priced.assortment.catalog, &priced.cart, &priced.terms());
@@ -110,6 +117,31 @@ fn price(request: Request, currency: Currency, assortment: Assortment, cart: Car
     }
     priced.quote = quote::price(&priced.assortment.catalog, &priced.cart, &priced.terms());
     Ok(priced)
+}
+
+/// Says so where a promotional code was given in the place of the tier, as price_cart('ada', 'launch2025') does: no rule and no code
+/// knows such a tier, and there is such a code. Asked once for each text, because prices are asked for often.
+fn tell_of_code_given_as_tier(tier_code: &str) -> Result<(), Error> {
+    const MOST_TEXTS: usize = 100;
+    thread_local! { static TIERS: RefCell<HashSet<String>> = RefCell::default() }
+    if TIERS.with_borrow(|tiers| tiers.contains(tier_code)) {
+        return Ok(());
+    }
+    if promotions::is_code_and_no_tier(tier_code)? {
+        let message = format!("\"{tier_code}\" was given as a tier, and is a promotional code");
+        ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message, "extensions")
+            .set_detail("No pricing rule and no code is for a tier of that name, so the price is that without a tier.")
+            .set_hint("The tier comes before the code: pass it as promo_code => '...'.")
+            .report(PgLogLevel::NOTICE);
+    } else {
+        TIERS.with_borrow_mut(|tiers| {
+            if tiers.len() >= MOST_TEXTS {
+                tiers.clear();
+            }
+            tiers.insert(tier_code.to_owned())
+        });
+    }
+    Ok(())
 }
 
 impl Priced {

@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod call;
+pub mod checks;
 pub mod datum;
 pub mod document;
 pub mod drops;

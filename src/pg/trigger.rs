@@ -1,10 +1,11 @@
 //! What a trigger is called with, read by the columns' types as they are.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
 use super::call::Call;
+use super::checks;
 use super::datum::{self, Id};
 use super::row::{self, Column};
 use crate::error::Error;
@@ -46,8 +47,7 @@ impl TriggerCall {
 
     /// What the trigger function returns to let things go on: the row, or nothing where the trigger is one for statements.
     pub fn unchanged(&self) -> pg_sys::Datum {
-        let row = if self.is_update_of_row() { self.data.tg_newtuple } else { self.data.tg_trigtuple };
-        pg_sys::Datum::from(row)
+        pg_sys::Datum::from(self.row())
     }
 
     /// A text column of the row that changes; empty where it is NULL.
@@ -62,6 +62,56 @@ impl TriggerCall {
         let value = self.value::<Uuid>(version, column, "uuid")?;
         // SAFETY: the column is a uuid.
         Ok(value.and_then(|value| unsafe { Id::from_datum(value, false) }).map(|id| id.0).unwrap_or_default())
+    }
+
+    /// A number of the row that changes, if there is one.
+    pub fn integer(&self, version: Version, column: &'static CStr) -> Result<Option<i32>, Error> {
+        let value = self.value::<i32>(version, column, "integer")?;
+        // SAFETY: the column is an integer.
+        Ok(value.and_then(|value| unsafe { i32::from_datum(value, false) }))
+    }
+
+    /// The table.
+    pub fn table_oid(&self) -> pg_sys::Oid {
+        // SAFETY: the trigger's table is open as long as the call lasts.
+        unsafe { (*self.data.tg_relation).rd_id }
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> String {
+        // SAFETY: the table is open, and its name is a C string.
+        unsafe { CStr::from_ptr((*(*self.data.tg_relation).rd_rel).relname.data.as_ptr()) }.to_string_lossy().into_owned()
+    }
+
+    /// The first of the extension's CHECK constraints that the row does not meet.
+    pub fn broken_constraint(&self, call: &Call) -> Option<String> {
+        // SAFETY: a call of a trigger names a table that is open, and a row of it.
+        unsafe { checks::first_broken(call.info(), self.data.tg_relation, self.row()) }
+    }
+
+    /// A column of the row as a message tells it: its name and value.
+    pub fn told(&self, column: &str) -> String {
+        let longest = 100;
+        let Ok(name) = CString::new(column) else { return String::new() };
+        // SAFETY: the row is one of the table's; what is returned is NULL or a C string.
+        let value = unsafe {
+            let description = (*self.data.tg_relation).rd_att;
+            let value = pg_sys::SPI_getvalue(self.row(), description, pg_sys::SPI_fnumber(description, name.as_ptr()));
+            (!value.is_null()).then(|| datum::from_server(CStr::from_ptr(value).to_bytes()))
+        };
+        match value {
+            None => format!("{column} is NULL"),
+            Some(value) if value.is_empty() => format!("{column} is empty"),
+            Some(value) if value.chars().count() > longest => {
+                format!("{column} is {}...", value.chars().take(longest).collect::<String>())
+            }
+            Some(value) => format!("{column} is {value}"),
+        }
+    }
+
+    /// The row as it is to be; the one that goes where it is deleted.
+    fn row(&self) -> pg_sys::HeapTuple {
+        if self.is_update_of_row() { self.data.tg_newtuple } else { self.data.tg_trigtuple }
     }
 
     fn value<T: Column>(
@@ -92,10 +142,8 @@ impl TriggerCall {
     }
 
     fn changed(&self, column: &CStr, expected: &str, found: pg_sys::Oid) -> Error {
-        // SAFETY: the table's name is a C string.
-        let table = unsafe { CStr::from_ptr((*(*self.data.tg_relation).rd_rel).relname.data.as_ptr()) };
         Error::SchemaChanged {
-            table: table.to_string_lossy().into_owned(),
+            table: self.table(),
             column: column.to_string_lossy().into_owned(),
             expected: expected.to_owned(),
             found: if found == pg_sys::InvalidOid { "missing".to_owned() } else { row::name_of(found) },

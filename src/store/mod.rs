@@ -9,6 +9,7 @@ pub mod owned;
 pub mod promotions;
 pub mod purchase_history;
 pub mod purchases;
+pub mod rules;
 pub mod search;
 pub mod unclaimed;
 pub mod usage;

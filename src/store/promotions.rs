@@ -25,6 +25,18 @@ pub fn request(typed: &str) -> Result<PromoRequest, Error> {
     Ok(found.unwrap_or(PromoRequest { code: String::new(), terms: None }))
 }
 
+static IS_CODE_AND_NO_TIER: Statement = Statement::new(
+    "SELECT FROM @extschema@.promotional_codes c
+      WHERE c.code = $1
+        AND NOT EXISTS (SELECT FROM @extschema@.pricing_rules r WHERE r.tier_code = $2)
+        AND NOT EXISTS (SELECT FROM @extschema@.promotional_codes o WHERE (o.user_restrictions -> 'tier') ? $2)",
+);
+
+/// Whether a text is a promotional code, and no tier that the catalog knows.
+pub fn is_code_and_no_tier(text: &str) -> Result<bool, Error> {
+    IS_CODE_AND_NO_TIER.any(params![promotions::normalized(text), text], |()| true)
+}
+
 /// The normalised form, and the row's type and value, uses, add-ons, least purchase, restrictions, end, switch and id.
 type CodeColumns = (
     String,

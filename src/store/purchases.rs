@@ -575,6 +575,25 @@ impl Drop for ByFacts {
     }
 }
 
+static OF_CODE: Statement = Statement::new("SELECT FROM @extschema@.add_on_purchases p WHERE p.promo_code = $1 LIMIT 1");
+
+static OF_ADD_ON: Statement = Statement::new(
+    "SELECT FROM @extschema@.user_add_ons u WHERE u.add_on_id = $1
+      UNION ALL
+     SELECT FROM @extschema@.add_on_purchases p WHERE p.add_on_id = $1
+      LIMIT 1",
+);
+
+/// Whether some purchase carries a promotional code.
+pub fn carry(promo_code: &str) -> Result<bool, Error> {
+    OF_CODE.any(params![promo_code], |()| true)
+}
+
+/// Whether somebody has bought an add-on, or owns it.
+pub fn are_of(add_on_id: Uuid) -> Result<bool, Error> {
+    OF_ADD_ON.any(params![add_on_id], |()| true)
+}
+
 /// Whether purchases are being changed because of facts, and not by somebody else's statement.
 pub fn change_by_facts() -> bool {
     IS_BY_FACTS.get()

@@ -26,6 +26,9 @@ STATUS_OF_CODE = {
     "units_out_of_range": 422,
     "unknown_access_level": 400,
     "unknown_word": 400,
+    # 23503: what was sold or redeemed is to go.
+    "add_on_sold": 409,
+    "code_redeemed": 409,
     # 23514: a rule of the business refuses.
     "already_owned": 409,
     "draft_refused": 422,
@@ -38,6 +41,7 @@ STATUS_OF_CODE = {
     "promo_refused": 422,
     "quantity_limit": 422,
     "refund_exceeds_amount": 422,
+    "row_refused": 422,
     "trial_refused": 409,
     # 39P01 and 39P03: only a trigger may call it.
     "called_without_trigger": 400,

@@ -7,7 +7,7 @@ SELECT call, refusal.* FROM unnest(ARRAY[
     $call$INSERT INTO add_ons (name, category, base_price, billing_type) VALUES ('x', 'analytics', -0.01, 'monthly')$call$,
     $call$INSERT INTO add_ons (name, category, base_price, billing_type) VALUES ('x', 'analytics', 100000000, 'monthly')$call$,
     $call$INSERT INTO add_ons (name, category, base_price, billing_type) VALUES ('x', 'analytics', 1, 'weekly')$call$,
-    $call$INSERT INTO add_ons (name, category, base_price, billing_type, features) VALUES ('x', 'analytics', 1, 'monthly', '{"a": 1}')$call$,
+    $call$INSERT INTO add_ons (name, category, base_price, billing_type, features) VALUES ('x', 'analytics', 1, 'monthly', '"a"')$call$,
     $call$INSERT INTO add_ons (name, category, base_price, billing_type, features) VALUES ('x', 'analytics', 1, 'monthly', '["a", 1]')$call$,
     $call$INSERT INTO add_ons (name, category, base_price, billing_type) VALUES ('Bolt', 'analytics', 1, 'monthly')$call$,
     $call$INSERT INTO user_add_ons (user_id, add_on_id, status) VALUES ('u', 'a0000000-0000-4000-8000-000000000004', 'lost')$call$,

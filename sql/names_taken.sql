@@ -1,0 +1,29 @@
+-- Before anything is made: tables of these names may be there, as the plain-SQL files that preceded the extension make them. In its schema
+-- nothing can be made beside them; in another they hide one another, as the search_path has it.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+DO $$
+DECLARE
+    names CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes,user_add_ons,add_on_purchases,cart_items}';
+    here text;
+    elsewhere text;
+BEGIN
+    SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FILTER (WHERE n.oid = '@extschema@'::regnamespace),
+           string_agg(format('%I.%I', n.nspname, c.relname), ', ' ORDER BY n.nspname, c.relname) FILTER (WHERE n.oid <> '@extschema@'::regnamespace)
+      INTO here, elsewhere
+      FROM pg_class c
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relname = ANY (names) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_';
+    IF here IS NOT NULL THEN
+        RAISE EXCEPTION 'the schema % has tables of the extension''s names: %', '@extschema@'::regnamespace, here
+            USING ERRCODE = 'duplicate_table',
+                  DETAIL = E'The extension makes tables of its own, and takes the rows of others over.\ncode: names_taken',
+                  HINT = 'Move each of them away, as with CREATE SCHEMA predecessor; ALTER TABLE ... SET SCHEMA predecessor; then CREATE EXTENSION, and SELECT * FROM adopt_tables(''predecessor''). Or install into another schema: CREATE EXTENSION extensions SCHEMA marketplace.';
+    ELSIF elsewhere IS NOT NULL THEN
+        RAISE WARNING 'there are tables of the extension''s names in other schemas: %', elsewhere
+            USING HINT = 'adopt_tables() takes their rows over. As long as they are there, a search_path decides which of the two a query means: move them off it.';
+    END IF;
+END
+$$;
+
+SET LOCAL search_path = @extschema@, pg_temp;
