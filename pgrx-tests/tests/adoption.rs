@@ -79,7 +79,13 @@ fn every_obstacle_is_told_with_its_rows_before_anything_is_written() {
     let cases = [
         (
             "UPDATE add_ons SET category = 'invalid_category' WHERE name = 'Archive'",
-            vec!["category must be a slug", "add_ons_category_check", archive, "(category: invalid_category)", "ai-chat."],
+            vec![
+                "category must be a slug",
+                "add_ons_category_check",
+                archive,
+                "(category: invalid_category)",
+                "ai-chat.",
+            ],
         ),
         ("UPDATE add_ons SET base_price = -1 WHERE name = 'Archive'", vec!["add_ons_base_price_check", archive]),
         ("ALTER TABLE add_ons DROP COLUMN category", vec!["column category: it is missing"]),
@@ -123,7 +129,11 @@ fn every_obstacle_is_told_with_its_rows_before_anything_is_written() {
         ),
         (
             "UPDATE promotional_codes SET discount_type = 'fixed'",
-            vec!["discount_type must be percentage or fixed_amount", "promotional_codes_discount_type_check", "(discount_type: fixed)"],
+            vec![
+                "discount_type must be percentage or fixed_amount",
+                "promotional_codes_discount_type_check",
+                "(discount_type: fixed)",
+            ],
         ),
         (
             "INSERT INTO shop.add_ons (name, category, base_price, billing_type) VALUES ('x', 'analytics', 1, 'monthly')",
@@ -226,11 +236,17 @@ fn features_currencies_and_subscriptions_are_taken_over_as_ours_are() {
         .unwrap();
     let told = adopt(&mut client, "'public'");
     let doubt = |table: &str| {
-        told.iter().find(|[t, s, _]| t == table && s == "doubtful").map(|[.., detail]| detail.as_str()).unwrap_or_default()
+        told.iter()
+            .find(|[t, s, _]| t == table && s == "doubtful")
+            .map(|[.., detail]| detail.as_str())
+            .unwrap_or_default()
     };
     assert!(doubt("add_ons").starts_with("features is an object in 1 row: "), "{told:?}");
     // Ada's has no end; zoe's is cancelled.
-    assert!(doubt("user_add_ons").starts_with("1 active subscription of a monthly or annual add-on has no expires_at"), "{told:?}");
+    assert!(
+        doubt("user_add_ons").starts_with("1 active subscription of a monthly or annual add-on has no expires_at"),
+        "{told:?}"
+    );
     let values = [
         ("SELECT features::text FROM shop.add_ons WHERE name = 'Archive'", r#"["cold_storage", "speech"]"#),
         ("SELECT currency FROM shop.add_on_purchases", "USD"),

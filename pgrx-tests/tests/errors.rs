@@ -213,17 +213,38 @@ const REFUSED_ROWS: &[(&str, &str)] = &[
     ("add_on_bundles_max_uses_check", "UPDATE add_on_bundles SET max_uses = 0"),
     ("add_on_bundles_current_uses_check", "UPDATE add_on_bundles SET current_uses = -1"),
     ("add_on_bundles_current_uses_check", "UPDATE add_on_bundles SET current_uses = 2, max_uses = 1"),
-    ("pricing_rules_discount_percent_check", "INSERT INTO pricing_rules (add_on_id, discount_percent) SELECT id, 101 FROM add_ons"),
-    ("pricing_rules_discount_percent_decimals_check", "INSERT INTO pricing_rules (add_on_id, discount_percent) SELECT id, 1.001 FROM add_ons"),
-    ("pricing_rules_discount_amount_check", "INSERT INTO pricing_rules (add_on_id, discount_amount) SELECT id, -1 FROM add_ons"),
-    ("pricing_rules_discount_amount_decimals_check", "INSERT INTO pricing_rules (add_on_id, discount_amount) SELECT id, 1e9 FROM add_ons"),
-    ("pricing_rules_window_check", "INSERT INTO pricing_rules (add_on_id, valid_from, valid_until) SELECT id, now(), now() FROM add_ons"),
+    (
+        "pricing_rules_discount_percent_check",
+        "INSERT INTO pricing_rules (add_on_id, discount_percent) SELECT id, 101 FROM add_ons",
+    ),
+    (
+        "pricing_rules_discount_percent_decimals_check",
+        "INSERT INTO pricing_rules (add_on_id, discount_percent) SELECT id, 1.001 FROM add_ons",
+    ),
+    (
+        "pricing_rules_discount_amount_check",
+        "INSERT INTO pricing_rules (add_on_id, discount_amount) SELECT id, -1 FROM add_ons",
+    ),
+    (
+        "pricing_rules_discount_amount_decimals_check",
+        "INSERT INTO pricing_rules (add_on_id, discount_amount) SELECT id, 1e9 FROM add_ons",
+    ),
+    (
+        "pricing_rules_window_check",
+        "INSERT INTO pricing_rules (add_on_id, valid_from, valid_until) SELECT id, now(), now() FROM add_ons",
+    ),
     ("promotional_codes_code_check", "UPDATE promotional_codes SET code = ' ' WHERE code = 'VIP2025'"),
     ("promotional_codes_discount_type_check", "UPDATE promotional_codes SET discount_type = 'percent'"),
     ("promotional_codes_discount_value_check", "UPDATE promotional_codes SET discount_value = 0"),
-    ("promotional_codes_discount_value_check", "UPDATE promotional_codes SET discount_value = 120, discount_type = 'percentage'"),
+    (
+        "promotional_codes_discount_value_check",
+        "UPDATE promotional_codes SET discount_value = 120, discount_type = 'percentage'",
+    ),
     ("promotional_codes_discount_value_decimals_check", "UPDATE promotional_codes SET discount_value = 9.999"),
-    ("promotional_codes_min_purchase_amount_decimals_check", "UPDATE promotional_codes SET min_purchase_amount = 9.999"),
+    (
+        "promotional_codes_min_purchase_amount_decimals_check",
+        "UPDATE promotional_codes SET min_purchase_amount = 9.999",
+    ),
     ("promotional_codes_max_uses_check", "UPDATE promotional_codes SET max_uses = 0"),
     ("promotional_codes_current_uses_check", "UPDATE promotional_codes SET current_uses = max_uses + 1"),
     ("promotional_codes_renewals_check", "UPDATE promotional_codes SET renewals = -1"),
@@ -240,7 +261,10 @@ fn a_row_that_breaks_a_rule_is_refused_in_words() {
         let detail = error.detail().unwrap_or_default();
         assert!(detail.contains(&format!("The constraint {constraint} refuses it: ")), "{statement}: {error:?}");
         assert!(detail.ends_with(".\ncode: row_refused"), "{statement}: {error:?}");
-        assert!(error.message().contains(" must ") && error.hint().is_some_and(|hint| hint.ends_with('.')), "{error:?}");
+        assert!(
+            error.message().contains(" must ") && error.hint().is_some_and(|hint| hint.ends_with('.')),
+            "{error:?}"
+        );
     }
     // Each has been tried, and each constraint of any kind has words, which adopt_tables() tells too.
     let checks = "SELECT n.conname::text FROM pg_constraint n

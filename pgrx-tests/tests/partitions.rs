@@ -52,9 +52,13 @@ fn purchases_can_be_partitioned_by_time() {
     let uses = "SELECT current_uses FROM promotional_codes WHERE code = 'LAUNCH2025'";
     assert_eq!(text(&mut client, uses).unwrap(), "0");
     // The tables are attached again, and it is told how they are dumped; nothing else is worth mentioning.
-    let problems = "SELECT string_agg(check_name || ': ' || detail, '; ') FROM check_marketplace() WHERE severity <> 'ok'";
+    let problems =
+        "SELECT string_agg(check_name || ': ' || detail, '; ') FROM check_marketplace() WHERE severity <> 'ok'";
     let told = text(&mut client, problems).unwrap();
-    assert!(told.starts_with("tables: table ") && told.contains("--load-via-partition-root") && !told.contains("; "), "{told}");
+    assert!(
+        told.starts_with("tables: table ") && told.contains("--load-via-partition-root") && !told.contains("; "),
+        "{told}"
+    );
     // A report of one month reads one partition.
     let plan: String = client
         .query("EXPLAIN SELECT sum(amount) FROM add_on_purchases WHERE purchased_at >= '2099-01-01'", &[])
@@ -97,7 +101,10 @@ fn a_dump_of_partitioned_purchases_is_restored() {
     let mut restored = server.connect("partitioned_restored");
     let rows = "SELECT md5(string_agg(p::text, ' ' ORDER BY p.id)) FROM add_on_purchases p";
     assert_eq!(text(&mut restored, rows), text(&mut client, rows));
-    assert_eq!(text(&mut restored, "SELECT string_agg(detail, '; ') FROM check_marketplace() WHERE severity <> 'ok'"), None);
+    assert_eq!(
+        text(&mut restored, "SELECT string_agg(detail, '; ') FROM check_marketplace() WHERE severity <> 'ok'"),
+        None
+    );
     // And the recipe can be run there.
     restored.batch_execute(&recipe("partition")).unwrap();
     buy(&mut restored, "newer");

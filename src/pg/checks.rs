@@ -56,7 +56,8 @@ unsafe fn prepare(table: pg_sys::Relation) -> *mut Prepared {
         let constraints = (*description).constr;
         let executor = pg_sys::CreateExecutorState();
         let count = (*constraints).num_check as usize;
-        let checks = pg_sys::palloc0((count.max(1)) * size_of::<*mut pg_sys::ExprState>()).cast::<*mut pg_sys::ExprState>();
+        let checks =
+            pg_sys::palloc0((count.max(1)) * size_of::<*mut pg_sys::ExprState>()).cast::<*mut pg_sys::ExprState>();
         let name = CStr::from_ptr((*(*table).rd_rel).relname.data.as_ptr()).to_string_lossy();
         for number in 0..count {
             let constraint = (*constraints).check.add(number);

@@ -80,7 +80,9 @@ impl TriggerCall {
     /// The table's name.
     pub fn table(&self) -> String {
         // SAFETY: the table is open, and its name is a C string.
-        unsafe { CStr::from_ptr((*(*self.data.tg_relation).rd_rel).relname.data.as_ptr()) }.to_string_lossy().into_owned()
+        unsafe { CStr::from_ptr((*(*self.data.tg_relation).rd_rel).relname.data.as_ptr()) }
+            .to_string_lossy()
+            .into_owned()
     }
 
     /// The first of the extension's CHECK constraints that the row does not meet.

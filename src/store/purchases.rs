@@ -575,7 +575,8 @@ impl Drop for ByFacts {
     }
 }
 
-static OF_CODE: Statement = Statement::new("SELECT FROM @extschema@.add_on_purchases p WHERE p.promo_code = $1 LIMIT 1");
+static OF_CODE: Statement =
+    Statement::new("SELECT FROM @extschema@.add_on_purchases p WHERE p.promo_code = $1 LIMIT 1");
 
 static OF_ADD_ON: Statement = Statement::new(
     "SELECT FROM @extschema@.user_add_ons u WHERE u.add_on_id = $1
