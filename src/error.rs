@@ -299,6 +299,7 @@ errors! {
     } => CheckViolation "row_refused" {
         message: "{table}.{rule}";
         detail: "The constraint {constraint} refuses it: {values}.";
+        data: "{{\"table\": {table:?}, \"constraint\": {constraint:?}}}";
         hint: "{advice}";
     }
 

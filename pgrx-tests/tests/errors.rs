@@ -260,7 +260,10 @@ fn a_row_that_breaks_a_rule_is_refused_in_words() {
         assert_eq!(error.code().code(), "23514", "{statement}: {error:?}");
         let detail = error.detail().unwrap_or_default();
         assert!(detail.contains(&format!("The constraint {constraint} refuses it: ")), "{statement}: {error:?}");
-        assert!(detail.ends_with(".\ncode: row_refused"), "{statement}: {error:?}");
+        assert!(
+            detail.ends_with(&format!("\"constraint\": \"{constraint}\"}}\ncode: row_refused")),
+            "{statement}: {error:?}"
+        );
         assert!(
             error.message().contains(" must ") && error.hint().is_some_and(|hint| hint.ends_with('.')),
             "{error:?}"
