@@ -209,6 +209,74 @@ fn data_outlives_an_upgrade_and_business_goes_on() {
     }
 }
 
+/// Everybody's purchases, with what was paid back of each, and what is owned, with its end in months or days after it was bought.
+fn stands(client: &mut Client) -> Vec<String> {
+    let query = "
+        SELECT string_agg(concat_ws(': ', person, purchases, owned), E'\n' ORDER BY person) FROM (
+            SELECT p.user_id, string_agg(concat_ws(' ', p.status, p.refund_amount), ', ' ORDER BY p.checkout_id IS NULL, p.stripe_payment_id),
+                   (SELECT concat_ws(' ', u.status, has_add_on(u.user_id, u.add_on_id),
+                               (SELECT min(e) FROM unnest('{1 month,2 months,1 day,9 days}'::interval[]) e
+                                 WHERE (timezone('UTC', b.at) + e)::timestamp = timezone('UTC', u.expires_at)))
+                      FROM user_add_ons u, begun b WHERE u.user_id = p.user_id)
+              FROM add_on_purchases p GROUP BY 1) x (person, purchases, owned)";
+    text(client, query).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// Rows of 1.0.0 keep their meaning: nothing changes by the update, and what is told later comes out as if it had all been told here.
+#[test]
+fn every_state_of_a_purchase_goes_on_after_the_update() {
+    let script = |name: &str| std::fs::read_to_string(harness::paths::root().join("tests/upgrade").join(name)).unwrap();
+    let mut client = database("states", "1.0.0");
+    client.batch_execute("SET timezone = 'UTC'").unwrap();
+    client.batch_execute(&script("states-1.0.0.sql")).unwrap();
+    client.batch_execute("ALTER EXTENSION extensions UPDATE").unwrap();
+    let before = [
+        "by hand: completed 10.00: active t",
+        "disputed: disputed 0.00: suspended f",
+        "due: completed 0.00: active f 9 days",
+        "ended: completed 0.00: cancelled f 1 day",
+        "failed: failed 0.00",
+        "gone: refunded 50.00: cancelled f 1 day",
+        "lago: completed 0.00: active t 1 mon",
+        "lost: refunded 50.00: cancelled f 1 day",
+        "noted: pending 0.00",
+        "overdue: completed 0.00: suspended f 1 mon",
+        "paid: completed 0.00: active t 1 mon",
+        "part: completed 30.00: active t",
+        "pending: pending 0.00",
+        "renewed: completed 0.00, completed 0.00: active t 2 mons",
+        "unpaid: completed 0.00: suspended f 1 mon",
+        "won: completed 0.00: active t",
+    ];
+    assert_eq!(stands(&mut client), before);
+    client.batch_execute(&script("told-later.sql")).unwrap();
+    let after = [
+        "by hand: completed 10.00: active t", // the provider tells of the same 10.00
+        "disputed: completed 0.00: active t", // won
+        "due: completed 0.00, completed 0.00: active t", // renewed
+        "ended: completed 5.00: cancelled f 1 day",
+        "failed: completed 0.00: active t", // the money came after all
+        "gone: completed 0.00: active t",   // the refund has failed
+        "lago: completed 0.00, completed 0.00: active t 2 mons",
+        "lost: refunded 50.00: cancelled f 1 day",
+        "noted: completed 20.00: active t", // 20.00 were paid back before the payment was told
+        "overdue: completed 0.00, completed 0.00: active t 2 mons",
+        "paid: refunded 10.00: cancelled f",
+        "part: completed 0.00: active t", // the refund has failed
+        "pending: completed 0.00: active t",
+        "renewed: completed 0.00, refunded 10.00: active t 1 mon",
+        "unpaid: completed 0.00: active t 1 mon", // paid again
+        "won: completed 20.00: active t",
+    ];
+    assert_eq!(stands(&mut client), after);
+    // Again, and nothing changes.
+    client.batch_execute("DROP FUNCTION told(text, jsonb), lago_told(text, text, int)").unwrap();
+    client.batch_execute(&script("told-later.sql")).unwrap();
+    assert_eq!(stands(&mut client), after);
+    let problems = "SELECT count(*) FROM check_marketplace() WHERE NOT ok";
+    assert_eq!(text(&mut client, problems).unwrap(), "0");
+}
+
 #[test]
 fn an_upgrade_that_is_rolled_back_leaves_no_trace() {
     let version = versions().remove(0);
