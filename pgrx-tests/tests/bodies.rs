@@ -1,8 +1,10 @@
 //! Whatever a provider sends is answered, or refused with an error of ours; nothing of it ends in an error of PostgreSQL's about a
 //! column, and nothing breaks the books.
 
+use std::collections::BTreeMap;
+
 use fastrand::Rng;
-use harness::{marketplace, text};
+use harness::{marketplace, refusal, text};
 use postgres::Client;
 use serde_json::{Value, json};
 
@@ -199,4 +201,87 @@ fn absurd_values_one_by_one() {
     check("currency", json!("kwd"), "22023");
     check("currency", json!("dollars"), "22023");
     check("extra", json!("x".repeat(2_000_000)), "completed");
+}
+
+/// Words and ids of every kind that a caller could pass, as SQL.
+fn texts() -> Vec<String> {
+    let quoted = |text: String| format!("'{text}'");
+    let long = ["x", "é"].map(|letter| quoted(letter.repeat(300)));
+    let fitting = quoted("é".repeat(255));
+    let odd = ["NULL", "''", "E'\\x01\\x02\\n'", "'💸'", "U&'\\202e\\0000'", "repeat('y', 2000000)"].map(str::to_owned);
+    long.into_iter().chain([fitting]).chain(odd).collect()
+}
+
+/// Calls by hand with values that nobody should pass: an answer, or an error of ours.
+#[test]
+fn calls_by_hand_are_answered_or_refused_whatever_they_are_given() {
+    const ADD_ON: &str = "a0000000-0000-4000-8000-000000000003";
+    let mut client = marketplace("by_hand");
+    let mut buy = || {
+        client.batch_execute(&format!("SELECT add_to_cart('ada', '{ADD_ON}')")).unwrap();
+        text(&mut client, "SELECT checkout_id FROM checkout('ada')").unwrap()
+    };
+    let (paid, waiting) = (buy(), buy());
+    client.batch_execute(&format!("SELECT complete_checkout('{paid}', 'pi_0')")).unwrap();
+    let purchase = text(&mut client, &format!("SELECT id FROM add_on_purchases WHERE checkout_id = '{paid}'")).unwrap();
+    let with_texts = [
+        format!("complete_checkout('{waiting}', %)"),
+        format!("complete_checkout('{waiting}', NULL, %)"),
+        format!("complete_checkout('{waiting}', NULL, NULL, %)"),
+        format!("fail_checkout('{waiting}', %)"),
+        format!("refund_purchase('{purchase}', 1, %)"),
+        format!("dispute_purchase('{purchase}', %)"),
+        format!("renew_add_on('ada', '{ADD_ON}', 1, %)"),
+        format!("renew_add_on('ada', '{ADD_ON}', 1, NULL, %)"),
+        format!("renew_add_on(%, '{ADD_ON}', 1)"),
+        format!("start_trial(%, '{ADD_ON}')"),
+        format!("explain_access(%, '{ADD_ON}')"),
+        format!("suspend_add_on('ada', '{ADD_ON}', %)"),
+        format!("stripe_checkout('{waiting}', %, 'https://shop.example')"),
+        "settle_payment(%)".to_owned(),
+        "settle_payment('pi_9', %)".to_owned(),
+        "upcoming_renewals(%)".to_owned(),
+    ];
+    let with_numbers = [format!("refund_purchase('{purchase}', %)"), format!("renew_add_on('ada', '{ADD_ON}', %)")];
+    let numbers =
+        ["NULL", "-1", "0", "1e13", "'NaN'", "'Infinity'", "0.001", "99999999.99", "1e130", "-0.01"].map(str::to_owned);
+    let mut refused = BTreeMap::new();
+    for (calls, values) in [(&with_texts[..], texts()), (&with_numbers[..], numbers.to_vec())] {
+        for (call, value) in calls.iter().flat_map(|call| values.iter().map(move |value| (call, value))) {
+            client.batch_execute("BEGIN").unwrap();
+            let call = format!("SELECT {}", call.replace('%', value));
+            let shown: String = call.chars().take(120).collect();
+            if let Err(error) = client.batch_execute(&call) {
+                let error = error.as_db_error().unwrap_or_else(|| panic!("{shown} broke the connection: {error}"));
+                // What is no text at all is PostgreSQL's to refuse.
+                let is_no_text = error.code().code() == "22P05" || error.message().contains("Unicode escape");
+                let code =
+                    error.detail().and_then(|detail| detail.lines().find_map(|line| line.strip_prefix("code: ")));
+                assert!(is_no_text || (code.is_some() && error.hint().is_some()), "{shown}: {error:?}");
+                *refused.entry(code.unwrap_or_default().to_owned()).or_insert(0) += 1;
+            }
+            client.batch_execute("ROLLBACK").unwrap();
+        }
+    }
+    for code in ["invalid_amount", "text_too_long", "refund_exceeds_amount", "null_argument"] {
+        assert!(refused.contains_key(code), "{code} was never raised: {refused:?}");
+    }
+}
+
+#[test]
+fn what_nobody_can_pay_back_is_not_refunded() {
+    let mut client = marketplace("yen");
+    client
+        .batch_execute(
+            "SET extensions.currency = 'JPY';
+             INSERT INTO add_ons (id, name, category, base_price, billing_type)
+             VALUES ('a0000000-0000-4000-8000-0000000000a1', 'Yen', 'tests', 999, 'monthly');
+             SELECT add_to_cart('ada', 'a0000000-0000-4000-8000-0000000000a1');
+             SELECT complete_checkout(c.checkout_id, 'pi_1') FROM checkout('ada') c",
+        )
+        .unwrap();
+    let refund = |amount: &str| format!("SELECT refund_purchase(id, {amount}) FROM add_on_purchases");
+    assert_eq!(refusal(&mut client, &refund("0.5")).1, "invalid_amount");
+    assert_eq!(text(&mut client, &refund("99")).unwrap(), "99.00");
+    assert_eq!(text(&mut client, &refund("NULL")).unwrap(), "999.00");
 }
