@@ -119,7 +119,7 @@ fn columns(message: &SimpleQueryMessage) -> Option<String> {
 }
 
 /// The life of a marketplace, call by call; `<id n>` stands for the n-th id that an answer has named.
-const LIFE: [&str; 83] = [
+const LIFE: [&str; 96] = [
     // Carts and prices.
     "SELECT add_on_id, quantity FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003', 2)",
     "SELECT add_on_id, quantity FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003', 1)",
@@ -203,6 +203,24 @@ const LIFE: [&str; 83] = [
         "data": {"object": {"id": "ch_1", "object": "charge", "payment_intent": "pi_unknown", "amount": 1599,
         "amount_refunded": 500, "currency": "usd"}}}')"#,
     "SELECT status, refund_amount, stripe_payment_id FROM add_on_purchases WHERE user_id = 'dora'",
+    // A second payment, and one that is used twice.
+    r#"SELECT apply_stripe_event('{"id": "evt_4", "object": "event", "type": "payment_intent.succeeded", "created": 1767225900,
+        "data": {"object": {"id": "pi_5", "object": "payment_intent", "metadata": {"checkout_id": "<id 3>"}, "status": "succeeded",
+        "amount": 1599, "amount_received": 1599, "currency": "usd"}}}')"#,
+    "SELECT payment_id, amount, currency, reason FROM unsettled_payments()",
+    "SELECT renew_add_on('bob', 'a0000000-0000-4000-8000-000000000003', 19.99, 'pi_4')",
+    "SELECT settle_payment('pi_5', 'paid back by bank transfer'), settle_payment('pi_5')",
+    "SELECT payment_id FROM unsettled_payments()",
+    r#"SELECT object_id, action FROM reconcile_stripe('[{"id": "re_1", "object": "refund", "payment_intent": "pi_4", "charge": "ch_1",
+        "amount": 700, "currency": "usd", "status": "succeeded", "created": 1767226000}]')"#,
+    "SELECT status, refund_amount FROM add_on_purchases WHERE user_id = 'dora'",
+    // Sources and usage.
+    "SELECT source, live FROM explain_access('dora', 'a0000000-0000-4000-8000-000000000003')",
+    "SELECT user_id, add_on_id, amount FROM upcoming_renewals('dora', now() + interval '2 months')",
+    "SELECT reprice_renewals('a0000000-0000-4000-8000-000000000003')",
+    "SELECT feature_key, granted, used FROM feature_usage('dora') ORDER BY 1",
+    "SELECT allowed, used, granted FROM feature_usage('dora') f, consume_feature('dora', f.feature_key, 1, 'once') WHERE f.granted IS NOT NULL",
+    "SELECT allowed, used, granted FROM feature_usage('dora') f, consume_feature('dora', f.feature_key, 1, 'once') WHERE f.granted IS NOT NULL",
     // A checkout that fails gives its uses back.
     "SELECT add_on_id, quantity FROM add_to_cart('emil', 'a0000000-0000-4000-8000-000000000003')",
     "SELECT checkout_id, amount FROM checkout('emil', promo_code => 'launch2025')",
