@@ -24,7 +24,6 @@ CREATE INDEX idx_user_add_ons_lago_subscription ON @extschema@.user_add_ons (lag
 -- add_on_purchases
 
 CREATE INDEX idx_add_on_purchases_user_date ON @extschema@.add_on_purchases (user_id, purchased_at DESC);
-CREATE INDEX idx_add_on_purchases_user_status ON @extschema@.add_on_purchases (user_id, status, purchased_at DESC);
 CREATE INDEX idx_add_on_purchases_add_on_date ON @extschema@.add_on_purchases (add_on_id, purchased_at);
 CREATE INDEX idx_add_on_purchases_checkout ON @extschema@.add_on_purchases (checkout_id) WHERE checkout_id IS NOT NULL;
 CREATE INDEX idx_add_on_purchases_promo_code ON @extschema@.add_on_purchases (promo_code, user_id)
@@ -39,8 +38,6 @@ CREATE INDEX idx_add_on_purchases_revenue ON @extschema@.add_on_purchases (purch
     WHERE status = 'completed';
 CREATE UNIQUE INDEX idx_add_on_purchases_idempotency_key ON @extschema@.add_on_purchases
     (user_id, (metadata ->> 'idempotency_key')) WHERE metadata ? 'idempotency_key';
-CREATE INDEX idx_add_on_purchases_stripe_subscription ON @extschema@.add_on_purchases
-    ((metadata ->> 'stripe_subscription_id')) WHERE metadata ? 'stripe_subscription_id';
 CREATE INDEX idx_add_on_purchases_provider_ids ON @extschema@.add_on_purchases USING gin (provider_ids)
     WHERE provider_ids IS NOT NULL;
 CREATE INDEX idx_add_on_purchases_unsettled ON @extschema@.add_on_purchases ((facts -> 'unsettled')) WHERE facts ? 'unsettled';
@@ -106,8 +103,6 @@ COMMENT ON INDEX @extschema@.add_on_purchases_pkey IS
 'SELECT * FROM add_on_purchases WHERE id = $1';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_user_date IS
 'SELECT * FROM add_on_purchases WHERE user_id = $1 ORDER BY purchased_at DESC LIMIT 50';
-COMMENT ON INDEX @extschema@.idx_add_on_purchases_user_status IS
-'SELECT * FROM add_on_purchases WHERE user_id = $1 AND status = $2 ORDER BY purchased_at DESC LIMIT 50';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_add_on_date IS
 'SELECT * FROM add_on_purchases WHERE add_on_id = $1 ORDER BY purchased_at LIMIT 50';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_checkout IS
@@ -126,9 +121,6 @@ COMMENT ON INDEX @extschema@.idx_add_on_purchases_revenue IS
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_idempotency_key IS
 'SELECT checkout_id FROM add_on_purchases
 WHERE user_id = $1 AND metadata ->> ''idempotency_key'' = $2 AND metadata ? ''idempotency_key''';
-COMMENT ON INDEX @extschema@.idx_add_on_purchases_stripe_subscription IS
-'SELECT user_id FROM add_on_purchases
-WHERE metadata ->> ''stripe_subscription_id'' = $1 AND metadata ? ''stripe_subscription_id''';
 
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_provider_ids IS
 'SELECT user_id, checkout_id FROM add_on_purchases WHERE provider_ids && ARRAY[$1]';

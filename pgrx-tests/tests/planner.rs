@@ -60,7 +60,6 @@ fn it_answers_wherever_it_is_asked() {
         "SELECT n FROM people p WHERE (has_feature(p.user_id, 'vector_database') IS NOT TRUE) AND n < 500",
         "SELECT n, CASE WHEN has_feature(p.user_id, 'vector_database') THEN 'yes' ELSE name END FROM people p WHERE n BETWEEN 10 AND 30",
         "SELECT has_feature(p.user_id, 'vector_database') AS entitled, count(*), max(n) FROM people p GROUP BY 1",
-        "SELECT n % 7 AS n, bool_or(has_feature(p.user_id, 'vector_database')) FROM people p GROUP BY 1",
         "SELECT n FROM (SELECT n FROM people p ORDER BY has_feature(p.user_id, 'vector_database'), n LIMIT 700) q",
         "SELECT o.n, p.n AS other FROM people o LEFT JOIN people p ON o.n = p.n + 5 AND has_feature(p.user_id, 'vector_database')",
         "SELECT o.n, has_feature(p.user_id, 'vector_database') FROM people o LEFT JOIN people p ON o.n = p.n + 2500",
@@ -337,6 +336,36 @@ fn where_all_are_asked_they_are_looked_up_once() {
         !of_one.contains("hashed SubPlan") && of_one.contains("Index Cond: (((u.user_id)::text = p.user_id)"),
         "{of_one}"
     );
+}
+
+#[test]
+fn an_aggregate_keeps_the_call() {
+    let mut client = people("aggregates");
+    for query in [
+        "SELECT n % 7 AS n, bool_or(has_feature(p.user_id, 'vector_database')) FROM people p GROUP BY 1",
+        "SELECT count(*) FILTER (WHERE has_feature(p.name, 'vector_database')) AS n FROM people p",
+        "SELECT sum(CASE WHEN has_feature(p.name, 'vector_database') THEN 1 ELSE 2 END) AS n FROM people p",
+        "SELECT n % 7 AS n FROM people p GROUP BY 1 HAVING bool_or(has_feature(p.user_id, 'vector_database'))",
+    ] {
+        let planned = plan(&mut client, query);
+        assert!(planned.contains("has_feature(") && !planned.contains("SubPlan"), "{planned}");
+        let by_join = query.replace("has_feature(p.name, 'vector_database')", "(e.user_id IS NOT NULL)");
+        let by_join = by_join.replace("has_feature(p.user_id, 'vector_database')", "(e.user_id IS NOT NULL)").replace(
+            "FROM people p",
+            "FROM people p LEFT JOIN entitled_users('vector_database') e (user_id) ON e.user_id = COLUMN",
+        );
+        let column = if query.contains("p.name") { "p.name" } else { "p.user_id" };
+        let [planned, joined] = [query.to_owned(), by_join.replace("COLUMN", column)].map(|query| {
+            text(&mut client, &format!("SELECT string_agg(q::text, ',' ORDER BY q::text) FROM ({query}) q"))
+        });
+        assert_eq!(planned, joined, "{query}");
+    }
+    // What is asked beside it of another column is looked up at once.
+    let beside = "SELECT count(*) FILTER (WHERE has_feature(p.name, 'vector_database')) FROM people p WHERE has_feature(p.friend, 'gpu_hours')";
+    let planned = plan(&mut client, beside);
+    assert!(planned.contains("hashed SubPlan") && planned.contains("has_feature("), "{planned}");
+    let grouped = plan(&mut client, "SELECT count(*) FROM people p WHERE has_feature(p.user_id, 'vector_database')");
+    assert!(grouped.contains("hashed SubPlan"), "{grouped}");
 }
 
 #[test]

@@ -53,6 +53,7 @@ ALTER TABLE @extschema@.promotional_codes
         CHECK (min_purchase_amount = round(min_purchase_amount, 2) AND abs(min_purchase_amount) < 100000000);
 
 DROP INDEX @extschema@.idx_add_on_purchases_holds;
+DROP INDEX IF EXISTS @extschema@.idx_add_on_purchases_user_status, @extschema@.idx_add_on_purchases_stripe_subscription;
 CREATE INDEX idx_add_on_purchases_provider_ids ON @extschema@.add_on_purchases USING gin (provider_ids)
     WHERE provider_ids IS NOT NULL;
 CREATE INDEX idx_add_on_purchases_unsettled ON @extschema@.add_on_purchases ((facts -> 'unsettled')) WHERE facts ? 'unsettled';

@@ -11,16 +11,19 @@ use crate::error::Error;
 use crate::operations::books::{Books, Life};
 use crate::operations::payments::{Means, complete_books};
 use crate::operations::pricing::{self, Priced, Request};
-use crate::params;
 use crate::pg::datum::new_id;
 use crate::pg::document::DocumentColumn;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::{FreshSnapshot, LatestSnapshot, lock_user, transaction_keeps_its_snapshot};
+use crate::pg::probe::Probe;
+use crate::pg::row::RawText;
 use crate::pg::statement::Statement;
 use crate::store::cart::{self, StoredLine};
 use crate::store::purchases::RenewalTerms;
 use crate::store::{all_written, uses};
+use crate::{params, probe};
 use engine::billing::BillingType;
+use engine::catalog::AddOn;
 use engine::checkout::mixed_billing;
 use engine::money::Money;
 use engine::promotions::{Refusal, normalized};
@@ -35,18 +38,12 @@ static FIND_KEY: Statement<(Uuid, DocumentColumn)> = Statement::new(
       WHERE p.user_id = $1 AND (p.metadata ->> 'idempotency_key') = $2 AND p.metadata ? 'idempotency_key'",
 );
 
-static OWNED_FOR_GOOD: Statement<(String,)> = Statement::new(
-    "SELECT a.name
-       FROM @extschema@.user_add_ons u
-       JOIN @extschema@.add_ons a ON a.id = u.add_on_id
-      WHERE u.user_id = $1 AND u.add_on_id = ANY ($2) AND u.status = 'active' AND u.expires_at IS NULL
-      ORDER BY a.id
-      LIMIT 1",
-);
+/// Whether the user has an add-on, and until when.
+static OWNED: Probe<(RawText, Option<Instant>)> =
+    probe!("user_add_ons", ["status", "expires_at"], "user_id", "add_on_id");
 
 /// To how many renewals a code applies; NULL for all.
-static CODE_RENEWALS: Statement<(Option<i32>,)> =
-    Statement::new("SELECT c.renewals FROM @extschema@.promotional_codes c WHERE c.code = $1");
+static CODE_RENEWALS: Probe<(Option<i32>,)> = probe!("promotional_codes", ["renewals"], "code");
 
 static INSERT: Statement<(Uuid, Uuid)> = Statement::new(
     "INSERT INTO @extschema@.add_on_purchases
@@ -179,14 +176,16 @@ fn check(order: &Order, priced: &Priced) -> Result<(), Error> {
 /// Refuses to sell once more what the user has for good.
 fn refuse_owned(order: &Order, priced: &Priced) -> Result<(), Error> {
     let once = priced.quote.lines.iter().filter(|line| line.line.billing_type == BillingType::OneTime);
-    let ids: Vec<Uuid> = once.map(|line| priced.assortment.catalog.add_on(line.line.add_on).id).collect();
-    if ids.is_empty() {
-        return Ok(());
+    let mut add_ons: Vec<&AddOn> = once.map(|line| priced.assortment.catalog.add_on(line.line.add_on)).collect();
+    add_ons.sort_unstable_by_key(|add_on| add_on.id);
+    let _now = (!add_ons.is_empty()).then(FreshSnapshot::take);
+    for add_on in add_ons {
+        let for_good = |(status, until): (&[u8], Option<Instant>)| status == b"active" && until.is_none();
+        if OWNED.any(params![&order.user_id, add_on.id], for_good)? {
+            return Err(Error::AlreadyOwned { user_id: order.user_id.clone(), name: add_on.name.clone() });
+        }
     }
-    match OWNED_FOR_GOOD.execute_one(params![&order.user_id, &ids], |(name,)| name)? {
-        Some(name) => Err(Error::AlreadyOwned { user_id: order.user_id.clone(), name }),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn refusal_names(refusals: &[Refusal]) -> Vec<&'static str> {
@@ -260,7 +259,8 @@ struct CheckoutSnapshot<'a> {
 /// To how many renewals the code of the checkout applies besides the first payment; `None` for all.
 fn code_renewals(priced: &Priced) -> Result<Option<u32>, Error> {
     let Some(promo) = &priced.promo else { return Ok(Some(0)) };
-    let renewals = CODE_RENEWALS.execute_one(params![&promo.code], |(renewals,)| renewals)?.unwrap_or(Some(0));
+    let _now = FreshSnapshot::take();
+    let renewals = CODE_RENEWALS.read_one(params![&promo.code], |(renewals,)| renewals)?.unwrap_or(Some(0));
     Ok(renewals.map(|renewals| renewals.max(0) as u32))
 }
 

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::params;
 use crate::pg::document::{self, DocumentColumn};
+use crate::pg::probe::Probe;
+use crate::pg::row::{RawText, RowOf};
 use crate::pg::statement::Statement;
 use crate::store::catalog;
 use crate::store::catalog_cache;
+use crate::{params, probe};
 use engine::entitlements::Grant;
 use engine::time::Instant;
 use engine::usage::metering::{Gift, Metering};
@@ -49,7 +51,7 @@ pub static HAS_FEATURE: Statement = Statement::new(concat!(
     " ))",
 ));
 
-/// Whether the add-on `$1` is owned by the user `$2` at `$3`.
+/// Whether the add-on `$1` is owned by the user `$2` at `$3`, in one statement.
 pub static HAS_ADD_ON: Statement = Statement::new(
     "SELECT
        FROM @extschema@.user_add_ons u
@@ -57,12 +59,13 @@ pub static HAS_ADD_ON: Statement = Statement::new(
         AND u.purchased_at <= $3 AND (u.expires_at IS NULL OR u.expires_at > $3)",
 );
 
-static OWNED: Statement<(Uuid,)> = Statement::new(
-    "SELECT u.add_on_id
-       FROM @extschema@.user_add_ons u
-      WHERE u.user_id = $1 AND u.status = 'active'
-        AND u.purchased_at <= $2 AND (u.expires_at IS NULL OR u.expires_at > $2)",
-);
+/// Whether it is given, since when and until when.
+pub type Holding = (RawText, Instant, Option<Instant>);
+
+static HELD: Probe<Holding> = probe!("user_add_ons", ["status", "purchased_at", "expires_at"], "user_id", "add_on_id");
+
+static ALL_HELD: Probe<(Uuid, RawText, Instant, Option<Instant>)> =
+    probe!("user_add_ons", ["add_on_id", "status", "purchased_at", "expires_at"], "user_id");
 
 /// Every feature of every owned add-on, or one feature of them: the enabled rows, and the listed keys without a row.
 static GRANTS: Statement<(String, DocumentColumn, Uuid, Instant, Option<Instant>)> = Statement::new(
@@ -96,8 +99,10 @@ pub fn has_feature(user_id: &str, feature_key: &str, at: Instant) -> Result<bool
         [] => Ok(false),
         [gift] => has_add_on(user_id, gift.add_on_id, at),
         gifts => {
-            let gives = |(add_on_id,): (Uuid,)| gifts.binary_search_by_key(&add_on_id, |gift| gift.add_on_id).is_ok();
-            OWNED.any(params![user_id, at], gives)
+            let gives = |add_on_id: Uuid| gifts.binary_search_by_key(&add_on_id, |gift| gift.add_on_id).is_ok();
+            ALL_HELD.any(params![user_id], |(add_on_id, status, since, until)| {
+                is_held((status, since, until), at) && gives(add_on_id)
+            })
         }
     }
 }
@@ -117,8 +122,12 @@ pub fn load_add_ons_giving(feature_key: &str) -> Result<Vec<Gift>, Error> {
 
 /// Whether the user owns the add-on.
 pub fn has_add_on(user_id: &str, add_on_id: Uuid, at: Instant) -> Result<bool, Error> {
-    let params = params![add_on_id, user_id, at];
-    HAS_ADD_ON.any(params, |_| true)
+    HELD.any(params![user_id, add_on_id], |holding| is_held(holding, at))
+}
+
+/// Whether that gives access at an instant.
+pub fn is_held((status, since, until): RowOf<Holding>, at: Instant) -> bool {
+    status == b"active" && since <= at && until.is_none_or(|until| until > at)
 }
 
 /// The user's features, or one of them, in key order, each with all its grants.

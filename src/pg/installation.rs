@@ -19,6 +19,8 @@ use crate::error::Error;
 pub struct Installation {
     /// The schema's name, quoted where it needs it.
     pub schema: String,
+    /// The schema's own oid.
+    namespace: pg_sys::Oid,
     /// The extension's own oid.
     pub extension: pg_sys::Oid,
     /// The oids of its tables, in the order of `TABLES`; invalid where there is no such table.
@@ -68,6 +70,11 @@ pub fn without_connection() -> Result<Rc<Installation>, Error> {
         return pgrx::Spi::connect(|_| current());
     }
     FOUND.with_borrow(Clone::clone).ok_or(Error::NotInstalled)
+}
+
+/// Whether the installation that was last looked up may be another by now.
+pub fn may_have_changed() -> bool {
+    MAY_HAVE_CHANGED.get()
 }
 
 /// The quoted schema, for commands that are put together by hand.
@@ -200,6 +207,20 @@ impl Installation {
         TABLES.iter().position(|table| *table == name).map_or(pg_sys::InvalidOid, |at| self.tables[at])
     }
 
+    /// Whether the current role may look up what is in the schema.
+    pub fn is_usable(&self) -> bool {
+        let usage = pg_sys::ACL_USAGE as pg_sys::AclMode;
+        // SAFETY: this looks at catalogs.
+        unsafe {
+            #[cfg(feature = "pg15")]
+            let answer = pg_sys::pg_namespace_aclcheck(self.namespace, pg_sys::GetUserId(), usage);
+            #[cfg(not(feature = "pg15"))]
+            let answer =
+                pg_sys::object_aclcheck(pg_sys::NamespaceRelationId, self.namespace, pg_sys::GetUserId(), usage);
+            answer == pg_sys::AclResult::ACLCHECK_OK
+        }
+    }
+
     /// Refuses where one of the tables that a statement names is not as the functions expect it. A column that is missing, as
     /// newer ones are until ALTER EXTENSION has added them, matters only to statements that name it.
     pub fn check_columns(&self, sql: &str) -> Result<(), Error> {
@@ -220,7 +241,7 @@ impl Installation {
     }
 
     fn is_like(&self, other: &Installation) -> bool {
-        let parts = |one: &Installation| (one.extension, one.tables, one.owner, one.is_distributed);
+        let parts = |one: &Installation| (one.namespace, one.extension, one.tables, one.owner, one.is_distributed);
         self.schema == other.schema && parts(self) == parts(other)
     }
 }
@@ -263,6 +284,7 @@ fn look_up() -> Option<Installation> {
         let is_distributed = is_spread(tables[TABLES.len() - 1]);
         Some(Installation {
             schema: schema_name,
+            namespace: schema,
             extension,
             owner: owner_of(&tables).unwrap_or(extension_owner),
             tables,
@@ -359,6 +381,8 @@ unsafe extern "C-unwind" fn role_changed(_arg: pg_sys::Datum, _cache: i32, _hash
 #[pg_guard]
 unsafe extern "C-unwind" fn schema_changed(_arg: pg_sys::Datum, _cache: i32, _hash: u32) {
     MAY_HAVE_CHANGED.set(true);
+    // Who may use the schema is a part of who may read its tables.
+    TABLE_CHANGES.set(TABLE_CHANGES.get() + 1);
 }
 
 #[pg_guard]

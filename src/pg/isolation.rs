@@ -8,7 +8,7 @@ use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
-use super::installation::{self, with_relation};
+use super::installation::{self, Installation, with_relation};
 use super::statement::Statement;
 use crate::error::Error;
 use crate::params;
@@ -42,6 +42,7 @@ enum Limit {
 /// A limit, and what it was found out by.
 struct Known {
     caller: pg_sys::Oid,
+    is_restricted: bool,
     changes: (u64, u64),
     limit: Limit,
 }
@@ -84,25 +85,28 @@ fn limit() -> Result<Limit, Error> {
         (pg_sys::GetOuterUserId(), pg_sys::InSecurityRestrictedOperation())
     };
     let installation = installation::without_connection()?;
-    let tables = TABLES_OF_USERS.map(|table| installation.table(table));
-    let secured: Vec<pg_sys::Oid> = tables.into_iter().filter(|&table| has_row_security(table)).collect();
-    if secured.is_empty() {
-        return Ok(Limit::None);
-    }
-    if is_restricted {
-        // An index, a view or the like of somebody's, evaluated in the session of somebody else.
-        return Ok(Limit::Unknown);
-    }
     let changes = (installation::table_changes(), installation::catalog_changes());
     let known = KNOWN.with_borrow(|known| {
-        let known = known.as_ref().filter(|known| known.caller == caller && known.changes == changes);
-        known.map(|known| known.limit.clone())
+        let is_same =
+            |known: &&Known| known.caller == caller && known.is_restricted == is_restricted && known.changes == changes;
+        known.as_ref().filter(is_same).map(|known| known.limit.clone())
     });
     if let Some(limit) = known {
         return Ok(limit);
     }
+    let limit = find_limit(&installation, caller, is_restricted)?;
+    KNOWN.set(Some(Known { caller, is_restricted, changes, limit: limit.clone() }));
+    Ok(limit)
+}
+
+fn find_limit(installation: &Installation, caller: pg_sys::Oid, is_restricted: bool) -> Result<Limit, Error> {
+    let tables = TABLES_OF_USERS.map(|table| installation.table(table));
     let mut limit = Limit::None;
-    for table in secured {
+    for table in tables.into_iter().filter(|&table| has_row_security(table)) {
+        if is_restricted {
+            // An index, a view or the like of somebody's, evaluated in the session of somebody else.
+            return Ok(Limit::Unknown);
+        }
         limit = match (limit, limit_by(table, caller)?) {
             (one, Limit::None) => one,
             (Limit::None, other) => other,
@@ -110,7 +114,6 @@ fn limit() -> Result<Limit, Error> {
             _ => Limit::Unknown,
         };
     }
-    KNOWN.set(Some(Known { caller, changes, limit: limit.clone() }));
     Ok(limit)
 }
 

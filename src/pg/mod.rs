@@ -1,4 +1,4 @@
-//! The border to PostgreSQL: statements, values, calls, tuple stores, snapshots, locks, settings, the session, and where the extension
+//! The border to PostgreSQL: statements, probes of indexes, values, calls, tuple stores, snapshots, locks, settings, the session, and where the extension
 //! is installed. Code that is `unsafe` stands here alone.
 
 pub mod body;
@@ -15,6 +15,7 @@ pub mod locks;
 pub mod owner;
 pub mod parameter;
 pub mod planner;
+pub mod probe;
 pub mod qualified;
 pub mod row;
 pub mod rows;

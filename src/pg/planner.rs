@@ -1,6 +1,9 @@
 //! What the planner is told about entitlement checks of a column: that `has_feature(user_id, …)` is an EXISTS over the users'
 //! add-ons. It can then look all of them up at once and hash them, where the function would be called for each row.
 //!
+//! Inside the arguments of an aggregate the call stays: PostgreSQL takes these for evaluated once for each group, so it never hashes
+//! there, and probing for each row by its executor costs more than the function, which probes the index itself.
+//!
 //! The answer is the function's whatever the columns of the caller are: a function compares its arguments under the collation of
 //! our columns, and so does the EXISTS, although the caller's column may have one of its own, under which 'ADA' equals 'ada'.
 
@@ -43,6 +46,9 @@ unsafe fn answer(request: *mut pg_sys::Node) -> *mut pg_sys::Node {
             return ptr::null_mut();
         }
         let Some(arguments) = arguments(fcall) else { return ptr::null_mut() };
+        if is_aggregated(&*(*root).parse, fcall) {
+            return ptr::null_mut();
+        }
         let arguments = std::array::from_fn(|n| compared_as_ours(arguments[n], COMPARED_WITH[n]));
         let Some(subquery) = subquery(&arguments) else { return ptr::null_mut() };
         (*(*root).parse).hasSubLinks = true;
@@ -57,6 +63,68 @@ unsafe fn arguments(call: *mut pg_sys::FuncExpr) -> Option<Arguments> {
         let list = PgList::<pg_sys::Node>::from_pg((*call).args);
         let [user, what, at] = [list.get_ptr(0)?, list.get_ptr(1)?, list.get_ptr(2)?];
         (is_column(user) && is_fixed(what) && is_fixed(at)).then_some([what, user, at])
+    }
+}
+
+/// A call that is looked for in an expression.
+struct Sought {
+    function: pg_sys::Oid,
+    user: *mut pg_sys::Node,
+    is_within_aggregate: bool,
+}
+
+/// Whether a query asks the same of the same column inside an aggregate. Which of several calls is meant cannot be told: the planner
+/// passes a copy.
+unsafe fn is_aggregated(query: &pg_sys::Query, call: *mut pg_sys::FuncExpr) -> bool {
+    if !query.hasAggs {
+        return false;
+    }
+    // SAFETY: the planner passes a whole call, which has arguments; the walkers only look.
+    unsafe {
+        let Some(user) = PgList::<pg_sys::Node>::from_pg((*call).args).get_ptr(0) else { return false };
+        let mut sought = Sought { function: (*call).funcid, user: bare(user), is_within_aggregate: false };
+        let sought = (&raw mut sought).cast::<c_void>();
+        seek(query.targetList.cast(), sought) || seek(query.havingQual, sought)
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn seek(node: *mut pg_sys::Node, sought: *mut c_void) -> bool {
+    // SAFETY: is_aggregated passes the call, and PostgreSQL whole nodes.
+    unsafe {
+        if node.is_null() {
+            return false;
+        }
+        let call = &mut *sought.cast::<Sought>();
+        match (*node).type_ {
+            pg_sys::NodeTag::T_Aggref if !call.is_within_aggregate => {
+                call.is_within_aggregate = true;
+                let is_found = pg_sys::expression_tree_walker(node, Some(seek), sought);
+                (*sought.cast::<Sought>()).is_within_aggregate = false;
+                return is_found;
+            }
+            pg_sys::NodeTag::T_FuncExpr if call.is_within_aggregate => {
+                let other = &*node.cast::<pg_sys::FuncExpr>();
+                let user = PgList::<pg_sys::Node>::from_pg(other.args).get_ptr(0);
+                let is_same = |user: *mut pg_sys::Node| pg_sys::equal(bare(user).cast(), call.user.cast());
+                if other.funcid == call.function && user.is_some_and(is_same) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+        pg_sys::expression_tree_walker(node, Some(seek), sought)
+    }
+}
+
+/// An expression without the changes of type that change nothing.
+unsafe fn bare(mut node: *mut pg_sys::Node) -> *mut pg_sys::Node {
+    // SAFETY: the node says what it is.
+    unsafe {
+        while (*node).type_ == pg_sys::NodeTag::T_RelabelType {
+            node = (*node.cast::<pg_sys::RelabelType>()).arg.cast();
+        }
+        node
     }
 }
 

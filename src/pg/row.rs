@@ -47,16 +47,45 @@ pub type RowOf<'a, R> = <R as Columns>::Row<'a>;
 pub struct RawRow<'a> {
     pub values: &'a [pg_sys::Datum],
     pub nulls: &'a [bool],
-    pub description: pg_sys::TupleDesc,
+    pub names: Names,
+}
+
+/// What the columns of a row are called.
+#[derive(Clone, Copy)]
+pub enum Names {
+    /// As the description of the result says.
+    Described(pg_sys::TupleDesc),
+    /// So.
+    Listed(&'static [&'static str]),
 }
 
 /// A text as the database spells it, in its own encoding.
 pub struct RawText;
 
+/// An amount with two decimals, in hundredths.
+pub struct Cents;
+
+impl Column for Cents {
+    type Value<'a> = i64;
+    const TYPES: &'static [pg_sys::Oid] = &[pg_sys::NUMERICOID];
+    unsafe fn read<'a>(datum: pg_sys::Datum, _: bool) -> Self::Value<'a> {
+        // SAFETY: the caller says that the datum is a numeric; what has more digits than fit raises an error.
+        unsafe {
+            let hundred: pg_sys::Datum = pg_sys::int64_to_numeric(100).into();
+            let hundredths = pgrx::direct_function_call_as_datum(pg_sys::numeric_mul, &[Some(datum), Some(hundred)]);
+            pgrx::direct_function_call::<i64>(pg_sys::numeric_int8, &[hundredths]).unwrap_or_default()
+        }
+    }
+}
+
 impl RawRow<'_> {
     fn null_in(&self, column: usize) -> Error {
-        // SAFETY: the description has as many attributes as the row has columns.
-        Error::UnexpectedNull { column: unsafe { name_and_type(self.description, column) }.0 }
+        let column = match self.names {
+            // SAFETY: the description has as many attributes as the row has columns.
+            Names::Described(description) => unsafe { name_and_type(description, column) }.0,
+            Names::Listed(names) => names[column].to_owned(),
+        };
+        Error::UnexpectedNull { column }
     }
 }
 

@@ -14,7 +14,7 @@ use super::installation::{self, Installation};
 use super::owner::Restricted;
 use super::parameter::Params;
 use super::qualified;
-use super::row::{Columns, RawRow, misfit};
+use super::row::{Columns, Names, RawRow, misfit};
 use crate::error::Error;
 
 /// A statement whose rows have the columns `R`, and the plan that this backend keeps for it.
@@ -108,6 +108,20 @@ impl<R: Columns + 'static> Statement<R> {
     /// parallel worker.
     pub fn read(&self, params: &Params, mut each: impl FnMut(R::Row<'_>) -> Result<(), Error>) -> Result<(), Error> {
         self.run(params, true, &mut |row| each(row).map(ControlFlow::Continue)).map(|_| ())
+    }
+
+    /// Reads rows as `read` does, as far as somebody wants them.
+    pub(super) fn visit(
+        &self,
+        params: &Params,
+        each: &mut dyn FnMut(R::Row<'_>) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        self.run(params, true, each).map(|_| ())
+    }
+
+    /// Refuses where the tables that it names are not as the functions expect them.
+    pub(super) fn check_columns(&self, installation: &Installation) -> Result<(), Error> {
+        installation.check_columns(&self.sql)
     }
 
     /// Whether some row is what is looked for; reads no further than that.
@@ -331,7 +345,7 @@ unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, receiver:
         let columns = (*description).natts as usize;
         let values = std::slice::from_raw_parts((*slot).tts_values, columns);
         let nulls = std::slice::from_raw_parts((*slot).tts_isnull, columns);
-        receiver.outcome = (receiver.each)(&RawRow { values, nulls, description });
+        receiver.outcome = (receiver.each)(&RawRow { values, nulls, names: Names::Described(description) });
         matches!(receiver.outcome, Ok(ControlFlow::Continue(())))
     }
 }

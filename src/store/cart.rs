@@ -3,23 +3,20 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::params;
 use crate::pg::installation;
+use crate::pg::probe::Probe;
 use crate::pg::statement::Statement;
 use crate::store::all_written;
 use crate::store::catalog::billing_type;
+use crate::{params, probe};
 use engine::billing::BillingType;
 use engine::cart::{Cart, Line};
 use engine::catalog::Catalog;
 use engine::money::Unit;
 use engine::time::Instant;
 
-static LINES: Statement<LineColumns> = Statement::new(
-    "SELECT c.add_on_id, c.quantity, c.billing_type
-       FROM @extschema@.cart_items c
-      WHERE c.user_id = $1
-      ORDER BY c.added_at, c.add_on_id",
-);
+static LINES: Probe<(Uuid, i32, Option<String>, Instant)> =
+    probe!("cart_items", ["add_on_id", "quantity", "billing_type", "added_at"], "user_id");
 
 static CONTENTS: Statement<(Uuid, i32)> = Statement::new(
     "SELECT c.add_on_id, c.quantity FROM @extschema@.cart_items c WHERE c.user_id = $1 ORDER BY c.added_at, c.add_on_id",
@@ -136,7 +133,10 @@ pub struct CartItem {
 
 /// The user's cart, in the order in which its lines were added.
 pub fn lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
-    LINES.read_all(params![user_id], StoredLine::of)
+    let line = |(add_on_id, quantity, charged, added_at)| ((added_at, add_on_id), (add_on_id, quantity, charged));
+    let mut lines = LINES.read_all(params![user_id], line)?;
+    lines.sort_unstable_by_key(|(place, _)| *place);
+    Ok(lines.into_iter().map(|(_, columns)| StoredLine::of(columns)).collect())
 }
 
 /// The user's cart as it is now, locked until the transaction ends.

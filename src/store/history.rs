@@ -3,8 +3,11 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::params;
+use crate::operations::entitlements::is_held;
+use crate::pg::probe::Probe;
+use crate::pg::row::RawText;
 use crate::pg::statement::Statement;
+use crate::{params, probe};
 use engine::promotions::PromoRequest;
 use engine::required_facts::RequiredFacts;
 use engine::time::Instant;
@@ -51,6 +54,11 @@ static REDEMPTIONS: Statement<(i64, i64)> = Statement::new_or_distributed(
       GROUP BY n.place",
 );
 
+/// The same, user by user, where an index is at hand.
+static HELD: Probe<(RawText, Instant, Option<Instant>)> =
+    probe!("user_add_ons", ["status", "purchased_at", "expires_at"], "user_id", "add_on_id");
+static PURCHASES: Probe<(RawText,)> = probe!("add_on_purchases", ["status"], "user_id");
+
 /// What prices can depend on in a user's past; empty where nothing was asked.
 #[derive(Clone, Debug, Default)]
 pub struct History {
@@ -67,7 +75,11 @@ pub fn load(users: &[(&str, RequiredFacts)], at: Instant, promo: Option<&PromoRe
     let mut histories = vec![History::default(); users.len()];
     load_owned(users, at, &mut histories)?;
     let (places, ids) = who(users, |required| required.has_purchased);
-    if !ids.is_empty() {
+    if let (Some(mut purchases), false) = (PURCHASES.open()?, ids.is_empty()) {
+        for (place, user_id) in places.into_iter().zip(&ids) {
+            histories[place].has_purchased = purchases.any(params![user_id], |(status,)| counts(status))?;
+        }
+    } else if !ids.is_empty() {
         HAVE_PURCHASED.read(params![&ids], |(place,)| {
             histories[places[position(place)]].has_purchased = true;
             Ok(())
@@ -95,13 +107,26 @@ fn load_owned(users: &[(&str, RequiredFacts)], at: Instant, histories: &mut [His
     if places.is_empty() {
         return Ok(());
     }
-    OWNED.read(params![&user_ids, &add_on_ids, at], |(place,)| {
-        let position = position(place);
-        histories[places[position]].owned.push(add_on_ids[position]);
-        Ok(())
-    })?;
+    if let Some(mut held) = HELD.open()? {
+        for ((place, user_id), &add_on_id) in places.into_iter().zip(&user_ids).zip(&add_on_ids) {
+            if held.any(params![user_id, add_on_id], |holding| is_held(holding, at))? {
+                histories[place].owned.push(add_on_id);
+            }
+        }
+    } else {
+        OWNED.read(params![&user_ids, &add_on_ids, at], |(place,)| {
+            let position = position(place);
+            histories[places[position]].owned.push(add_on_ids[position]);
+            Ok(())
+        })?;
+    }
     histories.iter_mut().for_each(|history| history.owned.sort_unstable());
     Ok(())
+}
+
+/// Whether a purchase of this status is an earlier purchase.
+fn counts(status: &[u8]) -> bool {
+    matches!(status, b"pending" | b"completed" | b"disputed" | b"refunded")
 }
 
 /// The users of whom something is asked, and where they stand among all.

@@ -24,11 +24,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::params;
 use crate::pg::datum::{Json, now};
-use crate::pg::locks::{LatestSnapshot, transaction_keeps_its_snapshot};
+use crate::pg::locks::{FreshSnapshot, LatestSnapshot, transaction_keeps_its_snapshot};
+use crate::pg::probe::Probe;
 use crate::pg::statement::Statement;
 use crate::store::{all_written, catalog};
+use crate::{params, probe};
 use engine::billing::BillingType;
 use engine::json::Malformed;
 use engine::money::Money;
@@ -103,8 +104,7 @@ static ADD_ONS_PAID_WITH: Statement<(Uuid,)> = Statement::new(
       WHERE o.user_id = $1 AND o.id = $2",
 );
 
-static OWNER_OF_CHECKOUT: Statement<(String,)> =
-    Statement::new("SELECT p.user_id FROM @extschema@.add_on_purchases p WHERE p.checkout_id = $1 LIMIT 1");
+static OWNER_OF_CHECKOUT: Probe<(String,)> = probe!("add_on_purchases", ["user_id"], "checkout_id");
 
 static PLACE_OF_PURCHASE: Statement<(String, Option<Uuid>, Option<String>, bool)> = Statement::new(
     "SELECT p.user_id, p.checkout_id, (p.metadata ->> 'renewal_of'), p.facts IS NULL
@@ -441,7 +441,8 @@ pub fn by_id_unless_locked(user_id: &str, purchase_id: Uuid) -> Result<Vec<Purch
 
 /// The user who made a checkout.
 pub fn owner_of_checkout(checkout_id: Uuid) -> Result<Option<String>, Error> {
-    OWNER_OF_CHECKOUT.execute_one(params![checkout_id], |(user_id,)| user_id)
+    let _now = FreshSnapshot::take();
+    OWNER_OF_CHECKOUT.read_one(params![checkout_id], |(user_id,)| user_id)
 }
 
 /// A purchase among others.

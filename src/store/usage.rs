@@ -3,12 +3,14 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::params;
 use crate::pg::datum::Json;
 use crate::pg::parameter::JsonText;
+use crate::pg::probe::Probe;
+use crate::pg::row::{RawText, RowOf};
 use crate::pg::statement::Statement;
 use crate::store::all_written;
 use crate::store::owned::read_paid_periods;
+use crate::{params, probe};
 use engine::time::Instant;
 use engine::usage::counters;
 use engine::usage::keys::Keys;
@@ -17,8 +19,8 @@ use engine::usage::units::Units;
 
 type Columns = (Uuid, i32, Instant, Option<Instant>, bool, Option<Json>, Option<Json>, Option<Vec<u8>>);
 
-/// Without the status and the keys.
-type OwnedColumns = (Uuid, i32, Instant, Option<Instant>, Option<Json>, Option<Json>);
+/// Without the keys.
+type HeldColumns = (Uuid, i32, Instant, Option<Instant>, RawText, Option<Json>, Option<Json>);
 
 /// Locked against whoever counts too, until the transaction ends. Keys are read where one is given only.
 static LOCKED: Statement<Columns> = Statement::new(
@@ -37,20 +39,19 @@ static ALL_LOCKED: Statement<Columns> = Statement::new(
         FOR NO KEY UPDATE",
 );
 
-/// What the user owned of one add-on at an instant.
-static OWNED: Statement<OwnedColumns> = Statement::new(
-    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, u.paid_periods, u.usage
-       FROM @extschema@.user_add_ons u
-      WHERE u.user_id = $1 AND u.add_on_id = $2 AND u.status = 'active'
-        AND u.purchased_at <= $3 AND (u.expires_at IS NULL OR u.expires_at > $3)",
+/// What the user has of one add-on.
+static HELD: Probe<HeldColumns> = probe!(
+    "user_add_ons",
+    ["add_on_id", "quantity", "purchased_at", "expires_at", "status", "paid_periods", "usage"],
+    "user_id",
+    "add_on_id"
 );
 
-/// What the user owned of all of them.
-static ALL_OWNED: Statement<OwnedColumns> = Statement::new(
-    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, u.paid_periods, u.usage
-       FROM @extschema@.user_add_ons u
-      WHERE u.user_id = $1 AND u.status = 'active'
-        AND u.purchased_at <= $2 AND (u.expires_at IS NULL OR u.expires_at > $2)",
+/// What the user has of all of them.
+static ALL_HELD: Probe<HeldColumns> = probe!(
+    "user_add_ons",
+    ["add_on_id", "quantity", "purchased_at", "expires_at", "status", "paid_periods", "usage"],
+    "user_id"
 );
 
 /// The features among those of the user's add-ons that some add-on limits.
@@ -138,13 +139,15 @@ pub fn locked(user_id: &str, add_on_ids: &[Uuid], with_keys: bool) -> Result<Vec
 
 /// What the user owned at an instant of one add-on, or of all.
 pub fn owned(user_id: &str, add_on_id: Option<Uuid>, at: Instant) -> Result<Vec<Row>, Error> {
-    let row = |(add_on_id, quantity, purchased_at, expires_at, periods, counters)| {
-        Row::of((add_on_id, quantity, purchased_at, expires_at, true, periods, counters, None))
+    let row = |(add_on_id, quantity, purchased_at, expires_at, status, periods, counters): RowOf<HeldColumns>| {
+        let is_owned = status == b"active" && purchased_at <= at && expires_at.is_none_or(|end: Instant| end > at);
+        is_owned.then(|| Row::of((add_on_id, quantity, purchased_at, expires_at, true, periods, counters, None)))
     };
-    match add_on_id {
-        Some(add_on_id) => OWNED.read_all(params![user_id, add_on_id, at], row),
-        None => ALL_OWNED.read_all(params![user_id, at], row),
-    }
+    let found = match add_on_id {
+        Some(add_on_id) => HELD.read_all(params![user_id, add_on_id], row)?,
+        None => ALL_HELD.read_all(params![user_id], row)?,
+    };
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// The features of the user's add-ons that some add-on limits, in key order. The user need not have them: a row may withhold one.

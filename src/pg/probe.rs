@@ -1,0 +1,446 @@
+//! Rows that are found by equality through an index: what the executor does for such a query, without a plan and without the executor.
+//!
+//! Preparing the executor for one probe takes it twice as long as the probe itself, and the first call of a session plans before that.
+//! So the index is read here, as an index scan of the executor reads it: under the snapshot of the calling query, with the same locks,
+//! which stay until the transaction ends, and with the same rows as conflicts under SERIALIZABLE.
+//!
+//! That is right only where the query needs nothing else from PostgreSQL: a plain table of no partitions and no heirs, without
+//! row-level security, not spread over nodes, that the caller may read as a whole, and a valid index of PostgreSQL's own comparisons
+//! under the column's collation. Everywhere else, and where another extension wants to be asked about privileges, the same query
+//! runs as a [`Statement`], which knows all of that or refuses as PostgreSQL does. Nothing of the owner's is run by a probe.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::marker::PhantomData;
+use std::ops::ControlFlow;
+use std::ptr;
+use std::rc::Rc;
+
+use pgrx::{PgList, pg_sys};
+
+use super::installation::{self, Installation};
+use super::parameter::Params;
+use super::row::{Columns, Names, RawRow, attribute};
+use super::session;
+use super::statement::Statement;
+use crate::error::Error;
+
+/// The most columns that are compared, and that are read.
+const MOST_KEYS: usize = 2;
+const MOST_COLUMNS: usize = 12;
+
+const SHARED: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+const KEPT: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
+
+/// A query for the columns `R` of the rows of a table of which some columns equal the parameters, in that order.
+pub struct Probe<R> {
+    table: &'static str,
+    columns: &'static [&'static str],
+    keys: &'static [&'static str],
+    by_plan: Statement<R>,
+    known: Cell<Option<Known>>,
+}
+
+// SAFETY: a backend has one thread.
+unsafe impl<R> Sync for Probe<R> {}
+
+/// A probe of the table's columns: `probe!("cart_items", ["quantity"], "user_id")`, with a second column to compare after it or none.
+#[macro_export]
+macro_rules! probe {
+    ($table:literal, [$first:literal $(, $column:literal)*], $key:literal $(, $second:literal)?) => {
+        $crate::pg::probe::Probe::new(
+            $table,
+            &[$first $(, $column)*],
+            &[$key $(, $second)?],
+            concat!(
+                "SELECT t.", $first, $(", t.", $column,)*
+                " FROM @extschema@.", $table, " t WHERE t.", $key, " = $1" $(, " AND t.", $second, " = $2")?
+            ),
+        )
+    };
+}
+
+/// How the rows are found, and what that depends on.
+#[derive(Clone, Copy)]
+struct Known {
+    generation: u64,
+    changes: (u64, u64),
+    role: pg_sys::Oid,
+    /// `None` where the planner has to find out.
+    way: Option<Way>,
+}
+
+/// An index, and where everything is.
+#[derive(Clone, Copy)]
+struct Way {
+    index: pg_sys::Oid,
+    keys: [Key; MOST_KEYS],
+    /// The places of the columns in the table, counted from 0, and the number of the last of them.
+    places: [u16; MOST_COLUMNS],
+    last: i32,
+}
+
+/// What a column of the index is compared by.
+#[derive(Clone, Copy)]
+struct Key {
+    equality: pg_sys::RegProcedure,
+    collation: pg_sys::Oid,
+}
+
+impl<R: Columns + 'static> Probe<R> {
+    /// A probe of these columns by these, and its text for the planner; `probe!` writes it.
+    pub const fn new(
+        table: &'static str,
+        columns: &'static [&'static str],
+        keys: &'static [&'static str],
+        sql: &'static str,
+    ) -> Probe<R> {
+        assert!(columns.len() <= MOST_COLUMNS && keys.len() <= MOST_KEYS && columns.len() == R::TYPES.len());
+        Probe { table, columns, keys, by_plan: Statement::new(sql), known: Cell::new(None) }
+    }
+
+    /// Reads all rows, in no particular order.
+    pub fn read_all<T>(&self, params: &Params, read: impl Fn(R::Row<'_>) -> T) -> Result<Vec<T>, Error> {
+        let mut found = Vec::new();
+        self.each(params, &mut |row| {
+            found.push(read(row));
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// Reads one row, if there is any.
+    pub fn read_one<T>(&self, params: &Params, read: impl Fn(R::Row<'_>) -> T) -> Result<Option<T>, Error> {
+        let mut found = None;
+        self.each(params, &mut |row| {
+            found = Some(read(row));
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
+    /// Whether some row is what is looked for; reads no further than that.
+    pub fn any(&self, params: &Params, is_it: impl Fn(R::Row<'_>) -> bool) -> Result<bool, Error> {
+        let mut found = false;
+        self.each(params, &mut |row| {
+            found = is_it(row);
+            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(found)
+    }
+
+    fn each(&self, params: &Params, each: &mut dyn FnMut(R::Row<'_>) -> ControlFlow<()>) -> Result<(), Error> {
+        match self.open()? {
+            Some(mut opened) => opened.each(params, each),
+            None => self.by_plan.visit(params, &mut |row| Ok(each(row))),
+        }
+    }
+
+    /// The index, for many probes in a row; `None` where the planner has to be asked.
+    pub fn open(&self) -> Result<Option<Opened<R>>, Error> {
+        let installation = installation::without_connection()?;
+        // SAFETY: a query is running; what is opened is closed when it goes out of scope, in the order of the fields.
+        unsafe {
+            let Some(table) = Open::table(installation.table(self.table)) else { return Ok(None) };
+            let Some(way) = self.way(&installation, &table)? else { return Ok(None) };
+            let index = Open::index(way.index);
+            let scan = Scan::begin(&table, &index, self.keys.len());
+            let names = self.columns;
+            Ok(Some(Opened { scan, _index: index, _table: table, way, names, columns: PhantomData }))
+        }
+    }
+
+    /// How the rows of the table, which is open and locked, are found now by whoever asks.
+    fn way(&self, installation: &Rc<Installation>, table: &Open) -> Result<Option<Way>, Error> {
+        // SAFETY: this reads a variable.
+        if unsafe { (&raw const pg_sys::ExecutorCheckPerms_hook).read() }.is_some() || installation::may_have_changed()
+        {
+            return Ok(None);
+        }
+        let (changes, role) = ((installation::table_changes(), installation::catalog_changes()), session::role());
+        let generation = installation.generation;
+        match self.known.get() {
+            Some(known) if known.changes == changes && known.role == role && known.generation == generation => {
+                Ok(known.way)
+            }
+            _ => {
+                self.by_plan.check_columns(installation)?;
+                let way = if installation.is_distributed || !installation.is_usable() {
+                    None
+                } else {
+                    // SAFETY: the table is open and locked.
+                    unsafe { self.find_way(table.0, role) }
+                };
+                self.known.set(Some(Known { generation, changes, role, way }));
+                Ok(way)
+            }
+        }
+    }
+
+    /// # Safety
+    /// The table must be open and locked.
+    unsafe fn find_way(&self, table: pg_sys::Relation, role: pg_sys::Oid) -> Option<Way> {
+        // SAFETY: the caller says so; what is read is of the table's entry, or looked up in catalogs.
+        unsafe {
+            let class = &*(*table).rd_rel;
+            let is_plain = class.relkind as u8 == pg_sys::RELKIND_RELATION && !class.relhassubclass;
+            let select = pg_sys::ACL_SELECT as pg_sys::AclMode;
+            if !is_plain
+                || class.relrowsecurity
+                || pg_sys::pg_class_aclcheck((*table).rd_id, role, select) != pg_sys::AclResult::ACLCHECK_OK
+            {
+                return None;
+            }
+            let mut places = [0; MOST_COLUMNS];
+            for (place, name) in places.iter_mut().zip(self.columns) {
+                *place = place_of((*table).rd_att, name)?;
+            }
+            let last = places[..self.columns.len()].iter().max().map_or(0, |&place| i32::from(place) + 1);
+            let indexes = PgList::<pg_sys::Oid>::from_pg(pg_sys::RelationGetIndexList(table));
+            let found = indexes.iter_oid().find_map(|index| self.keys_of(table, index).map(|keys| (index, keys)));
+            found.map(|(index, keys)| Way { index, keys, places, last })
+        }
+    }
+
+    /// Whether rows that a probe finds are all in an index: in one of the whole table, or of rows that are not NULL in a column that
+    /// is compared. The predicate is looked at as it is stored: PostgreSQL's own function simplifies it, which can run code of the
+    /// owner's.
+    ///
+    /// # Safety
+    /// The description must be that of the table, and the index one of it that is open.
+    unsafe fn covers(&self, description: pg_sys::TupleDesc, index: pg_sys::Relation) -> bool {
+        // SAFETY: the caller says so; a predicate is stored as a text, and nodes say what they are.
+        unsafe {
+            let (cache, column) = (pg_sys::SysCacheIdentifier::INDEXRELID as i32, pg_sys::Anum_pg_index_indpred as i16);
+            let mut is_whole = false;
+            let predicate = pg_sys::SysCacheGetAttr(cache, (*index).rd_indextuple, column, &mut is_whole);
+            if is_whole {
+                return true;
+            }
+            let condition =
+                pg_sys::stringToNode(pg_sys::text_to_cstring(predicate.cast_mut_ptr())).cast::<pg_sys::Node>();
+            if (*condition).type_ != pg_sys::NodeTag::T_NullTest {
+                return false;
+            }
+            let test = &*condition.cast::<pg_sys::NullTest>();
+            let is_column = (*test.arg).type_ == pg_sys::NodeTag::T_Var;
+            let is_key = |column: i16| {
+                self.keys.iter().any(|key| place_of(description, key).is_some_and(|place| place as i16 + 1 == column))
+            };
+            test.nulltesttype == pg_sys::NullTestType::IS_NOT_NULL
+                && is_column
+                && is_key((*test.arg.cast::<pg_sys::Var>()).varattno)
+        }
+    }
+
+    /// What the columns of an index are compared by, if it serves.
+    ///
+    /// # Safety
+    /// The table must be open and locked, and the index one of its.
+    unsafe fn keys_of(&self, table: pg_sys::Relation, index: pg_sys::Oid) -> Option<[Key; MOST_KEYS]> {
+        // SAFETY: the caller says so; an index has as many columns as it says.
+        unsafe {
+            let index = Open::index(index);
+            let (form, description) = (&*(*index.0).rd_index, (*table).rd_att);
+            let is_whole = form.indisvalid
+                && form.indisready
+                && form.indislive
+                && !form.indcheckxmin
+                && (*(*index.0).rd_rel).relam == pg_sys::Oid::from(pg_sys::BTREE_AM_OID)
+                && (form.indnkeyatts as usize) >= self.keys.len();
+            if !is_whole {
+                return None;
+            }
+            if !self.covers(description, index.0) {
+                return None;
+            }
+            let mut keys = [Key { equality: pg_sys::InvalidOid, collation: pg_sys::InvalidOid }; MOST_KEYS];
+            for (position, name) in self.keys.iter().enumerate() {
+                let column = place_of(description, name)?;
+                let own = (*attribute(description, usize::from(column))).attcollation;
+                let collation = *(*index.0).rd_indcollation.add(position);
+                if i32::from(*form.indkey.values.as_ptr().add(position)) != i32::from(column) + 1 || collation != own {
+                    return None;
+                }
+                let (family, of_type) = (*(*index.0).rd_opfamily.add(position), *(*index.0).rd_opcintype.add(position));
+                let equal = pg_sys::BTEqualStrategyNumber as i16;
+                let equality = pg_sys::get_opcode(pg_sys::get_opfamily_member(family, of_type, of_type, equal));
+                let is_known = match of_type {
+                    pg_sys::TEXTOID => equality == pg_sys::Oid::from(pg_sys::F_TEXTEQ),
+                    pg_sys::UUIDOID => equality == pg_sys::Oid::from(pg_sys::F_UUID_EQ),
+                    _ => false,
+                };
+                if !is_known {
+                    return None;
+                }
+                keys[position] = Key { equality, collation };
+            }
+            Some(keys)
+        }
+    }
+}
+
+/// An index that is open for probes.
+pub struct Opened<R> {
+    scan: Scan,
+    _index: Open,
+    _table: Open,
+    way: Way,
+    names: &'static [&'static str],
+    columns: PhantomData<fn() -> R>,
+}
+
+impl<R: Columns + 'static> Opened<R> {
+    /// Whether some row is what is looked for; reads no further than that.
+    pub fn any(&mut self, params: &Params, is_it: impl Fn(R::Row<'_>) -> bool) -> Result<bool, Error> {
+        let mut found = false;
+        self.each(params, &mut |row| {
+            found = is_it(row);
+            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(found)
+    }
+
+    fn each(&mut self, params: &Params, each: &mut dyn FnMut(R::Row<'_>) -> ControlFlow<()>) -> Result<(), Error> {
+        let (mut keys, mut compared) =
+            ([pg_sys::ScanKeyData::default(); MOST_KEYS], [pg_sys::Datum::null(); MOST_KEYS]);
+        for (position, param) in params.iter().enumerate() {
+            // Nothing equals NULL.
+            let Some(value) = param.datum() else { return Ok(()) };
+            compared[position] = value;
+            let equal = pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber;
+            let (key, column) = (&self.way.keys[position], position as pg_sys::AttrNumber + 1);
+            // SAFETY: the function is one of PostgreSQL's own, of values of this type.
+            unsafe {
+                let (entry, no_type) = (&raw mut keys[position], pg_sys::InvalidOid);
+                pg_sys::ScanKeyEntryInitialize(entry, 0, column, equal, no_type, key.collation, key.equality, value);
+            }
+        }
+        self.scan.begin_again(&mut keys[..params.len()]);
+        self.visit(each)?;
+        // SAFETY: texts and ids, of which keys are, are new allocations, and nothing refers to them any more. Where rows are many,
+        // they would fill the memory of the query.
+        compared[..params.len()].iter().for_each(|value| unsafe { pg_sys::pfree(value.cast_mut_ptr()) });
+        Ok(())
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(R::Row<'_>) -> ControlFlow<()>) -> Result<(), Error> {
+        let (mut values, mut nulls) = ([pg_sys::Datum::null(); MOST_COLUMNS], [true; MOST_COLUMNS]);
+        let (slot, count) = (self.scan.slot, self.names.len());
+        while self.scan.next() {
+            // SAFETY: the slot has a row of the table, whose columns are of the types that were looked at, and at these places.
+            let row = unsafe {
+                pg_sys::slot_getsomeattrs(slot, self.way.last);
+                for (position, &place) in self.way.places[..count].iter().enumerate() {
+                    values[position] = *(*slot).tts_values.add(usize::from(place));
+                    nulls[position] = *(*slot).tts_isnull.add(usize::from(place));
+                }
+                let names = Names::Listed(self.names);
+                R::read(&RawRow { values: &values[..count], nulls: &nulls[..count], names })?
+            };
+            if each(row).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The place of a column in a table, counted from 0.
+///
+/// # Safety
+/// The description must be that of a table.
+unsafe fn place_of(description: pg_sys::TupleDesc, name: &str) -> Option<u16> {
+    // SAFETY: the caller says so; it has as many attributes as it says.
+    unsafe {
+        let is_meant = |place: &usize| {
+            let attribute = &*attribute(description, *place);
+            !attribute.attisdropped && CStr::from_ptr(attribute.attname.data.as_ptr()).to_bytes() == name.as_bytes()
+        };
+        (0..(*description).natts as usize).find(is_meant).map(|place| place as u16)
+    }
+}
+
+/// A table or an index that is open, closed when it goes out of scope. When an error unwinds, the transaction closes it instead. The
+/// lock stays either way.
+struct Open(pg_sys::Relation);
+
+impl Open {
+    /// A table, if it is still there.
+    ///
+    /// # Safety
+    /// A transaction must be in progress.
+    unsafe fn table(oid: pg_sys::Oid) -> Option<Open> {
+        if oid == pg_sys::InvalidOid {
+            return None;
+        }
+        // SAFETY: the caller says so.
+        let relation = unsafe { pg_sys::try_table_open(oid, SHARED) };
+        (!relation.is_null()).then_some(Open(relation))
+    }
+
+    /// # Safety
+    /// It must be an index of a table that is locked.
+    unsafe fn index(oid: pg_sys::Oid) -> Open {
+        // SAFETY: the caller says so.
+        Open(unsafe { pg_sys::index_open(oid, SHARED) })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: this closes what was opened.
+            unsafe { pg_sys::relation_close(self.0, KEPT) };
+        }
+    }
+}
+
+/// A scan that has begun, ended when it goes out of scope.
+struct Scan {
+    scan: pg_sys::IndexScanDesc,
+    slot: *mut pg_sys::TupleTableSlot,
+}
+
+impl Scan {
+    /// # Safety
+    /// Both must be open and locked as long as this lives, and a query be running.
+    unsafe fn begin(table: &Open, index: &Open, keys: usize) -> Scan {
+        // SAFETY: the caller says so.
+        unsafe {
+            assert!(pg_sys::ActiveSnapshotSet(), "no query is running");
+            let (snapshot, count) = (pg_sys::GetActiveSnapshot(), keys as i32);
+            let slot = pg_sys::table_slot_create(table.0, ptr::null_mut());
+            #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+            let scan = pg_sys::index_beginscan(table.0, index.0, snapshot, count, 0);
+            #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17")))]
+            let scan = pg_sys::index_beginscan(table.0, index.0, snapshot, ptr::null_mut(), count, 0);
+            Scan { scan, slot }
+        }
+    }
+
+    /// Goes to where rows with these keys are; there must be as many as were announced.
+    fn begin_again(&mut self, keys: &mut [pg_sys::ScanKeyData]) {
+        // SAFETY: the scan has begun, and copies the keys.
+        unsafe { pg_sys::index_rescan(self.scan, keys.as_mut_ptr(), keys.len() as i32, ptr::null_mut(), 0) };
+    }
+
+    /// Goes to the next row that the snapshot sees.
+    fn next(&self) -> bool {
+        pgrx::check_for_interrupts!();
+        // SAFETY: the scan has begun, and the slot is one of its table.
+        unsafe { pg_sys::index_getnext_slot(self.scan, pg_sys::ScanDirection::ForwardScanDirection, self.slot) }
+    }
+}
+
+impl Drop for Scan {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: this ends what `begin` began.
+            unsafe {
+                pg_sys::index_endscan(self.scan);
+                pg_sys::ExecDropSingleTupleTableSlot(self.slot);
+            }
+        }
+    }
+}
