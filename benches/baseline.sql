@@ -323,3 +323,9 @@ BEGIN
         'line_count', n, 'item_count', coalesce((SELECT sum(x) FROM unnest(quantities) x), 0));
 END
 $$;
+
+-- A counter as one would keep it, with room on its pages.
+CREATE TABLE baseline.usage (
+    user_id text, feature_key text, used numeric(20, 6) NOT NULL DEFAULT 0, PRIMARY KEY (user_id, feature_key)) WITH (fillfactor = 70);
+INSERT INTO baseline.usage SELECT 'meter-' || u, 'metered' FROM generate_series(0, 2000) u;
+VACUUM ANALYZE baseline.usage;

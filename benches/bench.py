@@ -28,6 +28,8 @@ SIZES = {
     "large": {"users": 1_000_000, "subscriptions": 5_000_000, "purchases": 10_000_000, "carts": 300_000, "add_ons": 200},
 }
 
+PARTS = ["in_one_statement", "entitlements", "for_everybody", "by_clients", "events", "single_calls"]
+
 
 @dataclass
 class Result:
@@ -194,6 +196,51 @@ class Bench:
         lines_per_second = result.details["lines"] / (result.ours * carts / 1e6)
         self.add(Result("price_carts, lines per second", "M/s", 1.0, lines_per_second / 1e6, lines_per_second / 1e6, 1.0))
 
+    def entitlements(self):
+        """One user's feature by value beside the executor's floor, in the arguments of an aggregate, and what was used of one."""
+        with psycopg.connect(dbname="bench") as connection:
+            add_on = connection.execute("SELECT add_on_id FROM add_on_features WHERE feature_key = 'metered'").fetchone()[0]
+        asked = "(SELECT 'meter-' || i % 2001 AS u FROM generate_series(1, 20000) i OFFSET 0) q"
+        probe = f"""SELECT count(*) FROM {asked} WHERE EXISTS (
+                        SELECT FROM user_add_ons o WHERE o.user_id = q.u AND o.add_on_id = '{add_on}' AND o.status = 'active'
+                           AND o.purchased_at <= now() AND (o.expires_at IS NULL OR o.expires_at > now()) OFFSET 0)"""
+        by_value = f"SELECT count(*) FROM {asked} WHERE has_feature(u || '', 'metered')"
+        self.statement("has_feature by value, against a bare EXISTS", 20_000, probe, by_value, 1 / 1.2)
+        users = f"(SELECT 'user-' || u AS id FROM generate_series(1, {self.size['users']}) u OFFSET 0) users"
+        for work, query in [
+            ("a select list", "SELECT count(h) FROM (SELECT has_feature(id, 'family_3') AS h FROM {users} OFFSET 0) q"),
+            ("FILTER", "SELECT count(*) FILTER (WHERE has_feature(id, 'family_3')) FROM {users}"),
+            ("CASE in an aggregate", "SELECT sum(CASE WHEN has_feature(id, 'family_3') THEN 1 ELSE 2 END) FROM {users}"),
+        ]:
+            ours = query.replace("{users}", users)
+            values = ours.replace("has_feature(id,", "has_feature(id || '',")
+            self.statement(f"has_feature in {work}, against by value", self.size["users"], values, ours, 1 / 1.1)
+        usage = f"SELECT count(*) FROM {asked}, LATERAL feature_usage(u, 'metered') f"
+        self.statement("feature_usage, against has_feature", 20_000, by_value, usage, 1 / 1.5)
+
+    def events(self):
+        """The event that pays for a checkout of three lines. Each is about another checkout, so there is no round to repeat."""
+        with psycopg.connect(dbname="bench", autocommit=True) as connection:
+            connection.execute("SET jit = off")
+            times = []
+            for number in range(220):
+                user = f"event-{os.getpid()}-{number}"
+                lines = "INSERT INTO cart_items (user_id, add_on_id) SELECT %s, id FROM add_ons WHERE sort_order IN (4, 33, 58)"
+                connection.execute(lines, [user])
+                sold = "SELECT min(checkout_id::text), sum(amount) * 100 FROM checkout(%s, allow_mixed_billing => true)"
+                checkout, cents = connection.execute(sold, [user]).fetchone()
+                paid = {"id": f"pi_{user}", "object": "payment_intent", "status": "succeeded", "currency": "usd"}
+                paid |= {"amount": int(cents), "amount_received": int(cents), "metadata": {"checkout_id": checkout}}
+                event = {"id": f"evt_{user}", "object": "event", "type": "payment_intent.succeeded", "data": {"object": paid}}
+                event |= {"created": int(time.time())}
+                start = time.perf_counter()
+                outcome = connection.execute("SELECT apply_stripe_event(%s)", [json.dumps(event)]).fetchone()[0]
+                times.append(time.perf_counter() - start)
+                if not outcome.get("changed"):
+                    sys.exit(f"an event did nothing: {outcome}")
+        median = statistics.median(times[20:]) * 1e6
+        self.add(Result("an event of a checkout of three lines", "us", 1000.0, median, 1000.0 / median, 1.0))
+
     def for_everybody(self):
         """A feature asked of every user: through the function, as a join, and with entitled_users."""
         users = f"(SELECT 'user-' || u AS id FROM generate_series(1, {self.size['users']}) u OFFSET 0) users"
@@ -216,6 +263,8 @@ class Bench:
         self.transactions("checkout and complete_checkout", "bare_checkout", "checkout", 0.70)
         self.transactions("checkout and complete_checkout, 8 clients", "bare_checkout", "checkout", None, clients=8)
         self.transactions("one hot code, 32 clients", "bare_hot_code", "hot_code", 0.80, clients=32)
+        self.transactions("consume_feature, one row, 32 clients", "bare_usage", "usage", 0.80, clients=32)
+        self.transactions("consume_feature, 2001 users, 32 clients", "bare_usage_of_many", "usage_of_many", None, clients=32)
 
     def single_calls(self):
         for work, script, bar in [
@@ -268,7 +317,7 @@ class Bench:
             psycopg.connect(dbname="bench")
             .execute(
                 "SELECT relname, jsonb_build_object('updates', n_tup_upd, 'hot', n_tup_hot_upd) FROM pg_stat_user_tables"
-                " WHERE relname IN ('promotional_codes', 'add_on_bundles', 'add_on_purchases', 'cart_items')"
+                " WHERE relname IN ('promotional_codes', 'add_on_bundles', 'add_on_purchases', 'cart_items', 'user_add_ons')"
             )
             .fetchall()
         )
@@ -311,7 +360,7 @@ def main():
     parser.add_argument("--indexes", action="store_true", help="also measure what each index is good for and what it costs")
     parser.add_argument("--keep", action="store_true", help="use the data that is loaded")
     parser.add_argument("--check", action="store_true", help="compare the ratios with the results that are there, and write none")
-    parser.add_argument("--only", choices=["in_one_statement", "for_everybody", "by_clients", "single_calls"])
+    parser.add_argument("--only", choices=PARTS)
     arguments = parser.parse_args()
     bench = Bench(arguments)
     if not arguments.keep:
@@ -320,7 +369,7 @@ def main():
         print(f"loaded {arguments.size} in {time.monotonic() - start:.0f} s", flush=True)
     bench.check_agreement()
     print(f"{'work':45} unit{'baseline':>12}{'ours':>12}{'ratio':>9} {'bar':>6}")
-    for part in [arguments.only] if arguments.only else ["in_one_statement", "for_everybody", "by_clients", "single_calls"]:
+    for part in [arguments.only] if arguments.only else PARTS:
         getattr(bench, part)()
     path = HERE / "results" / f"{arguments.size}.json"
     if arguments.check:

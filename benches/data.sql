@@ -51,6 +51,12 @@ SELECT 'user-' || u, a.id, now() - pg_temp.pick(s, 10000) * interval '1 hour',
   JOIN numbered a ON a.n = (pg_temp.pick(u, :add_ons) + k * (1 + :add_ons / 7)) % :add_ons
     ON CONFLICT DO NOTHING;
 
+-- Users of a metered feature.
+INSERT INTO add_on_features (add_on_id, feature_key, configuration)
+SELECT id, 'metered', '{"limit": 1000000000, "per": "month"}' FROM numbered WHERE n = 0;
+INSERT INTO user_add_ons (user_id, add_on_id, expires_at)
+SELECT 'meter-' || u, id, now() + interval '300 days' FROM generate_series(0, 2000) u, numbered WHERE n = 0;
+
 \echo purchases
 INSERT INTO add_on_purchases (user_id, add_on_id, amount, refund_amount, status, checkout_id, stripe_payment_id, purchased_at, metadata)
 SELECT 'user-' || 1 + p % :users, a.id, 9.99, CASE WHEN p % 20 = 1 THEN 9.99 ELSE 0 END,

@@ -10,7 +10,7 @@ SELECT user_id, add_on_id, 9.99, :checkout::uuid, 'TEN', '{"quote_line": {"total
  WHERE user_id = 'bare-' || :user::integer || '-' || :client_id::integer;
 DELETE FROM cart_items WHERE user_id = 'bare-' || :user::integer || '-' || :client_id::integer;
 UPDATE promotional_codes SET current_uses = current_uses + 1 WHERE code = 'TEN' AND (max_uses IS NULL OR current_uses < max_uses);
-UPDATE add_on_purchases SET status = 'completed', stripe_payment_id = 'pi_x' WHERE checkout_id = :checkout::uuid;
+UPDATE add_on_purchases SET status = 'completed', stripe_payment_id = 'pi_' || :checkout::text WHERE checkout_id = :checkout::uuid;
 INSERT INTO user_add_ons (user_id, add_on_id, expires_at)
 SELECT user_id, add_on_id, now() + interval '1 month' FROM add_on_purchases WHERE checkout_id = :checkout::uuid
     ON CONFLICT (user_id, add_on_id) DO UPDATE SET status = 'active', expires_at = excluded.expires_at;

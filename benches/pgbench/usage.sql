@@ -1,0 +1,1 @@
+SELECT allowed FROM consume_feature('meter-0', 'metered');
