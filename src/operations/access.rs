@@ -176,7 +176,11 @@ fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) -> Result<
         let said = latest.and_then(|purchase| purchase.columns.paid.as_ref()?.renews);
         let runs_out = row.kept.runs_out_since;
         // Without a period that was bought here, it is the host's to say.
-        let renews = if latest.is_some() { said != Some(false) } else { row.kept.host.is_some() && columns.auto_renew };
+        let renews = match latest.map(|purchase| &purchase.columns.paid) {
+            Some(Some(paid)) => said != Some(false) && paid.ended.is_none_or(|ended| ended > now),
+            Some(None) => true,
+            None => row.kept.host.is_some() && columns.auto_renew,
+        };
         columns.auto_renew = renews && status != "cancelled" && runs_out.is_none();
         columns.cancelled_at = match (status, runs_out, said) {
             ("cancelled", ..) => Some(columns.cancelled_at.unwrap_or(now)),

@@ -1,5 +1,7 @@
 //! What a user has of an add-on, as its sources say.
 
+use std::cmp::Reverse;
+
 use super::source::{Source, Span, Standing, lay};
 use crate::time::Instant;
 
@@ -29,7 +31,8 @@ pub fn access(sources: &[Source], now: Instant) -> Option<Access> {
     if let (Some(span), Some(standing)) = (union(withheld.map(|one| one.1)).first(), standing) {
         return Some(Access::Withheld(*span, standing));
     }
-    let last = with_spans().max_by_key(|(_, span)| span.until);
+    // Of two that end at one instant, what ran out by itself counts, and the longer one.
+    let last = with_spans().max_by_key(|(source, span)| (span.until, span.until != source.ended, Reverse(span.from)));
     match last {
         Some((source, span)) if span.until != source.ended => Some(Access::Lapsed(joined(&live, span))),
         Some((_, span)) => Some(Access::Ended(Some(joined(&live, span)))),
