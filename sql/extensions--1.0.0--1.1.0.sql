@@ -1308,6 +1308,9 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_cat
                 ON bought.user_id = r.user_id AND bought.add_on_id = r.add_on_id AND bought.checkout_id::text = r.metadata ->> 'renewal_of'
              WHERE r.checkout_id IS NULL AND r.metadata ? 'renewal_of' AND bought.metadata ? 'renewal' AND r.paid ->> 'period' <> 'nothing'
                AND r.amount * 100 NOT IN ((bought.metadata #>> '{renewal,full}')::numeric, (bought.metadata #>> '{renewal,reduced}')::numeric)
+               -- What reprice_renewals() has set since
+               AND NOT EXISTS (SELECT FROM @extschema@.user_add_ons u
+                                WHERE u.user_id = r.user_id AND u.add_on_id = r.add_on_id AND u.renewal_amount = r.amount)
         UNION ALL
             SELECT 'bundle_add_ons', 'bundle "' || b.name || '" (' || b.id || ') names add-on ' || named.id || ', which does not exist'
               FROM @extschema@.add_on_bundles b

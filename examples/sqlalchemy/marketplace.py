@@ -38,6 +38,7 @@ class Marketplace(DeclarativeBase):
         Decimal: Numeric(10, 2),
         UUID: UuidColumn(as_uuid=True),
         dict[str, Any]: JSONB,
+        list[dict[str, Any]]: JSONB,
         list[str]: JSONB,
         list[UUID]: ARRAY(UuidColumn(as_uuid=True)),
     }
@@ -129,6 +130,7 @@ class UserAddOn(Marketplace):
     sources: Mapped[Optional[dict[str, Any]]]
     usage: Mapped[Optional[dict[str, Any]]]
     usage_keys: Mapped[Optional[bytes]]
+    paid_periods: Mapped[Optional[list[dict[str, Any]]]]
 
     add_on: Mapped[AddOn] = relationship()
 

@@ -46,6 +46,7 @@ CALLS = {
     "explain_cart_text": {"user_id": "ada"},
     "simulate_pricing_rule": {"rule": {"add_on_id": BOLT, "discount_percent": 50}},
     "simulate_promo_code": {"code": {"code": "X", "discount_type": "fixed_amount", "discount_value": 1}},
+    "simulate_renewals": {"add_on_id": BOLT, "base_price": 24.99},
     "validate_promo_code": {"code": "vip2025", "user_id": "ada", "tier_code": "vip_founder"},
     "has_feature": {"user_id": "ada", "feature_key": "ocr"},
     "has_add_on": {"user_id": "ada", "add_on_id": BOLT},

@@ -140,7 +140,7 @@ def test_operations(call):
     assert {affected for _, affected in call("SELECT * FROM run_maintenance(batch => 5)")} == {0}
     assert [status for _, status, _ in call("SELECT * FROM link_reference_tables()")] == ["no such table"] * 2
     assert [status for _, status, _ in call("SELECT * FROM unlink_reference_tables()")] == ["was not linked"] * 2
-    for view in ("revenue_by_day", "revenue_by_add_on", "revenue_by_category", "subscriptions_expiring_soon"):
+    for view in ("revenue_by_day", "revenue_by_add_on", "revenue_by_category", "recurring_revenue", "subscriptions_expiring_soon"):
         assert call(f"SELECT * FROM {view}") == []
     assert len(call("SELECT * FROM promo_code_performance")) == 4
 

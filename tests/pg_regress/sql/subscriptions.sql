@@ -71,3 +71,31 @@ SELECT call, refusal.* FROM unnest(ARRAY[
 ]) WITH ORDINALITY calls (call, position), testing.refusal(call) ORDER BY position;
 SELECT expires_at FROM grant_add_on('bob', :brigade, 'infinity');
 ROLLBACK;
+
+-- What a host has written goes on as it was when what was bought besides is paid back: until its end, and to be renewed.
+BEGIN;
+CREATE VIEW pg_temp.owned AS
+SELECT user_id, status, expires_at - now() = interval '10 days' AS as_the_host_said, auto_renew FROM user_add_ons WHERE user_id = 'hana';
+INSERT INTO user_add_ons (user_id, add_on_id, expires_at) VALUES ('hana', :bolt, now() + interval '10 days');
+SELECT quantity FROM add_to_cart('hana', :bolt);
+SELECT expires_at > now() + interval '11 days' AS a_month_more FROM checkout('hana') c, complete_checkout(c.checkout_id);
+SELECT * FROM pg_temp.owned;
+SELECT refund_purchase(purchase_id) FROM purchase_history('hana');
+SELECT * FROM pg_temp.owned;
+-- What a subscription paid for that has ended renews nothing, whatever else goes on.
+SELECT quantity FROM add_to_cart('ivo', :bolt);
+SELECT checkout_id AS sale FROM checkout('ivo') \gset
+SELECT count(*) FROM complete_checkout(:'sale', 'pi_ivo');
+SELECT count(*) FROM grant_add_on('ivo', :bolt, now() + interval '90 days');
+SELECT count(*) FROM upcoming_renewals('ivo', 'infinity');
+SELECT apply_stripe_event(jsonb_build_object('id', 'evt_1', 'type', 'customer.subscription.deleted', 'created', extract(epoch FROM now())::bigint,
+           'data', jsonb_build_object('object', jsonb_build_object('id', 'sub_1', 'status', 'canceled', 'metadata', jsonb_build_object('checkout_id', :'sale'),
+           'ended_at', extract(epoch FROM now())::bigint)))) -> 'action' AS action;
+SELECT status, auto_renew, has_add_on('ivo', :bolt) FROM user_add_ons WHERE user_id = 'ivo';
+SELECT count(*) FROM upcoming_renewals('ivo', 'infinity');
+-- A row that a host has deleted gives nothing, and what was paid for says why.
+SELECT quantity FROM add_to_cart('jo', :bolt);
+SELECT count(*) FROM checkout('jo') c, complete_checkout(c.checkout_id);
+DELETE FROM user_add_ons WHERE user_id = 'jo';
+SELECT source, live, detail, has_add_on('jo', :bolt) FROM explain_access('jo', :bolt);
+ROLLBACK;
