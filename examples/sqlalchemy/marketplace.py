@@ -27,8 +27,9 @@ UpdatedAt = Annotated[datetime, mapped_column(server_default=text("now()"), serv
 Flag = Annotated[bool, with_default("true")]
 Count = Annotated[int, with_default("0")]
 Document = Annotated[dict[str, Any], with_default("'{}'")]
-Percent = Annotated[Decimal, mapped_column(Numeric(5, 2), server_default=text("0"))]
-Discount = Annotated[Decimal, with_default("0")]
+# The catalog refuses a third decimal by a constraint, where a type with decimals would round it away.
+Price = Annotated[Decimal, mapped_column(Numeric())]
+Discount = Annotated[Decimal, mapped_column(Numeric(), server_default=text("0.00"))]
 
 
 class Marketplace(DeclarativeBase):
@@ -59,6 +60,7 @@ def check(table: str, what: str, condition: str):
 # Rows that are deleted with their add-on, by the database.
 IN_ITS_HANDS = {"cascade": "all, delete-orphan", "passive_deletes": True}
 
+CENTS = "{0} = round({0}, 2) AND {0} < 100000000"
 BILLING_TYPES = "billing_type IN ('one_time', 'monthly', 'annual', 'usage_based')"
 
 
@@ -69,6 +71,7 @@ class AddOn(Marketplace):
         UniqueConstraint("name", name="add_ons_name_key"),
         check("add_ons", "category", "category ~ '^[a-z0-9]+(-[a-z0-9]+)*$'"),
         check("add_ons", "base_price", "base_price >= 0"),
+        check("add_ons", "base_price_decimals", CENTS.format("base_price")),
         check("add_ons", "billing_type", BILLING_TYPES),
         check("add_ons", "trial_days", "trial_days > 0"),
         check(
@@ -82,7 +85,7 @@ class AddOn(Marketplace):
     name: Mapped[str] = mapped_column(String(255))
     description: Mapped[Optional[str]]
     category: Mapped[str] = mapped_column(String(100))
-    base_price: Mapped[Decimal]
+    base_price: Mapped[Price]
     billing_type: Mapped[str] = mapped_column(String(50))
     features: Mapped[list[str]] = with_default("'[]'")
     is_active: Mapped[Flag]
@@ -158,7 +161,7 @@ class AddOnPurchase(Marketplace):
     lago_invoice_id: Mapped[Optional[str]] = mapped_column(String(255))
     status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"))
     payment_method: Mapped[Optional[str]] = mapped_column(String(50))
-    refund_amount: Mapped[Discount]
+    refund_amount: Mapped[Decimal] = with_default("0")
     refunded_at: Mapped[Optional[datetime]]
     details: Mapped[Document] = mapped_column("metadata")
     purchased_at: Mapped[CreatedAt]
@@ -179,7 +182,9 @@ class AddOnBundle(Marketplace):
         UniqueConstraint("name", name="add_on_bundles_name_key"),
         check("add_on_bundles", "add_on_ids", "cardinality(add_on_ids) >= 2 AND has_no_duplicates(add_on_ids)"),
         check("add_on_bundles", "discount_percent", "discount_percent BETWEEN 0 AND 100"),
+        check("add_on_bundles", "discount_percent_decimals", "discount_percent = round(discount_percent, 2)"),
         check("add_on_bundles", "discount_amount", "discount_amount >= 0"),
+        check("add_on_bundles", "discount_amount_decimals", CENTS.format("discount_amount")),
         check("add_on_bundles", "window", "valid_from < valid_until"),
         check("add_on_bundles", "max_uses", "max_uses > 0"),
         check("add_on_bundles", "current_uses", "current_uses >= 0 AND current_uses <= max_uses"),
@@ -189,7 +194,7 @@ class AddOnBundle(Marketplace):
     name: Mapped[str] = mapped_column(String(255))
     description: Mapped[Optional[str]]
     add_on_ids: Mapped[list[UUID]]
-    discount_percent: Mapped[Percent]
+    discount_percent: Mapped[Discount]
     discount_amount: Mapped[Discount]
     is_active: Mapped[Flag]
     valid_from: Mapped[Optional[datetime]]
@@ -207,7 +212,9 @@ class PricingRule(Marketplace):
         key("pricing_rules"),
         of_add_on("pricing_rules", "CASCADE"),
         check("pricing_rules", "discount_percent", "discount_percent BETWEEN 0 AND 100"),
+        check("pricing_rules", "discount_percent_decimals", "discount_percent = round(discount_percent, 2)"),
         check("pricing_rules", "discount_amount", "discount_amount >= 0"),
+        check("pricing_rules", "discount_amount_decimals", CENTS.format("discount_amount")),
         check("pricing_rules", "conditions", "check_pricing_conditions(conditions)"),
         check("pricing_rules", "window", "valid_from < valid_until"),
     )
@@ -215,7 +222,7 @@ class PricingRule(Marketplace):
     id: Mapped[Id]
     add_on_id: Mapped[UUID]
     tier_code: Mapped[Optional[str]] = mapped_column(String(50))
-    discount_percent: Mapped[Percent]
+    discount_percent: Mapped[Discount]
     discount_amount: Mapped[Discount]
     conditions: Mapped[Document]
     priority: Mapped[Count]
@@ -282,6 +289,12 @@ class PromotionalCode(Marketplace):
             "discount_value",
             "discount_value > 0 AND (discount_type <> 'percentage' OR discount_value <= 100)",
         ),
+        check("promotional_codes", "discount_value_decimals", CENTS.format("discount_value")),
+        check(
+            "promotional_codes",
+            "min_purchase_amount_decimals",
+            "min_purchase_amount = round(min_purchase_amount, 2) AND abs(min_purchase_amount) < 100000000",
+        ),
         check("promotional_codes", "max_uses", "max_uses > 0"),
         check("promotional_codes", "renewals", "renewals >= 0"),
         check("promotional_codes", "current_uses", "current_uses >= 0 AND current_uses <= max_uses"),
@@ -292,7 +305,7 @@ class PromotionalCode(Marketplace):
     code: Mapped[str] = mapped_column(String(50))
     description: Mapped[Optional[str]]
     discount_type: Mapped[str] = mapped_column(String(20))
-    discount_value: Mapped[Decimal]
+    discount_value: Mapped[Price]
     max_uses: Mapped[Optional[int]]
     current_uses: Mapped[Count]
     applicable_to: Mapped[Optional[list[UUID]]]

@@ -390,6 +390,60 @@ fn links_to_tables_of_the_host_are_made_again_after_a_restore() {
     business::assert_same(&business::definitions(&mut restored), &with_links);
 }
 
+/// What docs/faq.md and docs/backup.md say of things that somebody has added to the tables, and check_marketplace() before it hurts.
+#[test]
+fn what_was_added_to_the_tables_is_told_and_made_again() {
+    let server = original();
+    create_database_of(OWNER, "added");
+    let mut client = connect_as(OWNER, "added");
+    let install = format!("CREATE SCHEMA {SCHEMA}; CREATE EXTENSION extensions SCHEMA {SCHEMA}");
+    let additions = format!(
+        "CREATE INDEX own_index ON {SCHEMA}.add_ons (lower(name));
+         ALTER TABLE {SCHEMA}.cart_items ADD CONSTRAINT own_check CHECK (quantity < 50)"
+    );
+    client.batch_execute(&format!("{install}; SELECT {SCHEMA}.load_sample_catalog(); {additions}")).unwrap();
+    let told = format!(
+        "SELECT string_agg(severity || ' ' || split_part(detail, ' ', 2), ', ' ORDER BY 1, 2) FROM {SCHEMA}.check_marketplace() c
+          WHERE detail LIKE '%is not the extension''s%'"
+    );
+    assert_eq!(
+        text(&mut client, &told.replace(" ORDER BY 1, 2", " ORDER BY detail")).unwrap(),
+        "notice own_check, notice own_index"
+    );
+    let dump = beside(server, "added.dump");
+    quietly(run_as(OWNER, server, "pg_dump", &["-Fc", "-f", &dump, "added"]));
+    create_database_of(OWNER, "added_restored");
+    quietly(run_as(OWNER, server, "pg_restore", &["-d", "added_restored", &dump]));
+    let mut restored = connect_as(OWNER, "added_restored");
+    let rows = format!("SELECT count(*) FROM {SCHEMA}.add_ons");
+    assert_eq!(text(&mut restored, &rows).unwrap(), "9");
+    let own = "SELECT count(*) FROM pg_class WHERE relname = 'own_index'";
+    assert_eq!(text(&mut restored, own).unwrap(), "0");
+    restored.batch_execute(&additions).unwrap();
+
+    // A column is told as a warning. Its table's rows fail to load, until the column is there again.
+    let column = format!("ALTER TABLE {SCHEMA}.add_ons ADD COLUMN supplier text DEFAULT 'acme'");
+    client.batch_execute(&column).unwrap();
+    let warned = format!(
+        "SELECT count(*) FROM {SCHEMA}.check_marketplace() WHERE severity = 'warning' AND detail LIKE 'column supplier %fail to load'"
+    );
+    assert_eq!(text(&mut client, &warned).unwrap(), "1");
+    let dump = beside(server, "column.dump");
+    quietly(run_as(OWNER, server, "pg_dump", &["-Fc", "-f", &dump, "added"]));
+    create_database_of(OWNER, "column_restored");
+    let output = run_as(OWNER, server, "pg_restore", &["-d", "column_restored", &dump]);
+    assert!(!output.status.success() && errors(&output).contains("supplier"), "{}", errors(&output));
+    create_database_of(OWNER, "column_kept");
+    let mut kept = connect_as(OWNER, "column_kept");
+    kept.batch_execute(&format!("{install}; {column}")).unwrap();
+    restore_rows(server, "column_kept", &dump);
+    assert_eq!(
+        text(&mut kept, &format!("SELECT string_agg(DISTINCT supplier, '') FROM {SCHEMA}.add_ons")).unwrap(),
+        "acme"
+    );
+    assert_eq!(text(&mut kept, &rows).unwrap(), "9");
+}
+
 #[test]
 fn detached_tables_are_dumped_like_any_others() {
     let server = original();

@@ -34,12 +34,13 @@ def session(engine):
 def table_described(inspector, table, schema):
     """All that SQLAlchemy can read of a table, but its indexes and comments, which belong to the extension alone."""
     foreign_keys = inspector.get_foreign_keys(table, schema=schema)
+    primary_key = inspector.get_pk_constraint(table, schema=schema)
     return {
         "columns": [
             (column["name"], column["type"].compile(postgresql.dialect()), column["nullable"], column["default"])
             for column in inspector.get_columns(table, schema=schema)
         ],
-        "primary key": inspector.get_pk_constraint(table, schema=schema),
+        "primary key": (primary_key["name"], primary_key["constrained_columns"]),
         "foreign keys": [
             (key["name"], key["constrained_columns"], key["referred_table"], key["referred_columns"], key["options"])
             for key in foreign_keys
