@@ -245,6 +245,17 @@ fn calls_by_hand_are_answered_or_refused_whatever_they_are_given() {
     let with_numbers = [format!("refund_purchase('{purchase}', %)"), format!("renew_add_on('ada', '{ADD_ON}', %)")];
     let numbers =
         ["NULL", "-1", "0", "1e13", "'NaN'", "'Infinity'", "0.001", "99999999.99", "1e130", "-0.01"].map(str::to_owned);
+    // What is too small to be written down is not nothing, and zeros behind it change nothing.
+    for (amount, expected) in [("1e-30", Some("invalid_amount")), ("5.0000000000000000000000000000000000000000", None)]
+    {
+        client.batch_execute("BEGIN").unwrap();
+        let call = format!("SELECT renew_add_on('ada', '{ADD_ON}', {amount})");
+        match expected {
+            Some(code) => assert_eq!(refusal(&mut client, &call).1, code),
+            None => client.batch_execute(&call).unwrap(),
+        }
+        client.batch_execute("ROLLBACK").unwrap();
+    }
     let mut refused = BTreeMap::new();
     for (calls, values) in [(&with_texts[..], texts()), (&with_numbers[..], numbers.to_vec())] {
         for (call, value) in calls.iter().flat_map(|call| values.iter().map(move |value| (call, value))) {

@@ -30,7 +30,6 @@ mod triggers;
 mod usage;
 mod validators;
 
-use std::str::FromStr;
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -102,7 +101,10 @@ fn short(text: Option<Text>, argument: &'static str, longest: usize) -> Result<O
 
 /// An amount of money that a purchase can have.
 fn money(Digits(digits): Digits, argument: &'static str) -> Result<Money, Error> {
-    let amount = Decimal::from_str(&digits).ok().and_then(Money::from_decimal);
+    // Zeros say nothing; any other digit that does not fit is not rounded away.
+    let digits_that_count =
+        if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { &digits };
+    let amount = Decimal::from_str_exact(digits_that_count).ok().and_then(Money::from_decimal);
     match amount {
         Some(amount) if (Money::ZERO..=Money::MAX).contains(&amount) => Ok(amount),
         _ => {
