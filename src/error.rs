@@ -474,7 +474,7 @@ errors! {
         /// The argument's name.
         argument: &'static str,
         /// The constraint that refuses it.
-        constraint: &'static str,
+        constraint: String,
         /// What it asks for, and what was given.
         why: String,
     } => CheckViolation "draft_refused" {

@@ -107,6 +107,7 @@ extension_sql_file!(
     name = "distribute_marketplace",
     requires = ["tables", refuse_distribution, hold_user]
 );
+extension_sql_file!("../sql/functions/drafts.sql", name = "drafts", requires = ["tables"]);
 extension_sql_file!("../sql/functions/load_sample_catalog.sql", name = "load_sample_catalog", requires = ["tables"]);
 extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables"]);
 

@@ -176,6 +176,8 @@ const CALLS: &[(&str, &str)] = &[
     ("export_catalog", "SELECT export_catalog()"),
     ("import_catalog", "SELECT * FROM import_catalog('{\"add_ons\": [{\"name\": \"Bolt\", \"base_price\": 1}]}')"),
     ("catalog_keys", "SELECT catalog_keys('add_ons')"),
+    ("draft_problem", "SELECT draft_problem('pg_class', '{}')"),
+    ("draft_row", "SELECT draft_row('pg_class', '{}', gen_random_uuid())"),
     ("catalog_key", "SELECT catalog_key('add_ons', '{}')"),
     ("catalog_object", "SELECT catalog_object('add_ons', '{}')"),
     ("catalog_rows", "SELECT * FROM catalog_rows()"),

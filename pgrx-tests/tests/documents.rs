@@ -146,7 +146,9 @@ fn what_is_no_catalog_is_refused_and_says_where() {
     let document = r#"{"add_ons": [{"name": "Bolt", "base_price": 1}, {"name": "Brigade", "base_price": -1}]}"#;
     for dry_run in ["false", "true"] {
         let call = format!("SELECT * FROM import_catalog('{document}', {dry_run})");
-        assert_eq!(refusal(&mut client, &call).0, "23514");
+        let (state, _, message) = refusal(&mut client, &call);
+        assert_eq!(state, "23514");
+        assert!(message.starts_with("add-on Brigade: "), "{message}");
     }
     let duplicate = r#"{"add_ons": [{"name": "Twice", "category": "analytics", "base_price": 1, "billing_type": "monthly"},
                                     {"name": "Twice", "category": "analytics", "base_price": 2, "billing_type": "monthly"}]}"#;

@@ -115,7 +115,13 @@ BEGIN
     IF kind = 'promotional_codes' THEN
         row_text := row_text || jsonb_build_object('code', @extschema@.normalized_code(row_text ->> 'code'));
     END IF;
-    RETURN (SELECT jsonb_object_agg(e.key, CASE WHEN e.key = ANY (by_name) THEN e.value ELSE row_text -> e.key END) FROM jsonb_each(entry) e);
+    RETURN (SELECT jsonb_object_agg(e.key, CASE WHEN e.key = ANY (by_name) THEN e.value
+                                                -- Amounts have two decimals at least.
+                                                WHEN a.atttypid = 'numeric'::regtype AND jsonb_typeof(row_text -> e.key) = 'number'
+                                                THEN to_jsonb((row_text ->> e.key)::numeric + 0.00)
+                                                ELSE row_text -> e.key END)
+              FROM jsonb_each(entry) e
+              LEFT JOIN pg_attribute a ON a.attrelid = format('%s.%I', '@extschema@', kind)::regclass AND a.attname = e.key AND NOT a.attisdropped);
 EXCEPTION WHEN data_exception THEN
     PERFORM @extschema@.refuse_catalog(format('%s: %s', @extschema@.catalog_object(kind, entry), SQLERRM));
 END
@@ -261,6 +267,8 @@ DECLARE
     columns CONSTANT jsonb := @extschema@.catalog_columns(kind, entry);
     list CONSTANT text := (SELECT string_agg(quote_ident(c.key), ', ') FROM jsonb_object_keys(columns) c (key));
     written uuid;
+    told text;
+    advice text;
 BEGIN
     IF id IS NULL THEN
         EXECUTE format('INSERT INTO %3$s.%1$I (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::%3$s.%1$I, $1) RETURNING id',
@@ -272,7 +280,13 @@ BEGIN
            INTO written USING columns, id;
     END IF;
     RETURN written;
-EXCEPTION WHEN data_exception THEN
+EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    IF SQLSTATE LIKE '23%' THEN
+        -- The table tells what is wrong, but not with which entry.
+        GET STACKED DIAGNOSTICS told = PG_EXCEPTION_DETAIL, advice = PG_EXCEPTION_HINT;
+        RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = format('%s: %s', @extschema@.catalog_object(kind, entry), SQLERRM),
+                              DETAIL = told, HINT = coalesce(nullif(advice, ''), 'Correct the document and import it again.');
+    END IF;
     PERFORM @extschema@.refuse_catalog(format('%s: %s', @extschema@.catalog_object(kind, entry), SQLERRM));
 END
 $$;

@@ -8,7 +8,7 @@ defaults of the table; replaces, the id of the rule whose place it takes, NULL t
 A rule without an id has the id of the one it replaces, or else comes last among equals.
 Returns: a row for each cart whose total would change, in no particular order: user_id; total_before; total_after.
 Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 23514 draft_refused, what a constraint of the table
-refuses; P0002 add_on_not_found, replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
+refuses, malformed_column; P0002 add_on_not_found, replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_pricing_rule(jsonb, uuid, text, timestamptz) COST 10000000 ROWS 1000;
 
@@ -19,7 +19,7 @@ defaults of the table; replaces, the id of the bundle whose place it takes, NULL
 Each cart is priced by itself: the uses left are there for every one of them.
 Returns: a row for each cart whose total would change, in no particular order: user_id; total_before; total_after.
 Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 23514 draft_refused, what a constraint of the table
-refuses; P0002 replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
+refuses; P0002 replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large,
 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_bundle(jsonb, uuid, text, timestamptz) COST 10000000 ROWS 1000;
 
@@ -31,7 +31,7 @@ tier_code, as though every user had it; at.
 Each cart is priced by itself: the uses left are there for every one of them.
 Returns: a row for each cart whose total would change, in no particular order: user_id; total_before, without any code; total_after.
 Errors: 22023 null_argument, malformed_argument; 22007, a time that is none; 23514 draft_refused, what a constraint of the table
-refuses; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
+refuses, malformed_column; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_promo_code(jsonb, text, timestamptz) COST 20000000 ROWS 100000;
 

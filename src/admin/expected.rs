@@ -4,7 +4,7 @@
 use crate::pg::tables::EXPECTED;
 
 /// The files that define functions in SQL.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     include_str!("../../sql/triggers.sql"),
     include_str!("../../sql/tables/add_on_bundles.sql"),
     include_str!("../../sql/functions/adopt_tables.sql"),
@@ -14,6 +14,7 @@ const SOURCES: [&str; 15] = [
     include_str!("../../sql/functions/check_marketplace.sql"),
     include_str!("../../sql/functions/check_purchases.sql"),
     include_str!("../../sql/functions/distribute_marketplace.sql"),
+    include_str!("../../sql/functions/drafts.sql"),
     include_str!("../../sql/functions/explain_checkout.sql"),
     include_str!("../../sql/functions/load_sample_catalog.sql"),
     include_str!("../../sql/functions/marketplace_metrics.sql"),

@@ -17,10 +17,7 @@ const LARGEST: usize = 16 << 20;
 
 #[pg_extern(immutable, parallel_safe)]
 fn check_catalog_size(catalog: Option<Document<'_>>) -> Answer<()> {
-    match catalog.map(Document::size).filter(|&size| size > LARGEST) {
-        Some(size) => Err(Error::DocumentTooLarge { name: "catalog", size, limit: LARGEST }.into()),
-        None => Ok(()),
-    }
+    Ok(catalog.map_or(Ok(()), |catalog| catalog.check_size("catalog", LARGEST))?)
 }
 
 #[pg_extern(volatile, parallel_unsafe)]

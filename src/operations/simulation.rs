@@ -7,7 +7,6 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::operations::pricing::Pricer;
 use crate::params;
-use crate::pg::datum::read_time;
 use crate::pg::document::{self, Document};
 use crate::pg::settings;
 use crate::pg::statement::Statement;
@@ -15,9 +14,9 @@ use crate::store::cart::StoredLine;
 use crate::store::carts;
 use crate::store::catalog::{self, Rows};
 use crate::store::catalog_cache;
+use crate::store::drafts::{self, Broken};
 use crate::store::promotions;
 use engine::catalog::{Offer, PricingRule};
-use engine::drafts::{self, BundleDraft, Refused};
 use engine::json::Malformed;
 use engine::money::Money;
 use engine::promotions::PromoRequest;
@@ -30,8 +29,6 @@ static RENEWALS: Statement<(String, Option<Instant>, i32, i64)> = Statement::new
        FROM @extschema@.user_add_ons u
       WHERE u.add_on_id = $1 AND u.renewal_amount IS NOT NULL",
 );
-
-const SHAPE_OF_RULE: &str = "an object with the columns of pricing_rules; add_on_id is required";
 
 /// A cart whose total would change.
 #[derive(Debug)]
@@ -48,6 +45,46 @@ pub struct Scope {
     pub at: Instant,
 }
 
+/// The id of a draft that has none and replaces nothing: among equals it comes last.
+const LAST_ID: Uuid = Uuid::max();
+
+/// A table of which drafts are read.
+struct Kind {
+    table: &'static str,
+    /// What the functions call the draft.
+    argument: &'static str,
+    shape: &'static str,
+}
+
+const RULE: Kind = Kind {
+    table: "pricing_rules",
+    argument: "rule",
+    shape: "an object with the columns of pricing_rules; add_on_id is required",
+};
+const BUNDLE: Kind = Kind {
+    table: "add_on_bundles",
+    argument: "bundle",
+    shape: "an object with the columns of add_on_bundles; add_on_ids is required",
+};
+const CODE: Kind = Kind {
+    table: "promotional_codes",
+    argument: "code",
+    shape: "an object with the columns of promotional_codes; discount_type and discount_value are required",
+};
+
+impl Kind {
+    /// The row that the table would make of a draft, as JSON text, with the id of the row that it replaces unless it says another.
+    fn row(&self, draft: Document, replaces: Option<Uuid>) -> Result<String, Error> {
+        let argument = self.argument;
+        draft.check_size(argument, document::OF_A_ROW)?;
+        if let Some(problem) = drafts::problem(self.table, draft)? {
+            return Err(Error::MalformedArgument { argument, malformed: Malformed(problem), shape: self.shape });
+        }
+        drafts::row(self.table, draft, replaces.unwrap_or(LAST_ID))?
+            .map_err(|Broken { constraint, why }| Error::DraftRefused { argument, constraint, why })
+    }
+}
+
 /// What carts would cost if a pricing rule were added, or took the place of another.
 pub fn pricing_rule(
     draft: Document,
@@ -55,7 +92,7 @@ pub fn pricing_rule(
     scope: Scope,
     each: impl FnMut(Change),
 ) -> Result<(), Error> {
-    let rule = read("rule", draft, SHAPE_OF_RULE, |document| drafts::rule(document, replaces, &read_time))?;
+    let rule = catalog::drafted_rule(&RULE.row(draft, replaces)?)?;
     let now = catalog::everything()?;
     let mut then = now.clone();
     let mut concerned = vec![rule.add_on_id];
@@ -67,16 +104,14 @@ pub fn pricing_rule(
     if !then.add_ons.iter().any(|add_on| add_on.id == rule.add_on_id) {
         return Err(Error::AddOnNotFound { add_on_id: rule.add_on_id });
     }
-    check_id("rule", rule.id, then.rules.iter().map(|rule| rule.id), "pricing_rules_pkey")?;
+    check_id(&RULE, rule.id, then.rules.iter().map(|rule| rule.id))?;
     then.rules.push(rule);
     compare((now, None), (then, None), Some(&concerned), scope, each)
 }
 
 /// What carts would cost if a bundle were added, or took the place of another.
 pub fn bundle(draft: Document, replaces: Option<Uuid>, scope: Scope, each: impl FnMut(Change)) -> Result<(), Error> {
-    let shape = "an object with the columns of add_on_bundles; add_on_ids is required";
-    let draft = read("bundle", draft, shape, |document| drafts::bundle(document, replaces, &read_time))?;
-    let BundleDraft { bundle, uses_left } = draft;
+    let (bundle, uses_left) = catalog::drafted_bundle(&BUNDLE.row(draft, replaces)?)?;
     let now = catalog::everything()?;
     let mut then = now.clone();
     let mut concerned = bundle.add_on_ids.clone();
@@ -86,7 +121,7 @@ pub fn bundle(draft: Document, replaces: Option<Uuid>, scope: Scope, each: impl 
         concerned.extend(then.bundles.swap_remove(position).add_on_ids);
         then.bundle_uses_left.remove(&id);
     }
-    check_id("bundle", bundle.id, then.bundles.iter().map(|bundle| bundle.id), "add_on_bundles_pkey")?;
+    check_id(&BUNDLE, bundle.id, then.bundles.iter().map(|bundle| bundle.id))?;
     if let Some(left) = uses_left {
         then.bundle_uses_left.insert(bundle.id, left);
     }
@@ -96,9 +131,7 @@ pub fn bundle(draft: Document, replaces: Option<Uuid>, scope: Scope, each: impl 
 
 /// What carts would cost if every one of them used a promotional code.
 pub fn promo_code(draft: Document, scope: Scope, each: impl FnMut(Change)) -> Result<(), Error> {
-    let shape = "an object with the columns of promotional_codes; discount_type and discount_value are required";
-    let mut promo = read("code", draft, shape, |document| drafts::promo_code(document, &read_time))?;
-    promo.code = promotions::request(&promo.code)?.code;
+    let promo = promotions::drafted(&CODE.row(draft, None)?)?;
     let now = catalog::everything()?;
     let then = now.clone();
     compare((now, None), (then, Some(promo)), None, scope, each)
@@ -156,40 +189,21 @@ fn with_prices(offer: &Offer, prices: Prices) -> Result<Offer, Error> {
         rules.swap_remove(found.ok_or(Error::ReplacedNotFound { what: "pricing rule", id })?);
     }
     if let Some(draft) = rule {
-        let rule = read("rule", draft, SHAPE_OF_RULE, |document| drafts::rule(document, replaces, &read_time))?;
+        let rule = catalog::drafted_rule(&RULE.row(draft, replaces)?)?;
         if rule.add_on_id != add_on.id {
             let malformed = Malformed(format!("\"add_on_id\" must be {}, not {}", add_on.id, rule.add_on_id));
-            return Err(Error::MalformedArgument { argument: "rule", malformed, shape: SHAPE_OF_RULE });
+            return Err(Error::MalformedArgument { argument: RULE.argument, malformed, shape: RULE.shape });
         }
-        check_id("rule", rule.id, rules.iter().map(|rule| rule.id), "pricing_rules_pkey")?;
+        check_id(&RULE, rule.id, rules.iter().map(|rule| rule.id))?;
         rules.push(rule);
     }
     Ok(Offer::new(add_on, rules, Vec::new()))
 }
 
-fn read<T>(
-    argument: &'static str,
-    draft: Document,
-    shape: &'static str,
-    read: impl FnOnce(&serde_json::Value) -> Result<T, Refused>,
-) -> Result<T, Error> {
-    let malformed = |malformed: Malformed| Error::MalformedArgument { argument, malformed, shape };
-    let document = draft.read(argument, document::OF_A_ROW)?.map_err(malformed)?;
-    read(&document).map_err(|refused| match refused {
-        Refused::Malformed(reason) => malformed(reason),
-        Refused::Violation { constraint, why } => Error::DraftRefused { argument, constraint, why },
-    })
-}
-
-fn check_id(
-    argument: &'static str,
-    id: Uuid,
-    mut taken: impl Iterator<Item = Uuid>,
-    constraint: &'static str,
-) -> Result<(), Error> {
+fn check_id(kind: &Kind, id: Uuid, mut taken: impl Iterator<Item = Uuid>) -> Result<(), Error> {
     if taken.any(|other| other == id) {
         let why = format!("there is one with the id {id}; pass it as replaces to replace it");
-        return Err(Error::DraftRefused { argument, constraint, why });
+        return Err(Error::DraftRefused { argument: kind.argument, constraint: format!("{}_pkey", kind.table), why });
     }
     Ok(())
 }

@@ -423,20 +423,6 @@ pub fn now() -> Instant {
     Instant(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
 }
 
-/// Reads a time as PostgreSQL reads a timestamptz, in the session's time zone where the text names none. Raises 22007 for
-/// what is no time.
-pub fn read_time(text: &str) -> Instant {
-    let text = to_server(text);
-    let no_type = pg_sys::Datum::from(0);
-    let no_modifier = pg_sys::Datum::from(-1_i32);
-    // SAFETY: the function takes a C string, a type that it does not look at, and a modifier.
-    let micros = unsafe {
-        let arguments = [Some(text.as_ptr().into()), Some(no_type), Some(no_modifier)];
-        pgrx::direct_function_call::<i64>(pg_sys::timestamptz_in, &arguments)
-    };
-    Instant(micros.unwrap_or_default())
-}
-
 /// An instant in ISO 8601, in UTC whatever the session's time zone; `infinity` and `-infinity` as PostgreSQL has them.
 pub fn iso_8601(at: Instant) -> String {
     let mut buffer = [0 as core::ffi::c_char; pg_sys::MAXDATELEN as usize + 1];

@@ -59,10 +59,7 @@ impl Document<'_> {
     /// The document, if it has so many bytes at most. What is too large is an error, and what is nested too deep is malformed;
     /// both say whose it is.
     pub fn read(self, name: &'static str, limit: usize) -> Result<Result<Value, Malformed>, Error> {
-        let size = self.size();
-        if size > limit {
-            return Err(Error::DocumentTooLarge { name, size, limit });
-        }
+        self.check_size(name, limit)?;
         let mut builder = Builder { left: MEMORY, tokens: 0 };
         // SAFETY: the datum is a jsonb that lives as long as this; the copy that detoasting makes is freed with the call's memory.
         unsafe {
@@ -75,6 +72,19 @@ impl Document<'_> {
                 Err(Refused::TooCostly) => Err(Error::DocumentTooCostly { name, limit: MEMORY }),
             }
         }
+    }
+
+    /// Refuses one that has more bytes.
+    pub fn check_size(self, name: &'static str, limit: usize) -> Result<(), Error> {
+        match self.size() {
+            size if size > limit => Err(Error::DocumentTooLarge { name, size, limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The value as PostgreSQL has it.
+    pub(super) fn as_it_is(self) -> pg_sys::Datum {
+        self.datum
     }
 
     /// The bytes that it has, as it is stored.

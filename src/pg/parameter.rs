@@ -6,6 +6,7 @@ use pgrx::{IntoDatum, pg_sys};
 use uuid::Uuid;
 
 use super::datum::{Id, Json, Timestamp, text_datum};
+use super::document::Document;
 use super::jsonb::Jsonb;
 
 /// A value that a statement can be given.
@@ -86,6 +87,7 @@ parameter! {
     JsonText<'_>, JSONBOID, text => Json(text.0.to_owned()).into_datum();
     Json, JSONBOID, document => document.clone().into_datum();
     Jsonb, JSONBOID, document => Some(document.datum());
+    Document<'_>, JSONBOID, document => Some(document.as_it_is());
     Option<Jsonb>, JSONBOID, document => document.as_ref().map(Jsonb::datum);
     Vec<Option<Jsonb>>, JSONBARRAYOID, documents =>
         documents.iter().map(|document| document.as_ref().map(Stored)).collect::<Vec<Option<Stored>>>().into_datum();

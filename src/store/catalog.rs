@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::params;
 use crate::pg::document::DocumentColumn;
+use crate::pg::parameter::JsonText;
 use crate::pg::row::RowOf;
 use crate::pg::statement::Statement;
 use crate::store::catalog_cache;
@@ -28,23 +29,23 @@ macro_rules! select_add_ons {
 }
 
 macro_rules! select_rules {
-    ($condition:literal) => {
+    ($rows:literal) => {
         Statement::new(concat!(
             "SELECT r.id, r.add_on_id, r.tier_code, (r.discount_percent * 100)::bigint, (r.discount_amount * 100)::bigint,
                     r.conditions, r.priority, r.is_active, r.valid_from, r.valid_until
-               FROM @extschema@.pricing_rules r ",
-            $condition
+               FROM ",
+            $rows
         ))
     };
 }
 
 macro_rules! select_bundles {
-    ($condition:literal) => {
+    ($rows:literal) => {
         Statement::new(concat!(
             "SELECT b.id, b.name, b.add_on_ids, (b.discount_percent * 100)::bigint, (b.discount_amount * 100)::bigint,
                     b.is_active, b.valid_from, b.valid_until, b.max_uses - b.current_uses
-               FROM @extschema@.add_on_bundles b ",
-            $condition
+               FROM ",
+            $rows
         ))
     };
 }
@@ -59,12 +60,19 @@ type RuleColumns = (Uuid, Uuid, Option<String>, i64, i64, DocumentColumn, i32, b
 type BundleColumns = (Uuid, String, Vec<Uuid>, i64, i64, bool, Option<Instant>, Option<Instant>, Option<i32>);
 
 static ADD_ONS: Statement<AddOnColumns> = select_add_ons!("WHERE a.id = ANY ($1)");
-static RULES: Statement<RuleColumns> = select_rules!("WHERE r.add_on_id = ANY ($1) AND r.is_active");
-static BUNDLES: Statement<BundleColumns> = select_bundles!("WHERE b.add_on_ids && $1 AND b.is_active");
+static RULES: Statement<RuleColumns> =
+    select_rules!("@extschema@.pricing_rules r WHERE r.add_on_id = ANY ($1) AND r.is_active");
+static BUNDLES: Statement<BundleColumns> =
+    select_bundles!("@extschema@.add_on_bundles b WHERE b.add_on_ids && $1 AND b.is_active");
 
 static ALL_ADD_ONS: Statement<AddOnColumns> = select_add_ons!("");
-static ALL_RULES: Statement<RuleColumns> = select_rules!("");
-static ALL_BUNDLES: Statement<BundleColumns> = select_bundles!("");
+static ALL_RULES: Statement<RuleColumns> = select_rules!("@extschema@.pricing_rules r");
+static ALL_BUNDLES: Statement<BundleColumns> = select_bundles!("@extschema@.add_on_bundles b");
+
+static DRAFTED_RULE: Statement<RuleColumns> =
+    select_rules!("pg_catalog.jsonb_populate_record(NULL::@extschema@.pricing_rules, $1) r");
+static DRAFTED_BUNDLE: Statement<BundleColumns> =
+    select_bundles!("pg_catalog.jsonb_populate_record(NULL::@extschema@.add_on_bundles, $1) b");
 
 static BUNDLE_USES_LEFT: Statement<(Uuid, i32)> = Statement::new(
     "SELECT b.id, b.max_uses - b.current_uses
@@ -128,6 +136,22 @@ pub fn everything() -> Result<Rows, Error> {
     ALL_RULES.read(params![], |row| loaded.rule(row))?;
     ALL_BUNDLES.read(params![], |row| loaded.bundle(row))?;
     Ok(loaded)
+}
+
+const ONE_ROW: &str = "jsonb_populate_record() makes one row of whatever it gets";
+
+/// Reads a row of `pricing_rules` that is not stored, from its JSON text.
+pub fn drafted_rule(row: &str) -> Result<PricingRule, Error> {
+    DRAFTED_RULE.read_one(params![JsonText(row)], read_rule).map(|read| read.expect(ONE_ROW))
+}
+
+/// Reads a row of `add_on_bundles` that is not stored, from its JSON text; and the uses left, where they are limited.
+pub fn drafted_bundle(row: &str) -> Result<(Bundle, Option<u32>), Error> {
+    let read = |row: BundleColumns| {
+        let uses_left = row.8.map(|left| left.max(0) as u32);
+        (read_bundle(row), uses_left)
+    };
+    DRAFTED_BUNDLE.read_one(params![JsonText(row)], read).map(|read| read.expect(ONE_ROW))
 }
 
 /// Rows of the catalog that were loaded and can still be changed.

@@ -4,6 +4,7 @@ pub mod cart;
 pub mod carts;
 pub mod catalog;
 pub mod catalog_cache;
+pub mod drafts;
 pub mod history;
 pub mod owned;
 pub mod promotions;

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::pg::document::DocumentColumn;
+use crate::pg::parameter::JsonText;
 use crate::pg::probe::Probe;
 use crate::pg::row::{Cents, RowOf};
 use crate::pg::statement::Statement;
@@ -45,6 +46,20 @@ static IS_CODE_AND_NO_TIER: Statement = Statement::new(
 /// Whether a text is a promotional code, and no tier that the catalog knows.
 pub fn is_code_and_no_tier(text: &str) -> Result<bool, Error> {
     IS_CODE_AND_NO_TIER.any(params![promotions::normalized(text), text], |()| true)
+}
+
+static DRAFTED: Statement<CodeColumns> = Statement::new(
+    "SELECT p.id, p.discount_type, p.discount_value, p.max_uses, p.current_uses, p.applicable_to, p.min_purchase_amount,
+            p.user_restrictions, p.expires_at, p.is_active
+       FROM pg_catalog.jsonb_populate_record(NULL::@extschema@.promotional_codes, $1) p",
+);
+
+/// Reads a row of `promotional_codes` that is not stored, from its JSON text.
+pub fn drafted(row: &str) -> Result<PromoRequest, Error> {
+    let columns: serde_json::Value = serde_json::from_str(row).unwrap_or_default();
+    let code = columns["code"].as_str().map(promotions::normalized).unwrap_or_default();
+    let terms = DRAFTED.read_one(params![JsonText(row)], read_code)?;
+    Ok(PromoRequest { code, terms })
 }
 
 /// The id, type and value, uses, add-ons, least purchase, restrictions, end and switch.

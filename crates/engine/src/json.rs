@@ -39,17 +39,6 @@ impl<'a> Entry<'a> {
         self.value.as_bool().map_or_else(|| self.must_be("true or false"), Ok)
     }
 
-    /// Any `integer` of PostgreSQL.
-    pub fn integer(self) -> Result<i32, Malformed> {
-        let number = self.value.as_i64().and_then(|number| i32::try_from(number).ok());
-        number.map_or_else(|| self.must_be("an integer"), Ok)
-    }
-
-    /// A decimal number, read digit by digit.
-    pub fn decimal(self) -> Result<Decimal, Malformed> {
-        self.number().map_or_else(|| self.must_be("a number"), Ok)
-    }
-
     fn number(self) -> Option<Decimal> {
         match self.value {
             Value::Number(number) => decimal(number.as_str()),

@@ -12,7 +12,6 @@ pub mod catalog;
 pub mod checkout;
 pub mod conditions;
 pub mod currency;
-pub mod drafts;
 pub mod entitlements;
 pub mod error;
 pub mod events;

@@ -16,7 +16,7 @@ use engine::money::Money;
 use engine::payments::{Fact, Facts};
 use engine::promotions::Restrictions;
 use engine::time::Instant;
-use engine::{drafts, items, json};
+use engine::{items, json};
 
 /// Bodies as the providers publish them, with the kinds of events that carry them.
 const STRIPE: [(&str, &str); 12] = [
@@ -255,11 +255,9 @@ proptest! {
 
     #[test]
     fn any_document_is_read_or_refused(document in document()) {
-        let time = |_: &str| Instant(0);
         let _ = (stripe::event(&document, HEARD), lago::event(&document, HEARD));
         let _ = stripe::objects(&document, HEARD);
         let _ = (items::parse(&document), Conditions::parse(&document), Restrictions::parse(&document));
-        let _ = (drafts::rule(&document, None, &time), drafts::bundle(&document, None, &time), drafts::promo_code(&document, &time));
     }
 
     #[test]
