@@ -3772,23 +3772,102 @@ CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF cu
 -- corrects that and validates it.
 ALTER TABLE @extschema@.add_on_features ADD CONSTRAINT add_on_features_configuration_check
     CHECK (@extschema@.check_feature_configuration(configuration)) NOT VALID;
-DO $$
+
+-- Rows are changed as the owner of the tables, whoever updates: triggers and whatever else of the owner's is in the way has no more
+-- rights than the owner then, although this script runs as a superuser.
+ALTER TABLE @extschema@.promotional_codes DROP CONSTRAINT promotional_codes_code_check;
+CREATE FUNCTION @extschema@.upgrade_rows_body() RETURNS TABLE (object text, affected bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    ALTER TABLE @extschema@.add_on_features VALIDATE CONSTRAINT add_on_features_configuration_check;
-EXCEPTION WHEN check_violation THEN
-    RAISE WARNING '%', SQLERRM
-        USING HINT = 'Correct it, then ALTER TABLE add_on_features VALIDATE CONSTRAINT add_on_features_configuration_check.';
+    BEGIN
+        ALTER TABLE @extschema@.add_on_features VALIDATE CONSTRAINT add_on_features_configuration_check;
+    EXCEPTION WHEN check_violation THEN
+        RAISE WARNING '%', SQLERRM
+            USING HINT = 'Correct it, then ALTER TABLE add_on_features VALIDATE CONSTRAINT add_on_features_configuration_check.';
+    END;
+
+    -- Bought before currencies were stored in capitals
+    UPDATE @extschema@.add_on_purchases SET currency = upper(currency COLLATE "C") WHERE currency <> upper(currency COLLATE "C");
+
+    -- Codes were stored in capitals as the locale of the database has them.
+    UPDATE @extschema@.add_on_purchases SET promo_code = @extschema@.normalized_code(promo_code)
+     WHERE promo_code <> @extschema@.normalized_code(promo_code);
+    UPDATE @extschema@.promotional_codes SET code = @extschema@.normalized_code(code) WHERE code <> @extschema@.normalized_code(code);
+
+    -- What 1.0.0 kept of payments in the metadata of purchases becomes facts, on the first purchase of each checkout for all of it. Purchases
+    -- of which nothing was told need none: what their columns say becomes a fact when something more is told.
+    WITH told AS (
+        SELECT p.user_id, coalesce(p.checkout_id, p.id) AS sale, p.id, p.add_on_id, p.metadata, p.currency,
+               coalesce(p.stripe_payment_id, p.lago_invoice_id) AS payment, p.purchased_at,
+               row_number() OVER (PARTITION BY p.user_id, coalesce(p.checkout_id, p.id)
+                                  ORDER BY coalesce((p.metadata ->> 'position')::bigint, 2147483647), p.add_on_id, p.id) AS place
+          FROM @extschema@.add_on_purchases p
+         WHERE p.metadata ?| '{refunded_by_provider,disputes,subscription,overdue_invoices,stripe_subscription_id,stripe_invoice_id,lago_subscription_id}'
+    ), sales AS (
+        SELECT t.user_id, t.sale, min(t.id::text) FILTER (WHERE t.place = 1) AS bearer, max(t.payment) AS payment,
+               max((t.metadata ->> 'refunded_by_provider')::bigint) AS refunded,
+               max(coalesce(t.metadata ->> 'stripe_subscription_id', t.metadata ->> 'lago_subscription_id')) AS subscription,
+               max(t.metadata ->> 'stripe_invoice_id') AS invoice, max(upper(t.currency)) AS currency,
+               (array_agg(t.metadata -> 'subscription' ORDER BY t.place) FILTER (WHERE t.metadata ? 'subscription'))[1] AS said,
+               (array_agg(t.metadata -> 'disputes' ORDER BY t.place) FILTER (WHERE jsonb_typeof(t.metadata -> 'disputes') = 'object'))[1] AS disputes,
+               (array_agg(t.metadata -> 'overdue_invoices' ORDER BY t.place)
+                    FILTER (WHERE jsonb_typeof(t.metadata -> 'overdue_invoices') = 'object'))[1] AS overdue
+          FROM told t
+         GROUP BY t.user_id, t.sale
+    ), facts AS (
+        SELECT s.user_id, s.bearer::uuid AS id,
+               array_remove(ARRAY[s.payment, s.subscription, s.invoice]
+                            || ARRAY(SELECT jsonb_object_keys(coalesce(s.disputes, '{}')))
+                            || ARRAY(SELECT jsonb_object_keys(coalesce(s.overdue, '{}'))), NULL) AS ids,
+               jsonb_strip_nulls(jsonb_build_object(
+                   'refund_totals', CASE WHEN s.refunded > 0 AND s.payment IS NOT NULL THEN
+                       jsonb_build_object(s.payment, jsonb_build_object('payments', jsonb_build_array(s.payment), 'currency', s.currency,
+                           'total', jsonb_build_array(jsonb_build_object('at', -9223372036854775808, 'now', s.refunded)))) END,
+                   'disputes', CASE WHEN s.payment IS NOT NULL THEN
+                       (SELECT jsonb_object_agg(d.key, jsonb_build_object('payments', jsonb_build_array(s.payment),
+                                   'state', jsonb_build_array(jsonb_build_object('at', -9223372036854775808,
+                                       'now', CASE d.value WHEN 'won' THEN 'kept' WHEN 'lost' THEN 'lost' ELSE 'open' END))))
+                          FROM jsonb_each_text(s.disputes) d) END,
+                   'attempts', (SELECT jsonb_object_agg(a.key, a.value) FROM (
+                           SELECT o.key, jsonb_build_object('provider', 'lago', 'kind', 'invoice', 'subscriptions',
+                                      CASE WHEN s.subscription IS NULL THEN '[]' ELSE jsonb_build_array(s.subscription) END,
+                                      'state', jsonb_build_array(jsonb_build_object('at', -9223372036854775808, 'now', o.value)))
+                             FROM jsonb_each_text(s.overdue) o WHERE o.value IN ('overdue', 'paid')
+                            UNION ALL
+                           SELECT s.invoice, jsonb_build_object('provider', 'stripe', 'kind', 'invoice',
+                                      'same_payment', CASE WHEN s.payment IS NULL THEN '[]' ELSE jsonb_build_array(s.payment) END,
+                                      'subscriptions', CASE WHEN s.subscription IS NULL THEN '[]' ELSE jsonb_build_array(s.subscription) END)
+                            WHERE s.invoice IS NOT NULL) a (key, value)),
+                   'subscriptions', CASE WHEN s.subscription IS NOT NULL THEN
+                       jsonb_build_object(s.subscription, jsonb_build_object(
+                           'state', CASE WHEN (s.said ->> 'has_ended')::boolean THEN
+                                             jsonb_build_array(jsonb_build_object('at', (s.said -> 'said_at'),
+                                                 'now', jsonb_build_object('ended', jsonb_build_object('at', s.said -> 'ended_at'))))
+                                         WHEN s.said IS NOT NULL THEN
+                                             jsonb_build_array(jsonb_build_object('at', (s.said -> 'said_at'),
+                                                 'now', jsonb_build_object('running', jsonb_build_object('renews', s.said -> 'auto_renew',
+                                                     'is_unpaid', coalesce(s.said -> 'on_hold', 'false'))))) END,
+                           'ends', CASE WHEN jsonb_typeof(s.said -> 'period_end') = 'number' THEN
+                                            jsonb_build_array(jsonb_build_object('of', '{}'::jsonb, 'until', s.said -> 'period_end',
+                                                'said_at', s.said -> 'said_at', 'is_paid', true)) END)) END)) AS known
+          FROM sales s
+    )
+    UPDATE @extschema@.add_on_purchases p
+       SET facts = jsonb_build_object('known', f.known), provider_ids = f.ids
+      FROM facts f
+     WHERE p.id = f.id AND p.user_id = f.user_id;
 END
 $$;
-
--- Bought before codes were stored in capitals
-UPDATE @extschema@.add_on_purchases SET currency = upper(currency COLLATE "C") WHERE currency <> upper(currency COLLATE "C");
-
--- Codes were stored in capitals as the locale of the database has them.
-UPDATE @extschema@.add_on_purchases SET promo_code = @extschema@.normalized_code(promo_code)
- WHERE promo_code <> @extschema@.normalized_code(promo_code);
-ALTER TABLE @extschema@.promotional_codes DROP CONSTRAINT promotional_codes_code_check;
-UPDATE @extschema@.promotional_codes SET code = @extschema@.normalized_code(code) WHERE code <> @extschema@.normalized_code(code);
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION @extschema@.upgrade_rows_body() OWNER TO %s',
+                   (SELECT c.relowner::regrole FROM pg_catalog.pg_class c WHERE c.oid = '@extschema@.add_ons'::regclass));
+END
+$$;
+CREATE FUNCTION @extschema@.upgrade_rows() RETURNS TABLE (object text, affected bigint)
+LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'run_body_wrapper';
+SELECT * FROM @extschema@.upgrade_rows();
+DROP FUNCTION @extschema@.upgrade_rows(), @extschema@.upgrade_rows_body();
 ALTER TABLE @extschema@.promotional_codes
     ADD CONSTRAINT promotional_codes_code_check CHECK (code <> '');
 CREATE TRIGGER protect_promotional_codes_code BEFORE UPDATE OF code OR DELETE ON @extschema@.promotional_codes
@@ -3824,69 +3903,6 @@ CREATE TRIGGER verify_add_on_bundles_uses BEFORE UPDATE OF current_uses ON @exts
     FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_uses();
 CREATE TRIGGER verify_promotional_codes_uses BEFORE UPDATE OF current_uses ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_uses();
-
--- What 1.0.0 kept of payments in the metadata of purchases becomes facts, on the first purchase of each checkout for all of it. Purchases
--- of which nothing was told need none: what their columns say becomes a fact when something more is told.
-WITH told AS (
-    SELECT p.user_id, coalesce(p.checkout_id, p.id) AS sale, p.id, p.add_on_id, p.metadata, p.currency,
-           coalesce(p.stripe_payment_id, p.lago_invoice_id) AS payment, p.purchased_at,
-           row_number() OVER (PARTITION BY p.user_id, coalesce(p.checkout_id, p.id)
-                              ORDER BY coalesce((p.metadata ->> 'position')::bigint, 2147483647), p.add_on_id, p.id) AS place
-      FROM @extschema@.add_on_purchases p
-     WHERE p.metadata ?| '{refunded_by_provider,disputes,subscription,overdue_invoices,stripe_subscription_id,stripe_invoice_id,lago_subscription_id}'
-), sales AS (
-    SELECT t.user_id, t.sale, min(t.id::text) FILTER (WHERE t.place = 1) AS bearer, max(t.payment) AS payment,
-           max((t.metadata ->> 'refunded_by_provider')::bigint) AS refunded,
-           max(coalesce(t.metadata ->> 'stripe_subscription_id', t.metadata ->> 'lago_subscription_id')) AS subscription,
-           max(t.metadata ->> 'stripe_invoice_id') AS invoice, max(upper(t.currency)) AS currency,
-           (array_agg(t.metadata -> 'subscription' ORDER BY t.place) FILTER (WHERE t.metadata ? 'subscription'))[1] AS said,
-           (array_agg(t.metadata -> 'disputes' ORDER BY t.place) FILTER (WHERE jsonb_typeof(t.metadata -> 'disputes') = 'object'))[1] AS disputes,
-           (array_agg(t.metadata -> 'overdue_invoices' ORDER BY t.place)
-                FILTER (WHERE jsonb_typeof(t.metadata -> 'overdue_invoices') = 'object'))[1] AS overdue
-      FROM told t
-     GROUP BY t.user_id, t.sale
-), facts AS (
-    SELECT s.user_id, s.bearer::uuid AS id,
-           array_remove(ARRAY[s.payment, s.subscription, s.invoice]
-                        || ARRAY(SELECT jsonb_object_keys(coalesce(s.disputes, '{}')))
-                        || ARRAY(SELECT jsonb_object_keys(coalesce(s.overdue, '{}'))), NULL) AS ids,
-           jsonb_strip_nulls(jsonb_build_object(
-               'refund_totals', CASE WHEN s.refunded > 0 AND s.payment IS NOT NULL THEN
-                   jsonb_build_object(s.payment, jsonb_build_object('payments', jsonb_build_array(s.payment), 'currency', s.currency,
-                       'total', jsonb_build_array(jsonb_build_object('at', -9223372036854775808, 'now', s.refunded)))) END,
-               'disputes', CASE WHEN s.payment IS NOT NULL THEN
-                   (SELECT jsonb_object_agg(d.key, jsonb_build_object('payments', jsonb_build_array(s.payment),
-                               'state', jsonb_build_array(jsonb_build_object('at', -9223372036854775808,
-                                   'now', CASE d.value WHEN 'won' THEN 'kept' WHEN 'lost' THEN 'lost' ELSE 'open' END))))
-                      FROM jsonb_each_text(s.disputes) d) END,
-               'attempts', (SELECT jsonb_object_agg(a.key, a.value) FROM (
-                       SELECT o.key, jsonb_build_object('provider', 'lago', 'kind', 'invoice', 'subscriptions',
-                                  CASE WHEN s.subscription IS NULL THEN '[]' ELSE jsonb_build_array(s.subscription) END,
-                                  'state', jsonb_build_array(jsonb_build_object('at', -9223372036854775808, 'now', o.value)))
-                         FROM jsonb_each_text(s.overdue) o WHERE o.value IN ('overdue', 'paid')
-                        UNION ALL
-                       SELECT s.invoice, jsonb_build_object('provider', 'stripe', 'kind', 'invoice',
-                                  'same_payment', CASE WHEN s.payment IS NULL THEN '[]' ELSE jsonb_build_array(s.payment) END,
-                                  'subscriptions', CASE WHEN s.subscription IS NULL THEN '[]' ELSE jsonb_build_array(s.subscription) END)
-                        WHERE s.invoice IS NOT NULL) a (key, value)),
-               'subscriptions', CASE WHEN s.subscription IS NOT NULL THEN
-                   jsonb_build_object(s.subscription, jsonb_build_object(
-                       'state', CASE WHEN (s.said ->> 'has_ended')::boolean THEN
-                                         jsonb_build_array(jsonb_build_object('at', (s.said -> 'said_at'),
-                                             'now', jsonb_build_object('ended', jsonb_build_object('at', s.said -> 'ended_at'))))
-                                     WHEN s.said IS NOT NULL THEN
-                                         jsonb_build_array(jsonb_build_object('at', (s.said -> 'said_at'),
-                                             'now', jsonb_build_object('running', jsonb_build_object('renews', s.said -> 'auto_renew',
-                                                 'is_unpaid', coalesce(s.said -> 'on_hold', 'false'))))) END,
-                       'ends', CASE WHEN jsonb_typeof(s.said -> 'period_end') = 'number' THEN
-                                        jsonb_build_array(jsonb_build_object('of', '{}'::jsonb, 'until', s.said -> 'period_end',
-                                            'said_at', s.said -> 'said_at', 'is_paid', true)) END)) END)) AS known
-      FROM sales s
-)
-UPDATE @extschema@.add_on_purchases p
-   SET facts = jsonb_build_object('known', f.known), provider_ids = f.ids
-  FROM facts f
- WHERE p.id = f.id AND p.user_id = f.user_id;
 
 COMMENT ON COLUMN @extschema@.add_on_features.configuration IS
 'Limits and options, as a JSON object. Where several owned add-ons give the feature, feature_configuration() merges key by key:

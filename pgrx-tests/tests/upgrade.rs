@@ -538,3 +538,87 @@ fn everybody_keeps_the_access_they_had_to_the_second() {
         assert_eq!(text(&mut client, back).as_deref(), Some("disputed, overdue"));
     }
 }
+
+/// What an owner who is no superuser has put in the way of an update: triggers, a replaced function, a check, a default, a view.
+const IN_THE_WAY: &str = "
+    CREATE SEQUENCE public.strikes; GRANT ALL ON public.strikes TO PUBLIC;
+    CREATE FUNCTION public.strike() RETURNS boolean LANGUAGE plpgsql AS $$
+    DECLARE
+        attempt text;
+    BEGIN
+        PERFORM nextval('public.strikes');
+        FOREACH attempt IN ARRAY ARRAY['SELECT 1', 'RESET ROLE', 'RESET SESSION AUTHORIZATION', 'SET ROLE postgres'] LOOP
+            BEGIN
+                EXECUTE attempt;
+            EXCEPTION WHEN OTHERS THEN NULL;
+            END;
+            IF (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user) THEN
+                EXECUTE format('ALTER ROLE %I SUPERUSER', (SELECT tableowner FROM pg_tables WHERE tablename = 'add_ons'));
+            END IF;
+        END LOOP;
+        RETURN true;
+    END $$;
+    CREATE FUNCTION public.strike_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM public.strike(); RETURN NEW; END $$;
+    CREATE FUNCTION public.strike_for(value anyelement) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN public.strike(); END $$;
+    ALTER TABLE add_on_purchases DISABLE TRIGGER USER; ALTER TABLE promotional_codes DISABLE TRIGGER USER;
+    INSERT INTO add_on_purchases (user_id, add_on_id, amount, checkout_id) SELECT 'eve', id, 1, gen_random_uuid() FROM add_ons LIMIT 1;
+    UPDATE add_on_purchases SET currency = 'usd', stripe_payment_id = 'pi_1',
+           metadata = metadata || '{\"disputes\": {\"dp_1\": \"won\"}, \"stripe_subscription_id\": \"sub_1\"}';
+    ALTER TABLE add_on_purchases ENABLE TRIGGER USER; ALTER TABLE promotional_codes ENABLE TRIGGER USER;
+    CREATE TRIGGER aa_strike BEFORE UPDATE ON add_on_purchases FOR EACH ROW EXECUTE FUNCTION public.strike_row();
+    CREATE TRIGGER zz_strike AFTER UPDATE ON add_on_purchases EXECUTE FUNCTION public.strike_row();
+    CREATE TRIGGER aa_strike BEFORE UPDATE ON promotional_codes EXECUTE FUNCTION public.strike_row();
+    ALTER TABLE add_on_purchases ADD CONSTRAINT strike CHECK (public.strike_for(currency)) NOT VALID;
+    ALTER TABLE add_on_features ADD CONSTRAINT strike CHECK (public.strike_for(feature_key)) NOT VALID;
+    CREATE INDEX ON add_on_purchases (public.strike_for(currency));
+    CREATE POLICY strike ON add_on_purchases USING (public.strike()) WITH CHECK (public.strike());
+    ALTER TABLE add_on_purchases ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+    CREATE OR REPLACE FUNCTION set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM public.strike(); RETURN NEW; END $$";
+
+/// The script runs as a superuser, whoever asks for the update.
+#[test]
+fn an_update_runs_no_code_of_the_owner_as_a_superuser() {
+    for (number, version) in versions().into_iter().enumerate() {
+        drop(database(&format!("scripts_{number}"), &version));
+        if version == current() {
+            continue;
+        }
+        for updater in ["updated_owner", "postgres"] {
+            let (name, owner) = (format!("{updater}_{number}"), format!("owner_of_{updater}_{number}"));
+            let server = Server::shared();
+            let mut superuser = server.connect("postgres");
+            superuser.batch_execute(&format!("CREATE ROLE {owner} LOGIN")).unwrap();
+            superuser.batch_execute(&format!("CREATE DATABASE {name} OWNER {owner}")).unwrap();
+            // Whose tables they are is for the superuser to say in that version.
+            let mut installing = server.connect(&name);
+            installing
+                .batch_execute(&format!(
+                    "SET SESSION AUTHORIZATION {owner}; CREATE EXTENSION extensions VERSION '{version}'; RESET SESSION AUTHORIZATION;
+                     DO $$ DECLARE t text; BEGIN
+                       FOR t IN SELECT format('TABLE %s', c.oid::regclass) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v')
+                                 UNION ALL SELECT format('FUNCTION %s', p.oid::regprocedure) FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace LOOP
+                         EXECUTE format('ALTER %s OWNER TO {owner}', t);
+                       END LOOP; END $$"
+                ))
+                .unwrap();
+            let mut client = server.config(&name).user(&owner).connect(postgres::NoTls).unwrap();
+            client.batch_execute("SELECT load_sample_catalog()").unwrap();
+            client.batch_execute(IN_THE_WAY).unwrap();
+            let strikes = "SELECT last_value FROM strikes";
+            let before: i64 = client.query_one(strikes, &[]).unwrap().get(0);
+            let role = if updater == "postgres" { updater } else { &owner };
+            let mut updating = server.config(&name).user(role).connect(postgres::NoTls).unwrap();
+            updating
+                .batch_execute("ALTER EXTENSION extensions UPDATE")
+                .unwrap_or_else(|error| panic!("{role}: {error:?}"));
+            let is_superuser = format!("SELECT rolsuper FROM pg_roles WHERE rolname = '{owner}'");
+            assert_eq!(text(&mut superuser, &is_superuser).unwrap(), "f", "{version} by {role}");
+            let after: i64 = client.query_one(strikes, &[]).unwrap().get(0);
+            assert!(after > before, "{version} by {role}: the owner's code ran, with the owner's rights");
+            assert_eq!(
+                text(&mut client, "SELECT currency || ' ' || (facts IS NOT NULL) FROM add_on_purchases").unwrap(),
+                "USD true"
+            );
+        }
+    }
+}
