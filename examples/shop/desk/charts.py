@@ -43,12 +43,12 @@ def columns(title: str, bars: Sequence[Bar], width: int = 640, height: int = 200
     for place, bar in enumerate(bars):
         size = abs(float(bar.value)) * scale
         y = zero - size if bar.value >= 0 else zero
-        x = left + place * step + step * 0.15
+        middle, broad = left + (place + 0.5) * step, min(step * 0.7, 60)
         kind = "bar" if bar.value >= 0 else "bar below"
         tip = escape(f"{bar.label}: {bar.shown}")
-        parts.append(f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{step * 0.7:.1f}" height="{size:.1f}" rx="2"><title>{tip}</title></rect>')
+        parts.append(f'<rect class="{kind}" x="{middle - broad / 2:.1f}" y="{y:.1f}" width="{broad:.1f}" height="{size:.1f}" rx="2"><title>{tip}</title></rect>')
         if place % max(1, -(-len(bars) // 6)) == 0:
-            parts.append(f'<text x="{x + step * 0.35:.1f}" y="{height - 6}" text-anchor="middle">{escape(bar.label)}</text>')
+            parts.append(f'<text x="{middle:.1f}" y="{height - 6}" text-anchor="middle">{escape(bar.label)}</text>')
     return drawn(title, width, height, parts)
 
 

@@ -154,6 +154,24 @@ def test_a_feature_that_one_does_not_have_leads_to_what_gives_it(page):
     expect(page.locator("article")).to_have_count(2)
 
 
+def test_long_words_and_sixty_add_ons_lay_out(page):
+    psql(
+        "shop_under_test", "-c",
+        "INSERT INTO marketplace.add_ons (name, description, category, base_price, billing_type, features)"
+        " SELECT repeat('Donaudampfschiff', 12) || n, nullif(repeat('x', n * 20), repeat('x', 20)), 'long-words', 12345678.9, 'annual',"
+        "        to_jsonb(ARRAY[repeat('feature', 10), 'b']) FROM generate_series(1, 60) n",
+    )  # fmt: skip
+    try:
+        page.goto("/?category=long-words")
+        expect(page.locator("article")).to_have_count(24)
+        picture(page, "long-words")
+        page.locator("article button").first.click()
+        expect(page.locator("dd.total")).to_have_text("$12,345,678.90")
+        picture(page, "long-words-cart")
+    finally:
+        psql("shop_under_test", "-c", "DELETE FROM marketplace.add_ons WHERE category = 'long-words'")
+
+
 # What the keyboard is on: what it is called, whether one sees that it is there, and whether it is on the screen.
 FOCUSED = """() => {
     const on = document.activeElement, style = getComputedStyle(on), box = on.getBoundingClientRect();
@@ -244,6 +262,31 @@ def test_the_desk_with_the_keyboard_alone(page, app):
     expect(page.get_by_text("No longer suspended.")).to_be_visible()
 
 
+def picture_of(chromium, app, path, name):
+    """docs/images/shop.png and desk.png."""
+    page = opened(chromium, app, "desktop")
+    page.set_viewport_size({"width": 1040, "height": 900})
+    page.request.post("/sign-in", form={"name": "ada"})
+    page.request.post("/desk/sign-in", form={"name": "sue", "key": "key of admin"})
+    for add_on, quantity in ((BRIGADE, 1), (BOLT, 1), (VECTORS, 2)):
+        page.request.put(f"/api/cart/{add_on}", data={"quantity": quantity})
+    page.request.post("/cart/code", form={"code": "launch2025"})
+    page.goto(path)
+    for fold in page.get_by_text("Every step, to the cent").all():
+        fold.click()
+    page.evaluate("document.activeElement.blur()")
+    page.screenshot(path=f"{os.environ['SHOP_SCREENSHOTS']}/{name}.png")
+    page.context.close()
+
+
+for_the_documentation = pytest.mark.skipif("SHOP_SCREENSHOTS" not in os.environ, reason="SHOP_SCREENSHOTS says where to put pictures")
+
+
+@for_the_documentation
+def test_the_picture_of_the_shop(chromium, app):
+    picture_of(chromium, app, "/cart", "shop")
+
+
 @pytest.fixture(scope="module")
 def eve(app, chromium):
     """Somebody with a bit of everything: orders, a cart, usage, a payment that pays for nothing. Returns her orders."""
@@ -274,7 +317,7 @@ def eve(app, chromium):
         "-c", "INSERT INTO pricing_rules (add_on_id, discount_percent, conditions) VALUES"
               f" ('{VECTORS}', 10, '{{\"min_quantity\": 3}}'), ('{VECTORS}', 5, '{{\"min_quantity\": 3, \"max_quantity\": 2}}')",
         "-c", "INSERT INTO add_on_purchases (user_id, add_on_id, amount, status, purchased_at)"
-              f" SELECT 'old-' || n, '{BOLT}', 14.99 + n, 'completed', now() - n * interval '1 day' FROM generate_series(1, 25) n",
+              f" SELECT 'old-' || n, '{BOLT}', 14.99 * (1 + n * 13 % 5), 'completed', now() - n * interval '1 day' FROM generate_series(1, 29) n",
     )  # fmt: skip
     return orders
 
@@ -295,23 +338,9 @@ def pages_of(eve):
     return [(None, nobody), ("eve", shop), ("admin", desk), ("support", {"not-allowed": "/desk/sales", "support-person": "/desk/people?user_id=eve"})]
 
 
-@pytest.mark.skipif("SHOP_SCREENSHOTS" not in os.environ, reason="SHOP_SCREENSHOTS says where to put pictures")
-def test_the_pictures_of_the_documentation(chromium, app, eve):
-    """docs/images/shop.png and desk.png."""
-    page = opened(chromium, app, "desktop")
-    page.set_viewport_size({"width": 900, "height": 850})
-    page.request.post("/sign-in", form={"name": "ada"})
-    for add_on, quantity in ((BRIGADE, 1), (BOLT, 1), (VECTORS, 2)):
-        page.request.put(f"/api/cart/{add_on}", data={"quantity": quantity})
-    page.request.post("/cart/code", form={"code": "launch2025"})
-    page.goto("/cart")
-    page.get_by_text("Every step, to the cent").click()
-    page.evaluate("document.activeElement.blur()")
-    page.screenshot(path=f"{os.environ['SHOP_SCREENSHOTS']}/shop.png")
-    page.request.post("/desk/sign-in", form={"name": "sue", "key": "key of billing"})
-    page.goto(f"/desk/orders/{eve[0]}")
-    page.screenshot(path=f"{os.environ['SHOP_SCREENSHOTS']}/desk.png")
-    page.context.close()
+@for_the_documentation
+def test_the_picture_of_the_desk(chromium, app, eve):
+    picture_of(chromium, app, "/desk/sales", "desk")
 
 
 # Borders of what one fills in or presses, and the mark of the focus, against what is behind them.

@@ -4,6 +4,7 @@ import html
 import re
 from decimal import Decimal
 
+import asyncpg
 import pytest
 from desk.charts import Bar, ceiling, columns, rows
 
@@ -116,6 +117,16 @@ async def test_levels_are_kept_apart(visit, admin, spare, level, path):
         assert [await admin.fetchval(query) for query in kept] == before
 
 
+async def test_the_logins_have_no_rights_of_their_own(database_url, admin):
+    """And the shop's cannot become the desk's, nor the other way round."""
+    for login, others in (("shop_backend", ("desk_support", "desk_billing", "desk_admin")), ("desk_backend", ("shop_customer", "shop_billing"))):
+        connection = await asyncpg.connect(database_url.replace("shop_backend@", f"{login}@"))
+        for statement in ("SELECT marketplace.search_add_ons()", "SELECT * FROM marketplace.add_ons", *(f"SET ROLE {role}" for role in others)):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+        await connection.close()
+
+
 async def test_what_somebody_has_and_why(visit, admin):
     order = await buy(await visit("ada"), BRIGADE, BOLT, VECTORS, code="FRIEND50")
     await admin.execute("SELECT consume_feature('ada', 'gpu_hours', 4)")
@@ -131,6 +142,7 @@ async def test_what_somebody_has_and_why(visit, admin):
     text = await seen(client, f"/desk/orders/{order}")
     assert "1 × Bolt $14.99 −$3.00" in text and "The bundle Developer Pro : $9.99 off $49.97." in text
     assert "The code FRIEND50 : $5.00 off $39.98." in text and "$34.98" in text
+    assert "Every step, to the cent" in text and "To pay" in text
     await admin.execute("UPDATE add_ons SET base_price = 14.99 WHERE id = $1", BOLT)
     # What the level billing does not see is left out, and nothing is refused.
     text = await seen(await visit(desk="billing"), "/desk/people?user_id=ada")
