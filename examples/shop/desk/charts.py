@@ -45,8 +45,9 @@ def columns(title: str, bars: Sequence[Bar], width: int = 640, height: int = 200
         y = zero - size if bar.value >= 0 else zero
         middle, broad = left + (place + 0.5) * step, min(step * 0.7, 60)
         kind = "bar" if bar.value >= 0 else "bar below"
+        where = f'x="{middle - broad / 2:.1f}" y="{y:.1f}" width="{broad:.1f}" height="{size:.1f}"'
         tip = escape(f"{bar.label}: {bar.shown}")
-        parts.append(f'<rect class="{kind}" x="{middle - broad / 2:.1f}" y="{y:.1f}" width="{broad:.1f}" height="{size:.1f}" rx="2"><title>{tip}</title></rect>')
+        parts.append(f'<rect class="{kind}" {where} rx="2"><title>{tip}</title></rect>')
         if place % max(1, -(-len(bars) // 6)) == 0:
             parts.append(f'<text x="{middle:.1f}" y="{height - 6}" text-anchor="middle">{escape(bar.label)}</text>')
     return drawn(title, width, height, parts)
@@ -62,7 +63,8 @@ def rows(title: str, bars: Sequence[Bar], width: int = 640) -> Markup:
         size = max(0.0, float(bar.value / most)) * (width - left - right) if most > 0 else 0
         label = bar.label if len(bar.label) <= 24 else bar.label[:23] + "\N{HORIZONTAL ELLIPSIS}"
         parts.append(f'<text x="{left - 10}" y="{y + 20}" text-anchor="end">{escape(label)}</text>')
-        parts.append(f'<rect class="bar" x="{left}" y="{y + 5}" width="{size:.1f}" height="{tall - 10}" rx="2"><title>{escape(bar.label)}</title></rect>')
+        where = f'x="{left}" y="{y + 5}" width="{size:.1f}" height="{tall - 10}"'
+        parts.append(f'<rect class="bar" {where} rx="2"><title>{escape(bar.label)}</title></rect>')
         parts.append(f'<text x="{left + size + 8:.1f}" y="{y + 20}">{escape(bar.shown)}</text>')
     return drawn(title, width, max(len(bars) * tall, 1), parts)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from shop.face import go
@@ -93,7 +94,9 @@ async def update(request: Request, name: str, row_id: UUID) -> Response:
 
 async def change(request: Request, name: str, row_id: UUID | None) -> Response:
     """Says what would change, or saves; and where the table refuses, says so beside the field."""
-    data, kind = await request.form(), KINDS[name]
+    if (kind := KINDS.get(name)) is None:
+        raise HTTPException(404)
+    data = await request.form()
     typed, seen = kind.form.typed(data), str(data.get("seen", ""))
     mistake = effect = None
     try:

@@ -10,12 +10,12 @@ from uuid import UUID
 import asyncpg
 from starlette.datastructures import FormData
 
+from shop.errors import code_of
+
 COLUMNS = """
     SELECT attname::text AS name, col_description(attrelid, attnum) AS help, attnotnull AS is_required
       FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped
 """
-# Constraints about two columns: the one to look at first.
-LOOK_AT = {"window": "valid_until", "pkey": "id"}
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,7 @@ class Form:
 
     def typed(self, data: FormData) -> dict[str, Any]:
         """What the browser sent, as its fields show it again."""
-        many = {"add_ons"}
-        return {
-            field.name: data.getlist(field.name) if field.kind in many else field.name in data if field.kind == "flag" else data.get(field.name, "")
-            for field in self.fields
-        }  # fmt: skip
+        return {field.name: sent(field, data) for field in self.fields}
 
     async def help(self, connection: asyncpg.Connection) -> dict[str, asyncpg.Record]:
         return {row["name"]: row for row in await connection.fetch(COLUMNS, f"marketplace.{self.table}")}
@@ -107,13 +103,12 @@ class Form:
         return next((name for name in self.suspects(error) if name in names), ""), told(error)
 
     def suspects(self, error: asyncpg.PostgresError) -> Iterable[str]:
-        yield error.column_name or ""
-        constraint = error.constraint_name or found(r"constraint (\w+)", error.detail)
-        about = constraint.removeprefix(f"{self.table}_").rpartition("_")[0]
-        yield LOOK_AT.get(about, about)
-        yield found(r"^Key \((?:\w+, )*(\w+)\)=", error.detail)
         yield found(r"^\w+\.(\w+) ", error.message)
         yield found(r'malformed: (?:key )?"(\w+)"', error.message)
+        yield found(r"^Key \((?:\w+, )*(\w+)\)=", error.detail)
+        yield error.column_name or ""
+        constraint = error.constraint_name or found(r"constraint (\w+)", error.detail)
+        yield constraint.removeprefix(f"{self.table}_").rpartition("_")[0]
 
 
 def found(pattern: str, text: str | None) -> str:
@@ -123,22 +118,35 @@ def found(pattern: str, text: str | None) -> str:
 
 def told(error: asyncpg.PostgresError) -> str:
     """An error in words: the extension's own are; of PostgreSQL's the part that is not the whole row."""
-    if isinstance(error, asyncpg.CheckViolationError) and error.constraint_name:
-        return f"Refused by {error.constraint_name}."
-    if isinstance(error, asyncpg.NotNullViolationError):
-        return "This cannot be empty."
-    if isinstance(error, asyncpg.UniqueViolationError):
-        return error.detail
+    match error:
+        case asyncpg.NotNullViolationError():
+            return "This cannot be empty."
+        case asyncpg.UniqueViolationError():
+            return error.detail
+        case asyncpg.CheckViolationError() if code_of(error) is None:
+            return f"Refused by {error.constraint_name}."
     # Beside the field nobody needs to hear which one it is: "add_ons.category must be ..."
     text = re.sub(r"^\w+\.\w+ ", "", error.message)
     return f"{text[:1].upper()}{text[1:]}."
 
 
+def sent(field: Field, data: FormData) -> Any:
+    match field.kind:
+        case "flag":
+            # Browsers leave out what is not ticked.
+            return field.name in data
+        case "add_ons":
+            return data.getlist(field.name)
+    return data.get(field.name, "")
+
+
 def value(field: Field, typed: Any) -> Any:
     """What was typed as JSON that the column's type reads."""
     match field.kind:
-        case "flag" | "add_ons":
-            return typed or (False if field.kind == "flag" else None)
+        case "flag":
+            return typed
+        case "add_ons":
+            return typed or None
         case "lines":
             return [line.strip() for line in typed.splitlines() if line.strip()]
         case "time":

@@ -19,9 +19,15 @@ router = APIRouter()
 
 DAYS = 30
 BY_DAY = "SELECT day, purchases, gross, refunded, net FROM marketplace.revenue_by_day WHERE currency = $1 AND day > $2 ORDER BY day"
-BY_ADD_ON = "SELECT name, purchases, units, gross, refunded, net FROM marketplace.revenue_by_add_on WHERE currency = $1 ORDER BY net DESC, name LIMIT 12"
+BY_ADD_ON = """
+    SELECT name, purchases, units, gross, refunded, net FROM marketplace.revenue_by_add_on
+     WHERE currency = $1 ORDER BY net DESC, name LIMIT 12
+"""
 BY_MONTH = "SELECT * FROM marketplace.recurring_revenue WHERE currency = $1 AND month > now() - interval '1 year' ORDER BY month"
-BY_CODE = "SELECT code, paid_checkouts, users, discount, net FROM marketplace.promo_code_performance WHERE paid_checkouts > 0 ORDER BY net DESC, code LIMIT 12"
+BY_CODE = """
+    SELECT code, paid_checkouts, users, discount, net FROM marketplace.promo_code_performance
+     WHERE paid_checkouts > 0 ORDER BY net DESC, code LIMIT 12
+"""
 CONVERSION = "SELECT sum(paid_checkouts) AS paid, sum(checkouts) AS checkouts FROM marketplace.cart_conversion WHERE day > $1"
 
 

@@ -57,7 +57,8 @@ def described(error: Exception) -> JSONResponse:
         case PaymentError():
             return problem(502, str(error))
         case RequestValidationError():
-            return problem(422, "the request is malformed", detail="; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
+            wrong = (f"{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors())
+            return problem(422, "the request is malformed", detail="; ".join(wrong))
         case HTTPException():
             return problem(error.status_code, error.detail)
         case asyncpg.InterfaceError() | OSError() | TimeoutError():
