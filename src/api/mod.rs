@@ -30,7 +30,6 @@ mod triggers;
 mod usage;
 mod validators;
 
-
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use rust_decimal::Decimal;

@@ -246,7 +246,7 @@ impl<R: Columns + 'static> Probe<R> {
                 && form.indisready
                 && form.indislive
                 && !form.indcheckxmin
-                && (*(*index.0).rd_rel).relam == pg_sys::Oid::from(pg_sys::BTREE_AM_OID)
+                && (*(*index.0).rd_rel).relam == pg_sys::BTREE_AM_OID
                 && (form.indnkeyatts as usize) >= self.keys.len();
             if !is_whole {
                 return None;

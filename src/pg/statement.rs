@@ -111,11 +111,7 @@ impl<R: Columns + 'static> Statement<R> {
     }
 
     /// Reads rows as `read` does, as far as somebody wants them.
-    pub(super) fn visit(
-        &self,
-        params: &Params,
-        each: &mut dyn FnMut(R::Row<'_>) -> Result<ControlFlow<()>, Error>,
-    ) -> Result<(), Error> {
+    pub(super) fn visit(&self, params: &Params, each: &mut Each<'_, R>) -> Result<(), Error> {
         self.run(params, true, each).map(|_| ())
     }
 
