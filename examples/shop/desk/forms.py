@@ -16,6 +16,8 @@ COLUMNS = """
     SELECT attname::text AS name, col_description(attrelid, attnum) AS help, attnotnull AS is_required
       FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped
 """
+# How the extension names the column that it refuses: "add_ons.category must be a slug", "rule is refused: discount_percent must be ..."
+ABOUT = r"^(?:\w+\.|\w+ is refused: )(\w+) "
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Form:
         return next((name for name in self.suspects(error) if name in names), ""), told(error)
 
     def suspects(self, error: asyncpg.PostgresError) -> Iterable[str]:
-        yield found(r"^\w+\.(\w+) ", error.message)
+        yield found(ABOUT, error.message)
         yield found(r'malformed: (?:key )?"(\w+)"', error.message)
         yield found(r"^Key \((?:\w+, )*(\w+)\)=", error.detail)
         yield error.column_name or ""
@@ -125,8 +127,8 @@ def told(error: asyncpg.PostgresError) -> str:
             return error.detail
         case asyncpg.CheckViolationError() if code_of(error) is None:
             return f"Refused by {error.constraint_name}."
-    # Beside the field nobody needs to hear which one it is: "add_ons.category must be ..."
-    text = re.sub(r"^\w+\.\w+ ", "", error.message)
+    # Beside the field nobody needs to hear which one it is.
+    text = re.sub(ABOUT, "", error.message)
     return f"{text[:1].upper()}{text[1:]}."
 
 

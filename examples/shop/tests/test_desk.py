@@ -280,6 +280,23 @@ async def test_what_the_table_refuses_is_said_beside_the_field(visit, admin, kin
     assert all(value in html.unescape(answer.text) for value in change.values() if isinstance(value, str))
 
 
+@pytest.mark.parametrize(
+    ("change", "field", "message"),
+    [
+        ({"discount_percent": "110"}, "discount_percent", "Must be from 0 to 100"),
+        ({"valid_from": "2030-01-01T00:00", "valid_until": "2029-01-01T00:00"}, "valid_from", "Must be before valid_until"),
+        ({"conditions": '{"colour": "red"}'}, "conditions", 'Is malformed: unknown key "colour"'),
+    ],
+)
+async def test_a_draft_that_the_table_would_refuse(visit, admin, change, field, message):
+    client = await visit(desk="admin")
+    form = {"add_on_id": BOLT, "discount_percent": "5", "discount_amount": "0", "priority": "0", "do": "simulate"}
+    answer = await client.post("/desk/edit/rule/new", data=form | change)
+    assert answer.status_code == 422 and 'value="save"' not in answer.text
+    ((place, told),) = re.findall(r'<p class="bad" id="wrong-(\w+)" role="alert">([^<]*)', answer.text)
+    assert place == field and html.unescape(told).startswith(message)
+
+
 async def test_two_editors_do_not_overwrite_each_other(visit, admin, spare):
     client = await visit(desk="admin")
     page = (await client.get(f"/desk/edit/add-on/{spare}")).text
