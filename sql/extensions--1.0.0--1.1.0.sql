@@ -202,6 +202,7 @@ DECLARE
     columns text;
     list text;
     row_count bigint;
+    meant bigint;
     total bigint := 0;
 BEGIN
     SELECT string_agg(format('%I', c.column_name), ', '), string_agg(c.expression, ', ') INTO columns, list
@@ -211,6 +212,9 @@ BEGIN
           USING format('(%s,0)', page)::tid, format('(%s,0)', page + pages_at_once)::tid;
         GET DIAGNOSTICS row_count = ROW_COUNT;
         total := total + row_count;
+        EXECUTE format('SELECT count(*) FROM %s s WHERE s.ctid >= $1 AND s.ctid < $2', old_table)
+           INTO meant USING format('(%s,0)', page)::tid, format('(%s,0)', page + pages_at_once)::tid;
+        PERFORM @extschema@.check_rows_written((SELECT c.relname::text FROM pg_class c WHERE c.oid = new_table), meant, row_count);
         IF page + pages_at_once < pages THEN
             RAISE NOTICE '%: % rows, % %%', old_table, total, 100 * (page + pages_at_once) / pages;
         END IF;
@@ -238,7 +242,7 @@ capitals, and features that are an object as its keys. Notices tell how far it i
 Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle, skipped,
 doubtful, left behind; detail, the number of rows, what is wrong with which of them and what to do about it, what is taken over as it is
 and may not be meant, as subscriptions without an end, or the columns that ours does not have.
-Errors: 22023 null_argument, invalid_source_schema, unknown_word; 22023, an unknown time zone; 42501, no right to read or write.';
+Errors: 22023 null_argument, invalid_source_schema, unknown_word; 22023, an unknown time zone; 42501, no right to read or write; 55000 row_swallowed.';
 
 CREATE FUNCTION @extschema@.adopt_tables_body(source_schema name, time_zone text, dry_run boolean, skip text[])
 RETURNS TABLE (object text, status text, detail text)
@@ -1335,6 +1339,19 @@ Arguments: none.
 Returns: a row for each problem.
 Errors: none.';
 
+CREATE FUNCTION @extschema@.check_rows_written(
+    "table_name" pg_catalog.text,
+    "meant" bigint,
+    "written" bigint
+) RETURNS VOID
+IMMUTABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'check_rows_written_wrapper';
+COMMENT ON FUNCTION @extschema@.check_rows_written(text, bigint, bigint) IS
+'Raises an error where fewer rows of a table were written than were meant to be. Only import_catalog(), adopt_tables() and
+load_sample_catalog() call it.';
+ALTER FUNCTION @extschema@.check_rows_written(text, bigint, bigint) COST 10;
+
 CREATE OR REPLACE FUNCTION @extschema@.check_user_restrictions(
     "user_restrictions" pg_catalog.jsonb
 ) RETURNS bool
@@ -2261,7 +2278,7 @@ Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to
 Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
 a row that the document does not have; id, of the row, NULL for one that a rehearsal would insert. No rows when nothing differs.
 Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them;
-54000 document_too_large.';
+54000 document_too_large; 55000 row_swallowed.';
 
 CREATE FUNCTION @extschema@.import_catalog_body(catalog jsonb, dry_run boolean) RETURNS TABLE (object text, action text, id uuid)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
@@ -2414,11 +2431,13 @@ COMMENT ON FUNCTION @extschema@.load_sample_catalog() IS
 'Inserts nine add-ons with their features, four bundles and four promotional codes, to experiment with. Existing rows are not changed.
 Arguments: none.
 Returns: for each table, how many rows were inserted: none when run again.
-Errors: none.';
+Errors: 55000 row_swallowed.';
 
 CREATE FUNCTION @extschema@.load_sample_catalog_body() RETURNS TABLE (object text, inserted bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    -- Rows that were neither written nor there before: a trigger has swallowed them.
+    swallowed bigint;
     -- By add-on: its feature keys and their configurations.
     catalog_features CONSTANT jsonb := '{
         "Unicorn Orator (TTS)": {
@@ -2483,88 +2502,126 @@ DECLARE
         }
     }';
 BEGIN
-    INSERT INTO @extschema@.add_ons
-        (id, name, description, category, base_price, billing_type, is_featured, sort_order, version, icon_url, features)
-    SELECT a.id::uuid, a.name, a.description, a.category, a.base_price, a.billing_type, a.is_featured, a.sort_order, a.version,
-           a.icon_url, (SELECT jsonb_agg(key ORDER BY key) FROM jsonb_object_keys(catalog_features -> a.name) key)
-      FROM (VALUES
-        ('a0000000-0000-4000-8000-000000000001', 'Unicorn Orator (TTS)',
-         'Text to speech in 30 languages, with natural voices and streaming.',
-         'ai-services', 9.99, 'monthly', true, 10, '2.1', '/icons/orator.svg'),
-        ('a0000000-0000-4000-8000-000000000002', 'Amanuensis (STT)',
-         'Speech to text with 95% accuracy, speaker labels and time stamps.',
-         'ai-services', 9.99, 'monthly', false, 20, '1.8', '/icons/amanuensis.svg'),
-        ('a0000000-0000-4000-8000-000000000003', 'Brigade',
-         'Agent platform: run up to 10 agents that share tools and memory.',
-         'ai-services', 19.99, 'monthly', true, 30, '3.0', '/icons/brigade.svg'),
-        ('a0000000-0000-4000-8000-000000000004', 'Bolt',
-         'AI development environment with completion, review and GPU hours.',
-         'development', 14.99, 'monthly', false, 40, '1.4', '/icons/bolt.svg'),
-        ('a0000000-0000-4000-8000-000000000005', 'Presenton',
-         'Presentation builder with 100 templates and brand kits.',
-         'productivity', 9.99, 'monthly', false, 50, '1.2', '/icons/presenton.svg'),
-        ('a0000000-0000-4000-8000-000000000006', 'Center-Deep Pro',
-         'Semantic search over your documents, with a vector database behind it.',
-         'analytics', 19.99, 'monthly', true, 60, '2.0', '/icons/center-deep.svg'),
-        ('a0000000-0000-4000-8000-000000000007', 'Document Processing',
-         'OCR, tables and forms for 5 000 pages a month.',
-         'productivity', 12.99, 'monthly', false, 70, '1.5', '/icons/documents.svg'),
-        ('a0000000-0000-4000-8000-000000000008', 'Vector Search',
-         'Similarity search over 1 M vectors that answers in under 10 ms.',
-         'infrastructure', 14.99, 'monthly', false, 80, '1.1', '/icons/vectors.svg'),
-        ('a0000000-0000-4000-8000-000000000009', 'GPU Compute',
-         'A100 and H100 by the hour: 50 GPU hours a month.',
-         'infrastructure', 49.99, 'monthly', false, 90, '1.0', '/icons/gpu.svg')
-      ) a (id, name, description, category, base_price, billing_type, is_featured, sort_order, version, icon_url)
-    ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS inserted = ROW_COUNT;
+    WITH given (id, name, description, category, base_price, billing_type, is_featured, sort_order, version, icon_url, features) AS MATERIALIZED (
+        SELECT a.id::uuid, a.name, a.description, a.category, a.base_price, a.billing_type, a.is_featured, a.sort_order, a.version,
+               a.icon_url, (SELECT jsonb_agg(key ORDER BY key) FROM jsonb_object_keys(catalog_features -> a.name) key)
+          FROM (VALUES
+            ('a0000000-0000-4000-8000-000000000001', 'Unicorn Orator (TTS)',
+             'Text to speech in 30 languages, with natural voices and streaming.',
+             'ai-services', 9.99, 'monthly', true, 10, '2.1', '/icons/orator.svg'),
+            ('a0000000-0000-4000-8000-000000000002', 'Amanuensis (STT)',
+             'Speech to text with 95% accuracy, speaker labels and time stamps.',
+             'ai-services', 9.99, 'monthly', false, 20, '1.8', '/icons/amanuensis.svg'),
+            ('a0000000-0000-4000-8000-000000000003', 'Brigade',
+             'Agent platform: run up to 10 agents that share tools and memory.',
+             'ai-services', 19.99, 'monthly', true, 30, '3.0', '/icons/brigade.svg'),
+            ('a0000000-0000-4000-8000-000000000004', 'Bolt',
+             'AI development environment with completion, review and GPU hours.',
+             'development', 14.99, 'monthly', false, 40, '1.4', '/icons/bolt.svg'),
+            ('a0000000-0000-4000-8000-000000000005', 'Presenton',
+             'Presentation builder with 100 templates and brand kits.',
+             'productivity', 9.99, 'monthly', false, 50, '1.2', '/icons/presenton.svg'),
+            ('a0000000-0000-4000-8000-000000000006', 'Center-Deep Pro',
+             'Semantic search over your documents, with a vector database behind it.',
+             'analytics', 19.99, 'monthly', true, 60, '2.0', '/icons/center-deep.svg'),
+            ('a0000000-0000-4000-8000-000000000007', 'Document Processing',
+             'OCR, tables and forms for 5 000 pages a month.',
+             'productivity', 12.99, 'monthly', false, 70, '1.5', '/icons/documents.svg'),
+            ('a0000000-0000-4000-8000-000000000008', 'Vector Search',
+             'Similarity search over 1 M vectors that answers in under 10 ms.',
+             'infrastructure', 14.99, 'monthly', false, 80, '1.1', '/icons/vectors.svg'),
+            ('a0000000-0000-4000-8000-000000000009', 'GPU Compute',
+             'A100 and H100 by the hour: 50 GPU hours a month.',
+             'infrastructure', 49.99, 'monthly', false, 90, '1.0', '/icons/gpu.svg')
+          ) a (id, name, description, category, base_price, billing_type, is_featured, sort_order, version, icon_url)
+    ), written AS (
+        INSERT INTO @extschema@.add_ons AS t (id, name, description, category, base_price, billing_type, is_featured, sort_order, version, icon_url, features)
+        SELECT g.* FROM given g
+        ON CONFLICT DO NOTHING
+        RETURNING t.id
+    )
+    SELECT (SELECT count(*) FROM written),
+           count(*) FILTER (WHERE NOT EXISTS (SELECT FROM written w WHERE w.id = g.id)
+                              AND NOT EXISTS (SELECT FROM @extschema@.add_ons t WHERE t.id = g.id OR t.name = g.name))
+      INTO inserted, swallowed
+      FROM given g;
+    PERFORM @extschema@.check_rows_written('add_ons', inserted + swallowed, inserted);
     object := 'add_ons';
     RETURN NEXT;
 
-    INSERT INTO @extschema@.add_on_features (add_on_id, feature_key, configuration)
-    SELECT a.id, f.key, f.value
-      FROM jsonb_each(catalog_features) of_add_on
-      JOIN @extschema@.add_ons a ON a.name = of_add_on.key
-     CROSS JOIN jsonb_each(of_add_on.value) f
-    ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS inserted = ROW_COUNT;
+    WITH given (add_on_id, feature_key, configuration) AS MATERIALIZED (
+        SELECT a.id, f.key, f.value
+          FROM jsonb_each(catalog_features) of_add_on
+          JOIN @extschema@.add_ons a ON a.name = of_add_on.key
+         CROSS JOIN jsonb_each(of_add_on.value) f
+    ), written AS (
+        INSERT INTO @extschema@.add_on_features AS t (add_on_id, feature_key, configuration)
+        SELECT g.* FROM given g
+        ON CONFLICT DO NOTHING
+        RETURNING t.add_on_id, t.feature_key
+    )
+    SELECT (SELECT count(*) FROM written),
+           count(*) FILTER (WHERE NOT EXISTS (SELECT FROM written w WHERE w.add_on_id = g.add_on_id AND w.feature_key = g.feature_key)
+                              AND NOT EXISTS (SELECT FROM @extschema@.add_on_features t WHERE t.add_on_id = g.add_on_id AND t.feature_key = g.feature_key))
+      INTO inserted, swallowed
+      FROM given g;
+    PERFORM @extschema@.check_rows_written('add_on_features', inserted + swallowed, inserted);
     object := 'add_on_features';
     RETURN NEXT;
 
-    INSERT INTO @extschema@.add_on_bundles (id, name, description, add_on_ids, discount_percent)
-    SELECT b.id::uuid, b.name, b.description, array_agg(a.id ORDER BY a.sort_order, a.id), b.discount_percent
-      FROM (VALUES
-        ('b0000000-0000-4000-8000-000000000001', 'AI Productivity', 'Speak, listen and present.', 15,
-         ARRAY['Unicorn Orator (TTS)', 'Amanuensis (STT)', 'Presenton']),
-        ('b0000000-0000-4000-8000-000000000002', 'Developer Pro', 'Agents, a place to build them and vectors to search.', 20,
-         ARRAY['Brigade', 'Bolt', 'Vector Search']),
-        ('b0000000-0000-4000-8000-000000000003', 'Enterprise Suite', 'Everything.', 25,
-         ARRAY['Unicorn Orator (TTS)', 'Amanuensis (STT)', 'Brigade', 'Bolt', 'Presenton', 'Center-Deep Pro',
-               'Document Processing', 'Vector Search', 'GPU Compute']),
-        ('b0000000-0000-4000-8000-000000000004', 'Knowledge Base', 'Read documents and find what they say.', 10,
-         ARRAY['Center-Deep Pro', 'Document Processing'])
-      ) b (id, name, description, discount_percent, add_on_names)
-      JOIN @extschema@.add_ons a ON a.name = ANY (b.add_on_names)
-     GROUP BY b.id, b.name, b.description, b.discount_percent, b.add_on_names
-    HAVING count(*) = cardinality(b.add_on_names)
-    ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS inserted = ROW_COUNT;
+    WITH given (id, name, description, add_on_ids, discount_percent) AS MATERIALIZED (
+        SELECT b.id::uuid, b.name, b.description, array_agg(a.id ORDER BY a.sort_order, a.id), b.discount_percent
+          FROM (VALUES
+            ('b0000000-0000-4000-8000-000000000001', 'AI Productivity', 'Speak, listen and present.', 15,
+             ARRAY['Unicorn Orator (TTS)', 'Amanuensis (STT)', 'Presenton']),
+            ('b0000000-0000-4000-8000-000000000002', 'Developer Pro', 'Agents, a place to build them and vectors to search.', 20,
+             ARRAY['Brigade', 'Bolt', 'Vector Search']),
+            ('b0000000-0000-4000-8000-000000000003', 'Enterprise Suite', 'Everything.', 25,
+             ARRAY['Unicorn Orator (TTS)', 'Amanuensis (STT)', 'Brigade', 'Bolt', 'Presenton', 'Center-Deep Pro',
+                   'Document Processing', 'Vector Search', 'GPU Compute']),
+            ('b0000000-0000-4000-8000-000000000004', 'Knowledge Base', 'Read documents and find what they say.', 10,
+             ARRAY['Center-Deep Pro', 'Document Processing'])
+          ) b (id, name, description, discount_percent, add_on_names)
+          JOIN @extschema@.add_ons a ON a.name = ANY (b.add_on_names)
+         GROUP BY b.id, b.name, b.description, b.discount_percent, b.add_on_names
+        HAVING count(*) = cardinality(b.add_on_names)
+    ), written AS (
+        INSERT INTO @extschema@.add_on_bundles AS t (id, name, description, add_on_ids, discount_percent)
+        SELECT g.* FROM given g
+        ON CONFLICT DO NOTHING
+        RETURNING t.id
+    )
+    SELECT (SELECT count(*) FROM written),
+           count(*) FILTER (WHERE NOT EXISTS (SELECT FROM written w WHERE w.id = g.id)
+                              AND NOT EXISTS (SELECT FROM @extschema@.add_on_bundles t WHERE t.id = g.id OR t.name = g.name))
+      INTO inserted, swallowed
+      FROM given g;
+    PERFORM @extschema@.check_rows_written('add_on_bundles', inserted + swallowed, inserted);
     object := 'add_on_bundles';
     RETURN NEXT;
 
-    INSERT INTO @extschema@.promotional_codes
-        (id, code, description, discount_type, discount_value, max_uses, expires_at, user_restrictions)
-    VALUES
-        ('c0000000-0000-4000-8000-000000000001', 'LAUNCH2025', 'Launch offer', 'percentage', 20, 100,
-         now() + interval '30 days', '{}'),
-        ('c0000000-0000-4000-8000-000000000002', 'FIRSTBUY', 'For the first purchase', 'percentage', 15, NULL,
-         now() + interval '90 days', '{"first_purchase_only": true}'),
-        ('c0000000-0000-4000-8000-000000000003', 'FRIEND50', 'From a friend', 'fixed_amount', 5, 1000,
-         now() + interval '60 days', '{}'),
-        ('c0000000-0000-4000-8000-000000000004', 'VIP2025', 'For founders', 'percentage', 30, 50,
-         now() + interval '365 days', '{"tier": "vip_founder"}')
-    ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS inserted = ROW_COUNT;
+    WITH given (id, code, description, discount_type, discount_value, max_uses, expires_at, user_restrictions) AS MATERIALIZED (
+        VALUES
+            ('c0000000-0000-4000-8000-000000000001'::uuid, 'LAUNCH2025', 'Launch offer', 'percentage', 20, 100,
+             now() + interval '30 days', '{}'::jsonb),
+            ('c0000000-0000-4000-8000-000000000002', 'FIRSTBUY', 'For the first purchase', 'percentage', 15, NULL,
+             now() + interval '90 days', '{"first_purchase_only": true}'),
+            ('c0000000-0000-4000-8000-000000000003', 'FRIEND50', 'From a friend', 'fixed_amount', 5, 1000,
+             now() + interval '60 days', '{}'),
+            ('c0000000-0000-4000-8000-000000000004', 'VIP2025', 'For founders', 'percentage', 30, 50,
+             now() + interval '365 days', '{"tier": "vip_founder"}')
+    ), written AS (
+        INSERT INTO @extschema@.promotional_codes AS t (id, code, description, discount_type, discount_value, max_uses, expires_at, user_restrictions)
+        SELECT g.* FROM given g
+        ON CONFLICT DO NOTHING
+        RETURNING t.id
+    )
+    SELECT (SELECT count(*) FROM written),
+           count(*) FILTER (WHERE NOT EXISTS (SELECT FROM written w WHERE w.id = g.id)
+                              AND NOT EXISTS (SELECT FROM @extschema@.promotional_codes t WHERE t.id = g.id OR t.code = g.code))
+      INTO inserted, swallowed
+      FROM given g;
+    PERFORM @extschema@.check_rows_written('promotional_codes', inserted + swallowed, inserted);
     object := 'promotional_codes';
     RETURN NEXT;
 END
@@ -3141,32 +3198,20 @@ Returns: the new end; NULL for no end.
 Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long; P0002 not_owned; 23514 payment_used; 42501 other_user.';
 ALTER FUNCTION @extschema@.renew_add_on(text, uuid, numeric, text, text) COST 5000;
 
-CREATE FUNCTION @extschema@.reprice_renewals(add_on_id uuid) RETURNS bigint
-LANGUAGE plpgsql COST 1000000 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    changed bigint;
-BEGIN
-    UPDATE @extschema@.user_add_ons u
-       SET renewal_amount = priced.amount, updated_at = now(),
-           -- The amount is no longer that of the purchase, and stays when the purchase's code runs out.
-           sources = CASE WHEN u.sources ? 'priced_by'
-                          THEN jsonb_set(u.sources, '{priced_by}', to_jsonb(split_part(u.sources ->> 'priced_by', ' ', 1) || ' repriced'))
-                          ELSE u.sources END
-      FROM (SELECT q.quantity, @extschema@.price_add_on(reprice_renewals.add_on_id, q.quantity) AS amount
-              FROM (SELECT DISTINCT o.quantity FROM @extschema@.user_add_ons o
-                     WHERE o.add_on_id = reprice_renewals.add_on_id AND o.renewal_amount IS NOT NULL) q) priced
-     WHERE u.add_on_id = reprice_renewals.add_on_id AND u.quantity = priced.quantity AND u.renewal_amount IS NOT NULL
-       AND u.renewal_amount <> priced.amount;
-    GET DIAGNOSTICS changed = ROW_COUNT;
-    RETURN changed;
-END
-$$;
+CREATE FUNCTION @extschema@.reprice_renewals(
+    "add_on_id" pg_catalog.uuid
+) RETURNS bigint
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'reprice_renewals_wrapper';
 COMMENT ON FUNCTION @extschema@.reprice_renewals(uuid) IS
 'Sets what renewing an add-on costs to today''s price, for everybody who has it by purchase (semantics 5). The price is that of
 price_add_on() for the units that the user has, without a tier or a code.
 Arguments: add_on_id.
 Returns: how many amounts changed.
-Errors: 22023 null_argument; P0002 add_on_not_found; 55000 add_on_not_for_sale.';
+Errors: 22023 null_argument; P0002 add_on_not_found; 55000 add_on_not_for_sale, row_swallowed.';
+ALTER FUNCTION @extschema@.reprice_renewals(uuid) COST 1000000;
 
 CREATE OR REPLACE FUNCTION @extschema@.resolve_dispute(
     "purchase_id" pg_catalog.uuid,
@@ -3547,16 +3592,17 @@ Errors: 42501, the caller does not own the event trigger.';
 ALTER FUNCTION @extschema@.unprotect_marketplace() COST 10000;
 
 CREATE FUNCTION @extschema@.unsettled_payments() RETURNS TABLE (
-    payment_id text, provider text, checkout_id uuid, user_id text, amount numeric, currency text, reason text, received_at timestamptz
+    "payment_id" pg_catalog.text,
+    "provider" pg_catalog.text,
+    "checkout_id" pg_catalog.uuid,
+    "user_id" pg_catalog.text,
+    "amount" pg_catalog.numeric,
+    "currency" pg_catalog.text,
+    "reason" pg_catalog.text,
+    "received_at" pg_catalog.timestamptz
 )
-LANGUAGE sql STABLE PARALLEL SAFE COST 10000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT u.payment_id, u.provider, coalesce(p.checkout_id, p.id), p.user_id::text, u.amount, u.currency, u.reason, u.received_at
-      FROM @extschema@.add_on_purchases p
-     CROSS JOIN jsonb_to_recordset(p.facts -> 'unsettled')
-                u (payment_id text, provider text, amount numeric, currency text, reason text, received_at timestamptz)
-     WHERE p.facts ? 'unsettled'
-     ORDER BY u.received_at, u.payment_id
-$$;
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'unsettled_payments_wrapper';
 COMMENT ON FUNCTION @extschema@.unsettled_payments() IS
 'Money that was taken and pays for nothing: a second payment, another amount or currency, one that came too late (semantics 4.3). It is
 listed until a refund of it is told or settle_payment() is called.
@@ -3564,25 +3610,28 @@ Arguments: none.
 Returns: a row for each payment, the earliest first: its id, stripe or lago, the checkout that it is about, the user, what was taken with
 tax, the currency, and why it was not applied: already_paid, amount_mismatch, currency_mismatch, payment_used or checkout_failed.
 Errors: none.';
+ALTER FUNCTION @extschema@.unsettled_payments() COST 10000 ROWS 10;
 
-CREATE FUNCTION @extschema@.upcoming_renewals(user_id text DEFAULT NULL, until timestamptz DEFAULT pg_catalog.now() + interval '1 month')
-RETURNS TABLE (user_id text, add_on_id uuid, due_at timestamptz, amount numeric, currency text, promo_code text)
-LANGUAGE sql STABLE PARALLEL SAFE COST 10000 ROWS 100 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT u.user_id::text, u.add_on_id, u.expires_at, u.renewal_amount, last.currency::text,
-           CASE WHEN u.sources ->> 'priced_by' = last.id || ' reduced' THEN last.promo_code::text END
-      FROM @extschema@.user_add_ons u
-      JOIN @extschema@.add_on_purchases last ON last.id = split_part(u.sources ->> 'priced_by', ' ', 1)::uuid AND last.user_id = u.user_id
-     WHERE (upcoming_renewals.user_id IS NULL OR u.user_id = upcoming_renewals.user_id)
-       AND u.status = 'active' AND u.auto_renew AND u.renewal_amount IS NOT NULL
-       AND u.expires_at >= now() AND u.expires_at <= upcoming_renewals.until
-     ORDER BY u.expires_at, u.user_id, u.add_on_id
-$$;
+CREATE FUNCTION @extschema@.upcoming_renewals(
+    "user_id" pg_catalog.text DEFAULT NULL,
+    "until" pg_catalog.timestamptz DEFAULT pg_catalog.now() OPERATOR(pg_catalog.+) '1 month'::pg_catalog.interval
+) RETURNS TABLE (
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "due_at" pg_catalog.timestamptz,
+    "amount" pg_catalog.numeric,
+    "currency" pg_catalog.text,
+    "promo_code" pg_catalog.text
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'upcoming_renewals_wrapper';
 COMMENT ON FUNCTION @extschema@.upcoming_renewals(text, timestamptz) IS
 'What will be renewed, when, and what it costs (semantics 5): add-ons that renew by themselves and whose period ends by an instant.
 Arguments: user_id, NULL for everybody; until, a month from now by default.
 Returns: a row for each add-on, the next first: the user, the add-on, when its period ends, renewal_amount, the currency that it was
 bought in, and the promotional code that the amount takes into account.
 Errors: none.';
+ALTER FUNCTION @extschema@.upcoming_renewals(text, timestamptz) COST 10000 ROWS 100;
 
 CREATE OR REPLACE FUNCTION @extschema@.user_features(
     "user_id" pg_catalog.text,
@@ -3663,6 +3712,7 @@ BEGIN
                         RETURNING id', kind, list, '@extschema@')
            INTO written USING columns, id;
     END IF;
+    PERFORM @extschema@.check_rows_written(kind, 1, CASE WHEN written IS NULL THEN 0 ELSE 1 END);
     RETURN written;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
     IF SQLSTATE LIKE '23%' THEN

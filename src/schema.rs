@@ -85,11 +85,15 @@ extension_sql_file!(
     name = "check_marketplace",
     requires = ["tables", "check_catalog", "check_installation", "check_purchases"]
 );
-extension_sql_file!("../sql/functions/adopt_tables.sql", name = "adopt_tables", requires = ["tables", check_adoption]);
+extension_sql_file!(
+    "../sql/functions/adopt_tables.sql",
+    name = "adopt_tables",
+    requires = ["tables", check_adoption, check_rows_written]
+);
 extension_sql_file!(
     "../sql/functions/catalog_documents.sql",
     name = "catalog_documents",
-    requires = ["tables", refuse_catalog, check_catalog_size, export_catalog]
+    requires = ["tables", refuse_catalog, check_catalog_size, check_rows_written, export_catalog]
 );
 extension_sql_file!(
     "../sql/functions/marketplace_status.sql",
@@ -108,7 +112,11 @@ extension_sql_file!(
     requires = ["tables", refuse_distribution, hold_user]
 );
 extension_sql_file!("../sql/functions/drafts.sql", name = "drafts", requires = ["tables"]);
-extension_sql_file!("../sql/functions/load_sample_catalog.sql", name = "load_sample_catalog", requires = ["tables"]);
+extension_sql_file!(
+    "../sql/functions/load_sample_catalog.sql",
+    name = "load_sample_catalog",
+    requires = ["tables", check_rows_written]
+);
 extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables"]);
 
 // In the privileges' file everything gets the owner of this table.

@@ -189,6 +189,7 @@ const CALLS: &[(&str, &str)] = &[
     ("add_on_ids", "SELECT add_on_ids('[]', 'x')"),
     ("check_catalog_document", "SELECT check_catalog_document('{}')"),
     ("check_catalog_size", "SELECT check_catalog_size('{}')"),
+    ("check_rows_written", "SELECT check_rows_written('add_ons', 1, 1)"),
     ("refuse_catalog", "SELECT refuse_catalog('x') WHERE false"),
     ("refuse_distribution", "SELECT refuse_distribution('x', '', '') WHERE false"),
     ("marketplace_tables", "SELECT * FROM marketplace_tables()"),

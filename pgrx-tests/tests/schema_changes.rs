@@ -105,9 +105,6 @@ fn any_column_of_any_type_is_told_and_crashes_nothing() {
 fn is_written_in_sql(call: &str) -> bool {
     [
         "check_catalog",
-        "unsettled_payments",
-        "upcoming_renewals",
-        "reprice_renewals",
         "check_purchases",
         "unknown_references",
         "export_catalog",
@@ -332,6 +329,166 @@ fn plans_in_use_outlive_changes_by_others() {
             assert_eq!(text(&mut client, &added).unwrap(), "1");
         }
     });
+}
+
+/// A function of the owner's that asks ours while they are at work, and changes the installation before, if it is told to. What it
+/// does in a subtransaction is rolled back while the plans of the outer statement run.
+const ASKING: &str = "
+    CREATE FUNCTION change() RETURNS void LANGUAGE plpgsql AS $$
+    BEGIN
+        ALTER TABLE m.add_on_features DISABLE TRIGGER invalidate_add_on_features_cache;
+        ALTER TABLE m.add_on_features ENABLE ALWAYS TRIGGER invalidate_add_on_features_cache;
+        ALTER TABLE m.pricing_rules ALTER tier_code SET STATISTICS 10; ALTER TABLE m.pricing_rules ALTER tier_code SET STATISTICS -1;
+        ALTER SCHEMA m RENAME TO n; ALTER SCHEMA n RENAME TO m;
+        PERFORM set_config('asking.changes', (current_setting('asking.changes')::integer + 1)::text, false);
+    END $$;
+    CREATE FUNCTION ask(who text) RETURNS boolean LANGUAGE plpgsql SET search_path = m AS $$
+    BEGIN
+        IF current_setting('asking.now', true) = 'on' THEN
+            RETURN true;
+        END IF;
+        PERFORM set_config('asking.now', 'on', true), set_config('asking.asked', (current_setting('asking.asked')::integer + 1)::text, false);
+        BEGIN
+            PERFORM pg_sleep(current_setting('asking.pause')::float8);
+            IF current_setting('asking.changes') <> '' THEN
+                PERFORM change();
+            END IF;
+        -- The statement may be using the table that is to be changed.
+        EXCEPTION WHEN object_in_use OR insufficient_privilege THEN NULL;
+        END;
+        BEGIN
+            PERFORM m.add_to_cart('of ' || who, 'a0000000-0000-4000-8000-000000000001');
+            PERFORM m.add_to_cart('of ' || who, '00000000-0000-0000-0000-000000000000');
+        EXCEPTION WHEN no_data_found OR insufficient_privilege THEN
+            PERFORM m.cart_total('of ' || who), m.price_add_on('a0000000-0000-4000-8000-000000000002');
+        END;
+        PERFORM m.cart_total(who), m.has_feature(who, 'api_access'), m.price_add_on('a0000000-0000-4000-8000-000000000003');
+        PERFORM * FROM m.user_features(who), m.search_add_ons('speech');
+        PERFORM set_config('asking.now', 'off', true);
+        RETURN true;
+    END $$;
+    CREATE FUNCTION asked(who text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN m.ask(who)::text; END $$;
+    CREATE FUNCTION ask_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM m.ask(NEW.user_id); RETURN NEW; END $$;
+    SET asking.asked = 0; SET asking.changes = ''; SET asking.pause = 0";
+
+/// Where the owner can have a function called.
+const ASKERS: [(&str, &str); 8] = [
+    (
+        "policy",
+        "ALTER TABLE add_ons ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+                CREATE POLICY ask ON add_ons FOR SELECT USING (m.ask('policy'))",
+    ),
+    ("check", "ALTER TABLE cart_items ADD CONSTRAINT ask CHECK (m.ask(user_id)) NOT VALID"),
+    (
+        "default",
+        "ALTER TABLE cart_items ADD COLUMN note text; ALTER TABLE cart_items ALTER note SET DEFAULT m.ask('default')::text",
+    ),
+    ("generated column", "ALTER TABLE cart_items ADD COLUMN note text GENERATED ALWAYS AS (m.asked(user_id)) STORED"),
+    ("index", "CREATE INDEX ask ON cart_items (m.asked(user_id))"),
+    ("partial index", "CREATE INDEX ask ON cart_items (quantity) WHERE m.asked(user_id) = 'true'"),
+    (
+        "domain",
+        "CREATE DOMAIN noted AS text CHECK (m.ask(VALUE)); ALTER TABLE cart_items ADD COLUMN note noted DEFAULT 'noted'",
+    ),
+    ("trigger", "CREATE TRIGGER ask AFTER INSERT OR UPDATE ON cart_items FOR EACH ROW EXECUTE FUNCTION m.ask_row()"),
+];
+
+/// A marketplace of an owner who is no superuser, and a session of that owner.
+fn asking(database: &str) -> Client {
+    let server = Server::shared();
+    let mut superuser = server.connect("postgres");
+    superuser.batch_execute(&format!("CREATE ROLE {database} LOGIN")).unwrap();
+    superuser.batch_execute(&format!("CREATE DATABASE {database} OWNER {database}")).unwrap();
+    let mut owner = server.config(database).user(database).connect(postgres::NoTls).unwrap();
+    owner
+        .batch_execute("CREATE SCHEMA m; SET search_path = m, public; CREATE EXTENSION extensions SCHEMA m; SELECT load_sample_catalog()")
+        .unwrap();
+    owner.batch_execute(ASKING).unwrap();
+    owner
+}
+
+/// Shops for somebody, wherever a function of the owner's is called on the way.
+fn shop_for(client: &mut Client, user: &str, asker: &str) {
+    let brigade = "a0000000-0000-4000-8000-000000000003";
+    for (call, expected) in [
+        (format!("SELECT quantity FROM add_to_cart('{user}', '{brigade}')"), "1"),
+        (format!("SELECT quantity FROM add_to_cart('{user}', '{brigade}')"), "2"),
+        (format!("SELECT quantity FROM set_cart_quantity('{user}', '{brigade}', 1)"), "1"),
+        (format!("SELECT cart_total('{user}')"), "19.99"),
+        (format!("SELECT amount FROM checkout('{user}')"), "19.99"),
+    ] {
+        let found = client.query_one(&format!("SELECT ({call})::text"), &[]).unwrap_or_else(|error| {
+            let error = error.as_db_error().unwrap_or_else(|| panic!("{asker}: {call} broke the connection: {error}"));
+            panic!("{asker}: {call}: {error:?}")
+        });
+        assert_eq!(found.get::<_, &str>(0), expected, "{asker}: {call}");
+    }
+}
+
+fn asked(client: &mut Client, what: &str) -> i32 {
+    text(client, &format!("SELECT current_setting('asking.{what}')")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn plans_in_use_outlive_whatever_calls_ours_and_changes_the_installation() {
+    let mut client = asking("asking_here");
+    for (number, (asker, definition)) in ASKERS.into_iter().enumerate() {
+        client
+            .batch_execute(&format!(
+                "SET asking.asked = 0; SET asking.changes = ''; BEGIN; {definition}; SET asking.changes = 0"
+            ))
+            .unwrap();
+        shop_for(&mut client, &format!("u{number}"), asker);
+        let (asked, changes) = (asked(&mut client, "asked"), asked(&mut client, "changes"));
+        assert!(asked > 0 && changes > 0, "{asker}: asked {asked} times, {changes} changes");
+        client.batch_execute("ROLLBACK").unwrap();
+    }
+}
+
+#[test]
+fn plans_in_use_outlive_whatever_calls_ours_while_others_change_the_installation() {
+    let mut client = asking("asking_there");
+    client.batch_execute("SET asking.pause = 0.03").unwrap();
+    for (number, (asker, definition)) in ASKERS.into_iter().enumerate() {
+        client.batch_execute(&format!("SET asking.asked = 0; {definition}")).unwrap();
+        let is_done = std::sync::atomic::AtomicBool::new(false);
+        let changes = std::thread::scope(|scope| {
+            let others = scope.spawn(|| {
+                let mut owner = Server::shared().connect("asking_there");
+                owner.batch_execute("SET search_path = m").unwrap();
+                let mut changes = 0;
+                while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                    // One at a time, so that no lock is held while another is waited for.
+                    for change in [
+                        "ALTER TABLE add_on_features DISABLE TRIGGER invalidate_add_on_features_cache",
+                        "ALTER TABLE add_on_features ENABLE ALWAYS TRIGGER invalidate_add_on_features_cache",
+                        "ALTER TABLE pricing_rules ALTER tier_code SET STATISTICS 10",
+                        "ALTER TABLE pricing_rules ALTER tier_code SET STATISTICS -1",
+                    ] {
+                        owner.batch_execute(change).unwrap();
+                    }
+                    changes += 1;
+                    std::thread::sleep(std::time::Duration::from_millis(5));
+                }
+                changes
+            });
+            for user in 0..3 {
+                shop_for(&mut client, &format!("u{number}{user}"), asker);
+            }
+            is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+            others.join().unwrap()
+        });
+        let asked = asked(&mut client, "asked");
+        assert!(asked > 0 && changes > 0, "{asker}: asked {asked} times, {changes} changes");
+        client
+            .batch_execute(
+                "DROP POLICY IF EXISTS ask ON add_ons; 
+                 ALTER TABLE add_ons DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY; ALTER TABLE cart_items DROP CONSTRAINT IF EXISTS ask;
+                 DROP INDEX IF EXISTS ask; ALTER TABLE cart_items DROP COLUMN IF EXISTS note; DROP DOMAIN IF EXISTS noted;
+                 DROP TRIGGER IF EXISTS ask ON cart_items",
+            )
+            .unwrap();
+    }
 }
 
 /// What the backend knows of the installation is what is so now, whatever snapshot the transaction reads under.

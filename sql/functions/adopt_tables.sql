@@ -177,6 +177,7 @@ DECLARE
     columns text;
     list text;
     row_count bigint;
+    meant bigint;
     total bigint := 0;
 BEGIN
     SELECT string_agg(format('%I', c.column_name), ', '), string_agg(c.expression, ', ') INTO columns, list
@@ -186,6 +187,9 @@ BEGIN
           USING format('(%s,0)', page)::tid, format('(%s,0)', page + pages_at_once)::tid;
         GET DIAGNOSTICS row_count = ROW_COUNT;
         total := total + row_count;
+        EXECUTE format('SELECT count(*) FROM %s s WHERE s.ctid >= $1 AND s.ctid < $2', old_table)
+           INTO meant USING format('(%s,0)', page)::tid, format('(%s,0)', page + pages_at_once)::tid;
+        PERFORM @extschema@.check_rows_written((SELECT c.relname::text FROM pg_class c WHERE c.oid = new_table), meant, row_count);
         IF page + pages_at_once < pages THEN
             RAISE NOTICE '%: % rows, % %%', old_table, total, 100 * (page + pages_at_once) / pages;
         END IF;
@@ -334,6 +338,6 @@ capitals, and features that are an object as its keys. Notices tell how far it i
 Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle, skipped,
 doubtful, left behind; detail, the number of rows, what is wrong with which of them and what to do about it, what is taken over as it is
 and may not be meant, as subscriptions without an end, or the columns that ours does not have.
-Errors: 22023 null_argument, invalid_source_schema, unknown_word; 22023, an unknown time zone; 42501, no right to read or write.';
+Errors: 22023 null_argument, invalid_source_schema, unknown_word; 22023, an unknown time zone; 42501, no right to read or write; 55000 row_swallowed.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -5,6 +5,11 @@ COMMENT ON FUNCTION @extschema@.refuse_catalog(text) IS
 'Raises the error for a document that is no catalog. Only import_catalog() calls it.';
 ALTER FUNCTION @extschema@.refuse_catalog(text) COST 10;
 
+COMMENT ON FUNCTION @extschema@.check_rows_written(text, bigint, bigint) IS
+'Raises an error where fewer rows of a table were written than were meant to be. Only import_catalog(), adopt_tables() and
+load_sample_catalog() call it.';
+ALTER FUNCTION @extschema@.check_rows_written(text, bigint, bigint) COST 10;
+
 COMMENT ON FUNCTION @extschema@.check_catalog_size(jsonb) IS
 'Raises an error for a document that is too large to be imported. Only import_catalog() calls it.';
 ALTER FUNCTION @extschema@.check_catalog_size(jsonb) COST 10;
@@ -279,6 +284,7 @@ BEGIN
                         RETURNING id', kind, list, '@extschema@')
            INTO written USING columns, id;
     END IF;
+    PERFORM @extschema@.check_rows_written(kind, 1, CASE WHEN written IS NULL THEN 0 ELSE 1 END);
     RETURN written;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
     IF SQLSTATE LIKE '23%' THEN
@@ -350,6 +356,6 @@ Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to
 Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
 a row that the document does not have; id, of the row, NULL for one that a rehearsal would insert. No rows when nothing differs.
 Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them;
-54000 document_too_large.';
+54000 document_too_large; 55000 row_swallowed.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -12,6 +12,7 @@ use crate::params;
 use crate::pg::installation;
 use crate::pg::owner::Restricted;
 use crate::pg::statement::{Statement, command, command_as_caller};
+use crate::store::all_written;
 
 /// What a role may do. Levels overlap.
 #[derive(Debug)]
@@ -274,7 +275,10 @@ pub fn revoke(role: pg_sys::Oid, level: &str) -> Result<(), Error> {
         command(&format!("REVOKE {} FROM {role_name}", privilege.command));
     }
     let levels: BTreeSet<&String> = taken.iter().map(|(level, _)| level).collect();
-    levels.into_iter().try_for_each(|level| FORGET.perform(params![role, level]).map(|_| ()))
+    levels.into_iter().try_for_each(|level| {
+        let known = taken.iter().filter(|(recorded, _)| recorded == level).count();
+        all_written("marketplace_access", known, FORGET.perform(params![role, level])?)
+    })
 }
 
 /// Where Citus spreads tables that refer to each other, their privileges cannot be changed over many connections at once.
@@ -349,8 +353,9 @@ fn record(role: pg_sys::Oid, level: &str, given: Vec<&str>) -> Result<(), Error>
     if record_table()?.is_none() {
         create_record()?;
     }
-    FORGET.perform(params![role, level])?;
-    RECORD.perform(params![role, level, given]).map(|_| ())
+    let known = recorded(role)?.iter().filter(|(recorded, _)| recorded == level).count();
+    all_written("marketplace_access", known, FORGET.perform(params![role, level])?)?;
+    all_written("marketplace_access", given.len(), RECORD.perform(params![role, level, given])?)
 }
 
 /// An ordinary table of the owner's, not one of the extension's: pg_dump saves it, as it saves the privileges. It goes with the

@@ -7,8 +7,11 @@ use crate::admin::renamed;
 use crate::params;
 use crate::pg::body;
 use crate::pg::call::Call;
-use crate::pg::datum::Json;
+use crate::pg::datum::{Text, required};
+use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::Statement;
+use crate::pg::tables::TABLES;
+use crate::store::none_left;
 
 /// Called by the functions in sql/functions that have a body of their own: they are declared with this symbol, each next to its body.
 #[pg_extern(sql = false)]
@@ -17,10 +20,18 @@ fn run_body(call: Call) -> Answer<()> {
     Ok(body::run(&call)?)
 }
 
+#[pg_extern(immutable, parallel_safe)]
+fn check_rows_written(table_name: Option<Text>, meant: Option<i64>, written: Option<i64>) -> Answer<()> {
+    let Text(table_name) = required(table_name, "table_name")?;
+    let table = TABLES.into_iter().find(|table| *table == table_name).unwrap_or("a table");
+    let (meant, written) = (required(meant, "meant")?, required(written, "written")?);
+    Ok(none_left(table, meant.max(0) as u64, written.max(0) as u64)?)
+}
+
 #[pg_extern(stable, parallel_safe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn export_catalog() -> Answer<Option<Json>> {
-    static EXPORT: Statement<(Json,)> = Statement::new("SELECT @extschema@.export_catalog_body()");
+fn export_catalog() -> Answer<Option<Jsonb>> {
+    static EXPORT: Statement<(Jsonb,)> = Statement::new("SELECT @extschema@.export_catalog_body()");
     let _now = renamed::follow()?;
     Ok(EXPORT.read_one(params![], |(document,)| document)?)
 }

@@ -9,7 +9,8 @@ use pgrx::prelude::*;
 
 use super::Answer;
 use crate::operations::entitlements;
-use crate::pg::datum::{Id, Json, Text, Texts, Timestamp};
+use crate::pg::datum::{Id, Text, Texts, Timestamp};
+use crate::pg::jsonb::Jsonb;
 use crate::pg::planner;
 use engine::entitlements::merge;
 
@@ -65,10 +66,10 @@ fn feature_configuration(
     user_id: Option<Text>,
     feature_key: Option<Text>,
     at: default!(Option<Timestamp>, "pg_catalog.now()"),
-) -> Answer<Option<Json>> {
+) -> Answer<Option<Jsonb>> {
     let (Some(user), Some(key), Some(at)) = (user_id, feature_key, at) else { return Ok(None) };
     let found = entitlements::grants(&user.0, Some(&key.0), at.0)?.pop();
-    Ok(found.map(|(_, grants)| Json::of(&merge(grants).configuration)))
+    Ok(found.map(|(_, grants)| Jsonb::of(&merge(grants).configuration)))
 }
 
 #[pg_extern(stable, parallel_safe)]
@@ -80,7 +81,7 @@ fn user_features(
         'static,
         (
             name!(feature_key, Text),
-            name!(configuration, Json),
+            name!(configuration, Jsonb),
             name!(add_on_ids, Vec<Id>),
             name!(expires_at, Option<Timestamp>),
         ),
@@ -91,7 +92,7 @@ fn user_features(
     let rows = entitlements::grants(&user.0, None, at.0)?.into_iter().map(|(key, grants)| {
         let feature = merge(grants);
         let add_on_ids = feature.add_on_ids.into_iter().map(Id).collect();
-        (Text(key), Json::of(&feature.configuration), add_on_ids, feature.expires_at.map(Timestamp))
+        (Text(key), Jsonb::of(&feature.configuration), add_on_ids, feature.expires_at.map(Timestamp))
     });
     Ok(TableIterator::new(rows))
 }

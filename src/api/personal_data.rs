@@ -5,11 +5,12 @@ use pgrx::prelude::*;
 
 use super::{Answer, valid_user_id};
 use crate::operations::personal_data;
-use crate::pg::datum::{Json, Text};
+use crate::pg::datum::Text;
+use crate::pg::jsonb::Jsonb;
 
 #[pg_extern(stable, parallel_safe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn export_user(user_id: Option<Text>) -> Answer<Json> {
+fn export_user(user_id: Option<Text>) -> Answer<Jsonb> {
     Ok(personal_data::export(&valid_user_id(user_id)?)?)
 }
 

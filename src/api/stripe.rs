@@ -6,15 +6,16 @@ use pgrx::prelude::*;
 use super::Answer;
 use crate::error::Error;
 use crate::operations::{reconcile, stripe_checkout};
-use crate::pg::datum::{Id, Json, Text, Timestamp, now, required};
+use crate::pg::datum::{Id, Text, Timestamp, now, required};
 use crate::pg::document::{self, Document};
+use crate::pg::jsonb::Jsonb;
 use engine::events::stripe;
 
 #[pg_extern(stable, parallel_safe)]
-fn stripe_checkout(checkout_id: Option<Id>, success_url: Option<Text>, cancel_url: Option<Text>) -> Answer<Json> {
+fn stripe_checkout(checkout_id: Option<Id>, success_url: Option<Text>, cancel_url: Option<Text>) -> Answer<Jsonb> {
     let Id(checkout_id) = required(checkout_id, "checkout_id")?;
     let (success_url, cancel_url) = (url(success_url, "success_url")?, url(cancel_url, "cancel_url")?);
-    Ok(Json::of(&stripe_checkout::parameters(checkout_id, &success_url, &cancel_url)?))
+    Ok(Jsonb::of(&stripe_checkout::parameters(checkout_id, &success_url, &cancel_url)?))
 }
 
 /// The longest address that Stripe takes.

@@ -20,9 +20,9 @@ use crate::pg::isolation;
 use crate::pg::locks::LatestSnapshot;
 use crate::pg::parameter::Params;
 use crate::pg::statement::Statement;
-use crate::store::owned;
 use crate::store::unclaimed;
 use crate::store::uses::Claims;
+use crate::store::{all_written, owned};
 use engine::payments::by_hand::ByHand;
 use engine::purchases::PurchaseStatus;
 
@@ -98,17 +98,20 @@ static UNPAID: Statement<(String, Uuid, Option<Uuid>)> =
     Statement::new_or_distributed(unpaid!("FOR UPDATE SKIP LOCKED"), unpaid!(""));
 
 /// What is renewed by itself may be paid a little late.
-static EXPIRED_SUBSCRIPTIONS: Statement<(String,)> = Statement::new(
+static LOCK_EXPIRED: Statement<(Uuid,)> = Statement::new(
+    "SELECT o.id
+       FROM @extschema@.user_add_ons o
+      WHERE o.status = 'active' AND o.expires_at <= pg_catalog.now()
+        AND (NOT o.auto_renew OR o.expires_at <= (pg_catalog.now() - $1))
+      ORDER BY o.expires_at
+      LIMIT $2
+        FOR UPDATE SKIP LOCKED",
+);
+
+static EXPIRE_LOCKED: Statement<(String,)> = Statement::new(
     "UPDATE @extschema@.user_add_ons AS u
         SET status='expired', updated_at=pg_catalog.now()
-      WHERE u.id = ANY (ARRAY(
-              SELECT o.id
-                FROM @extschema@.user_add_ons o
-               WHERE o.status = 'active' AND o.expires_at <= pg_catalog.now()
-                 AND (NOT o.auto_renew OR o.expires_at <= (pg_catalog.now() - $1))
-               ORDER BY o.expires_at
-               LIMIT $2
-                 FOR UPDATE SKIP LOCKED))
+      WHERE u.id = ANY ($1)
      RETURNING u.user_id",
 );
 
@@ -133,17 +136,21 @@ static EXPIRE: Statement = Statement::new(
                  FOR UPDATE SKIP LOCKED))",
 );
 
+static LOCK_EXPIRED_CODES: Statement<(Uuid,)> = Statement::new(
+    "SELECT o.id
+       FROM @extschema@.promotional_codes o
+      WHERE o.is_active AND o.expires_at <= pg_catalog.now()
+      ORDER BY o.expires_at
+      LIMIT $1
+        FOR UPDATE SKIP LOCKED",
+);
+
+static SWITCH_OFF: Statement = Statement::new(
+    "UPDATE @extschema@.promotional_codes AS c SET is_active=false, updated_at=pg_catalog.now() WHERE c.id = ANY ($1)",
+);
+
 /// Over Citus every node has its own copy of the codes, of which a limit might choose others: there all are switched off.
-static EXPIRED_CODES: Statement = Statement::new_or_distributed(
-    "UPDATE @extschema@.promotional_codes AS c
-        SET is_active=false, updated_at=pg_catalog.now()
-      WHERE c.id = ANY (ARRAY(
-              SELECT o.id
-                FROM @extschema@.promotional_codes o
-               WHERE o.is_active AND o.expires_at <= pg_catalog.now()
-               ORDER BY o.expires_at
-               LIMIT $1
-                 FOR UPDATE SKIP LOCKED))",
+static SWITCH_ALL_OFF: Statement = Statement::new(
     "UPDATE @extschema@.promotional_codes AS c
         SET is_active=false, updated_at=pg_catalog.now()
       WHERE c.is_active AND c.expires_at <= pg_catalog.now() AND $1 > 0",
@@ -167,7 +174,7 @@ pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
     let expired_subscriptions = in_portions(limits.batch, |most| expire_subscriptions(limits, most))?;
     // What is locked comes in the order of all locks: rows of users, bundles, codes.
     let unpaid_purchases = in_portions(limits.batch, |most| fail_unpaid(limits, most))?;
-    let expired_codes = EXPIRED_CODES.perform(params![limits.batch])?;
+    let expired_codes = in_portions(limits.batch, switch_codes_off)?;
     let mut done = vec![
         ("abandoned_cart_items", abandoned_carts),
         ("unpaid_purchases", unpaid_purchases),
@@ -213,7 +220,19 @@ fn clear_abandoned_carts(limits: &Limits, most: i32) -> Result<Portion, Error> {
         let _now = LatestSnapshot::take();
         STILL_ABANDONED.read_all(params![&locked, age], |(id,)| id)?
     };
-    Ok(Portion { found: locked.len() as u64, changed: CLEAR.perform(params![&abandoned])? })
+    let changed = CLEAR.perform(params![&abandoned])?;
+    all_written("cart_items", abandoned.len(), changed)?;
+    Ok(Portion { found: locked.len() as u64, changed })
+}
+
+fn switch_codes_off(most: i32) -> Result<Portion, Error> {
+    if installation::is_distributed()? {
+        return Ok(Portion { found: 0, changed: SWITCH_ALL_OFF.perform(params![most])? });
+    }
+    let locked: Vec<Uuid> = LOCK_EXPIRED_CODES.execute_all(params![most], |(id,)| id)?;
+    let changed = SWITCH_OFF.perform(params![&locked])?;
+    all_written("promotional_codes", locked.len(), changed)?;
+    Ok(Portion { found: locked.len() as u64, changed })
 }
 
 /// Rows of a statement that names their users and ids, by user.
@@ -251,7 +270,9 @@ fn expire_subscriptions(limits: &Limits, most: i32) -> Result<Portion, Error> {
         let found = by_user(&EXPIRED_BY_USER, params![grace, most])?;
         return change_by_user(&EXPIRE, &found, grace, owned::announce);
     }
-    let users: Vec<String> = EXPIRED_SUBSCRIPTIONS.execute_all(params![grace, most], |(user_id,)| user_id)?;
+    let locked: Vec<Uuid> = LOCK_EXPIRED.execute_all(params![grace, most], |(id,)| id)?;
+    let users: Vec<String> = EXPIRE_LOCKED.execute_all(params![&locked], |(user_id,)| user_id)?;
+    all_written("user_add_ons", locked.len(), users.len() as u64)?;
     users.iter().try_for_each(|user_id| owned::announce(user_id))?;
     Ok(Portion { found: users.len() as u64, changed: users.len() as u64 })
 }

@@ -13,6 +13,7 @@ pub mod payments;
 pub mod personal_data;
 pub mod pricing;
 pub mod reconcile;
+pub mod repricing;
 pub mod simulation;
 pub mod stripe_checkout;
 pub mod unclaimed;

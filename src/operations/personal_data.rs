@@ -2,12 +2,14 @@
 
 use crate::error::Error;
 use crate::params;
-use crate::pg::datum::{Json, new_id};
+use crate::pg::datum::new_id;
 use crate::pg::isolation;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::lock_both;
 use crate::pg::statement::Statement;
+use crate::store::none_left;
 
-static EXPORT: Statement<(Json,)> = Statement::new(
+static EXPORT: Statement<(Jsonb,)> = Statement::new(
     "SELECT pg_catalog.jsonb_build_object(
               'user_id', $1,
               'cart_items', (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(c) ORDER BY c.added_at, c.id), '[]')
@@ -21,7 +23,28 @@ static EXPORT: Statement<(Json,)> = Statement::new(
                                      WHERE c.created_by = $1 OR (c.user_restrictions -> 'user_ids') ? $1))",
 );
 
-static FORGET_CART: Statement = Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1");
+/// The rows that are to be changed, locked, so that it is known how many there are. Each takes what its change takes.
+static LOCK_CART: Statement =
+    Statement::new("SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.user_id <> $2 FOR UPDATE");
+static LOCK_DUPLICATES: Statement = Statement::new(
+    "SELECT FROM @extschema@.user_add_ons u
+      WHERE u.user_id = $1
+        AND EXISTS (SELECT FROM @extschema@.user_add_ons o WHERE o.user_id = $2 AND o.add_on_id = u.add_on_id)
+        FOR UPDATE",
+);
+static LOCK_ACCESS: Statement =
+    Statement::new("SELECT FROM @extschema@.user_add_ons u WHERE u.user_id = $1 AND u.user_id <> $2 FOR UPDATE");
+static LOCK_PURCHASES: Statement =
+    Statement::new("SELECT FROM @extschema@.add_on_purchases p WHERE p.user_id = $1 AND p.user_id <> $2 FOR UPDATE");
+static LOCK_CODES: Statement = Statement::new(
+    "SELECT
+       FROM @extschema@.promotional_codes c
+      WHERE (c.created_by = $1 OR (c.user_restrictions -> 'user_ids') ? $1) AND $1 <> $2
+        FOR UPDATE",
+);
+
+static FORGET_CART: Statement =
+    Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.user_id <> $2");
 
 /// Somebody without a name has an add-on once, however many people were forgotten under that name.
 static FORGET_ACCESS: Statement = Statement::new(
@@ -53,7 +76,7 @@ static RENAME_IN_CODES: Statement = Statement::new(
 );
 
 /// Everything that is kept of a user.
-pub fn export(user_id: &str) -> Result<Json, Error> {
+pub fn export(user_id: &str) -> Result<Jsonb, Error> {
     isolation::check_user(user_id)?;
     let document = EXPORT.read_one(params![user_id], |(document,)| document)?;
     document.ok_or(Error::NotInstalled)
@@ -68,11 +91,22 @@ pub fn forget(user_id: &str, replacement: Option<String>) -> Result<Vec<(&'stati
     }
     lock_both(user_id, &replacement)?;
     let both = params![user_id, &replacement];
-    Ok(vec![
-        ("cart_items", FORGET_CART.perform(params![user_id])?),
-        ("user_add_ons", FORGET_ACCESS.perform(both)? + RENAME_ACCESS.perform(both)?),
-        ("add_on_purchases", RENAME_PURCHASES.perform(both)?),
+    let changes: [(&'static str, &Statement, &Statement); 5] = [
+        ("cart_items", &LOCK_CART, &FORGET_CART),
+        ("user_add_ons", &LOCK_DUPLICATES, &FORGET_ACCESS),
+        ("user_add_ons", &LOCK_ACCESS, &RENAME_ACCESS),
+        ("add_on_purchases", &LOCK_PURCHASES, &RENAME_PURCHASES),
         // Last, as the order of locks has it.
-        ("promotional_codes", RENAME_IN_CODES.perform(both)?),
-    ])
+        ("promotional_codes", &LOCK_CODES, &RENAME_IN_CODES),
+    ];
+    let mut concerned: Vec<(&'static str, u64)> = Vec::new();
+    for (table, lock, change) in changes {
+        let (locked, changed) = (lock.perform(both)?, change.perform(both)?);
+        none_left(table, locked, changed)?;
+        match concerned.last_mut().filter(|(last, _)| *last == table) {
+            Some((_, before)) => *before += changed,
+            None => concerned.push((table, changed)),
+        }
+    }
+    Ok(concerned)
 }

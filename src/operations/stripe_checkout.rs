@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::params;
-use crate::pg::datum::Json;
+use crate::pg::document::{self, Budget, Document, DocumentColumn};
 use crate::pg::statement::Statement;
 use engine::billing::BillingType;
 use engine::json::decimal;
@@ -17,7 +17,7 @@ static OWNER: Statement<(String,)> =
     Statement::new("SELECT p.user_id FROM @extschema@.add_on_purchases p WHERE p.checkout_id = $1 LIMIT 1");
 
 /// What a line is called and how it is charged stands in its snapshot; the catalog says so of a purchase without one.
-static LINES: Statement<(Uuid, String, String, i32, i64, Option<Json>)> = Statement::new(
+static LINES: Statement<(Uuid, String, String, i32, i64, Option<DocumentColumn>)> = Statement::new(
     "SELECT p.add_on_id, a.name, a.billing_type, p.quantity, (p.amount * 100)::bigint, p.metadata -> 'quote_line'
        FROM @extschema@.add_on_purchases p
        JOIN @extschema@.add_ons a ON a.id = p.add_on_id
@@ -39,7 +39,11 @@ pub fn parameters(checkout_id: Uuid, success_url: &str, cancel_url: &str) -> Res
     let owner = OWNER.read_one(params![checkout_id], |(user_id,)| user_id)?;
     let user_id = owner.ok_or(Error::CheckoutNotFound { checkout_id })?;
     let (currency, code) = terms(&user_id, checkout_id)?;
-    let lines = LINES.read_all(params![user_id, checkout_id], read_line)?;
+    let (mut lines, mut budget) = (Vec::new(), Budget::of_rows());
+    LINES.read(params![user_id, checkout_id], |row| {
+        lines.push(read_line(row, &mut budget)?);
+        Ok(())
+    })?;
     let renewals = match &code {
         Some(code) => RENEWALS.read_one(params![code], |(renewals,)| renewals)?,
         None => None,
@@ -66,21 +70,27 @@ fn terms(user_id: &str, checkout_id: Uuid) -> Result<(String, Option<String>), E
 }
 
 fn read_line(
-    (add_on_id, name, billing_type, quantity, cents, snapshot): (Uuid, String, String, i32, i64, Option<Json>),
-) -> Line {
-    let snapshot = snapshot.and_then(|snapshot| snapshot.parse().ok()).unwrap_or(Value::Null);
+    (add_on_id, name, billing_type, quantity, cents, snapshot): (Uuid, String, String, i32, i64, Option<Document<'_>>),
+    budget: &mut Budget,
+) -> Result<Line, Error> {
+    let column = "add_on_purchases.metadata";
+    // What the host has made unreadable tells nothing.
+    let snapshot = snapshot.map(|snapshot| snapshot.read(column, document::OF_A_ROW)).transpose()?;
+    let snapshot = snapshot.and_then(Result::ok).unwrap_or(Value::Null);
     let text = |key: &str| snapshot.get(key).and_then(Value::as_str);
     let discount = match snapshot.get("promo_discount") {
         Some(Value::Number(number)) => decimal(number.as_str()).and_then(Money::from_decimal),
         _ => None,
     };
     let billing_type = text("billing_type").and_then(BillingType::from_name).or(BillingType::from_name(&billing_type));
-    Line {
+    let name = text("name").map_or(name, str::to_owned);
+    budget.text(column, Some(&name))?;
+    Ok(Line {
         add_on_id,
-        name: text("name").map_or(name, str::to_owned),
+        name,
         quantity: quantity.max(1) as u32,
         billing_type: billing_type.unwrap_or(BillingType::OneTime),
         amount: Money::from_cents(cents),
         promo_discount: discount.unwrap_or(Money::ZERO).max(Money::ZERO),
-    }
+    })
 }

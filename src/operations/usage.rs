@@ -5,7 +5,6 @@
 
 use std::rc::Rc;
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -107,8 +106,6 @@ struct Held {
     row: Row,
     metering: Metering,
     billing_type: BillingType,
-    /// All that was counted with the row, this feature's counter among it.
-    document: Value,
     counter: Option<Counter>,
 }
 
@@ -122,10 +119,8 @@ impl Held {
         if *billing_type == BillingType::UsageBased {
             metering.per = Per::Ever;
         }
-        let document = row.counters.as_ref().map_or(Ok(Value::Null), |counters| counters.parse());
-        let document = document.map_err(of_usage)?;
-        let counter = counters::counter(&document, feature_key).map_err(of_usage)?;
-        Ok(Some(Held { row, metering, billing_type: *billing_type, document, counter }))
+        let counter = counters::counter(&row.counters, feature_key).map_err(of_usage)?;
+        Ok(Some(Held { row, metering, billing_type: *billing_type, counter }))
     }
 
     fn holding(&self) -> Holding {
@@ -199,7 +194,7 @@ fn write(
             if counter.used > Units::MAX {
                 return Err(Error::UnitsOutOfRange { feature_key: feature_key.to_owned() });
             }
-            counters::keep(&mut held.document, feature_key, *counter);
+            counters::keep(&mut held.row.counters, feature_key, *counter);
         }
         let keys: Option<Keys> = match answered {
             Some((key, status)) if changed.is_some() || is_unchanged => {
@@ -210,7 +205,7 @@ fn write(
             _ => None,
         };
         if changed.is_some() || keys.is_some() {
-            rows::count(user_id, held.row.add_on_id, &held.document.to_string(), keys.as_ref())?;
+            rows::count(user_id, held.row.add_on_id, &held.row.counters, keys.as_ref())?;
         }
     }
     Ok(())

@@ -12,11 +12,9 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 use pgrx::{FromDatum, IntoDatum, PgLogLevel, pg_sys, varlena};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Error;
-use engine::json::Malformed;
 use engine::money::Money;
 use engine::time::Instant;
 use engine::usage::units::Units;
@@ -59,23 +57,6 @@ pub struct Quantity(pub Units);
 /// A `numeric` argument as its digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digits(pub String);
-
-/// A `jsonb` argument or result as its text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Json(pub String);
-
-impl Json {
-    /// The document that this serialises to.
-    pub fn of(document: &impl serde::Serialize) -> Json {
-        // Writing to memory fails only for maps whose keys are no strings, and no document of ours has such.
-        Json(serde_json::to_string(document).unwrap_or_default())
-    }
-
-    /// The parsed document. A `jsonb` can be nested deeper than anybody should parse.
-    pub fn parse(&self) -> Result<Value, Malformed> {
-        serde_json::from_str(&self.0).map_err(|error| Malformed(format!("it cannot be read ({error})")))
-    }
-}
 
 impl FromDatum for Text {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Text> {
@@ -194,31 +175,6 @@ impl FromDatum for Digits {
     }
 }
 
-impl FromDatum for Json {
-    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Json> {
-        if is_null {
-            return None;
-        }
-        // SAFETY: the caller says that the datum is a jsonb.
-        unsafe { refuse_above(LARGEST_DOCUMENT, "jsonb", datum) };
-        // SAFETY: as above.
-        let text = unsafe { pgrx::direct_function_call::<&CStr>(pg_sys::jsonb_out, &[Some(datum)]) }?;
-        Some(Json(from_server(text.to_bytes())))
-    }
-}
-
-impl IntoDatum for Json {
-    fn into_datum(self) -> Option<pg_sys::Datum> {
-        let text = to_server(&self.0);
-        // SAFETY: the text is a C string in the database's encoding.
-        unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())]) }
-    }
-
-    fn type_oid() -> pg_sys::Oid {
-        pg_sys::JSONBOID
-    }
-}
-
 /// What pgrx needs to pass a type as an argument.
 macro_rules! argument {
     ($($type:ty),*) => { $(
@@ -262,8 +218,8 @@ macro_rules! sql_type {
     )* };
 }
 
-argument!(Text, Texts, Id, Role, Timestamp, Digits, Json);
-result!(Text, Id, Timestamp, Amount, Quantity, Json);
+argument!(Text, Texts, Id, Role, Timestamp, Digits);
+result!(Text, Id, Timestamp, Amount, Quantity);
 sql_type!(
     Text => "pg_catalog.text",
     Texts => "pg_catalog.text[]",
@@ -272,8 +228,7 @@ sql_type!(
     Timestamp => "pg_catalog.timestamptz",
     Amount => "pg_catalog.numeric",
     Quantity => "pg_catalog.numeric",
-    Digits => "pg_catalog.numeric",
-    Json => "pg_catalog.jsonb"
+    Digits => "pg_catalog.numeric"
 );
 
 /// The value of a required argument.
@@ -283,9 +238,6 @@ pub fn required<T>(value: Option<T>, argument: &'static str) -> Result<T, Error>
 
 /// The bytes that a text may have: nothing that comes in, or stands in a column that is read, needs as many.
 pub const LONGEST_TEXT: usize = 1 << 20;
-
-/// The bytes that a document may have which is passed on as text.
-const LARGEST_DOCUMENT: usize = 16 << 20;
 
 /// The bytes that an array may have.
 pub const LARGEST_ARRAY: usize = 1 << 20;
@@ -473,12 +425,6 @@ mod tests {
             assert_eq!(unsafe { Text::from_datum(datum, false) }, Some(Text(text.to_owned())));
         }
         assert_eq!(printed(Text("cut\0off".to_owned()), pg_sys::textout), "cut");
-    }
-
-    #[pg_test]
-    fn json_keeps_every_digit() {
-        let document = r#"{"a": [1.50, 12345678901234567890.12345678901234567890, null], "b": "zoë"}"#;
-        assert_eq!(printed(Json(document.to_owned()), pg_sys::jsonb_out), document);
     }
 
     #[pg_test]

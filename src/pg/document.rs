@@ -14,6 +14,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 use pgrx::{FromDatum, check_for_interrupts, pg_sys};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
 use super::datum::{from_server, stored_size};
@@ -26,6 +27,10 @@ pub const OF_A_ROW: usize = 256 << 10;
 pub const ITEMS: usize = 2 << 20;
 /// The bytes that what a provider tells may have.
 pub const EVENT: usize = 4 << 20;
+
+/// The bytes that what is known of the payments of a checkout may have, when it is read and when it is written.
+pub const FACTS: usize = 4 << 20;
+pub const FACTS_TO_WRITE: usize = 2 << 20;
 
 /// The memory that a document may take when it is read.
 const MEMORY: usize = 24 << 20;
@@ -55,10 +60,72 @@ impl Column for DocumentColumn {
     }
 }
 
+/// The memory that the values of a statement's rows may take together, where all of them are kept: each has a bound of its own, but
+/// nobody says how many rows there are.
+pub struct Budget {
+    left: usize,
+}
+
+impl Budget {
+    /// What the rows of one statement may take.
+    pub fn of_rows() -> Budget {
+        Budget { left: MEMORY }
+    }
+
+    /// Counts what a row keeps of a column.
+    pub fn take(&mut self, column: &'static str, bytes: usize) -> Result<(), Error> {
+        self.left = self.left.checked_sub(bytes).ok_or(Error::DocumentTooCostly { name: column, limit: MEMORY })?;
+        Ok(())
+    }
+
+    /// Counts a text that a row keeps.
+    pub fn text(&mut self, column: &'static str, text: Option<&str>) -> Result<(), Error> {
+        text.map_or(Ok(()), |text| self.take(column, text.len()))
+    }
+}
+
+/// The memory that a document takes at most once it has become a struct of ours: a text or a number is one field or one element of a
+/// list, with what its list needs for it.
+fn kept(document: &Value) -> usize {
+    const ELEMENT: usize = 48;
+    match document {
+        Value::Array(elements) => elements.iter().map(kept).sum::<usize>() + ELEMENT,
+        Value::Object(entries) => entries.values().map(kept).sum::<usize>() + ELEMENT,
+        Value::String(text) => text.len() + ELEMENT,
+        _ => ELEMENT,
+    }
+}
+
 impl Document<'_> {
+    /// The document of a row that is kept, as what it stands for, if there is memory for it and all others.
+    pub fn keep<T: DeserializeOwned>(
+        self,
+        column: &'static str,
+        limit: usize,
+        budget: &mut Budget,
+    ) -> Result<T, Error> {
+        let malformed = |malformed| Error::MalformedColumn { column, malformed };
+        let document = self.read(column, limit)?.map_err(malformed)?;
+        budget.take(column, kept(&document))?;
+        serde_json::from_value(document).map_err(|error| malformed(Malformed(error.to_string())))
+    }
+
+    /// The document of a row that is kept as it is, if there is memory for it and all others.
+    pub fn keep_value(self, column: &'static str, budget: &mut Budget) -> Result<Value, Error> {
+        let built = self.build(column, OF_A_ROW)?;
+        let (document, memory) = built.map_err(|malformed| Error::MalformedColumn { column, malformed })?;
+        budget.take(column, memory)?;
+        Ok(document)
+    }
+
     /// The document, if it has so many bytes at most. What is too large is an error, and what is nested too deep is malformed;
     /// both say whose it is.
     pub fn read(self, name: &'static str, limit: usize) -> Result<Result<Value, Malformed>, Error> {
+        Ok(self.build(name, limit)?.map(|(document, _)| document))
+    }
+
+    /// The document and the memory that it takes.
+    fn build(self, name: &'static str, limit: usize) -> Result<Result<(Value, usize), Malformed>, Error> {
         self.check_size(name, limit)?;
         let mut builder = Builder { left: MEMORY, tokens: 0 };
         // SAFETY: the datum is a jsonb that lives as long as this; the copy that detoasting makes is freed with the call's memory.
@@ -67,7 +134,7 @@ impl Document<'_> {
             let mut iterator = pg_sys::JsonbIteratorInit(&raw mut (*document).root);
             match builder.next(&mut iterator).and_then(|(token, value)| builder.value(token, &value, &mut iterator, 0))
             {
-                Ok(value) => Ok(Ok(value)),
+                Ok(value) => Ok(Ok((value, MEMORY - builder.left))),
                 Err(Refused::Malformed(why)) => Ok(Err(Malformed(format!("it cannot be read ({why})")))),
                 Err(Refused::TooCostly) => Err(Error::DocumentTooCostly { name, limit: MEMORY }),
             }

@@ -1,4 +1,4 @@
-//! Documents that go out, written as PostgreSQL stores a `jsonb` and not as text that it would have to read: reading takes ten times the
+//! Documents that go out, as they were stored or written as PostgreSQL stores a `jsonb` and not as text that it would have to read: reading takes ten times the
 //! document's size in memory, which counts where a cart has thousands of lines.
 //!
 //! A container is a word with its kind and the number of its children, a word for each child that says what it is and how long (or,
@@ -11,9 +11,17 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 use pgrx::{IntoDatum, pg_sys};
-use serde::ser::{Error as _, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
+use serde::ser::{
+    Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+use serde_json::Value;
 
-use super::datum::{digits_of, to_server};
+use super::datum::{digits_of, raw_bytes_of, refuse_above, to_server};
+use super::row::Column;
+
+/// The bytes that a document may have which is passed on as it is.
+const LARGEST: usize = 16 << 20;
 
 const SCALAR: u32 = 0x1000_0000;
 const OBJECT: u32 = 0x2000_0000;
@@ -39,12 +47,17 @@ pub struct Jsonb(Vec<u8>);
 impl Jsonb {
     /// The document that this serialises to.
     pub fn of(document: &impl Serialize) -> Jsonb {
-        // Writing fails only for maps whose keys are no strings, and no document of ours has such.
+        // Writing fails only for what JSON has no form for, and no document of ours has such.
         let value = document.serialize(Writer).unwrap_or_else(|_| Part::plain(IS_NULL, Vec::new()));
         match value.kind {
             IS_CONTAINER => Jsonb(value.bytes),
             _ => Jsonb(container(ARRAY | SCALAR, 1, &[value]).bytes),
         }
+    }
+
+    /// The bytes that it has.
+    pub fn size(&self) -> usize {
+        self.0.len()
     }
 
     /// The datum, in the current memory context.
@@ -56,6 +69,19 @@ impl Jsonb {
             pgrx::varlena::set_varsize_4b(value, size as i32);
             std::ptr::copy_nonoverlapping(self.0.as_ptr(), value.cast::<u8>().add(pg_sys::VARHDRSZ), self.0.len());
             value.into()
+        }
+    }
+}
+
+/// A document that is passed on: nothing of it is looked at, so that it takes no more memory than it has bytes.
+impl Column for Jsonb {
+    type Value<'a> = Jsonb;
+    const TYPES: &'static [pg_sys::Oid] = &[pg_sys::JSONBOID];
+    unsafe fn read<'a>(datum: pg_sys::Datum, _: bool) -> Self::Value<'a> {
+        // SAFETY: the caller says that the datum is a jsonb, whose bytes are copied.
+        unsafe {
+            refuse_above(LARGEST, "jsonb", datum);
+            Jsonb(raw_bytes_of(datum).to_vec())
         }
     }
 }
@@ -145,6 +171,9 @@ struct Writer;
 /// The elements of an array.
 struct Elements(Vec<Part>);
 
+/// What an enum's variant holds, with the name of the variant.
+struct Variant<T>(&'static str, T);
+
 /// The entries of an object, and the key of the one to come; or the digits of a number.
 #[derive(Default)]
 struct Entries {
@@ -173,24 +202,21 @@ impl Serializer for Writer {
     type Ok = Part;
     type Error = Error;
     type SerializeSeq = Elements;
-    type SerializeTuple = Impossible<Part, Error>;
-    type SerializeTupleStruct = Impossible<Part, Error>;
-    type SerializeTupleVariant = Impossible<Part, Error>;
+    type SerializeTuple = Elements;
+    type SerializeTupleStruct = Elements;
+    type SerializeTupleVariant = Variant<Elements>;
     type SerializeMap = Entries;
     type SerializeStruct = Entries;
-    type SerializeStructVariant = Impossible<Part, Error>;
+    type SerializeStructVariant = Variant<Entries>;
 
     numbers!(serialize_i8 i8, serialize_i16 i16, serialize_i32 i32, serialize_i64 i64,
-             serialize_u8 u8, serialize_u16 u16, serialize_u32 u32, serialize_u64 u64);
+             serialize_u8 u8, serialize_u16 u16, serialize_u32 u32, serialize_u64 u64,
+             serialize_i128 i128, serialize_u128 u128);
 
     none_of_ours! {
         serialize_f32(f32) -> Part;
         serialize_f64(f64) -> Part;
         serialize_bytes(&[u8]) -> Part;
-        serialize_tuple(usize) -> Self::SerializeTuple;
-        serialize_tuple_struct(&'static str, usize) -> Self::SerializeTupleStruct;
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Self::SerializeTupleVariant;
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant;
     }
 
     fn serialize_bool(self, on: bool) -> Result<Part, Error> {
@@ -243,6 +269,34 @@ impl Serializer for Writer {
         Ok(Elements(Vec::with_capacity(length.unwrap_or(0))))
     }
 
+    fn serialize_tuple(self, length: usize) -> Result<Elements, Error> {
+        self.serialize_seq(Some(length))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, length: usize) -> Result<Elements, Error> {
+        self.serialize_seq(Some(length))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        length: usize,
+    ) -> Result<Variant<Elements>, Error> {
+        Ok(Variant(variant, self.serialize_seq(Some(length))?))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Variant<Entries>, Error> {
+        Ok(Variant(variant, Entries::default()))
+    }
+
     fn serialize_map(self, _: Option<usize>) -> Result<Entries, Error> {
         Ok(Entries::default())
     }
@@ -266,16 +320,62 @@ impl SerializeSeq for Elements {
     }
 }
 
+macro_rules! as_elements {
+    ($($trait:ident $method:ident),*) => { $(
+        impl $trait for Elements {
+            type Ok = Part;
+            type Error = Error;
+
+            fn $method<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
+                SerializeSeq::serialize_element(self, value)
+            }
+
+            fn end(self) -> Result<Part, Error> {
+                SerializeSeq::end(self)
+            }
+        }
+    )* };
+}
+
+as_elements!(SerializeTuple serialize_element, SerializeTupleStruct serialize_field);
+
+impl SerializeTupleVariant for Variant<Elements> {
+    type Ok = Part;
+    type Error = Error;
+
+    fn serialize_field<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
+        SerializeSeq::serialize_element(&mut self.1, value)
+    }
+
+    fn end(self) -> Result<Part, Error> {
+        Ok(object(vec![(Part::string(self.0), SerializeSeq::end(self.1)?)]))
+    }
+}
+
+impl SerializeStructVariant for Variant<Entries> {
+    type Ok = Part;
+    type Error = Error;
+
+    fn serialize_field<T: ?Sized + Serialize>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
+        SerializeStruct::serialize_field(&mut self.1, key, value)
+    }
+
+    fn end(self) -> Result<Part, Error> {
+        Ok(object(vec![(Part::string(self.0), SerializeStruct::end(self.1)?)]))
+    }
+}
+
 impl SerializeMap for Entries {
     type Ok = Part;
     type Error = Error;
 
     fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), Error> {
-        let key = key.serialize(Writer)?;
-        if key.kind != IS_STRING {
-            return Err(Error::custom("a key is a string"));
-        }
-        self.key = Some(key);
+        // Numbers as keys are texts, as in every JSON document.
+        self.key = Some(match serde_json::to_value(key)? {
+            Value::String(text) => Part::string(&text),
+            Value::Number(number) => Part::string(number.as_str()),
+            _ => return Err(Error::custom("a key is a text or a number")),
+        });
         Ok(())
     }
 

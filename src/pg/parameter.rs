@@ -5,7 +5,7 @@ use pgrx::datum::Interval;
 use pgrx::{IntoDatum, pg_sys};
 use uuid::Uuid;
 
-use super::datum::{Id, Json, Timestamp, text_datum};
+use super::datum::{Id, Timestamp, text_datum, to_server};
 use super::document::Document;
 use super::jsonb::Jsonb;
 
@@ -29,6 +29,14 @@ macro_rules! params {
 /// A document, which is passed as its text and read by PostgreSQL.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonText<'a>(pub &'a str);
+
+impl JsonText<'_> {
+    fn read(&self) -> Option<pg_sys::Datum> {
+        let text = to_server(self.0);
+        // SAFETY: the text is a C string in the database's encoding.
+        unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())]) }
+    }
+}
 
 macro_rules! parameter {
     ($($type:ty, $oid:ident, $value:ident => $datum:expr;)+) => { $(
@@ -83,9 +91,7 @@ parameter! {
     Interval, INTERVALOID, interval => interval.into_datum();
     Vec<Option<i64>>, INT8ARRAYOID, numbers => numbers.clone().into_datum();
     Option<Vec<String>>, TEXTARRAYOID, texts => texts.as_ref().and_then(|texts| texts.as_slice().datum());
-    Option<Json>, JSONBOID, document => document.clone().and_then(|document| document.into_datum());
-    JsonText<'_>, JSONBOID, text => Json(text.0.to_owned()).into_datum();
-    Json, JSONBOID, document => document.clone().into_datum();
+    JsonText<'_>, JSONBOID, text => text.read();
     Jsonb, JSONBOID, document => Some(document.datum());
     Document<'_>, JSONBOID, document => Some(document.as_it_is());
     Option<Jsonb>, JSONBOID, document => document.as_ref().map(Jsonb::datum);

@@ -109,6 +109,16 @@ impl<R: Columns + 'static> Probe<R> {
         Ok(found)
     }
 
+    /// Hands over all rows, in no particular order, until one is refused.
+    pub fn read(&self, params: &Params, mut each: impl FnMut(R::Row<'_>) -> Result<(), Error>) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        self.each(params, &mut |row| {
+            outcome = each(row);
+            if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        outcome
+    }
+
     /// Reads one row, if there is any.
     pub fn read_one<T>(&self, params: &Params, read: impl Fn(R::Row<'_>) -> T) -> Result<Option<T>, Error> {
         let mut found = None;

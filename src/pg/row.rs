@@ -9,7 +9,7 @@ use engine::time::Instant;
 use pgrx::{FromDatum, pg_sys};
 use uuid::Uuid;
 
-use super::datum::{Id, Json, LARGEST_ARRAY, LONGEST_TEXT, Text, Timestamp, raw_bytes_of, refuse_above};
+use super::datum::{Id, LARGEST_ARRAY, LONGEST_TEXT, Text, Timestamp, raw_bytes_of, refuse_above};
 use crate::error::Error;
 
 /// A type that a column can be read as.
@@ -174,7 +174,6 @@ column!(i64, [INT8OID], datum => i64::from_datum(datum, false).unwrap_unchecked(
 column!(f32, [FLOAT4OID], datum => f32::from_datum(datum, false).unwrap_unchecked());
 column!(pg_sys::Oid, [OIDOID], datum => pg_sys::Oid::from_datum(datum, false).unwrap_unchecked());
 column!(String, [TEXTOID, VARCHAROID], datum => Text::from_datum(datum, false).unwrap_unchecked().0);
-column!(Json, [JSONBOID], datum => Json::from_datum(datum, false).unwrap_unchecked());
 column!(Uuid, [UUIDOID], datum => Id::from_datum(datum, false).unwrap_unchecked().0);
 column!(Instant, [TIMESTAMPTZOID], datum => Timestamp::from_datum(datum, false).unwrap_unchecked().0);
 column!(Vec<u8>, [BYTEAOID], datum => raw_bytes_of(datum).to_vec());

@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::pg::installation;
 use crate::pg::probe::Probe;
 use crate::pg::statement::Statement;
-use crate::store::all_written;
 use crate::store::catalog::billing_type;
+use crate::store::{all_written, none_left};
 use crate::{params, probe};
 use engine::billing::BillingType;
 use engine::cart::{Cart, Line};
@@ -86,11 +86,23 @@ static RESTORE: Statement = Statement::new(
      ON CONFLICT ON CONSTRAINT cart_items_user_add_on_key DO NOTHING",
 );
 
+/// The lines of a checkout that should be in the cart again and are not.
+static NOT_RESTORED: Statement = Statement::new(
+    "SELECT
+       FROM @extschema@.add_on_purchases p
+       JOIN @extschema@.add_ons a ON a.id = p.add_on_id
+      WHERE p.user_id = $1 AND p.checkout_id = $2 AND a.is_active AND p.status = 'failed'
+        AND NOT EXISTS (SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = p.add_on_id)",
+);
+
 static REMOVE: Statement =
     Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = $2");
 
 static IS_THERE: Statement<(bool,)> =
     Statement::new("SELECT EXISTS (SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = $2)");
+
+/// Locks all lines of a cart, so that it is known how many there are to take out.
+static LOCK: Statement = Statement::new("SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 FOR UPDATE");
 
 /// Takes all lines out of a cart.
 static TAKE: Statement<(Uuid, i32, Option<String>, Instant)> = Statement::new(
@@ -235,13 +247,15 @@ pub fn remove(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
 /// stays.
 pub fn merge(from_user_id: &str, into_user_id: &str, limit: i32) -> Result<(), Error> {
     let (mut add_on_ids, mut quantities, mut billing_types, mut times) = (vec![], vec![], vec![], vec![]);
-    TAKE.execute(params![from_user_id], |(add_on_id, quantity, billing_type, added_at)| {
+    let locked = LOCK.perform(params![from_user_id])?;
+    let taken = TAKE.execute(params![from_user_id], |(add_on_id, quantity, billing_type, added_at)| {
         add_on_ids.push(add_on_id);
         quantities.push(quantity);
         billing_types.push(billing_type);
         times.push(Some(added_at));
         Ok(())
     })?;
+    none_left("cart_items", locked, taken)?;
     let billing_types: Vec<Option<&str>> = billing_types.iter().map(Option::as_deref).collect();
     let merged = MERGE.perform(params![into_user_id, add_on_ids, quantities, billing_types, times, limit])?;
     all_written("cart_items", add_on_ids.len(), merged)
@@ -254,10 +268,16 @@ pub fn contents(user_id: &str) -> Result<Vec<(Uuid, i32)>, Error> {
 
 /// Empties the cart. Says how many lines it had.
 pub fn clear(user_id: &str) -> Result<u64, Error> {
-    CLEAR.perform(params![user_id])
+    let locked = LOCK.perform(params![user_id])?;
+    let cleared = CLEAR.perform(params![user_id])?;
+    none_left("cart_items", locked, cleared)?;
+    Ok(cleared)
 }
 
 /// Puts the lines of a checkout that has failed back into the cart, where they are not in it again already.
 pub fn restore(user_id: &str, checkout_id: Uuid) -> Result<u64, Error> {
-    RESTORE.perform(params![user_id, checkout_id])
+    let restored = RESTORE.perform(params![user_id, checkout_id])?;
+    let missing = NOT_RESTORED.perform(params![user_id, checkout_id])?;
+    none_left("cart_items", restored + missing, restored)?;
+    Ok(restored)
 }

@@ -10,6 +10,7 @@ pub mod owned;
 pub mod promotions;
 pub mod purchase_history;
 pub mod purchases;
+pub mod reports;
 pub mod rules;
 pub mod search;
 pub mod unclaimed;
@@ -21,4 +22,9 @@ use crate::error::Error;
 /// Whether so many rows were written or deleted as were meant to be: a trigger of the host can swallow rows without a word.
 pub fn all_written(table: &'static str, meant: usize, written: u64) -> Result<(), Error> {
     if written == meant as u64 { Ok(()) } else { Err(Error::RowSwallowed { table, meant: meant as u64, written }) }
+}
+
+/// The same where rows that nobody could lock before, because they were not there yet, can have come along.
+pub fn none_left(table: &'static str, locked: u64, written: u64) -> Result<(), Error> {
+    if written >= locked { Ok(()) } else { Err(Error::RowSwallowed { table, meant: locked, written }) }
 }

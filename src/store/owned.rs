@@ -8,12 +8,14 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::params;
-use crate::pg::datum::{Json, now};
+use crate::pg::datum::now;
+use crate::pg::document::{self, Budget, Document, DocumentColumn};
+use crate::pg::jsonb::Jsonb;
+use crate::pg::row::RowOf;
 use crate::pg::settings;
 use crate::pg::statement::Statement;
 use crate::store::all_written;
 use engine::access::kept::Kept;
-use engine::json::Malformed;
 use engine::money::Money;
 use engine::time::Instant;
 use engine::usage::period::PaidPeriod;
@@ -30,8 +32,8 @@ type OwnedColumns = (
     i32,
     Option<i64>,
     Option<Instant>,
-    Option<Json>,
-    Option<Json>,
+    Option<DocumentColumn>,
+    Option<DocumentColumn>,
 );
 
 macro_rules! select_owned {
@@ -64,8 +66,7 @@ static SAVE: Statement = Statement::new(
              quantity, renewal_amount, suspended_at, sources,
              paid_periods)
      SELECT $1, s.add_on_id, s.status, s.purchased_at, s.expires_at, s.auto_renew, s.lago, s.reason, s.cancelled_at, s.quantity,
-            (s.renewal::numeric / 100), s.suspended_at, s.sources::pg_catalog.jsonb,
-            s.paid_periods::pg_catalog.jsonb
+            (s.renewal::numeric / 100), s.suspended_at, s.sources, s.paid_periods
        FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
             AS s (add_on_id, status, purchased_at, expires_at, auto_renew, lago, reason, cancelled_at, quantity, renewal, suspended_at, sources,
                   paid_periods)
@@ -135,9 +136,9 @@ impl Owned {
 
 /// What the user has of these add-ons, locked, in add-on id order.
 pub fn of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Owned>, Error> {
-    let mut found = Vec::new();
+    let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
     OF_ADD_ONS.execute(params![user_id, add_on_ids], |row| {
-        found.push(read_owned(row)?);
+        found.push(read_owned(row, &mut budget)?);
         Ok(())
     })?;
     Ok(found)
@@ -145,21 +146,19 @@ pub fn of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Owned>, Erro
 
 /// The same, as the calling query sees it, and not locked.
 pub fn seen_of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Owned>, Error> {
-    let mut found = Vec::new();
+    let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
     SEEN_OF_ADD_ONS.read(params![user_id, add_on_ids], |row| {
-        found.push(read_owned(row)?);
+        found.push(read_owned(row, &mut budget)?);
         Ok(())
     })?;
     Ok(found)
 }
 
-fn read_owned(row: <OwnedColumns as crate::pg::row::Columns>::Row<'_>) -> Result<Owned, Error> {
+fn read_owned(row: RowOf<'_, OwnedColumns>, budget: &mut Budget) -> Result<Owned, Error> {
     let (add_on_id, status, purchased_at, expires_at, auto_renew, lago, reason, cancelled_at, ..) = row;
     let (.., quantity, renewal, suspended_at, sources, paid_periods) = row;
-    let malformed = |error: serde_json::Error| Error::MalformedColumn {
-        column: "user_add_ons.sources",
-        malformed: Malformed(error.to_string()),
-    };
+    budget.text("user_add_ons.cancellation_reason", reason.as_deref())?;
+    budget.text("user_add_ons.lago_subscription_id", lago.as_deref())?;
     let columns = Columns {
         status,
         purchased_at,
@@ -171,17 +170,19 @@ fn read_owned(row: <OwnedColumns as crate::pg::row::Columns>::Row<'_>) -> Result
         quantity,
         renewal_amount: renewal.map(Money::from_cents),
         suspended_at,
-        paid_periods: read_paid_periods(paid_periods),
+        paid_periods: read_paid_periods(paid_periods, budget),
     };
-    let kept: Kept =
-        sources.map(|sources| serde_json::from_str(&sources.0).map_err(malformed)).transpose()?.unwrap_or_default();
+    let sources =
+        sources.map(|sources| sources.keep("user_add_ons.sources", document::OF_A_ROW, budget)).transpose()?;
+    let kept: Kept = sources.unwrap_or_default();
     let stored = Some((columns.clone(), kept.clone()));
     Ok(Owned { add_on_id, columns, kept, is_stored: true, stored })
 }
 
 /// What `paid_periods` says. What cannot be read is like nothing: then the periods follow from the beginning and the end.
-pub fn read_paid_periods(column: Option<Json>) -> Vec<PaidPeriod> {
-    column.and_then(|periods| serde_json::from_str(&periods.0).ok()).unwrap_or_default()
+pub fn read_paid_periods(column: Option<Document<'_>>, budget: &mut Budget) -> Vec<PaidPeriod> {
+    let read = |periods: Document<'_>| periods.keep("user_add_ons.paid_periods", document::OF_A_ROW, budget).ok();
+    column.and_then(read).unwrap_or_default()
 }
 
 /// Who owns what under one of these subscriptions in Lago.
@@ -207,10 +208,9 @@ pub fn save(user_id: &str, rows: &mut [Owned]) -> Result<bool, Error> {
     let quantities: Vec<i32> = columns().map(|columns| columns.quantity).collect();
     let renewals: Vec<Option<i64>> = columns().map(|columns| columns.renewal_amount.map(Money::cents)).collect();
     let suspended: Vec<Option<Instant>> = columns().map(|columns| columns.suspended_at).collect();
-    let sources: Vec<String> = changed.iter().map(|row| Json::of(&row.kept).0).collect();
-    let written_periods = |periods: &Vec<PaidPeriod>| (!periods.is_empty()).then(|| Json::of(periods).0);
-    let periods: Vec<Option<String>> = columns().map(|columns| written_periods(&columns.paid_periods)).collect();
-    let periods: Vec<Option<&str>> = periods.iter().map(Option::as_deref).collect();
+    let sources: Vec<Option<Jsonb>> = changed.iter().map(|row| Some(Jsonb::of(&row.kept))).collect();
+    let written_periods = |periods: &Vec<PaidPeriod>| (!periods.is_empty()).then(|| Jsonb::of(periods));
+    let periods: Vec<Option<Jsonb>> = columns().map(|columns| written_periods(&columns.paid_periods)).collect();
     let written = SAVE.perform(params![
         user_id,
         &add_on_ids,

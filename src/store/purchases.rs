@@ -24,14 +24,16 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::pg::datum::{Json, now};
+use crate::pg::datum::now;
+use crate::pg::document::{self, Budget, DocumentColumn};
+use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::{FreshSnapshot, LatestSnapshot, transaction_keeps_its_snapshot};
 use crate::pg::probe::Probe;
+use crate::pg::row::RowOf;
 use crate::pg::statement::Statement;
 use crate::store::{all_written, catalog};
 use crate::{params, probe};
 use engine::billing::BillingType;
-use engine::json::Malformed;
 use engine::money::Money;
 use engine::payments::Facts;
 use engine::payments::paid::Paid;
@@ -54,11 +56,11 @@ type PurchaseColumns = (
     Instant,
     i32,
     String,
-    Option<Json>,
-    Option<Json>,
+    Option<DocumentColumn>,
+    Option<DocumentColumn>,
     Option<String>,
     Option<String>,
-    Option<Json>,
+    Option<DocumentColumn>,
 );
 
 macro_rules! select_purchases {
@@ -165,7 +167,7 @@ static SAVE: Statement = Statement::new(
                              WHEN s.refunded = 0 AND s.status <> 'refunded' THEN NULL
                              ELSE p.refunded_at END,
             stripe_payment_id=s.stripe, lago_invoice_id=s.lago, payment_method=s.method, subscription_ends_at=s.ends,
-            paid=s.paid::pg_catalog.jsonb,
+            paid=s.paid,
             metadata=CASE WHEN s.reason IS NULL THEN p.metadata
                           ELSE (p.metadata || pg_catalog.jsonb_build_object('reason', s.reason)) END,
             facts=CASE WHEN p.id = $12 THEN $13 ELSE p.facts END,
@@ -195,7 +197,7 @@ static INSERT: Statement = Statement::new(
             (id, user_id, add_on_id, amount, currency, quantity, status, refund_amount, refunded_at, stripe_payment_id, lago_invoice_id,
              subscription_ends_at, paid, purchased_at, metadata, facts, provider_ids)
      SELECT r.id, $1, r.add_on_id, (r.cents::numeric / 100), $2, r.quantity, r.status, (r.refunded::numeric / 100),
-            CASE WHEN r.refunded > 0 THEN $3 END, r.stripe, r.lago, r.ends, r.paid::pg_catalog.jsonb, $3,
+            CASE WHEN r.refunded > 0 THEN $3 END, r.stripe, r.lago, r.ends, r.paid, $3,
             pg_catalog.jsonb_build_object('renewal_of', $4::text), $5, $6
        FROM unnest($7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
             AS r (id, add_on_id, cents, quantity, status, refunded, stripe, lago, ends, paid)",
@@ -344,7 +346,7 @@ impl Purchase {
     }
 }
 
-fn read_purchase(row: <PurchaseColumns as crate::pg::row::Columns>::Row<'_>) -> Result<Purchase, Error> {
+fn read_purchase(row: RowOf<'_, PurchaseColumns>, budget: &mut Budget) -> Result<Purchase, Error> {
     let (
         id,
         add_on_id,
@@ -359,6 +361,10 @@ fn read_purchase(row: <PurchaseColumns as crate::pg::row::Columns>::Row<'_>) -> 
         ..,
     ) = row;
     let (.., promo_code, checkout_id, purchased_at, quantity, billing, facts, paid, position, renewal_of, terms) = row;
+    let (column, of_a_row) = ("add_on_purchases.metadata", document::OF_A_ROW);
+    for text in [&stripe_payment_id, &lago_invoice_id, &payment_method, &promo_code] {
+        budget.text(column, text.as_deref())?;
+    }
     let columns = Columns {
         // A constraint lets nothing else in.
         status: PurchaseStatus::from_name(&status).unwrap_or(PurchaseStatus::Failed),
@@ -367,11 +373,7 @@ fn read_purchase(row: <PurchaseColumns as crate::pg::row::Columns>::Row<'_>) -> 
         lago_invoice_id,
         payment_method,
         ends_at,
-        paid: paid.and_then(|paid| serde_json::from_str(&paid.0).ok()),
-    };
-    let malformed = |error: serde_json::Error| Error::MalformedColumn {
-        column: "add_on_purchases.facts",
-        malformed: Malformed(error.to_string()),
+        paid: paid.map(|paid| paid.keep("add_on_purchases.paid", of_a_row, budget)).transpose()?,
     };
     Ok(Purchase {
         id,
@@ -385,18 +387,19 @@ fn read_purchase(row: <PurchaseColumns as crate::pg::row::Columns>::Row<'_>) -> 
         billing: catalog::billing_type(billing),
         position: position.and_then(|position| position.parse().ok()).unwrap_or(i64::MAX),
         renewal_of: renewal_of.and_then(|id| Uuid::try_parse(&id).ok()),
-        terms: terms.and_then(|terms| serde_json::from_str(&terms.0).ok()),
+        // What the host has made unreadable tells nothing.
+        terms: terms.and_then(|terms| terms.keep(column, of_a_row, budget).ok()),
         stored: Some(columns.clone()),
         columns,
         reason: None,
-        records: facts.map(|facts| serde_json::from_str(&facts.0).map_err(malformed)).transpose()?,
+        records: facts.map(|facts| facts.keep("add_on_purchases.facts", document::FACTS, budget)).transpose()?,
     })
 }
 
 fn read(statement: &Statement<PurchaseColumns>, params: &crate::pg::parameter::Params) -> Result<Vec<Purchase>, Error> {
-    let mut found = Vec::new();
+    let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
     statement.execute(params, |row| {
-        found.push(read_purchase(row)?);
+        found.push(read_purchase(row, &mut budget)?);
         Ok(())
     })?;
     Ok(found)
@@ -414,9 +417,9 @@ pub fn of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Purchase>, E
 
 /// The same, as the calling query sees them, and not locked.
 pub fn seen_of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Purchase>, Error> {
-    let mut found = Vec::new();
+    let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
     SEEN_OF_ADD_ONS.read(params![user_id, add_on_ids], |row| {
-        found.push(read_purchase(row)?);
+        found.push(read_purchase(row, &mut budget)?);
         Ok(())
     })?;
     Ok(found)
@@ -530,7 +533,7 @@ pub fn save(user_id: &str, purchases: &mut [Purchase], bearing: Option<&Bearing>
     let (facts, ids) = match bearing {
         Some(bearing) => {
             let ids = bearing.records.known.ids().into_iter().map(str::to_owned).collect::<Vec<String>>();
-            (Some(Json::of(&bearing.records)), Some(ids))
+            (Some(written(&bearing.records)?), Some(ids))
         }
         None => (None, None),
     };
@@ -541,7 +544,8 @@ pub fn save(user_id: &str, purchases: &mut [Purchase], bearing: Option<&Bearing>
     let _by_facts = ByFacts::begin();
     let in_two_steps: Vec<Uuid> = old.iter().filter(between).map(|purchase| purchase.id).collect();
     if !in_two_steps.is_empty() {
-        COMPLETE_FIRST.perform(params![user_id, &in_two_steps])?;
+        let completed = COMPLETE_FIRST.perform(params![user_id, &in_two_steps])?;
+        all_written("add_on_purchases", in_two_steps.len(), completed)?;
     }
     if !old.is_empty() {
         update(user_id, &old, bearer, facts.as_ref(), ids.as_ref())?;
@@ -554,6 +558,15 @@ pub fn save(user_id: &str, purchases: &mut [Purchase], bearing: Option<&Bearing>
         purchase.reason = None;
     }
     Ok(has_changed)
+}
+
+/// The document of what is known. What could not be read again is not written.
+fn written(records: &Records) -> Result<Jsonb, Error> {
+    let (document, limit) = (Jsonb::of(records), document::FACTS_TO_WRITE);
+    match document.size() {
+        size if size > limit => Err(Error::DocumentTooLarge { name: "add_on_purchases.facts", size, limit }),
+        _ => Ok(document),
+    }
 }
 
 thread_local! {
@@ -609,7 +622,7 @@ struct Arrays<'a> {
     stripe: Vec<Option<&'a str>>,
     lago: Vec<Option<&'a str>>,
     ends: Vec<Option<Instant>>,
-    paid: Vec<Option<String>>,
+    paid: Vec<Option<Jsonb>>,
 }
 
 impl<'a> Arrays<'a> {
@@ -622,7 +635,7 @@ impl<'a> Arrays<'a> {
             stripe: columns().map(|columns| columns.stripe_payment_id.as_deref()).collect(),
             lago: columns().map(|columns| columns.lago_invoice_id.as_deref()).collect(),
             ends: columns().map(|columns| columns.ends_at).collect(),
-            paid: columns().map(|columns| columns.paid.as_ref().map(|paid| Json::of(paid).0)).collect(),
+            paid: columns().map(|columns| columns.paid.as_ref().map(Jsonb::of)).collect(),
         }
     }
 }
@@ -631,15 +644,13 @@ fn update(
     user_id: &str,
     purchases: &[&mut Purchase],
     bearer: Option<Uuid>,
-    facts: Option<&Json>,
+    facts: Option<&Jsonb>,
     provider_ids: Option<&Vec<String>>,
 ) -> Result<(), Error> {
     let Arrays { ids, statuses, refunded, stripe, lago, ends, paid } = Arrays::of(purchases);
-    let paid: Vec<Option<&str>> = paid.iter().map(Option::as_deref).collect();
     let methods: Vec<Option<&str>> =
         purchases.iter().map(|purchase| purchase.columns.payment_method.as_deref()).collect();
     let reasons: Vec<Option<&str>> = purchases.iter().map(|purchase| purchase.reason.as_deref()).collect();
-    let none = Json("null".to_owned());
     let written = SAVE.perform(params![
         user_id,
         &ids,
@@ -653,7 +664,7 @@ fn update(
         &reasons,
         now(),
         bearer,
-        facts.unwrap_or(&none),
+        facts.cloned(),
         provider_ids.cloned().unwrap_or_default(),
     ])?;
     all_written("add_on_purchases", ids.len(), written)
@@ -663,11 +674,10 @@ fn insert(
     user_id: &str,
     purchases: &[&mut Purchase],
     bearer: Option<Uuid>,
-    facts: Option<&Json>,
+    facts: Option<&Jsonb>,
     provider_ids: Option<&Vec<String>>,
 ) -> Result<(), Error> {
     let Arrays { ids, statuses, refunded, stripe, lago, ends, paid } = Arrays::of(purchases);
-    let paid: Vec<Option<&str>> = paid.iter().map(Option::as_deref).collect();
     let add_on_ids: Vec<Uuid> = purchases.iter().map(|purchase| purchase.add_on_id).collect();
     let cents: Vec<i64> = purchases.iter().map(|purchase| purchase.amount.cents()).collect();
     let quantities: Vec<i32> = purchases.iter().map(|purchase| purchase.quantity).collect();

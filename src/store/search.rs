@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::params;
-use crate::pg::datum::Json;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::Statement;
 use engine::money::Money;
 
@@ -38,7 +38,7 @@ pub struct FoundAddOn {
     pub category: String,
     pub base_price: Money,
     pub billing_type: String,
-    pub features: Json,
+    pub features: Jsonb,
     /// How well it matches the search text: 0 without one.
     pub rank: f32,
 }
@@ -66,7 +66,7 @@ const GIVES_FEATURE: &str = "
                              WHERE f.add_on_id = l.id AND f.feature_key = $3)))";
 
 /// The columns of an add-on that was found, in its order, the price in cents.
-type FoundColumns = (Uuid, String, Option<String>, String, i64, String, Json, f32);
+type FoundColumns = (Uuid, String, Option<String>, String, i64, String, Jsonb, f32);
 
 thread_local! {
     /// One statement for each combination of criteria, so that the plan of each can use its indexes.

@@ -5,14 +5,19 @@ use pgrx::datum::Interval;
 
 use crate::error::Error;
 use crate::params;
-use crate::pg::datum::Json;
+use crate::pg::document::{self, Budget, DocumentColumn};
 use crate::pg::installation;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::Statement;
-use engine::json::Malformed;
+use crate::store::{all_written, none_left};
 use engine::payments::Fact;
 use engine::time::Instant;
 
-static TAKE: Statement<(Instant, Json)> = Statement::new(
+/// Locked, so that it is known how much there is to take.
+static LOCK: Statement =
+    Statement::new("SELECT FROM @extschema@.marketplace_unclaimed AS u WHERE u.provider_ids && $1 FOR UPDATE");
+
+static TAKE: Statement<(Instant, DocumentColumn)> = Statement::new(
     "DELETE FROM @extschema@.marketplace_unclaimed AS u WHERE u.provider_ids && $1 RETURNING u.heard_at, u.facts",
 );
 
@@ -20,6 +25,10 @@ static KEEP: Statement = Statement::new(
     "INSERT INTO @extschema@.marketplace_unclaimed (digest, provider_ids, facts, heard_at)
      SELECT pg_catalog.md5(($2::text))::pg_catalog.uuid, $1, $2, $3
          ON CONFLICT (digest) DO NOTHING",
+);
+
+static IS_KEPT: Statement = Statement::new(
+    "SELECT FROM @extschema@.marketplace_unclaimed AS u WHERE u.digest = pg_catalog.md5(($1::text))::pg_catalog.uuid",
 );
 
 static FORGET: Statement = Statement::new(
@@ -41,14 +50,13 @@ pub fn is_there() -> Result<bool, Error> {
 pub fn take(ids: &[&str]) -> Result<Vec<(Instant, Vec<Fact>)>, Error> {
     let mut taken = Vec::new();
     if is_there()? {
-        TAKE.execute(params![&ids.to_vec()], |(heard_at, facts)| {
-            let malformed = |error: serde_json::Error| Error::MalformedColumn {
-                column: "marketplace_unclaimed.facts",
-                malformed: Malformed(error.to_string()),
-            };
-            taken.push((heard_at, serde_json::from_str(&facts.0).map_err(malformed)?));
+        let (ids, mut budget) = (ids.to_vec(), Budget::of_rows());
+        let locked = LOCK.perform(params![&ids])?;
+        let found = TAKE.execute(params![&ids], |(heard_at, facts)| {
+            taken.push((heard_at, facts.keep("marketplace_unclaimed.facts", document::FACTS, &mut budget)?));
             Ok(())
         })?;
+        none_left("marketplace_unclaimed", locked, found)?;
     }
     taken.sort_unstable_by_key(|&(heard_at, _)| heard_at);
     Ok(taken)
@@ -56,7 +64,14 @@ pub fn take(ids: &[&str]) -> Result<Vec<(Instant, Vec<Fact>)>, Error> {
 
 /// Puts facts aside. What was put aside before is there once.
 pub fn keep(ids: &[&str], facts: &[Fact], heard_at: Instant) -> Result<(), Error> {
-    KEEP.perform(params![&ids.to_vec(), Json::of(&facts), heard_at]).map(|_| ())
+    let (facts, limit) = (Jsonb::of(&facts), document::FACTS_TO_WRITE);
+    if facts.size() > limit {
+        return Err(Error::DocumentTooLarge { name: "marketplace_unclaimed.facts", size: facts.size(), limit });
+    }
+    if KEEP.perform(params![&ids.to_vec(), &facts, heard_at])? == 0 {
+        all_written("marketplace_unclaimed", 1, IS_KEPT.perform(params![&facts])?)?;
+    }
+    Ok(())
 }
 
 /// Forgets what was heard so long ago. Says how much.

@@ -1,10 +1,11 @@
 //! What is counted of metered features, with the rows of `user_add_ons`.
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::pg::datum::Json;
-use crate::pg::parameter::JsonText;
+use crate::pg::document::{Budget, DocumentColumn};
+use crate::pg::jsonb::Jsonb;
 use crate::pg::probe::Probe;
 use crate::pg::row::{RawText, RowOf};
 use crate::pg::statement::Statement;
@@ -17,10 +18,11 @@ use engine::usage::keys::Keys;
 use engine::usage::period::PaidPeriod;
 use engine::usage::units::Units;
 
-type Columns = (Uuid, i32, Instant, Option<Instant>, bool, Option<Json>, Option<Json>, Option<Vec<u8>>);
+type Columns =
+    (Uuid, i32, Instant, Option<Instant>, bool, Option<DocumentColumn>, Option<DocumentColumn>, Option<Vec<u8>>);
 
 /// Without the keys.
-type HeldColumns = (Uuid, i32, Instant, Option<Instant>, RawText, Option<Json>, Option<Json>);
+type HeldColumns = (Uuid, i32, Instant, Option<Instant>, RawText, Option<DocumentColumn>, Option<DocumentColumn>);
 
 /// Locked against whoever counts too, until the transaction ends. Keys are read where one is given only.
 static LOCKED: Statement<Columns> = Statement::new(
@@ -76,7 +78,7 @@ static METERED: Statement<(String,)> = Statement::new(
 
 /// Counts in one statement what one add-on gives within its limit, if everything is as usual; else no row comes back, and nothing is
 /// written. What is compared and added is the row's latest, however long another session was waited for.
-static COUNT_WITHIN: Statement<(i32, Instant, Option<Instant>, Json)> = Statement::new(
+static COUNT_WITHIN: Statement<(i32, Instant, Option<Instant>, DocumentColumn)> = Statement::new(
     "UPDATE @extschema@.user_add_ons u
         SET usage=pg_catalog.jsonb_set(
                 COALESCE(u.usage, '{}'), ARRAY[$3],
@@ -113,41 +115,54 @@ pub struct Row {
     pub is_active: bool,
     /// The paid periods, where they do not follow from the beginning and the end.
     pub periods: Vec<PaidPeriod>,
-    /// `usage`, if anything was counted.
-    pub counters: Option<Json>,
+    /// `usage`; null where nothing was counted.
+    pub counters: Value,
     pub keys: Keys,
 }
 
 impl Row {
-    fn of(columns: Columns) -> Row {
-        let (add_on_id, quantity, purchased_at, expires_at, is_active, periods, counters, keys) = columns;
+    fn of(row: RowOf<'_, Columns>, budget: &mut Budget) -> Result<Row, Error> {
+        let (add_on_id, quantity, purchased_at, expires_at, is_active, periods, counters, keys) = row;
+        let counters = counters.map(|counters| counters.keep_value("user_add_ons.usage", budget)).transpose()?;
+        let counters = counters.unwrap_or_default();
+        budget.take("user_add_ons.usage_keys", keys.as_ref().map_or(0, Vec::len))?;
         let keys = keys.map_or_else(Keys::default, |packed| Keys::unpack(&packed));
-        let periods = read_paid_periods(periods);
+        let periods = read_paid_periods(periods, budget);
         let quantity = quantity.max(0) as u32;
-        Row { add_on_id, quantity, purchased_at, expires_at, is_active, periods, counters, keys }
+        Ok(Row { add_on_id, quantity, purchased_at, expires_at, is_active, periods, counters, keys })
     }
 }
 
 /// The user's rows of these add-ons, in their order, locked until the transaction ends.
 pub fn locked(user_id: &str, add_on_ids: &[Uuid], with_keys: bool) -> Result<Vec<Row>, Error> {
+    let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
+    let take = |row: RowOf<'_, Columns>| {
+        found.push(Row::of(row, &mut budget)?);
+        Ok(())
+    };
     match add_on_ids {
-        [] => Ok(Vec::new()),
-        [add_on_id] => LOCKED.execute_all(params![user_id, *add_on_id, with_keys], Row::of),
-        add_on_ids => ALL_LOCKED.execute_all(params![user_id, add_on_ids, with_keys], Row::of),
-    }
+        [] => 0,
+        [add_on_id] => LOCKED.execute(params![user_id, *add_on_id, with_keys], take)?,
+        add_on_ids => ALL_LOCKED.execute(params![user_id, add_on_ids, with_keys], take)?,
+    };
+    Ok(found)
 }
 
 /// What the user owned at an instant of one add-on, or of all.
 pub fn owned(user_id: &str, add_on_id: Option<Uuid>, at: Instant) -> Result<Vec<Row>, Error> {
-    let row = |(add_on_id, quantity, purchased_at, expires_at, status, periods, counters): RowOf<HeldColumns>| {
-        let is_owned = status == b"active" && purchased_at <= at && expires_at.is_none_or(|end: Instant| end > at);
-        is_owned.then(|| Row::of((add_on_id, quantity, purchased_at, expires_at, true, periods, counters, None)))
+    let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
+    let take = |(add_on_id, quantity, purchased_at, expires_at, status, periods, counters): RowOf<HeldColumns>| {
+        if status == b"active" && purchased_at <= at && expires_at.is_none_or(|end: Instant| end > at) {
+            let row = (add_on_id, quantity, purchased_at, expires_at, true, periods, counters, None);
+            found.push(Row::of(row, &mut budget)?);
+        }
+        Ok(())
     };
-    let found = match add_on_id {
-        Some(add_on_id) => HELD.read_all(params![user_id, add_on_id], row)?,
-        None => ALL_HELD.read_all(params![user_id], row)?,
-    };
-    Ok(found.into_iter().flatten().collect())
+    match add_on_id {
+        Some(add_on_id) => HELD.read(params![user_id, add_on_id], take)?,
+        None => ALL_HELD.read(params![user_id], take)?,
+    }
+    Ok(found)
 }
 
 /// The features of the user's add-ons that some add-on limits, in key order. The user need not have them: a row may withhold one.
@@ -178,16 +193,21 @@ pub fn count_within(within: &Within) -> Result<Option<Row>, Error> {
     let (since, counted_at) = (since.map(counters::written).unwrap_or_default(), counters::written(*at));
     let (begins, ends) = (window.map(|window| window.0), window.and_then(|window| window.1));
     let params = params![user_id, *add_on_id, *feature_key, amount, since, counted_at, *at, limit, begins, ends];
-    COUNT_WITHIN.execute_one(params, |(quantity, purchased_at, expires_at, usage)| {
-        Row::of((*add_on_id, quantity, purchased_at, expires_at, true, None, Some(usage), None))
-    })
+    let mut counted = None;
+    COUNT_WITHIN.execute(params, |(quantity, purchased_at, expires_at, usage)| {
+        let row = (*add_on_id, quantity, purchased_at, expires_at, true, None, Some(usage), None);
+        counted = Some(Row::of(row, &mut Budget::of_rows())?);
+        Ok(())
+    })?;
+    Ok(counted)
 }
 
 /// Writes what was counted, and the keys where they are others than before.
-pub fn count(user_id: &str, add_on_id: Uuid, counters: &str, keys: Option<&Keys>) -> Result<(), Error> {
+pub fn count(user_id: &str, add_on_id: Uuid, counters: &Value, keys: Option<&Keys>) -> Result<(), Error> {
+    let counters = Jsonb::of(counters);
     let written = match keys {
-        None => COUNT.perform(params![user_id, add_on_id, JsonText(counters)])?,
-        Some(keys) => COUNT_WITH_KEYS.perform(params![user_id, add_on_id, JsonText(counters), keys.pack()])?,
+        None => COUNT.perform(params![user_id, add_on_id, counters])?,
+        Some(keys) => COUNT_WITH_KEYS.perform(params![user_id, add_on_id, counters, keys.pack()])?,
     };
     all_written("user_add_ons", 1, written)
 }

@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::params;
+use crate::pg::parameter::Params;
 use crate::pg::statement::Statement;
+use crate::store::all_written;
 
 static CLAIM_CODE: Statement = Statement::new(
     "UPDATE @extschema@.promotional_codes c
@@ -36,9 +38,20 @@ static CLAIM_BUNDLE_AGAIN: Statement = Statement::new(
       WHERE b.id = $1 AND (b.max_uses IS NULL OR (b.max_uses - b.current_uses) >= $2)",
 );
 
-static CODE_EXISTS: Statement = Statement::new("SELECT FROM @extschema@.promotional_codes c WHERE c.code = $1");
+/// Locked, so that what is known of it stays so: whether it has so many uses left, and whether it is on.
+static LOCK_CODE: Statement<(bool, bool)> = Statement::new(
+    "SELECT (c.max_uses IS NULL OR (c.max_uses - c.current_uses) >= $2), c.is_active
+       FROM @extschema@.promotional_codes c
+      WHERE c.code = $1
+        FOR UPDATE",
+);
 
-static BUNDLE_EXISTS: Statement = Statement::new("SELECT FROM @extschema@.add_on_bundles b WHERE b.id = $1");
+static LOCK_BUNDLE: Statement<(bool, bool)> = Statement::new(
+    "SELECT (b.max_uses IS NULL OR (b.max_uses - b.current_uses) >= $2), b.is_active
+       FROM @extschema@.add_on_bundles b
+      WHERE b.id = $1
+        FOR UPDATE",
+);
 
 static GIVE_CODE_BACK: Statement = Statement::new(
     "UPDATE @extschema@.promotional_codes c
@@ -52,16 +65,53 @@ static GIVE_BUNDLE_BACK: Statement = Statement::new(
       WHERE b.id = $1",
 );
 
+/// What became of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    Made,
+    /// There was not so much left, or it is switched off.
+    Refused,
+    /// There is no such code or bundle.
+    Unknown,
+}
+
+/// Runs a claim. Where it wrote nothing, the row is locked and looked at: uses can have been given back meanwhile, so that it is worth
+/// another try; if that writes nothing either, a trigger of the host has swallowed the row.
+fn claim(
+    table: &'static str,
+    statement: &Statement,
+    lock: &Statement<(bool, bool)>,
+    params: &Params,
+    of_what_is_on: bool,
+) -> Result<Claim, Error> {
+    if statement.perform(params)? > 0 {
+        return Ok(Claim::Made);
+    }
+    let [what, ..] = params else { return Ok(Claim::Unknown) };
+    let uses = params.get(1).copied().unwrap_or(&1_i32);
+    match lock.execute_one(&[*what, uses], |row| row)? {
+        None => Ok(Claim::Unknown),
+        Some((true, is_on)) if is_on || !of_what_is_on => {
+            all_written(table, 1, statement.perform(params)?)?;
+            Ok(Claim::Made)
+        }
+        Some(_) => Ok(Claim::Refused),
+    }
+}
+
 /// Claims one use of a code. Says whether there was one.
 pub fn claim_code(code: &str) -> Result<bool, Error> {
-    Ok(CLAIM_CODE.perform(params![code])? > 0)
+    Ok(claim(CODES, &CLAIM_CODE, &LOCK_CODE, params![code], true)? == Claim::Made)
 }
 
 /// Claims instances of a bundle. Says whether there were so many.
 pub fn claim_bundle(bundle_id: Uuid, instances: u32) -> Result<bool, Error> {
     let instances = i32::try_from(instances).unwrap_or(i32::MAX);
-    Ok(CLAIM_BUNDLE.perform(params![bundle_id, instances])? > 0)
+    Ok(claim(BUNDLES, &CLAIM_BUNDLE, &LOCK_BUNDLE, params![bundle_id, instances], true)? == Claim::Made)
 }
+
+const CODES: &str = "promotional_codes";
+const BUNDLES: &str = "add_on_bundles";
 
 /// Uses that were claimed and are no longer needed.
 #[derive(Debug, Default)]
@@ -91,19 +141,17 @@ impl Claims {
     pub fn take(&self) -> Result<bool, Error> {
         let mut taken = Claims::default();
         for (&bundle_id, &instances) in &self.bundles {
-            if CLAIM_BUNDLE_AGAIN.perform(params![bundle_id, instances])? > 0 {
-                taken.bundles.insert(bundle_id, instances);
-            } else if BUNDLE_EXISTS.perform(params![bundle_id])? > 0 {
-                taken.give_back()?;
-                return Ok(false);
+            match claim(BUNDLES, &CLAIM_BUNDLE_AGAIN, &LOCK_BUNDLE, params![bundle_id, instances], false)? {
+                Claim::Made => drop(taken.bundles.insert(bundle_id, instances)),
+                Claim::Unknown => {}
+                Claim::Refused => return taken.give_back().map(|()| false),
             }
         }
         for (code, &uses) in &self.codes {
-            if CLAIM_CODE_AGAIN.perform(params![code, uses])? > 0 {
-                taken.codes.insert(code.clone(), uses);
-            } else if CODE_EXISTS.perform(params![code])? > 0 {
-                taken.give_back()?;
-                return Ok(false);
+            match claim(CODES, &CLAIM_CODE_AGAIN, &LOCK_CODE, params![code, uses], false)? {
+                Claim::Made => drop(taken.codes.insert(code.clone(), uses)),
+                Claim::Unknown => {}
+                Claim::Refused => return taken.give_back().map(|()| false),
             }
         }
         Ok(true)
@@ -112,11 +160,24 @@ impl Claims {
     /// Gives everything back: bundles by id, then codes, as the lock order says.
     pub fn give_back(self) -> Result<(), Error> {
         for (bundle_id, instances) in self.bundles {
-            GIVE_BUNDLE_BACK.perform(params![bundle_id, instances])?;
+            give_back(BUNDLES, &GIVE_BUNDLE_BACK, &LOCK_BUNDLE, params![bundle_id, instances])?;
         }
         for (code, uses) in self.codes {
-            GIVE_CODE_BACK.perform(params![&code, uses])?;
+            give_back(CODES, &GIVE_CODE_BACK, &LOCK_CODE, params![&code, uses])?;
         }
         Ok(())
     }
+}
+
+/// Gives uses of one code or bundle back, if it is still there.
+fn give_back(
+    table: &'static str,
+    statement: &Statement,
+    lock: &Statement<(bool, bool)>,
+    params: &Params,
+) -> Result<(), Error> {
+    if statement.perform(params)? == 0 && lock.perform(params)? > 0 {
+        return all_written(table, 1, 0);
+    }
+    Ok(())
 }

@@ -1,0 +1,82 @@
+//! What concerns many users: renewals to come, and money that was not applied.
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::params;
+use crate::pg::statement::Statement;
+use engine::money::Money;
+use engine::time::Instant;
+
+static UNSETTLED: Statement<(
+    Option<String>,
+    Option<String>,
+    Uuid,
+    String,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    Option<Instant>,
+)> = Statement::new(
+    "SELECT u.payment_id, u.provider, COALESCE(p.checkout_id, p.id), p.user_id, (u.amount * 100)::bigint, u.currency, u.reason,
+            u.received_at
+       FROM @extschema@.add_on_purchases p
+      CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset((p.facts -> 'unsettled'))
+                      u (payment_id text, provider text, amount numeric, currency text, reason text, received_at pg_catalog.timestamptz)
+      WHERE p.facts ? 'unsettled'
+      ORDER BY u.received_at, u.payment_id",
+);
+
+static UPCOMING: Statement<(String, Uuid, Instant, i64, String, Option<String>)> = Statement::new(
+    "SELECT u.user_id, u.add_on_id, u.expires_at, (u.renewal_amount * 100)::bigint, last.currency,
+            CASE WHEN (u.sources ->> 'priced_by') = (last.id::text || ' reduced') THEN last.promo_code END
+       FROM @extschema@.user_add_ons u
+       JOIN @extschema@.add_on_purchases last
+         ON last.id = pg_catalog.split_part((u.sources ->> 'priced_by'), ' ', 1)::pg_catalog.uuid AND last.user_id = u.user_id
+      WHERE ($1 IS NULL OR u.user_id = $1)
+        AND u.status = 'active' AND u.auto_renew AND u.renewal_amount IS NOT NULL
+        AND u.expires_at >= pg_catalog.now() AND u.expires_at <= $2
+      ORDER BY u.expires_at, u.user_id, u.add_on_id",
+);
+
+/// A payment that pays for nothing.
+#[derive(Debug)]
+pub struct UnsettledPayment {
+    pub id: Option<String>,
+    pub provider: Option<String>,
+    pub checkout_id: Uuid,
+    pub user_id: String,
+    pub amount: Option<Money>,
+    pub currency: Option<String>,
+    pub reason: Option<String>,
+    pub received_at: Option<Instant>,
+}
+
+/// Hands over every payment that was not applied, the earliest first.
+pub fn unsettled(mut each: impl FnMut(UnsettledPayment)) -> Result<(), Error> {
+    UNSETTLED.read(params![], |(id, provider, checkout_id, user_id, cents, currency, reason, received_at)| {
+        let amount = cents.map(Money::from_cents);
+        each(UnsettledPayment { id, provider, checkout_id, user_id, amount, currency, reason, received_at });
+        Ok(())
+    })
+}
+
+/// What is renewed next.
+#[derive(Debug)]
+pub struct Renewal {
+    pub user_id: String,
+    pub add_on_id: Uuid,
+    pub due_at: Instant,
+    pub amount: Money,
+    pub currency: String,
+    pub promo_code: Option<String>,
+}
+
+/// Hands over what is renewed until an instant, of one user or of all, the next first.
+pub fn upcoming_renewals(user_id: Option<&str>, until: Instant, mut each: impl FnMut(Renewal)) -> Result<(), Error> {
+    UPCOMING.read(params![user_id, until], |(user_id, add_on_id, due_at, cents, currency, promo_code)| {
+        let amount = Money::from_cents(cents);
+        each(Renewal { user_id, add_on_id, due_at, amount, currency, promo_code });
+        Ok(())
+    })
+}
