@@ -8,16 +8,10 @@ use crate::pg::statement::Statement;
 use engine::money::Money;
 use engine::time::Instant;
 
-static UNSETTLED: Statement<(
-    Option<String>,
-    Option<String>,
-    Uuid,
-    String,
-    Option<i64>,
-    Option<String>,
-    Option<String>,
-    Option<Instant>,
-)> = Statement::new(
+type UnsettledColumns =
+    (Option<String>, Option<String>, Uuid, String, Option<i64>, Option<String>, Option<String>, Option<Instant>);
+
+static UNSETTLED: Statement<UnsettledColumns> = Statement::new(
     "SELECT u.payment_id, u.provider, COALESCE(p.checkout_id, p.id), p.user_id, (u.amount * 100)::bigint, u.currency, u.reason,
             u.received_at
        FROM @extschema@.add_on_purchases p
