@@ -387,7 +387,7 @@ fn every_function_says_what_it_costs_and_how_many_rows_it_returns() {
           FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
           JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'extensions'
          WHERE p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype, 'internal'::regtype)
-           AND p.proname NOT IN ('has_no_duplicates', 'simulate_pricing_rule', 'simulate_bundle')
+           AND p.proname NOT IN ('has_no_duplicates', 'simulate_pricing_rule', 'simulate_bundle', 'simulate_renewals')
            -- Each is called by itself, by the function without _body.
            AND right(p.proname, 5) <> '_body'
            AND (p.procost = 1 OR p.prorows = 1000)";
