@@ -2630,7 +2630,7 @@ COMMENT ON FUNCTION @extschema@.load_sample_catalog_body() IS
 'What load_sample_catalog() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.marketplace_metrics() RETURNS TABLE (metric text, labels jsonb, value numeric)
-LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 200000 ROWS 25 SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 200000 ROWS 25 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.marketplace_metrics() IS
 'Numbers for Prometheus and other collectors. Each is found through an index or in a small table, so it can be called every few seconds.
@@ -2644,7 +2644,7 @@ run_maintenance() would clear away. Where there is nothing to count, a metric wi
 Errors: none.';
 
 CREATE FUNCTION @extschema@.marketplace_metrics_body() RETURNS TABLE (metric text, labels jsonb, value numeric)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 BEGIN
     RETURN QUERY
     SELECT 'info', jsonb_build_object('version', e.extversion, 'currency', s.code), 1::numeric

@@ -2,7 +2,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- Citus takes no aggregates without a table, no subqueries without columns, and no functions of ours beside its tables out of a UNION.
 CREATE FUNCTION @extschema@.marketplace_metrics_body() RETURNS TABLE (metric text, labels jsonb, value numeric)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 BEGIN
     RETURN QUERY
     SELECT 'info', jsonb_build_object('version', e.extversion, 'currency', s.code), 1::numeric
@@ -81,7 +81,7 @@ COMMENT ON FUNCTION @extschema@.marketplace_metrics_body() IS
 'What marketplace_metrics() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.marketplace_metrics() RETURNS TABLE (metric text, labels jsonb, value numeric)
-LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 200000 ROWS 25 SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 200000 ROWS 25 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 
 COMMENT ON FUNCTION @extschema@.marketplace_metrics() IS

@@ -57,8 +57,15 @@ pub fn try_lock_user(user_id: &str) -> Result<bool, Error> {
         return HOLD_AT_HOME.perform(params![user_id]).map(|_| true);
     }
     let tag = tag_of(user_id)?;
-    // SAFETY: a transaction is in progress; nobody waits, so a lock that is not free is no error.
-    Ok(unsafe { pg_sys::LockAcquire(&tag, MODE, false, true) } != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL)
+    // SAFETY: as in hold(); nobody waits, so a lock that is not free is no error.
+    unsafe {
+        if pg_sys::RecoveryInProgress() {
+            return Ok(true);
+        }
+        let is_held = pg_sys::LockAcquire(&tag, MODE, false, true) != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL;
+        pg_sys::AcceptInvalidationMessages();
+        Ok(is_held)
+    }
 }
 
 /// How many locks there are on what providers call their things. Things share them, so that any number of things needs no more of the
@@ -80,8 +87,12 @@ pub fn release_provider_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Resul
     if !installation::is_distributed()? {
         for name in provider_locks(ids) {
             let tag = tag_of(&name)?;
-            // SAFETY: this transaction holds it.
-            unsafe { pg_sys::LockRelease(&tag, MODE, false) };
+            // SAFETY: this transaction holds it, but on a standby, where hold() has taken nothing.
+            unsafe {
+                if !pg_sys::RecoveryInProgress() {
+                    pg_sys::LockRelease(&tag, MODE, false);
+                }
+            }
         }
     }
     Ok(())

@@ -96,7 +96,7 @@ pub fn value(random: &mut Rng, kind: &str, known: &[String]) -> String {
 
 fn single_value(random: &mut Rng, kind: &str, known: &[String]) -> String {
     let among = match kind {
-        "integer" => return integer(random),
+        "integer" | "bigint" => return integer(random),
         "numeric" => return number(random),
         "text" => return words(random),
         "name" => return words(random).chars().take(60).collect(),
