@@ -96,15 +96,17 @@ pub fn check_out(order: &Order) -> Result<Vec<Sold>, Error> {
     refuse_owned(order, &priced)?;
     let checkout_id = new_id();
     let sold = sell(order, &priced, checkout_id)?;
-    claim_uses(order, &priced, &lines)?;
-    if priced.quote.total() == Money::ZERO {
-        // What costs nothing needs no payment.
-        if let Some(mut books) = Books::open(&order.user_id, Life::Checkout(checkout_id))? {
-            complete_books(&mut books, checkout_id, &Means::default())?;
-        }
-        return stored(&order.user_id, checkout_id);
+    if priced.quote.total() > Money::ZERO {
+        claim_uses(order, &priced, &lines)?;
+        return Ok(sold);
     }
-    Ok(sold)
+    // What costs nothing needs no payment. The user's rows are locked before those of bundles and codes.
+    let books = Books::open(&order.user_id, Life::Checkout(checkout_id))?;
+    claim_uses(order, &priced, &lines)?;
+    if let Some(mut books) = books {
+        complete_books(&mut books, checkout_id, &Means::default())?;
+    }
+    stored(&order.user_id, checkout_id)
 }
 
 fn price_now(order: &Order, lines: &[StoredLine]) -> Result<Priced, Error> {
