@@ -3,7 +3,7 @@
 \set first random(1, :add_ons)
 BEGIN;
 INSERT INTO cart_items (user_id, add_on_id) SELECT 'bare-' || :user::integer || '-' || :client_id::integer, id FROM add_ons
- WHERE sort_order IN (:first::integer, 1 + :first::integer * 7 % :add_ons::integer, 1 + :first::integer * 13 % :add_ons::integer) ON CONFLICT DO NOTHING;
+ WHERE billing_type <> 'one_time' AND sort_order IN (:first::integer, 1 + :first::integer * 7 % :add_ons::integer, 1 + :first::integer * 13 % :add_ons::integer) ON CONFLICT DO NOTHING;
 SELECT gen_random_uuid() AS checkout \gset
 INSERT INTO add_on_purchases (user_id, add_on_id, amount, checkout_id, promo_code, metadata)
 SELECT user_id, add_on_id, 9.99, :checkout::uuid, 'TEN', '{"quote_line": {"total": 9.99}}' FROM cart_items
