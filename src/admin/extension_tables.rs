@@ -7,34 +7,40 @@ use crate::pg::installation;
 use crate::pg::statement::{Statement, command, command_as_caller};
 use crate::pg::tables::{EXPECTED, TABLES};
 
+/// Relations, the tables `c` of `$rows`, each named and with whether it belongs to the extension.
+macro_rules! select_members {
+    ($name:literal, $rows:literal) => {
+        Statement::new(concat!(
+            "SELECT ",
+            $name,
+            ", EXISTS (SELECT
+                         FROM pg_catalog.pg_depend d
+                         JOIN pg_catalog.pg_extension e
+                           ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
+                        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
+                          AND e.extname = 'extensions')
+               FROM ",
+            $rows
+        ))
+    };
+}
+
 /// Which of these tables of the schema belong to the extension; rows only for those that exist.
-static MEMBERSHIP: Statement<(String, bool)> = Statement::new(
-    "SELECT c.relname::pg_catalog.text,
-            EXISTS (SELECT
-                      FROM pg_catalog.pg_depend d
-                      JOIN pg_catalog.pg_extension e
-                        ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
-                     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
-                       AND e.extname = 'extensions')
-       FROM pg_catalog.pg_class c
-      WHERE c.oid = ANY (ARRAY(SELECT pg_catalog.to_regclass(t.name) FROM pg_catalog.unnest($1) t (name))::pg_catalog.oid[])",
+static MEMBERSHIP: Statement<(String, bool)> = select_members!(
+    "c.relname::pg_catalog.text",
+    "pg_catalog.pg_class c
+      WHERE c.oid = ANY (ARRAY(SELECT pg_catalog.to_regclass(t.name) FROM pg_catalog.unnest($1) t (name))::pg_catalog.oid[])"
 );
 
 /// The partitions of these tables: the quoted name, with its schema, and whether it belongs to the extension.
-static PARTITIONS: Statement<(String, bool)> = Statement::new(
-    "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname),
-            EXISTS (SELECT
-                      FROM pg_catalog.pg_depend d
-                      JOIN pg_catalog.pg_extension e
-                        ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = e.oid
-                     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
-                       AND e.extname = 'extensions')
-       FROM pg_catalog.unnest(ARRAY(SELECT pg_catalog.to_regclass(t.name) FROM pg_catalog.unnest($1) t (name))) ours (id)
+static PARTITIONS: Statement<(String, bool)> = select_members!(
+    "pg_catalog.format('%I.%I', n.nspname, c.relname)",
+    "pg_catalog.unnest(ARRAY(SELECT pg_catalog.to_regclass(t.name) FROM pg_catalog.unnest($1) t (name))) ours (id)
       CROSS JOIN LATERAL pg_catalog.pg_partition_tree(ours.id) p
        JOIN pg_catalog.pg_class c ON c.oid = p.relid
        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE p.level > 0
-      ORDER BY 1",
+      ORDER BY 1"
 );
 
 /// Constraints and triggers of the tables that call functions of the extension: (kind, table, name).

@@ -7,10 +7,11 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::pg::document::{self, DocumentColumn};
 use crate::pg::probe::Probe;
-use crate::pg::row::{RawText, RowOf};
+use crate::pg::row::RawText;
 use crate::pg::statement::Statement;
 use crate::store::catalog;
 use crate::store::catalog_cache;
+use crate::store::owned::{HELD, is_held};
 use crate::{params, probe};
 use engine::entitlements::Grant;
 use engine::time::Instant;
@@ -58,11 +59,6 @@ pub static HAS_ADD_ON: Statement = Statement::new(
       WHERE u.user_id = $2 AND u.add_on_id = $1 AND u.status = 'active'
         AND u.purchased_at <= $3 AND (u.expires_at IS NULL OR u.expires_at > $3)",
 );
-
-/// Whether it is given, since when and until when.
-pub type Holding = (RawText, Instant, Option<Instant>);
-
-static HELD: Probe<Holding> = probe!("user_add_ons", ["status", "purchased_at", "expires_at"], "user_id", "add_on_id");
 
 static ALL_HELD: Probe<(Uuid, RawText, Instant, Option<Instant>)> =
     probe!("user_add_ons", ["add_on_id", "status", "purchased_at", "expires_at"], "user_id");
@@ -123,11 +119,6 @@ pub fn load_add_ons_giving(feature_key: &str) -> Result<Vec<Gift>, Error> {
 /// Whether the user owns the add-on.
 pub fn has_add_on(user_id: &str, add_on_id: Uuid, at: Instant) -> Result<bool, Error> {
     HELD.any(params![user_id, add_on_id], |holding| is_held(holding, at))
-}
-
-/// Whether that gives access at an instant.
-pub fn is_held((status, since, until): RowOf<Holding>, at: Instant) -> bool {
-    status == b"active" && since <= at && until.is_none_or(|until| until > at)
 }
 
 /// The user's features, or one of them, in key order, each with all its grants.

@@ -9,9 +9,10 @@ use crate::error::Error;
 use crate::operations::access;
 use crate::operations::books::{Books, Life, source_of};
 use crate::operations::events::Report;
+use crate::operations::payments::refuse_used;
 use crate::params;
 use crate::pg::datum::now;
-use crate::pg::locks::{hold_provider_ids, lock_user};
+use crate::pg::locks::lock_user;
 use crate::pg::settings;
 use crate::pg::statement::Statement;
 use crate::store::owned::{self, Owned};
@@ -114,7 +115,10 @@ pub fn renew(user_id: &str, add_on_id: Uuid, payment: &RenewalPayment) -> Result
     if is_recorded {
         return Ok(account.row.columns.expires_at);
     }
-    refuse_used(user_id, payment)?;
+    // One payment renews for one user, and pays for no checkout of another.
+    refuse_used(payment.stripe_payment_id.as_deref(), payment.lago_invoice_id.as_deref(), |ids| {
+        purchases::paid_by_another(ids, user_id)
+    })?;
     let billing = purchases::billing_type_of(user_id, add_on_id)?;
     // What had ended and is paid again is as new.
     if account.row.columns.status == "cancelled" {
@@ -170,20 +174,6 @@ pub fn renew(user_id: &str, add_on_id: Uuid, payment: &RenewalPayment) -> Result
     books.claim_beyond(BTreeSet::new())?;
     books.settle()?;
     Ok(books.owned.iter().find(|row| row.add_on_id == add_on_id).and_then(|row| row.columns.expires_at))
-}
-
-/// One payment renews for one user, and pays for no checkout of another.
-fn refuse_used(user_id: &str, payment: &RenewalPayment) -> Result<(), Error> {
-    let ids: BTreeSet<&str> =
-        payment.stripe_payment_id.as_deref().into_iter().chain(payment.lago_invoice_id.as_deref()).collect();
-    hold_provider_ids(ids.iter().copied())?;
-    match purchases::paid_by_another(&ids, user_id)? {
-        Some(used_by) => {
-            let payment_id = ids.into_iter().collect::<Vec<&str>>().join(", ");
-            Err(Error::PaymentUsed { payment_id, used_by })
-        }
-        None => Ok(()),
-    }
 }
 
 /// Ends an add-on now or, letting it run out, at the end of its period. Returns when access ends; `None` for never.

@@ -80,7 +80,10 @@ pub fn complete_books(books: &mut Books, checkout_id: Uuid, means: &Means) -> Re
             return Ok(());
         }
     }
-    refuse_used(checkout_id, means)?;
+    // One payment pays for one checkout.
+    refuse_used(means.stripe_payment_id.as_deref(), means.lago_invoice_id.as_deref(), |ids| {
+        purchases::paid_by(ids, checkout_id)
+    })?;
     books.facts.say(ByHand::Completed {
         at: now(),
         stripe: means.stripe_payment_id.clone(),
@@ -90,12 +93,15 @@ pub fn complete_books(books: &mut Books, checkout_id: Uuid, means: &Means) -> Re
     books.settle().map(|_| ())
 }
 
-/// One payment pays for one checkout.
-fn refuse_used(checkout_id: Uuid, means: &Means) -> Result<(), Error> {
-    let ids: BTreeSet<&str> =
-        [means.stripe_payment_id.as_deref(), means.lago_invoice_id.as_deref()].into_iter().flatten().collect();
+/// Refuses a payment that has paid for something else already. What that is, `used_by` finds once nobody else deals with its ids.
+pub fn refuse_used(
+    stripe_payment_id: Option<&str>,
+    lago_invoice_id: Option<&str>,
+    used_by: impl FnOnce(&BTreeSet<&str>) -> Result<Option<Uuid>, Error>,
+) -> Result<(), Error> {
+    let ids: BTreeSet<&str> = stripe_payment_id.into_iter().chain(lago_invoice_id).collect();
     hold_provider_ids(ids.iter().copied())?;
-    match purchases::paid_by(&ids, checkout_id)? {
+    match used_by(&ids)? {
         Some(used_by) => {
             let payment_id = ids.into_iter().collect::<Vec<&str>>().join(", ");
             Err(Error::PaymentUsed { payment_id, used_by })

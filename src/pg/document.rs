@@ -14,10 +14,12 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 use pgrx::{FromDatum, check_for_interrupts, pg_sys};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
 use super::datum::{from_server, stored_size};
+use super::jsonb::Jsonb;
 use super::row::Column;
 use crate::error::Error;
 
@@ -30,7 +32,7 @@ pub const EVENT: usize = 4 << 20;
 
 /// The bytes that what is known of the payments of a checkout may have, when it is read and when it is written.
 pub const FACTS: usize = 4 << 20;
-pub const FACTS_TO_WRITE: usize = 2 << 20;
+const FACTS_TO_WRITE: usize = 2 << 20;
 
 /// The memory that a document may take when it is read.
 const MEMORY: usize = 24 << 20;
@@ -58,6 +60,17 @@ impl Column for DocumentColumn {
     unsafe fn read<'a>(datum: pg_sys::Datum, _: bool) -> Document<'a> {
         Document { datum, lifetime: PhantomData }
     }
+}
+
+/// What is known of payments, as it is written. What could not be read again is refused.
+pub fn of_facts(column: &'static str, facts: &impl Serialize) -> Result<Jsonb, Error> {
+    let document = Jsonb::of(facts);
+    refuse_larger(column, document.size(), FACTS_TO_WRITE)?;
+    Ok(document)
+}
+
+fn refuse_larger(name: &'static str, size: usize, limit: usize) -> Result<(), Error> {
+    if size > limit { Err(Error::DocumentTooLarge { name, size, limit }) } else { Ok(()) }
 }
 
 /// The memory that the values of a statement's rows may take together, where all of them are kept: each has a bound of its own, but
@@ -143,10 +156,7 @@ impl Document<'_> {
 
     /// Refuses one that has more bytes.
     pub fn check_size(self, name: &'static str, limit: usize) -> Result<(), Error> {
-        match self.size() {
-            size if size > limit => Err(Error::DocumentTooLarge { name, size, limit }),
-            _ => Ok(()),
-        }
+        refuse_larger(name, self.size(), limit)
     }
 
     /// The value as PostgreSQL has it.

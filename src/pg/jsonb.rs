@@ -1,5 +1,5 @@
-//! Documents that go out, as they were stored or written as PostgreSQL stores a `jsonb` and not as text that it would have to read: reading takes ten times the
-//! document's size in memory, which counts where a cart has thousands of lines.
+//! Documents that go out, as they were stored or written as PostgreSQL stores a `jsonb` and not as text that it would have to read:
+//! reading takes ten times the document's size in memory, which counts where a cart has thousands of lines.
 //!
 //! A container is a word with its kind and the number of its children, a word for each child that says what it is and how long (or,
 //! for every 32nd, where it ends), and the children one behind the other; objects have their keys, by length and then by bytes, and

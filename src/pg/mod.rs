@@ -1,5 +1,5 @@
-//! The border to PostgreSQL: statements, probes of indexes, values, calls, tuple stores, snapshots, locks, settings, the session, and where the extension
-//! is installed. Code that is `unsafe` stands here alone.
+//! The border to PostgreSQL: statements, probes of indexes, values, calls, tuple stores, snapshots, locks, settings, the session, and
+//! where the extension is installed. Code that is `unsafe` stands here alone.
 
 pub mod body;
 pub mod call;

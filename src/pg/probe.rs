@@ -131,12 +131,10 @@ impl<R: Columns + 'static> Probe<R> {
 
     /// Whether some row is what is looked for; reads no further than that.
     pub fn any(&self, params: &Params, is_it: impl Fn(R::Row<'_>) -> bool) -> Result<bool, Error> {
-        let mut found = false;
-        self.each(params, &mut |row| {
-            found = is_it(row);
-            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        Ok(found)
+        match self.open()? {
+            Some(mut opened) => opened.any(params, is_it),
+            None => self.by_plan.any(params, is_it),
+        }
     }
 
     fn each(&self, params: &Params, each: &mut dyn FnMut(R::Row<'_>) -> ControlFlow<()>) -> Result<(), Error> {

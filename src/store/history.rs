@@ -3,12 +3,13 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::operations::entitlements::is_held;
 use crate::pg::probe::Probe;
 use crate::pg::row::RawText;
 use crate::pg::statement::Statement;
+use crate::store::owned::{HELD, is_held};
 use crate::{params, probe};
 use engine::promotions::PromoRequest;
+use engine::purchases::PurchaseStatus;
 use engine::required_facts::RequiredFacts;
 use engine::time::Instant;
 
@@ -54,9 +55,7 @@ static REDEMPTIONS: Statement<(i64, i64)> = Statement::new_or_distributed(
       GROUP BY n.place",
 );
 
-/// The same, user by user, where an index is at hand.
-static HELD: Probe<(RawText, Instant, Option<Instant>)> =
-    probe!("user_add_ons", ["status", "purchased_at", "expires_at"], "user_id", "add_on_id");
+/// The same as HAVE_PURCHASED, user by user, where an index is at hand.
 static PURCHASES: Probe<(RawText,)> = probe!("add_on_purchases", ["status"], "user_id");
 
 /// What prices can depend on in a user's past; empty where nothing was asked.
@@ -74,17 +73,7 @@ pub struct History {
 pub fn load(users: &[(&str, RequiredFacts)], at: Instant, promo: Option<&PromoRequest>) -> Result<Vec<History>, Error> {
     let mut histories = vec![History::default(); users.len()];
     load_owned(users, at, &mut histories)?;
-    let (places, ids) = who(users, |required| required.has_purchased);
-    if let (Some(mut purchases), false) = (PURCHASES.open()?, ids.is_empty()) {
-        for (place, user_id) in places.into_iter().zip(&ids) {
-            histories[place].has_purchased = purchases.any(params![user_id], |(status,)| counts(status))?;
-        }
-    } else if !ids.is_empty() {
-        HAVE_PURCHASED.read(params![&ids], |(place,)| {
-            histories[places[position(place)]].has_purchased = true;
-            Ok(())
-        })?;
-    }
+    load_purchases(users, &mut histories)?;
     let (places, ids) = who(users, |required| required.promo_uses);
     if let (Some(promo), false) = (promo, ids.is_empty()) {
         REDEMPTIONS.read(params![&ids, &promo.code], |(place, uses)| {
@@ -124,9 +113,26 @@ fn load_owned(users: &[(&str, RequiredFacts)], at: Instant, histories: &mut [His
     Ok(())
 }
 
-/// Whether a purchase of this status is an earlier purchase.
-fn counts(status: &[u8]) -> bool {
-    matches!(status, b"pending" | b"completed" | b"disputed" | b"refunded")
+fn load_purchases(users: &[(&str, RequiredFacts)], histories: &mut [History]) -> Result<(), Error> {
+    let (places, ids) = who(users, |required| required.has_purchased);
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let Some(mut purchases) = PURCHASES.open()? else {
+        return HAVE_PURCHASED.read(params![&ids], |(place,)| {
+            histories[places[position(place)]].has_purchased = true;
+            Ok(())
+        });
+    };
+    for (place, user_id) in places.into_iter().zip(&ids) {
+        histories[place].has_purchased = purchases.any(params![user_id], |(status,)| is_earlier_purchase(status))?;
+    }
+    Ok(())
+}
+
+fn is_earlier_purchase(status: &[u8]) -> bool {
+    let status = std::str::from_utf8(status).ok().and_then(PurchaseStatus::from_name);
+    status.is_some_and(PurchaseStatus::is_earlier_purchase)
 }
 
 /// The users of whom something is asked, and where they stand among all.

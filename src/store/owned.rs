@@ -7,18 +7,31 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::params;
 use crate::pg::datum::now;
 use crate::pg::document::{self, Budget, Document, DocumentColumn};
 use crate::pg::jsonb::Jsonb;
-use crate::pg::row::RowOf;
+use crate::pg::probe::Probe;
+use crate::pg::row::{RawText, RowOf};
 use crate::pg::settings;
 use crate::pg::statement::Statement;
 use crate::store::all_written;
+use crate::{params, probe};
 use engine::access::kept::Kept;
 use engine::money::Money;
-use engine::time::Instant;
+use engine::time::{Instant, Window};
 use engine::usage::period::PaidPeriod;
+
+/// The status of an add-on that a user has, since when and until when.
+pub type Holding = (RawText, Instant, Option<Instant>);
+
+/// What a user has of an add-on.
+pub static HELD: Probe<Holding> =
+    probe!("user_add_ons", ["status", "purchased_at", "expires_at"], "user_id", "add_on_id");
+
+/// Whether that gives access at an instant (semantics 5).
+pub fn is_held((status, since, until): RowOf<Holding>, at: Instant) -> bool {
+    status == b"active" && Window { from: Some(since), until }.contains(at)
+}
 
 type OwnedColumns = (
     Uuid,

@@ -533,7 +533,7 @@ pub fn save(user_id: &str, purchases: &mut [Purchase], bearing: Option<&Bearing>
     let (facts, ids) = match bearing {
         Some(bearing) => {
             let ids = bearing.records.known.ids().into_iter().map(str::to_owned).collect::<Vec<String>>();
-            (Some(written(&bearing.records)?), Some(ids))
+            (Some(document::of_facts("add_on_purchases.facts", &bearing.records)?), Some(ids))
         }
         None => (None, None),
     };
@@ -558,15 +558,6 @@ pub fn save(user_id: &str, purchases: &mut [Purchase], bearing: Option<&Bearing>
         purchase.reason = None;
     }
     Ok(has_changed)
-}
-
-/// The document of what is known. What could not be read again is not written.
-fn written(records: &Records) -> Result<Jsonb, Error> {
-    let (document, limit) = (Jsonb::of(records), document::FACTS_TO_WRITE);
-    match document.size() {
-        size if size > limit => Err(Error::DocumentTooLarge { name: "add_on_purchases.facts", size, limit }),
-        _ => Ok(document),
-    }
 }
 
 thread_local! {

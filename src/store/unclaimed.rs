@@ -7,7 +7,6 @@ use crate::error::Error;
 use crate::params;
 use crate::pg::document::{self, Budget, DocumentColumn};
 use crate::pg::installation;
-use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::Statement;
 use crate::store::{all_written, none_left};
 use engine::payments::Fact;
@@ -64,10 +63,7 @@ pub fn take(ids: &[&str]) -> Result<Vec<(Instant, Vec<Fact>)>, Error> {
 
 /// Puts facts aside. What was put aside before is there once.
 pub fn keep(ids: &[&str], facts: &[Fact], heard_at: Instant) -> Result<(), Error> {
-    let (facts, limit) = (Jsonb::of(&facts), document::FACTS_TO_WRITE);
-    if facts.size() > limit {
-        return Err(Error::DocumentTooLarge { name: "marketplace_unclaimed.facts", size: facts.size(), limit });
-    }
+    let facts = document::of_facts("marketplace_unclaimed.facts", &facts)?;
     if KEEP.perform(params![&ids.to_vec(), &facts, heard_at])? == 0 {
         all_written("marketplace_unclaimed", 1, IS_KEPT.perform(params![&facts])?)?;
     }

@@ -10,7 +10,7 @@ use crate::pg::probe::Probe;
 use crate::pg::row::{RawText, RowOf};
 use crate::pg::statement::Statement;
 use crate::store::all_written;
-use crate::store::owned::read_paid_periods;
+use crate::store::owned::{is_held, read_paid_periods};
 use crate::{params, probe};
 use engine::time::Instant;
 use engine::usage::counters;
@@ -152,7 +152,7 @@ pub fn locked(user_id: &str, add_on_ids: &[Uuid], with_keys: bool) -> Result<Vec
 pub fn owned(user_id: &str, add_on_id: Option<Uuid>, at: Instant) -> Result<Vec<Row>, Error> {
     let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
     let take = |(add_on_id, quantity, purchased_at, expires_at, status, periods, counters): RowOf<HeldColumns>| {
-        if status == b"active" && purchased_at <= at && expires_at.is_none_or(|end: Instant| end > at) {
+        if is_held((status, purchased_at, expires_at), at) {
             let row = (add_on_id, quantity, purchased_at, expires_at, true, periods, counters, None);
             found.push(Row::of(row, &mut budget)?);
         }

@@ -46,6 +46,11 @@ impl PurchaseStatus {
         matches!(self, PurchaseStatus::Completed | PurchaseStatus::Refunded | PurchaseStatus::Disputed)
     }
 
+    /// Whether a user with such a purchase is no newcomer.
+    pub fn is_earlier_purchase(self) -> bool {
+        self != PurchaseStatus::Failed
+    }
+
     /// Whether its payment was received and has not been paid back in full.
     pub fn is_settled(self) -> bool {
         matches!(self, PurchaseStatus::Completed | PurchaseStatus::Disputed)

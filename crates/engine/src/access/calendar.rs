@@ -7,6 +7,9 @@ use crate::time::Instant;
 /// Microseconds from 1970 to 2000.
 const EPOCH: i64 = 946_684_800_000_000;
 
+/// A day in microseconds.
+const DAY: i64 = 86_400_000_000;
+
 /// The last year in which a period may end; what would end later has no end.
 const LAST_YEAR: i32 = 200_000;
 
@@ -20,7 +23,6 @@ pub fn months_after(anchor: Instant, months: u32) -> Option<Instant> {
 
 /// The first instant, not before another one, that so many calendar months before an end are counted from, if there is one within a day.
 pub fn began_before(end: Instant, months: u32, earliest: Instant) -> Option<Instant> {
-    const DAY: i64 = 86_400_000_000;
     let ends = DateTime::from_timestamp_micros(end.0.checked_add(EPOCH)?)?;
     let first = Instant(ends.checked_sub_months(Months::new(months))?.timestamp_micros() - EPOCH);
     // From 28 to 31 January a month ends on 28 February.
@@ -31,7 +33,6 @@ pub fn began_before(end: Instant, months: u32, earliest: Instant) -> Option<Inst
 
 /// The instant so many days after another.
 pub fn days_after(start: Instant, days: u32) -> Option<Instant> {
-    const DAY: i64 = 86_400_000_000;
     start.0.checked_add(i64::from(days).checked_mul(DAY)?).map(Instant)
 }
 
