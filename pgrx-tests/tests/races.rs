@@ -189,6 +189,32 @@ fn one_payment_completes_one_checkout_however_it_is_told() {
 }
 
 #[test]
+fn stepped_a_payment_that_becomes_known_for_another_user() {
+    let mut client = marketplace("stepped_users");
+    let [of_ada, of_bob] = two_waiting(&mut client);
+    let event = format!(
+        r#"SELECT apply_stripe_event('{{"type": "payment_intent.succeeded", "created": 1767225600, "data": {{"object":
+           {{"id": "pi_both", "object": "payment_intent", "status": "succeeded", "amount": 1999, "amount_received": 1999,
+             "currency": "usd", "metadata": {{"checkout_id": "{of_bob}"}}}}}}}}') ->> 'action'"#
+    );
+    let [mut with_ada, mut with_bob, mut first, mut second] =
+        [(); 4].map(|()| Session::new("stepped_users", "read committed"));
+    with_bob.step("BEGIN").unwrap();
+    with_bob.step(&format!("SELECT count(*) FROM add_to_cart('bob', '{BOLT}')")).unwrap();
+    // It knows of bob alone, and waits for him.
+    let first = first.waits(&event);
+    client.batch_execute(&format!("SELECT count(*) FROM complete_checkout('{of_ada}', 'pi_both')")).unwrap();
+    with_ada.step("BEGIN").unwrap();
+    with_ada.step(&format!("SELECT count(*) FROM add_to_cart('ada', '{BOLT}')")).unwrap();
+    // It knows of both, and waits for ada, then with her for bob.
+    let second = second.waits(&event);
+    with_ada.step("COMMIT").unwrap();
+    with_bob.step("COMMIT").unwrap();
+    assert_eq!([first.answer(), second.answer()], [(); 2].map(|()| Ok(Some("refused".to_owned()))));
+    invariants::check(&mut client);
+}
+
+#[test]
 fn stepped_what_is_nobodys_while_it_becomes_somebodys() {
     let mut client = marketplace("put_aside");
     let [checkout, _] = two_waiting(&mut client);

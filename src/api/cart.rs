@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use super::{Answer, at_least, user_to_change};
 use crate::pg::datum::{Id, Text, required};
-use crate::pg::locks::{lock_both, lock_user_for_cart};
+use crate::pg::locks::{lock_user_for_cart, lock_users};
 use crate::pg::settings::max_cart_quantity;
 use crate::store::cart::{self, CartItem};
 
@@ -72,7 +72,7 @@ fn merge_carts(
     let from = user_to_change(Some(required(from_user_id, "from_user_id")?))?;
     let into = user_to_change(Some(required(into_user_id, "into_user_id")?))?;
     if from != into {
-        lock_both(&from, &into)?;
+        lock_users([&*from, &*into])?;
         cart::merge(&from, &into, max_cart_quantity())?;
     }
     let rows = cart::contents(&into)?.into_iter().map(|(add_on_id, quantity)| (Id(add_on_id), quantity));

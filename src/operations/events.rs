@@ -15,7 +15,7 @@ use crate::operations::payments::open_place;
 use crate::operations::unclaimed;
 use crate::pg::datum::now;
 use crate::pg::isolation;
-use crate::pg::locks::{hold_provider_ids, lock_user, release_provider_ids, try_lock_user};
+use crate::pg::locks::{hold_provider_ids, lock_users, release_provider_ids, release_user, try_lock_user};
 use crate::store::cart;
 use crate::store::purchases;
 use engine::payments::attempt::{Attempt, AttemptKind, AttemptState};
@@ -146,6 +146,7 @@ pub enum Strangers {
 /// somebody was waited for is found then.
 fn locked_targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, Error> {
     let ids: BTreeSet<&str> = facts.iter().flat_map(Fact::ids).collect();
+    let mut held: BTreeSet<String> = BTreeSet::new();
     loop {
         hold_provider_ids(ids.iter().copied())?;
         let targets = targets(facts, marker)?;
@@ -155,16 +156,19 @@ fn locked_targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, E
                 .iter()
                 .try_for_each(|target| isolation::check_sees_everybody("a payment event", Some(&target.user_id)))?,
         }
+        let users: BTreeSet<String> = targets.iter().map(|target| target.user_id.clone()).collect();
         let mut are_held = true;
-        for target in &targets {
-            are_held = are_held && try_lock_user(&target.user_id)?;
+        for user_id in users.difference(&held.clone()) {
+            are_held = are_held && try_lock_user(user_id)? && held.insert(user_id.clone());
         }
         if are_held {
             return Ok(targets);
         }
-        // Whoever holds one of them may be waiting for the ids.
+        // Whoever holds one of them may be waiting for the ids, or for a user who is held here.
         release_provider_ids(ids.iter().copied())?;
-        targets.iter().try_for_each(|target| lock_user(&target.user_id))?;
+        held.iter().try_for_each(|user_id| release_user(user_id))?;
+        lock_users(users.iter().map(String::as_str))?;
+        held = users;
     }
 }
 
@@ -185,7 +189,7 @@ impl Target {
     }
 }
 
-/// The users whom facts may be about, in the order of their locks.
+/// The users whom facts may be about.
 pub fn users(facts: &[Fact]) -> Result<BTreeSet<String>, Error> {
     let ids: BTreeSet<&str> = facts.iter().flat_map(Fact::ids).collect();
     let mut users: BTreeSet<String> = purchases::known_by(&ids)?.into_iter().map(|place| place.user_id).collect();

@@ -5,7 +5,7 @@ use crate::params;
 use crate::pg::datum::new_id;
 use crate::pg::isolation;
 use crate::pg::jsonb::Jsonb;
-use crate::pg::locks::lock_both;
+use crate::pg::locks::lock_users;
 use crate::pg::statement::Statement;
 use crate::store::none_left;
 
@@ -89,7 +89,7 @@ pub fn forget(user_id: &str, replacement: Option<String>) -> Result<Vec<(&'stati
     if replacement == user_id {
         return Err(Error::SameUser { user_id: replacement });
     }
-    lock_both(user_id, &replacement)?;
+    lock_users([user_id, &replacement])?;
     let both = params![user_id, &replacement];
     let changes: [(&'static str, &Statement, &Statement); 5] = [
         ("cart_items", &LOCK_CART, &FORGET_CART),

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::operations::events::{self, Strangers};
-use crate::pg::locks::lock_user;
+use crate::pg::locks::lock_users;
 use engine::events::stripe::Fetched;
 use engine::payments::Fact;
 
@@ -19,7 +19,7 @@ pub struct Reconciled {
 pub fn reconcile(fetched: Vec<Fetched>) -> Result<Vec<Reconciled>, Error> {
     // The locks of several users are taken in their order, before anything else.
     let facts: Vec<Fact> = fetched.iter().flat_map(|object| object.facts.iter().cloned()).collect();
-    events::users(&facts)?.iter().try_for_each(|user_id| lock_user(user_id))?;
+    lock_users(events::users(&facts)?.iter().map(String::as_str))?;
     let mut outcomes: Vec<Option<Reconciled>> = fetched.iter().map(|_| None).collect();
     loop {
         let mut is_news = false;

@@ -4,7 +4,7 @@
 //!    user, holds it from its start, and no function ever holds two users but merge_carts(), in an order of its own. So a transaction of the host that changes a cart and
 //!    then checks out has it from the beginning;
 //! 2. what providers call their things ([`hold_provider_ids`]): whoever writes down what is known of them holds it. An event takes them before
-//!    it knows whose they are, but waits for nobody's user while it holds them;
+//!    it knows whose they are, but waits for nobody's user while it holds them, nor for one while it holds another out of their order;
 //! 3. rows of that user: `cart_items`, `add_on_purchases` and `user_add_ons`, in whatever order, as only the holder of the
 //!    user's lock locks more than one of them;
 //!    But for what counts usage: without the user's lock it locks rows of `user_add_ons`, by add-on;
@@ -84,25 +84,32 @@ pub fn hold_provider_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Result<(
 
 /// Lets go of them again, before anything was done: as often as they were taken. Over Citus they are held to the end.
 pub fn release_provider_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
-    if !installation::is_distributed()? {
-        for name in provider_locks(ids) {
-            let tag = tag_of(&name)?;
-            // SAFETY: this transaction holds it, but on a standby, where hold() has taken nothing.
-            unsafe {
-                if !pg_sys::RecoveryInProgress() {
-                    pg_sys::LockRelease(&tag, MODE, false);
-                }
-            }
+    provider_locks(ids).iter().try_for_each(|name| release(name))
+}
+
+/// The same for a user, whom the transaction holds on if it did so before.
+pub fn release_user(user_id: &str) -> Result<(), Error> {
+    release(user_id)
+}
+
+fn release(name: &str) -> Result<(), Error> {
+    if installation::is_distributed()? {
+        return Ok(());
+    }
+    let tag = tag_of(name)?;
+    // SAFETY: this transaction holds it, but on a standby, where hold() has taken nothing.
+    unsafe {
+        if !pg_sys::RecoveryInProgress() {
+            pg_sys::LockRelease(&tag, MODE, false);
         }
     }
     Ok(())
 }
 
-/// The same for two users, of whom everybody who holds both holds the same one first.
-pub fn lock_both(one: &str, other: &str) -> Result<(), Error> {
-    let mut users = [one, other];
-    users.sort_unstable_by_key(|user_id| hash(user_id));
-    users.into_iter().try_for_each(lock_user)
+/// As [`lock_user`] for several users, of whom everybody who holds more than one has taken the same one first.
+pub fn lock_users<'a>(users: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
+    let users: BTreeSet<(u64, &str)> = users.into_iter().map(|user_id| (hash(user_id), user_id)).collect();
+    users.into_iter().try_for_each(|(_, user_id)| lock_user(user_id))
 }
 
 /// Waits until nobody else changes functions of the extension, and has them to itself until the transaction ends.
