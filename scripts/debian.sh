@@ -22,15 +22,18 @@ library_closure() {
 }
 
 # Unpacks packages of a Debian release, and their libraries, into a folder; with an apt of its own, so that the machine's
-# package lists stay as they are.
+# package lists stay as they are. Two releases in one word: the packages are of the second, their libraries of the first.
 unpack_from_debian() { # FOLDER RELEASE PACKAGE...
   local folder=$1 release=$2 apt=$DOWNLOADS/apt-$3
   shift 2
   [ -e "$KEYRING" ] || die "$KEYRING is missing: apt-get install debian-archive-keyring"
   rm -rf "$apt" && mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/debs"
-  echo "deb [signed-by=$KEYRING] $MIRROR $release main" >"$apt/sources.list"
+  # shellcheck disable=SC2086
+  printf "deb [signed-by=$KEYRING] $MIRROR %s main\n" $release >"$apt/sources.list"
+  printf 'Package: %s\nPin: release a=%s\nPin-Priority: 990\n' "$*" "${release##* }" >"$apt/preferences"
   cat >"$apt/apt.conf" <<CONF
-Dir::Etc::sourcelist "$apt/sources.list"; Dir::Etc::sourceparts "/dev/null"; Dir::Etc::preferencesparts "/dev/null";
+Dir::Etc::sourcelist "$apt/sources.list"; Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "$apt/preferences"; Dir::Etc::preferencesparts "/dev/null";
 Dir::State::lists "$apt/lists"; Dir::State::status "/dev/null"; Dir::Cache "$apt/cache";
 APT::Sandbox::User "root"; APT::Architecture "amd64"; APT::Architectures "amd64"; Acquire::Languages "none";
 CONF

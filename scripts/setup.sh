@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets everything that building and testing need: scripts/setup.sh [PART]... Without arguments, all up to the browser.
 #   build      system packages and the pinned cargo-pgrx
-#   servers    PostgreSQL of every supported major, or of those in VERSIONS
+#   servers    PostgreSQL of every supported major and the one to come, or of those in VERSIONS
 #   python     a virtual environment with the clients of tests/clients, Node among them, and what the examples need
 #   pgbouncer  the pooler that tests/clients connects through
 #   monitoring postgres_exporter and promtool, which docs/monitoring is tried with
@@ -86,13 +86,13 @@ set_up_build() {
   # shellcheck disable=SC2046
   if command -v apt-get >/dev/null; then install_packages $(missing_packages); fi
   mkdir -p "$CACHE"
-  install_crate cargo-pgrx "$PGRX_VERSION"
+  install_crate cargo-pgrx "$PGRX_VERSION" --ignore-rust-version
 }
 
 set_up_servers() {
   check_platform
   # shellcheck disable=SC2086
-  "$ROOT/scripts/fetch-postgres.sh" ${VERSIONS:-$SUPPORTED}
+  "$ROOT/scripts/fetch-postgres.sh" ${VERSIONS:-}
   write_pgrx_configuration
 }
 
@@ -101,7 +101,7 @@ write_pgrx_configuration() {
   mkdir -p "$PGRX_HOME"
   {
     echo '[configs]'
-    for major in $SUPPORTED; do
+    for major in $SUPPORTED $PREVIEW; do
       if [ -e "$SERVERS/$major/.complete" ]; then echo "pg$major = \"$(pg_config_of "$major")\""; fi
     done
   } >"$PGRX_HOME/config.toml"

@@ -18,6 +18,11 @@ pub fn programs(major: u32) -> PathBuf {
     link.canonicalize().unwrap_or_else(|_| panic!("PostgreSQL {major} is missing: run scripts/setup.sh servers"))
 }
 
+/// Whether a PostgreSQL was fetched.
+pub fn is_there(major: u32) -> bool {
+    cache().join(format!("postgres/{major}/.complete")).exists()
+}
+
 /// The major version that a suite runs against.
 pub fn major() -> u32 {
     std::env::var("PG_MAJOR").map_or(18, |major| major.parse().expect("PG_MAJOR is a number"))

@@ -8,6 +8,9 @@ use harness::paths;
 /// What the comment at the top of a suite says where it needs the machine alone, as it measures something.
 const ALONE: &str = "//! Alone, because ";
 
+/// What it says where it runs on a PostgreSQL that is not released too, when that is tried with others.
+const PREVIEWED: &str = "//! On a preview too, because ";
+
 /// What it says where it is not one of the table, as it needs what set-up does not fetch.
 const APART: &str = "//! Apart, because ";
 
@@ -17,6 +20,8 @@ pub struct Suite {
     pub name: String,
     /// Whether it needs the machine alone.
     pub is_alone: bool,
+    /// Whether it is one of the few that run on a PostgreSQL that is not released.
+    pub is_previewed: bool,
     program: PathBuf,
 }
 
@@ -54,6 +59,7 @@ fn suite(message: &str) -> Option<Suite> {
     is_listed.then(|| Suite {
         name: target["name"].as_str().unwrap_or_default().to_owned(),
         is_alone: says(ALONE),
+        is_previewed: says(PREVIEWED),
         program: program.into(),
     })
 }

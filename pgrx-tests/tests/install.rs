@@ -1,4 +1,6 @@
 //! Installing: any schema, several databases, any search_path, any encoding, and no trace after DROP EXTENSION.
+//!
+//! On a preview too, because it installs, removes and dumps.
 
 use harness::reads::READS;
 use harness::{Server, marketplace, refusal, text};

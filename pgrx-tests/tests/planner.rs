@@ -1,4 +1,6 @@
 //! Entitlement checks of a column, which the planner turns into EXISTS: the answers stay those of the function.
+//!
+//! On a preview too, because the planner's nodes are another's from one major to the next.
 
 use harness::{Server, add_on, marketplace, refusal, text};
 use postgres::Client;

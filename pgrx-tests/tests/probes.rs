@@ -1,5 +1,7 @@
 //! Rows that functions find by reading an index themselves: they are those that the query finds, and where something else than an
 //! index decides, the query is what runs.
+//!
+//! On a preview too, because indexes are read by functions inside a server.
 
 use harness::clients::connect;
 use harness::{Server, marketplace, refusal, text};

@@ -1,4 +1,6 @@
 //! Runs the pg_regress suites of tests/pg_regress and shows the differences.
+//!
+//! On a preview too, because its output is the same everywhere.
 
 use std::fs;
 use std::path::Path;

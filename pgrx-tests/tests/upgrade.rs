@@ -1,4 +1,6 @@
 //! Upgrading: what an upgrade makes of every released version is what a new installation makes, and nothing of the data is lost.
+//!
+//! On a preview too, because it compares every catalog.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,6 @@
 //! Metered features by many clients at once, through crashes, in prepared transactions and on a standby.
+//!
+//! On a preview too, because rows are locked by many at once.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;

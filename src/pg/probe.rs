@@ -421,8 +421,10 @@ impl Scan {
             let slot = pg_sys::table_slot_create(table.0, ptr::null_mut());
             #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
             let scan = pg_sys::index_beginscan(table.0, index.0, snapshot, count, 0);
-            #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17")))]
+            #[cfg(feature = "pg18")]
             let scan = pg_sys::index_beginscan(table.0, index.0, snapshot, ptr::null_mut(), count, 0);
+            #[cfg(feature = "pg19")]
+            let scan = pg_sys::index_beginscan(table.0, index.0, snapshot, ptr::null_mut(), count, 0, 0);
             Scan { scan, slot }
         }
     }

@@ -14,7 +14,10 @@ pub fn has_rows(relation: pg_sys::Oid) -> bool {
         let table = pg_sys::table_open(relation, lock);
         let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
         let slot = pg_sys::table_slot_create(table, std::ptr::null_mut());
+        #[cfg(not(feature = "pg19"))]
         let scan = pg_sys::table_beginscan(table, snapshot, 0, std::ptr::null_mut());
+        #[cfg(feature = "pg19")]
+        let scan = pg_sys::table_beginscan(table, snapshot, 0, std::ptr::null_mut(), 0);
         let found = pg_sys::table_scan_getnextslot(scan, pg_sys::ScanDirection::ForwardScanDirection, slot);
         pg_sys::table_endscan(scan);
         pg_sys::ExecDropSingleTupleTableSlot(slot);
