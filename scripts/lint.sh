@@ -16,6 +16,8 @@ if find src -name '*.rs' -exec awk 'FNR == 1 { tests = 0 } /cfg\(feature = "pg_t
     !tests && /Spi::(get_one|get_two|get_three|run)/ { print FILENAME ":" FNR ": " $0 }' {} + | grep .; then
   die "use a Statement"
 fi
+say "no modules and no folders of the source need each other in a circle"
+"$CACHE/prose-venv/bin/python" scripts/circles.py src crates/engine/src || die "move what both need to where neither is needed"
 say "comments on functions come after the functions"
 for file in src/api/*.rs; do
   names=$(awk '/^#\[pg_(extern|trigger)/ { is_ours = !/sql = false/ } is_ours && match($0, /^(unsafe )?fn [a-z_]+/) {

@@ -12,7 +12,7 @@ mod world;
 
 use engine::billing::BillingType;
 use engine::money::Money;
-use engine::payments::derive::Line;
+use engine::payments::sale::Line;
 use engine::time::Instant;
 use harness::clients::{ask, connect};
 use harness::{Server, invariants, text};

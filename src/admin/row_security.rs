@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::params;
 use crate::pg::installation;
-use crate::pg::isolation::TABLES_OF_USERS;
+use crate::pg::row_security::TABLES_OF_USERS;
 use crate::pg::statement::{Statement, command};
 
 static OTHER_POLICIES: Statement<(bool,)> = Statement::new(

@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use super::{Answer, money, short, user_to_change};
 use crate::operations::checkout::{self, Order};
-use crate::operations::payments::{self, Means};
+use crate::operations::payments::{self, PaymentReferences};
 use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, now, required};
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
@@ -64,12 +64,12 @@ fn complete_checkout(
     payment_method: default!(Option<Text>, "NULL"),
 ) -> Result<TableIterator<'static, (name!(add_on_id, Id), name!(expires_at, Option<Timestamp>))>, ErrorReport> {
     let Id(checkout_id) = required(checkout_id, "checkout_id")?;
-    let means = Means {
+    let references = PaymentReferences {
         stripe_payment_id: short(stripe_payment_id, "stripe_payment_id", 255)?,
         lago_invoice_id: short(lago_invoice_id, "lago_invoice_id", 255)?,
         payment_method: short(payment_method, "payment_method", 50)?,
     };
-    let granted = payments::complete(checkout_id, &means)?;
+    let granted = payments::complete(checkout_id, &references)?;
     Ok(TableIterator::new(granted.into_iter().map(|(add_on_id, end)| (Id(add_on_id), end.map(Timestamp)))))
 }
 

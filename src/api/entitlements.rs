@@ -11,13 +11,14 @@ use super::Answer;
 use crate::operations::entitlements;
 use crate::pg::datum::{Id, Text, Texts, Timestamp};
 use crate::pg::jsonb::Jsonb;
-use crate::pg::planner;
+use crate::pg::planner::{self, Checks};
+use crate::store::{features, owned};
 use engine::entitlements::merge;
 
 /// Lets the planner ask about all rows at once.
 #[pg_extern(immutable, strict, parallel_safe)]
 fn plan_entitlement_check(request: Internal) -> Internal {
-    planner::support(request)
+    planner::support(request, &Checks { has_feature: &features::HAS_FEATURE, has_add_on: &owned::HAS_ADD_ON })
 }
 
 #[pg_extern(stable, parallel_safe, support = plan_entitlement_check)]

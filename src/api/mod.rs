@@ -36,7 +36,7 @@ use rust_decimal::Decimal;
 
 use crate::error::{Error, SqlState};
 use crate::pg::datum::{Digits, Text, required};
-use crate::pg::isolation;
+use crate::pg::row_security;
 use engine::money::Money;
 
 /// What a SQL function gives back: its result, or an error with SQLSTATE, DETAIL and HINT.
@@ -78,7 +78,7 @@ fn valid_user_id(user_id: Option<Text>) -> Result<String, Error> {
 /// The user whom a call changes something of: one for whom the caller may act.
 fn user_to_change(user_id: Option<Text>) -> Result<String, Error> {
     let user_id = valid_user_id(user_id)?;
-    isolation::check_user(&user_id)?;
+    row_security::check_user(&user_id)?;
     Ok(user_id)
 }
 

@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use super::{Answer, short, user_to_change, valid_user_id};
 use crate::error::Error;
-use crate::operations::{explain_access as explaining, ownership, payments, repricing};
+use crate::operations::{explain_access as explaining, payments, repricing, subscriptions};
 use crate::pg::call::Call;
 use crate::pg::datum::{Amount, Id, Text, Timestamp, required, text_datum};
 use crate::pg::tuplestore::Tuplestore;
@@ -19,7 +19,7 @@ fn start_trial(
 ) -> Result<TableIterator<'static, (name!(add_on_id, Id), name!(expires_at, Option<Timestamp>))>, ErrorReport> {
     let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
-    let end = ownership::start_trial(&user_id, add_on_id)?;
+    let end = subscriptions::start_trial(&user_id, add_on_id)?;
     Ok(TableIterator::once((Id(add_on_id), end.map(Timestamp))))
 }
 

@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use super::{Answer, money, short, user_to_change};
 use crate::error::Error;
-use crate::operations::ownership::{self, RenewalPayment};
+use crate::operations::subscriptions::{self, RenewalPayment};
 use crate::pg::datum::{Digits, Id, Text, Timestamp, iso_8601, now, required};
 use engine::time::Instant;
 
@@ -19,7 +19,7 @@ fn grant_add_on(
     let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     let expires_at = expires_at.map(|Timestamp(end)| ahead(end)).transpose()?;
-    let end = ownership::grant(&user_id, add_on_id, expires_at)?;
+    let end = subscriptions::grant(&user_id, add_on_id, expires_at)?;
     Ok(TableIterator::once((Id(add_on_id), end.map(Timestamp))))
 }
 
@@ -43,7 +43,7 @@ fn renew_add_on(
         stripe_payment_id: short(stripe_payment_id, "stripe_payment_id", 255)?,
         lago_invoice_id: short(lago_invoice_id, "lago_invoice_id", 255)?,
     };
-    Ok(ownership::renew(&user_id, add_on_id, &payment)?.map(Timestamp))
+    Ok(subscriptions::renew(&user_id, add_on_id, &payment)?.map(Timestamp))
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
@@ -57,7 +57,7 @@ fn cancel_add_on(
     let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     let immediately = required(immediately, "immediately")?;
-    let end = ownership::cancel(&user_id, add_on_id, reason.as_deref(), immediately)?;
+    let end = subscriptions::cancel(&user_id, add_on_id, reason.as_deref(), immediately)?;
     Ok(end.map(Timestamp))
 }
 
@@ -70,7 +70,7 @@ fn suspend_add_on(
 ) -> Answer<bool> {
     let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
-    Ok(ownership::suspend(&user_id, add_on_id, reason.as_deref())?)
+    Ok(subscriptions::suspend(&user_id, add_on_id, reason.as_deref())?)
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
@@ -78,7 +78,7 @@ fn suspend_add_on(
 fn resume_add_on(user_id: Option<Text>, add_on_id: Option<Id>) -> Answer<bool> {
     let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
-    Ok(ownership::resume(&user_id, add_on_id)?)
+    Ok(subscriptions::resume(&user_id, add_on_id)?)
 }
 
 extension_sql_file!(

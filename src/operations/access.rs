@@ -5,20 +5,20 @@ use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::operations::books::{Books, by_add_on, paid_at, source_of};
+use crate::operations::sources::{by_add_on, paid_at, sources_of};
 use crate::params;
 use crate::pg::datum::now;
 use crate::pg::statement::Statement;
 use crate::store::catalog_cache;
 use crate::store::owned::{Columns, Owned};
 use crate::store::purchases::{Purchase, RenewalTerms};
-use engine::access::calendar::{days_after, months_after};
 use engine::access::kept::{Granted, Written};
 use engine::access::outcome::{Access, access, units};
 use engine::access::periods::{irregular, paid_periods};
 use engine::access::source::{Source, Span, Standing, Term, lay};
+use engine::access::status::AccessStatus;
+use engine::calendar::{days_after, months_after};
 use engine::money::Money;
-use engine::payments::derive::Outcome;
 use engine::payments::paid::Period;
 use engine::time::Instant;
 use engine::usage::period::{Holding, PaidPeriod};
@@ -27,13 +27,9 @@ static TRIAL_DAYS: Statement<(Uuid, i32)> = Statement::new(
     "SELECT a.id, a.trial_days FROM @extschema@.add_ons a WHERE a.id = ANY ($1) AND a.trial_days IS NOT NULL",
 );
 
-fn sources_of(purchases: &[Purchase], places: &[usize]) -> Vec<Source> {
-    places.iter().filter_map(|&place| source_of(&purchases[place])).collect()
-}
-
 fn as_written(row: &Owned) -> Written {
     Written {
-        status: row.columns.status.clone(),
+        status: row.columns.status.unmarked(),
         from: row.columns.purchased_at,
         until: row.columns.expires_at,
         renews: row.columns.auto_renew,
@@ -52,11 +48,7 @@ pub fn take_rows_as_they_stand(owned: &mut [Owned], purchases: &[Purchase]) {
 
 /// The same for one row and the purchases of its add-on.
 pub fn take_row_as_it_stands(row: &mut Owned, purchases: &[Source]) {
-    let mut stands = as_written(row);
-    // Maintenance marks what has run out.
-    if stands.status == "expired" {
-        stands.status = "active".to_owned();
-    }
+    let stands = as_written(row);
     if row.kept.written.as_ref() == Some(&stands) {
         return;
     }
@@ -66,23 +58,27 @@ pub fn take_row_as_it_stands(row: &mut Owned, purchases: &[Source]) {
     row.kept.written = Some(stands);
 }
 
-/// Begins the trials of what a subscription without a first payment was made for.
-pub fn start_trials(books: &mut Books, after: &Outcome) -> Result<(), Error> {
-    let Some(since) = after.trial_since else { return Ok(()) };
-    let add_on_ids: Vec<Uuid> = books.sold().map(|purchase| purchase.add_on_id).collect();
-    let beginning = books.sold().map(|purchase| purchase.purchased_at).max().unwrap_or(since).max(since.min(now()));
+/// The trials that begin where a subscription without a first payment was made: of what was sold and has a trial, and what the user
+/// neither has nor had.
+pub fn trials(
+    since: Instant,
+    sold: &[&Purchase],
+    purchases: &[Purchase],
+    owned: &[Owned],
+) -> Result<Vec<Owned>, Error> {
+    let add_on_ids: Vec<Uuid> = sold.iter().map(|purchase| purchase.add_on_id).collect();
+    let beginning = sold.iter().map(|purchase| purchase.purchased_at).max().unwrap_or(since).max(since.min(now()));
+    let mut begun = Vec::new();
     for (add_on_id, days) in TRIAL_DAYS.execute_all(params![&add_on_ids], |row| row)? {
-        let place = books.owned.iter().position(|row| row.add_on_id == add_on_id);
-        let had =
-            books.purchases.iter().any(|purchase| purchase.add_on_id == add_on_id && purchase.columns.status.is_paid());
-        if had || place.is_some() {
+        let had = |purchase: &Purchase| purchase.add_on_id == add_on_id && purchase.columns.status.is_paid();
+        if purchases.iter().any(had) || owned.iter().any(|row| row.add_on_id == add_on_id) {
             continue;
         }
         let mut row = Owned::new(add_on_id);
         row.kept.trial = Some(Granted { from: beginning, until: days_after(beginning, days.max(0) as u32) });
-        books.owned.push(row);
+        begun.push(row);
     }
-    Ok(())
+    Ok(begun)
 }
 
 /// Changes the rows to what follows from their sources, and the ends of the purchases with them.
@@ -138,77 +134,91 @@ fn ends_of(row: &Owned, purchases: &[Source]) -> Vec<Option<Option<Instant>>> {
 /// Makes a row show what follows from its sources.
 fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) -> Result<(), Error> {
     let all = row.kept.all(sources);
-    let now = now();
-    let Some(outcome) = access(&all, now) else { return Ok(()) };
+    let Some(outcome) = access(&all, now()) else { return Ok(()) };
+    let was_cancelled = row.columns.cancelled_at.is_some();
+    let (status, from, until) = shown(outcome, &all, &row.columns);
     let columns = &mut row.columns;
-    let (status, from, until) = match outcome {
-        Access::Live(span) => ("active", span.from, span.until),
-        Access::Withheld(span, Standing::Pending) => ("pending", span.from, span.until),
-        Access::Withheld(span, _) => ("suspended", span.from, span.until),
-        Access::Lapsed(span) if columns.status == "expired" => ("expired", span.from, span.until),
-        Access::Lapsed(span) => ("active", span.from, span.until),
-        Access::Ended(Some(span)) if span.until == Some(span.from) => {
-            ("cancelled", columns.purchased_at.min(span.from), span.until)
-        }
-        Access::Ended(Some(span)) => ("cancelled", span.from, span.until),
-        Access::Ended(None) => {
-            // What was told of the end of their subscriptions, whether before or after it was paid back
-            let told: Option<Vec<Instant>> = all.iter().map(|source| source.ended).collect();
-            let told = told.and_then(|ends| ends.into_iter().max());
-            let end = columns.expires_at.into_iter().chain(told).fold(now, Instant::min);
-            ("cancelled", columns.purchased_at.min(end), Some(end))
-        }
-    };
-    let was_cancelled = columns.cancelled_at.is_some();
-    columns.status = if columns.suspended_at.is_some() { "suspended".to_owned() } else { status.to_owned() };
+    columns.status = if columns.suspended_at.is_some() { AccessStatus::Suspended } else { status };
     (columns.purchased_at, columns.expires_at) = (from, until);
     columns.paid_periods = irregular_periods(row.add_on_id, &all, columns)?;
-    columns.quantity = row.kept.units.unwrap_or_else(|| i32::try_from(units(&all, now)).unwrap_or(i32::MAX));
-    let periodic = purchases.iter().filter(|purchase| {
-        let paid = purchase.columns.paid.as_ref();
-        purchase.columns.status.is_paid()
-            && (paid.is_some_and(|paid| matches!(paid.period, Period::Months(_)))
-                || (paid.is_none() && purchase.columns.ends_at.is_some()))
-    });
-    let last = |purchase: &&&Purchase| (paid_at(purchase), purchase.id);
-    let latest = periodic.clone().filter(|purchase| purchase.columns.status.is_settled()).max_by_key(last);
+    columns.quantity = row.kept.units.unwrap_or_else(|| i32::try_from(units(&all, now())).unwrap_or(i32::MAX));
     if !purchases.is_empty() {
-        let said = latest.and_then(|purchase| purchase.columns.paid.as_ref()?.renews);
-        let runs_out = row.kept.runs_out_since;
-        // Without a period that was bought here, it is the host's to say.
-        let renews = match latest.map(|purchase| &purchase.columns.paid) {
-            Some(Some(paid)) => said != Some(false) && paid.ended.is_none_or(|ended| ended > now),
-            Some(None) => true,
-            None => row.kept.host.is_some() && columns.auto_renew,
-        };
-        columns.auto_renew = renews && status != "cancelled" && runs_out.is_none();
-        columns.cancelled_at = match (status, runs_out, said) {
-            ("cancelled", ..) => Some(columns.cancelled_at.unwrap_or(now)),
-            (_, Some(since), _) => Some(since),
-            (_, None, Some(false)) => Some(columns.cancelled_at.unwrap_or(now)),
-            _ => None,
-        };
-        let (priced_by, amount) = latest.and_then(|_| renewal_amount(purchases)).unzip();
-        if !is_same_price(row.kept.priced_by.as_deref(), priced_by.as_deref()) {
-            (row.kept.priced_by, columns.renewal_amount) = (priced_by, amount);
-        }
-        // Also of what was paid back: it is the same subscription, whichever was told first.
-        let by_lago = periodic.filter(|purchase| purchase.columns.lago_invoice_id.is_some()).max_by_key(last);
-        let subscription = by_lago.and_then(|purchase| purchase.columns.paid.as_ref()?.subscription.clone());
-        columns.lago_subscription_id = subscription.or(columns.lago_subscription_id.take());
-    } else if status == "cancelled" {
+        show_renewal(row, status, purchases);
+    } else if status == AccessStatus::Cancelled {
         columns.auto_renew = false;
-        columns.cancelled_at = Some(columns.cancelled_at.unwrap_or(now));
+        columns.cancelled_at = Some(columns.cancelled_at.unwrap_or_else(now));
     }
+    let columns = &mut row.columns;
     if was_cancelled && columns.cancelled_at.is_none() && columns.suspended_at.is_none() {
         columns.cancellation_reason = None;
     }
-    let mut written = as_written(row);
-    if written.status == "expired" {
-        written.status = "active".to_owned();
-    }
-    row.kept.written = Some(written);
+    row.kept.written = Some(as_written(row));
     Ok(())
+}
+
+/// The status and the window of a row, unless it is withheld by hand.
+fn shown(outcome: Access, sources: &[Source], columns: &Columns) -> (AccessStatus, Instant, Option<Instant>) {
+    match outcome {
+        Access::Live(span) => (AccessStatus::Active, span.from, span.until),
+        Access::Withheld(span, Standing::Pending) => (AccessStatus::Pending, span.from, span.until),
+        Access::Withheld(span, _) => (AccessStatus::Suspended, span.from, span.until),
+        Access::Lapsed(span) if columns.status == AccessStatus::Expired => {
+            (AccessStatus::Expired, span.from, span.until)
+        }
+        Access::Lapsed(span) => (AccessStatus::Active, span.from, span.until),
+        Access::Ended(Some(span)) if span.until == Some(span.from) => {
+            (AccessStatus::Cancelled, columns.purchased_at.min(span.from), span.until)
+        }
+        Access::Ended(Some(span)) => (AccessStatus::Cancelled, span.from, span.until),
+        Access::Ended(None) => {
+            // What was told of the end of their subscriptions, whether before or after it was paid back
+            let told: Option<Vec<Instant>> = sources.iter().map(|source| source.ended).collect();
+            let told = told.and_then(|ends| ends.into_iter().max());
+            let end = columns.expires_at.into_iter().chain(told).fold(now(), Instant::min);
+            (AccessStatus::Cancelled, columns.purchased_at.min(end), Some(end))
+        }
+    }
+}
+
+/// Makes a row of something that was bought show whether it is renewed, at which price, and by which subscription.
+fn show_renewal(row: &mut Owned, status: AccessStatus, purchases: &[&Purchase]) {
+    let columns = &mut row.columns;
+    let periodic = purchases.iter().filter(|purchase| is_paid_by_period(purchase));
+    let last = |purchase: &&&Purchase| (paid_at(purchase), purchase.id);
+    let latest = periodic.clone().filter(|purchase| purchase.columns.status.is_settled()).max_by_key(last);
+    let said = latest.and_then(|purchase| purchase.columns.paid.as_ref()?.renews);
+    let runs_out = row.kept.runs_out_since;
+    // Without a period that was bought here, it is the host's to say.
+    let renews = match latest.map(|purchase| &purchase.columns.paid) {
+        Some(Some(paid)) => said != Some(false) && paid.ended.is_none_or(|ended| ended > now()),
+        Some(None) => true,
+        None => row.kept.host.is_some() && columns.auto_renew,
+    };
+    columns.auto_renew = renews && status != AccessStatus::Cancelled && runs_out.is_none();
+    columns.cancelled_at = match (status, runs_out, said) {
+        (AccessStatus::Cancelled, ..) => Some(columns.cancelled_at.unwrap_or_else(now)),
+        (_, Some(since), _) => Some(since),
+        (_, None, Some(false)) => Some(columns.cancelled_at.unwrap_or_else(now)),
+        _ => None,
+    };
+    let (priced_by, amount) = latest.and_then(|_| renewal_amount(purchases)).unzip();
+    if !is_same_price(row.kept.priced_by.as_deref(), priced_by.as_deref()) {
+        (row.kept.priced_by, columns.renewal_amount) = (priced_by, amount);
+    }
+    // Also of what was paid back: it is the same subscription, whichever was told first.
+    let by_lago = periodic.filter(|purchase| purchase.columns.lago_invoice_id.is_some()).max_by_key(last);
+    let subscription = by_lago.and_then(|purchase| purchase.columns.paid.as_ref()?.subscription.clone());
+    columns.lago_subscription_id = subscription.or(columns.lago_subscription_id.take());
+}
+
+/// Whether a purchase was paid for some months; of what older versions have recorded, its end says so.
+fn is_paid_by_period(purchase: &Purchase) -> bool {
+    let columns = &purchase.columns;
+    let is_periodic = match &columns.paid {
+        Some(paid) => matches!(paid.period, Period::Months(_)),
+        None => columns.ends_at.is_some(),
+    };
+    columns.status.is_paid() && is_periodic
 }
 
 /// The paid periods that the row does not say by itself.

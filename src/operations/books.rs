@@ -4,7 +4,7 @@
 //! of the same add-ons. The engine says what follows from the facts; what differs from the rows is written. Rows that somebody
 //! else has written, and those of older versions, are taken as they stand: what they say becomes a fact.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -15,16 +15,14 @@ use crate::pg::datum::{iso_8601, new_id, now};
 use crate::store::owned::{self, Owned};
 use crate::store::purchases::{self, Bearing, Columns, Purchase, Records};
 use crate::store::uses::Claims;
-use engine::access::source::Source;
-use engine::billing::BillingType;
 use engine::money::Money;
 use engine::payments::attempt::AttemptState;
 use engine::payments::by_hand::ByHand;
-use engine::payments::derive::{Awaited, KnownRenewal, Line, LineOutcome, Outcome, Renewal, Sale, Settlement, derive};
+use engine::payments::derive::{Awaited, LineOutcome, Outcome, Renewal, Settlement, derive};
 use engine::payments::paid::Paid;
+use engine::payments::sale::{KnownRenewal, Line, Sale};
 use engine::payments::{Fact, Facts, Object};
 use engine::purchases::PurchaseStatus;
-use engine::time::Instant;
 
 /// What is paid together: a checkout with the subscription that it began, or purchases without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -282,7 +280,8 @@ impl Books {
     /// Writes what follows from what is known now. The uses that it no longer needs are given back by the caller, last of all.
     pub fn write(&mut self) -> Result<Written, Error> {
         let stood: Vec<PurchaseStatus> = self.sold().map(|purchase| purchase.columns.status).collect();
-        let was_live = stood.iter().copied().any(is_live);
+        // A checkout lives while any of its purchases does.
+        let was_live = stood.iter().any(|status| status.is_live());
         let mut after = self.outcome();
         if !was_live
             && after.settled_by.is_some()
@@ -291,7 +290,7 @@ impl Books {
         {
             after = self.outcome_if(true);
         } else if !was_live
-            && after.lines.iter().any(|line| is_live(line.status))
+            && after.lines.iter().any(|line| line.status.is_live())
             && !stood.contains(&PurchaseStatus::Failed)
         {
             // A refund that failed: the money is with us, so what it paid for is given whatever became of the limits.
@@ -308,10 +307,14 @@ impl Books {
             after.lines.iter_mut().for_each(|line| line.status = PurchaseStatus::Failed);
             after.awaited = None;
         }
-        let is_live_now = after.lines.iter().any(|line| is_live(line.status));
+        let is_live_now = after.lines.iter().any(|line| line.status.is_live());
         let claims = if was_live && !is_live_now { self.claims()? } else { Claims::default() };
         let has_begun = self.apply(&after);
-        access::start_trials(self, &after)?;
+        if let Some(since) = after.trial_since {
+            let sold: Vec<&Purchase> = self.sold().collect();
+            let trials = access::trials(since, &sold, &self.purchases, &self.owned)?;
+            self.owned.extend(trials);
+        }
         access::apply(&mut self.owned, &mut self.purchases, &has_begun)?;
         let records = self.records(&after);
         let is_known =
@@ -488,11 +491,6 @@ fn lines_of(purchases: &[Purchase], life: Life) -> Vec<usize> {
     (0..purchases.len()).filter(|&place| is_own(&purchases[place])).collect()
 }
 
-/// A checkout lives while any of its purchases does.
-fn is_live(status: PurchaseStatus) -> bool {
-    status == PurchaseStatus::Pending || status.is_settled()
-}
-
 fn open_disputes(facts: &Facts) -> BTreeSet<String> {
     use engine::payments::dispute::DisputeState;
     let open = facts.disputes.iter().filter(|(_, dispute)| dispute.state.last() == Some(&DisputeState::Open));
@@ -518,39 +516,4 @@ fn become_outcome(columns: &mut Columns, outcome: &LineOutcome, payment: Option<
         columns.lago_invoice_id = payment.lago.clone().or(columns.lago_invoice_id.take());
         columns.payment_method = columns.payment_method.take().or(payment.method.clone());
     }
-}
-
-/// What a purchase gives access by; what older versions have recorded is the end of it.
-pub fn source_of(purchase: &Purchase) -> Option<Source> {
-    let columns = &purchase.columns;
-    let paid = match (&columns.paid, columns.status.is_paid()) {
-        (Some(paid), _) => paid.clone(),
-        (None, false) => return None,
-        (None, true) => Paid::recorded(purchase.purchased_at, columns.ends_at, purchase.billing),
-    };
-    let adds_up = purchase.billing == BillingType::UsageBased;
-    let units = u32::try_from(purchase.quantity).unwrap_or(1);
-    let mut source = Source::of_purchase(purchase.id.to_string(), columns.status, &paid, units, adds_up);
-    source.place = match &paid.payment {
-        // The first period comes before those that renew it.
-        Some(_) if purchase.checkout_id.is_some() => String::new(),
-        Some(payment) => payment.clone(),
-        // What people have recorded at one instant stays in the order in which they did.
-        None => columns.ends_at.map_or("~".to_owned(), |end| format!("{:020}", end.0)),
-    };
-    Some(source)
-}
-
-/// When something is known to have been paid; for putting purchases in order.
-pub fn paid_at(purchase: &Purchase) -> Instant {
-    purchase.columns.paid.as_ref().map_or(purchase.purchased_at, |paid| paid.at)
-}
-
-/// The places of the purchases of each add-on.
-pub fn by_add_on(purchases: &[Purchase]) -> BTreeMap<Uuid, Vec<usize>> {
-    let mut places: BTreeMap<Uuid, Vec<usize>> = BTreeMap::new();
-    for (place, purchase) in purchases.iter().enumerate() {
-        places.entry(purchase.add_on_id).or_default().push(place);
-    }
-    places
 }

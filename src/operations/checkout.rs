@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::books::{Books, Life};
-use crate::operations::payments::{Means, complete_books};
+use crate::operations::payments::{PaymentReferences, complete_books};
 use crate::operations::pricing::{self, Priced, Request};
 use crate::pg::datum::new_id;
 use crate::pg::document::DocumentColumn;
@@ -19,9 +19,11 @@ use crate::pg::probe::Probe;
 use crate::pg::row::RawText;
 use crate::pg::statement::Statement;
 use crate::store::cart::{self, StoredLine};
+use crate::store::owned::status_of;
 use crate::store::purchases::RenewalTerms;
 use crate::store::{all_written, uses};
 use crate::{params, probe};
+use engine::access::status::AccessStatus;
 use engine::billing::BillingType;
 use engine::catalog::AddOn;
 use engine::checkout::mixed_billing;
@@ -74,7 +76,7 @@ pub struct Order {
 
 /// A purchase that a checkout made.
 #[derive(Debug)]
-pub struct Sold {
+pub struct CheckoutLine {
     pub checkout_id: Uuid,
     pub purchase_id: Uuid,
     pub add_on_id: Uuid,
@@ -85,7 +87,7 @@ pub struct Sold {
 }
 
 /// Sells the user's cart.
-pub fn check_out(order: &Order) -> Result<Vec<Sold>, Error> {
+pub fn check_out(order: &Order) -> Result<Vec<CheckoutLine>, Error> {
     lock_user(&order.user_id)?;
     if let Some(checkout_id) = earlier_checkout(order)? {
         return stored(&order.user_id, checkout_id);
@@ -104,7 +106,7 @@ pub fn check_out(order: &Order) -> Result<Vec<Sold>, Error> {
     let books = Books::open(&order.user_id, Life::Checkout(checkout_id))?;
     claim_uses(order, &priced, &lines)?;
     if let Some(mut books) = books {
-        complete_books(&mut books, checkout_id, &Means::default())?;
+        complete_books(&mut books, checkout_id, &PaymentReferences::default())?;
     }
     stored(&order.user_id, checkout_id)
 }
@@ -182,7 +184,8 @@ fn refuse_owned(order: &Order, priced: &Priced) -> Result<(), Error> {
     add_ons.sort_unstable_by_key(|add_on| add_on.id);
     let _now = (!add_ons.is_empty()).then(FreshSnapshot::take);
     for add_on in add_ons {
-        let for_good = |(status, until): (&[u8], Option<Instant>)| status == b"active" && until.is_none();
+        let for_good =
+            |(status, until): (&[u8], Option<Instant>)| status_of(status) == AccessStatus::Active && until.is_none();
         if OWNED.any(params![&order.user_id, add_on.id], for_good)? {
             return Err(Error::AlreadyOwned { user_id: order.user_id.clone(), name: add_on.name.clone() });
         }
@@ -203,9 +206,9 @@ fn group_in_words(group: BillingType, priced: &Priced) -> String {
 }
 
 /// Writes the purchases, each with its line of the quote, the first with the whole quote, and takes them out of the cart.
-fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<Sold>, Error> {
+fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<CheckoutLine>, Error> {
     let currency = priced.currency.to_string();
-    let sold = |line: &PricedLine| Sold {
+    let sold = |line: &PricedLine| CheckoutLine {
         checkout_id,
         purchase_id: Uuid::nil(),
         add_on_id: priced.assortment.catalog.add_on(line.line.add_on).id,
@@ -214,7 +217,7 @@ fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<Sold>, 
         currency: currency.clone(),
         status: PurchaseStatus::Pending.name().to_owned(),
     };
-    let mut sold: Vec<Sold> = priced.quote.lines.iter().map(sold).collect();
+    let mut sold: Vec<CheckoutLine> = priced.quote.lines.iter().map(sold).collect();
     let add_on_ids: Vec<Uuid> = sold.iter().map(|sold| sold.add_on_id).collect();
     let cents: Vec<i64> = sold.iter().map(|sold| sold.amount.cents()).collect();
     let quantities: Vec<i32> = sold.iter().map(|sold| sold.quantity).collect();
@@ -309,10 +312,10 @@ fn claim_uses(order: &Order, priced: &Priced, lines: &[StoredLine]) -> Result<()
 }
 
 /// A checkout as it is stored.
-fn stored(user_id: &str, checkout_id: Uuid) -> Result<Vec<Sold>, Error> {
+fn stored(user_id: &str, checkout_id: Uuid) -> Result<Vec<CheckoutLine>, Error> {
     STORED.execute_all(
         params![user_id, checkout_id],
-        |(checkout_id, purchase_id, add_on_id, quantity, cents, currency, status)| Sold {
+        |(checkout_id, purchase_id, add_on_id, quantity, cents, currency, status)| CheckoutLine {
             checkout_id,
             purchase_id,
             add_on_id,

@@ -11,11 +11,11 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::operations::books::{Books, Life};
 use crate::operations::lago_rows;
-use crate::operations::payments::open_place;
+use crate::operations::payments::open_located;
 use crate::operations::unclaimed;
 use crate::pg::datum::now;
-use crate::pg::isolation;
 use crate::pg::locks::{hold_provider_ids, lock_users, release_provider_ids, release_user, try_lock_user};
+use crate::pg::row_security;
 use crate::store::cart;
 use crate::store::purchases;
 use engine::payments::attempt::{Attempt, AttemptKind, AttemptState};
@@ -42,7 +42,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn done(action: &'static str, changed: bool) -> Report {
+    fn done(action: &'static str, changed: bool) -> Report {
         Report { handled: true, action, changed, retry: false, details: Vec::new() }
     }
 
@@ -118,7 +118,7 @@ pub fn apply(facts: Vec<Fact>, strangers: Strangers) -> Result<Report, Error> {
         && let Some(told) = lago_rows::apply(&facts)?
     {
         let changed = told.changed || report.as_ref().is_some_and(|report| report.changed);
-        report = Some(Report { changed, ..told });
+        report = Some(Report::done(told.action, changed));
     }
     match report {
         Some(report) => Ok(report),
@@ -151,10 +151,10 @@ fn locked_targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, E
         hold_provider_ids(ids.iter().copied())?;
         let targets = targets(facts, marker)?;
         match targets.is_empty() {
-            true => isolation::check_sees_everybody("a payment event", None)?,
+            true => row_security::check_sees_everybody("a payment event", None)?,
             false => targets
                 .iter()
-                .try_for_each(|target| isolation::check_sees_everybody("a payment event", Some(&target.user_id)))?,
+                .try_for_each(|target| row_security::check_sees_everybody("a payment event", Some(&target.user_id)))?,
         }
         let users: BTreeSet<String> = targets.iter().map(|target| target.user_id.clone()).collect();
         let mut are_held = true;
@@ -176,14 +176,14 @@ fn locked_targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, E
 struct Target {
     user_id: String,
     checkout_id: Option<Uuid>,
-    place: Option<purchases::Place>,
+    location: Option<purchases::Location>,
 }
 
 impl Target {
     fn open(&self) -> Result<Option<Books>, Error> {
-        match (self.checkout_id, &self.place) {
+        match (self.checkout_id, &self.location) {
             (Some(checkout_id), _) => Books::open(&self.user_id, Life::Checkout(checkout_id)),
-            (None, Some(place)) => open_place(place),
+            (None, Some(location)) => open_located(location),
             (None, None) => Ok(None),
         }
     }
@@ -192,7 +192,7 @@ impl Target {
 /// The users whom facts may be about.
 pub fn users(facts: &[Fact]) -> Result<BTreeSet<String>, Error> {
     let ids: BTreeSet<&str> = facts.iter().flat_map(Fact::ids).collect();
-    let mut users: BTreeSet<String> = purchases::known_by(&ids)?.into_iter().map(|place| place.user_id).collect();
+    let mut users: BTreeSet<String> = purchases::known_by(&ids)?.into_iter().map(|location| location.user_id).collect();
     let markers: BTreeSet<Uuid> = facts.iter().filter_map(|fact| fact.checkout_id).collect();
     for checkout_id in markers {
         users.extend(purchases::owner_of_checkout(checkout_id)?);
@@ -206,21 +206,21 @@ fn targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, Error> {
     if let Some(checkout_id) = marker
         && let Some(user_id) = purchases::owner_of_checkout(checkout_id)?
     {
-        targets.push(Target { user_id, checkout_id: Some(checkout_id), place: None });
+        targets.push(Target { user_id, checkout_id: Some(checkout_id), location: None });
     }
     let ids: BTreeSet<&str> = facts.iter().flat_map(Fact::ids).collect();
-    for place in purchases::known_by(&ids)? {
-        let checkout_id = place.checkout_id.or(place.renewal_of.filter(|_| place.has_no_facts));
+    for location in purchases::known_by(&ids)? {
+        let checkout_id = location.checkout_id.or(location.renewal_of.filter(|_| location.has_no_facts));
         let is_there = |target: &Target| {
-            target.user_id == place.user_id
+            target.user_id == location.user_id
                 && match checkout_id {
                     Some(checkout_id) => target.checkout_id == Some(checkout_id),
-                    None => target.place.as_ref().is_some_and(|other| other.purchase_id == place.purchase_id),
+                    None => target.location.as_ref().is_some_and(|other| other.purchase_id == location.purchase_id),
                 }
         };
         if !targets.iter().any(is_there) {
-            let checkout_id = place.checkout_id;
-            targets.push(Target { user_id: place.user_id.clone(), checkout_id, place: Some(place) });
+            let checkout_id = location.checkout_id;
+            targets.push(Target { user_id: location.user_id.clone(), checkout_id, location: Some(location) });
         }
     }
     targets.sort_by(|one, other| one.user_id.cmp(&other.user_id));

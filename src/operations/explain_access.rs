@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::access::take_row_as_it_stands;
-use crate::operations::books::source_of;
+use crate::operations::sources::source_of;
 use crate::pg::datum::iso_8601;
 use crate::store::{owned, purchases};
 use engine::access::source::{Kind, Source, Span, Standing, lay};

@@ -13,16 +13,16 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::books::{Books, Life};
-use crate::params;
 use crate::pg::datum::now;
 use crate::pg::installation;
-use crate::pg::isolation;
 use crate::pg::locks::LatestSnapshot;
 use crate::pg::parameter::Params;
+use crate::pg::row_security;
 use crate::pg::statement::Statement;
 use crate::store::unclaimed;
 use crate::store::uses::Claims;
 use crate::store::{all_written, owned};
+use crate::{has_run_out, params};
 use engine::payments::by_hand::ByHand;
 use engine::purchases::PurchaseStatus;
 
@@ -98,15 +98,11 @@ static UNPAID: Statement<(String, Uuid, Option<Uuid>)> =
     Statement::new_or_distributed(unpaid!("FOR UPDATE SKIP LOCKED"), unpaid!(""));
 
 /// What is renewed by itself may be paid a little late.
-static LOCK_EXPIRED: Statement<(Uuid,)> = Statement::new(
-    "SELECT o.id
-       FROM @extschema@.user_add_ons o
-      WHERE o.status = 'active' AND o.expires_at <= pg_catalog.now()
-        AND (NOT o.auto_renew OR o.expires_at <= (pg_catalog.now() - $1))
-      ORDER BY o.expires_at
-      LIMIT $2
-        FOR UPDATE SKIP LOCKED",
-);
+static LOCK_EXPIRED: Statement<(Uuid,)> = Statement::new(concat!(
+    "SELECT u.id FROM @extschema@.user_add_ons u WHERE ",
+    has_run_out!("$1"),
+    " ORDER BY u.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED",
+));
 
 static EXPIRE_LOCKED: Statement<(String,)> = Statement::new(
     "UPDATE @extschema@.user_add_ons AS u
@@ -115,26 +111,21 @@ static EXPIRE_LOCKED: Statement<(String,)> = Statement::new(
      RETURNING u.user_id",
 );
 
-static EXPIRED_BY_USER: Statement<(String, Uuid)> = Statement::new(
-    "SELECT o.user_id, o.id
-       FROM @extschema@.user_add_ons o
-      WHERE o.status = 'active' AND o.expires_at <= pg_catalog.now()
-        AND (NOT o.auto_renew OR o.expires_at <= (pg_catalog.now() - $1))
-      ORDER BY o.expires_at
-      LIMIT $2",
-);
+static EXPIRED_BY_USER: Statement<(String, Uuid)> = Statement::new(concat!(
+    "SELECT u.user_id, u.id FROM @extschema@.user_add_ons u WHERE ",
+    has_run_out!("$1"),
+    " ORDER BY u.expires_at LIMIT $2",
+));
 
-static EXPIRE: Statement = Statement::new(
-    "UPDATE @extschema@.user_add_ons AS u
+static EXPIRE: Statement = Statement::new(concat!(
+    "UPDATE @extschema@.user_add_ons AS o
         SET status='expired', updated_at=pg_catalog.now()
-      WHERE u.user_id = $1
-        AND u.id = ANY (ARRAY(
-              SELECT o.id
-                FROM @extschema@.user_add_ons o
-               WHERE o.user_id = $1 AND o.id = ANY ($2) AND o.status = 'active' AND o.expires_at <= pg_catalog.now()
-                 AND (NOT o.auto_renew OR o.expires_at <= (pg_catalog.now() - $3))
-                 FOR UPDATE SKIP LOCKED))",
-);
+      WHERE o.user_id = $1
+        AND o.id = ANY (ARRAY(
+              SELECT u.id FROM @extschema@.user_add_ons u WHERE u.user_id = $1 AND u.id = ANY ($2) AND ",
+    has_run_out!("$3"),
+    " FOR UPDATE SKIP LOCKED))",
+));
 
 static LOCK_EXPIRED_CODES: Statement<(Uuid,)> = Statement::new(
     "SELECT o.id
@@ -169,7 +160,7 @@ pub struct Limits {
 
 /// Does every task once. Returns their names and how many rows each has changed.
 pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
-    isolation::check_sees_everybody("maintenance", None)?;
+    row_security::check_sees_everybody("maintenance", None)?;
     let abandoned_carts = in_portions(limits.batch, |most| clear_abandoned_carts(limits, most))?;
     let expired_subscriptions = in_portions(limits.batch, |most| expire_subscriptions(limits, most))?;
     // What is locked comes in the order of all locks: rows of users, bundles, codes.

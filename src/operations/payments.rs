@@ -7,10 +7,10 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::operations::books::{Books, Life, Written};
 use crate::pg::datum::now;
-use crate::pg::isolation;
 use crate::pg::locks::{hold_provider_ids, lock_user};
+use crate::pg::row_security;
 use crate::store::cart;
-use crate::store::purchases::{self, Place};
+use crate::store::purchases::{self, Location};
 use engine::currency::unit_of;
 use engine::money::Money;
 use engine::payments::by_hand::ByHand;
@@ -19,7 +19,7 @@ use engine::time::Instant;
 
 /// How a checkout was paid.
 #[derive(Clone, Debug, Default)]
-pub struct Means {
+pub struct PaymentReferences {
     pub stripe_payment_id: Option<String>,
     pub lago_invoice_id: Option<String>,
     pub payment_method: Option<String>,
@@ -39,16 +39,16 @@ impl Books {
 fn open_checkout(checkout_id: Uuid) -> Result<Books, Error> {
     let not_found = || Error::CheckoutNotFound { checkout_id };
     let owner = purchases::owner_of_checkout(checkout_id)?;
-    isolation::check_owner(owner.as_deref())?;
+    row_security::check_owner(owner.as_deref())?;
     let user_id = owner.ok_or_else(not_found)?;
     lock_user(&user_id)?;
     Books::open(&user_id, Life::Checkout(checkout_id))?.ok_or_else(not_found)
 }
 
 /// Completes a checkout, and gives what was bought. Repeating it changes nothing and returns the same.
-pub fn complete(checkout_id: Uuid, means: &Means) -> Result<Vec<(Uuid, Option<Instant>)>, Error> {
+pub fn complete(checkout_id: Uuid, references: &PaymentReferences) -> Result<Vec<(Uuid, Option<Instant>)>, Error> {
     let mut books = open_checkout(checkout_id)?;
-    complete_books(&mut books, checkout_id, means)?;
+    complete_books(&mut books, checkout_id, references)?;
     let mut sold: Vec<(i64, Uuid)> = books.sold().map(|purchase| (purchase.position, purchase.add_on_id)).collect();
     sold.sort_unstable();
     let end = |add_on_id: Uuid| {
@@ -58,14 +58,14 @@ pub fn complete(checkout_id: Uuid, means: &Means) -> Result<Vec<(Uuid, Option<In
 }
 
 /// Completes a checkout whose user's lock is held.
-pub fn complete_books(books: &mut Books, checkout_id: Uuid, means: &Means) -> Result<(), Error> {
+pub fn complete_books(books: &mut Books, checkout_id: Uuid, references: &PaymentReferences) -> Result<(), Error> {
     if books.has(PurchaseStatus::Failed) {
         return Err(Error::CheckoutState { checkout_id, status: "failed", wanted: "completed" });
     }
     if let Some(settled) = &books.before.settled_by {
         let ids = [
-            ("stripe_payment_id", &settled.stripe, &means.stripe_payment_id),
-            ("lago_invoice_id", &settled.lago, &means.lago_invoice_id),
+            ("stripe_payment_id", &settled.stripe, &references.stripe_payment_id),
+            ("lago_invoice_id", &settled.lago, &references.lago_invoice_id),
         ];
         for (argument, stored, given) in ids {
             if let (Some(stored), Some(given)) = (stored, given)
@@ -76,19 +76,19 @@ pub fn complete_books(books: &mut Books, checkout_id: Uuid, means: &Means) -> Re
             }
         }
         let is_known = |given: &Option<String>| given.as_ref().is_none_or(|given| settled.ids.contains(given));
-        if is_known(&means.stripe_payment_id) && is_known(&means.lago_invoice_id) {
+        if is_known(&references.stripe_payment_id) && is_known(&references.lago_invoice_id) {
             return Ok(());
         }
     }
     // One payment pays for one checkout.
-    refuse_used(means.stripe_payment_id.as_deref(), means.lago_invoice_id.as_deref(), |ids| {
+    refuse_used(references.stripe_payment_id.as_deref(), references.lago_invoice_id.as_deref(), |ids| {
         purchases::paid_by(ids, checkout_id)
     })?;
     books.facts.say(ByHand::Completed {
         at: now(),
-        stripe: means.stripe_payment_id.clone(),
-        lago: means.lago_invoice_id.clone(),
-        method: means.payment_method.clone(),
+        stripe: references.stripe_payment_id.clone(),
+        lago: references.lago_invoice_id.clone(),
+        method: references.payment_method.clone(),
     });
     books.settle().map(|_| ())
 }
@@ -131,25 +131,25 @@ pub fn fail(checkout_id: Uuid, reason: Option<&str>, restore_cart: bool) -> Resu
 /// The life that a purchase belongs to, and the user's lock.
 fn open_purchase(purchase_id: Uuid) -> Result<Books, Error> {
     let not_found = || Error::PurchaseNotFound { purchase_id };
-    let place = purchases::place(purchase_id)?;
-    isolation::check_owner(place.as_ref().map(|place| place.user_id.as_str()))?;
-    let place = place.ok_or_else(not_found)?;
-    lock_user(&place.user_id)?;
-    open_place(&place)?.ok_or_else(not_found)
+    let location = purchases::locate(purchase_id)?;
+    row_security::check_owner(location.as_ref().map(|location| location.user_id.as_str()))?;
+    let location = location.ok_or_else(not_found)?;
+    lock_user(&location.user_id)?;
+    open_located(&location)?.ok_or_else(not_found)
 }
 
 /// The books of a purchase that was found, whose user's lock is held: those of its checkout, of the checkout that it renews, or its own.
-pub fn open_place(place: &Place) -> Result<Option<Books>, Error> {
-    if let Some(checkout_id) = place.checkout_id {
-        return Books::open(&place.user_id, Life::Checkout(checkout_id));
+pub fn open_located(location: &Location) -> Result<Option<Books>, Error> {
+    if let Some(checkout_id) = location.checkout_id {
+        return Books::open(&location.user_id, Life::Checkout(checkout_id));
     }
-    if let Some(checkout_id) = place.renewal_of.filter(|_| place.has_no_facts) {
-        let books = Books::open(&place.user_id, Life::Checkout(checkout_id))?;
-        if let Some(books) = books.filter(|books| books.renews_by(place.purchase_id)) {
+    if let Some(checkout_id) = location.renewal_of.filter(|_| location.has_no_facts) {
+        let books = Books::open(&location.user_id, Life::Checkout(checkout_id))?;
+        if let Some(books) = books.filter(|books| books.renews_by(location.purchase_id)) {
             return Ok(Some(books));
         }
     }
-    Books::open(&place.user_id, Life::Alone(place.purchase_id))
+    Books::open(&location.user_id, Life::Alone(location.purchase_id))
 }
 
 impl Books {
@@ -229,9 +229,9 @@ pub fn resolve_dispute(purchase_id: Uuid, won: bool) -> Result<PurchaseStatus, E
 pub fn settle_payment(payment_id: &str, note: Option<&str>) -> Result<bool, Error> {
     let ids = [payment_id].into_iter().collect();
     let mut has_changed = false;
-    for place in purchases::known_by(&ids)? {
-        lock_user(&place.user_id)?;
-        let Some(mut books) = open_place(&place)? else { continue };
+    for location in purchases::known_by(&ids)? {
+        lock_user(&location.user_id)?;
+        let Some(mut books) = open_located(&location)? else { continue };
         let is_meant = |payment: &&engine::payments::derive::Unsettled| payment.ids.contains(payment_id);
         if books.before.unsettled.iter().any(|payment| is_meant(&payment)) {
             let (payment, note) = (payment_id.to_owned(), note.map(str::to_owned));

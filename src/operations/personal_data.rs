@@ -3,9 +3,9 @@
 use crate::error::Error;
 use crate::params;
 use crate::pg::datum::new_id;
-use crate::pg::isolation;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::lock_users;
+use crate::pg::row_security;
 use crate::pg::statement::Statement;
 use crate::store::none_left;
 
@@ -77,7 +77,7 @@ static RENAME_IN_CODES: Statement = Statement::new(
 
 /// Everything that is kept of a user.
 pub fn export(user_id: &str) -> Result<Jsonb, Error> {
-    isolation::check_user(user_id)?;
+    row_security::check_user(user_id)?;
     let document = EXPORT.read_one(params![user_id], |(document,)| document)?;
     document.ok_or(Error::NotInstalled)
 }

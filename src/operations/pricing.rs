@@ -12,9 +12,10 @@ use crate::error::Error;
 use crate::pg::datum::iso_8601;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::settings;
+use crate::store::assortment::{Assortment, assortment};
 use crate::store::cart::{self, StoredLine};
 use crate::store::carts::{self, Batch};
-use crate::store::catalog::{self, Assortment};
+use crate::store::catalog;
 use crate::store::history::{self, History};
 use crate::store::promotions;
 use engine::cart::{Cart, Terms};
@@ -58,7 +59,7 @@ pub fn price_items(request: Request, quantities: &BTreeMap<Uuid, u32>) -> Result
     let currency = settings::currency()?;
     check_line_count(quantities.len())?;
     check_quantities(quantities)?;
-    let assortment = catalog::assortment(&quantities.keys().copied().collect::<Vec<Uuid>>())?;
+    let assortment = assortment(&quantities.keys().copied().collect::<Vec<Uuid>>())?;
     let cart = items::to_cart(&assortment.catalog, quantities, currency.unit())?;
     price(request, currency, assortment, cart, RequiredFacts::to_decide)
 }
@@ -88,7 +89,7 @@ pub fn price_stored_cart(request: Request) -> Result<Priced, Error> {
 pub fn price_lines(request: Request, lines: &[StoredLine]) -> Result<Priced, Error> {
     let currency = settings::currency()?;
     check_line_count(lines.len())?;
-    let assortment = catalog::assortment(&lines.iter().map(|line| line.add_on_id).collect::<Vec<Uuid>>())?;
+    let assortment = assortment(&lines.iter().map(|line| line.add_on_id).collect::<Vec<Uuid>>())?;
     let cart = cart::to_cart(lines, &assortment.catalog, currency.unit())?;
     price(request, currency, assortment, cart, RequiredFacts::to_decide)
 }

@@ -26,7 +26,7 @@ use pgrx::pg_sys;
 use crate::error::Error;
 use crate::params;
 use crate::pg::installation;
-use crate::pg::isolation;
+use crate::pg::row_security;
 use crate::pg::snapshot::current_transaction;
 use crate::pg::statement::Statement;
 
@@ -42,7 +42,7 @@ static HOLD_AT_HOME: Statement = Statement::new(
 /// read under a [`FreshSnapshot`]. Refuses a user for whom the caller may not act: whatever changes something of a user comes
 /// through here.
 pub fn lock_user(user_id: &str) -> Result<(), Error> {
-    isolation::check_user(user_id)?;
+    row_security::check_user(user_id)?;
     hold_at_home(user_id)
 }
 
@@ -52,7 +52,7 @@ fn hold_at_home(name: &str) -> Result<(), Error> {
 
 /// The same, but without waiting: says whether the user is held. Over Citus, where nobody can only try, it waits.
 pub fn try_lock_user(user_id: &str) -> Result<bool, Error> {
-    isolation::check_user(user_id)?;
+    row_security::check_user(user_id)?;
     if installation::is_distributed()? {
         return HOLD_AT_HOME.perform(params![user_id]).map(|_| true);
     }

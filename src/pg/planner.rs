@@ -13,8 +13,8 @@ use std::ptr;
 use pgrx::datum::Internal;
 use pgrx::{AllocatedByRust, PgBox, PgList, pg_guard, pg_sys};
 
-use crate::operations::entitlements::{HAS_ADD_ON, HAS_FEATURE};
-use crate::pg::installation;
+use super::installation;
+use super::statement::Statement;
 
 /// The arguments of the call, as the statements number them: what is asked about, the user, and when.
 type Arguments = [*mut pg_sys::Node; 3];
@@ -23,18 +23,24 @@ type Arguments = [*mut pg_sys::Node; 3];
 const COMPARED_WITH: [Option<(&str, &CStr)>; 3] =
     [Some(("add_on_features", c"feature_key")), Some(("user_add_ons", c"user_id")), None];
 
+/// The statements that the functions stand for.
+pub struct Checks {
+    pub has_feature: &'static Statement,
+    pub has_add_on: &'static Statement,
+}
+
 /// What the support function of `has_feature` and `has_add_on` answers to a request of the planner.
-pub fn support(request: Internal) -> Internal {
+pub fn support(request: Internal, checks: &Checks) -> Internal {
     let request = request.unwrap().unwrap_or(pg_sys::Datum::null());
     // SAFETY: nobody but PostgreSQL can make an internal value, and it passes requests about these functions.
-    Internal::from(Some(pg_sys::Datum::from(unsafe { answer(request.cast_mut_ptr()) })))
+    Internal::from(Some(pg_sys::Datum::from(unsafe { answer(request.cast_mut_ptr(), checks) })))
 }
 
 /// Answers a request of the planner to put something simpler in place of a call; NULL leaves everything as it is.
 ///
 /// # Safety
 /// The request must be a node that the planner passes to a support function of `has_feature` or `has_add_on`.
-unsafe fn answer(request: *mut pg_sys::Node) -> *mut pg_sys::Node {
+unsafe fn answer(request: *mut pg_sys::Node, checks: &Checks) -> *mut pg_sys::Node {
     // SAFETY: the node says what it is, and the planner fills it in.
     unsafe {
         if (*request).type_ != pg_sys::NodeTag::T_SupportRequestSimplify {
@@ -50,7 +56,7 @@ unsafe fn answer(request: *mut pg_sys::Node) -> *mut pg_sys::Node {
             return ptr::null_mut();
         }
         let arguments = std::array::from_fn(|n| compared_as_ours(arguments[n], COMPARED_WITH[n]));
-        let Some(subquery) = subquery(&arguments) else { return ptr::null_mut() };
+        let Some(subquery) = subquery(&arguments, checks) else { return ptr::null_mut() };
         (*(*root).parse).hasSubLinks = true;
         exists(subquery)
     }
@@ -190,10 +196,11 @@ fn is_distributed() -> bool {
 
 /// The statement that the function itself executes, with the arguments in it. None where row security is on: which rows
 /// there are then depends on who executes the plan, and a plan with such a subquery would not be made anew for another.
-unsafe fn subquery(arguments: &Arguments) -> Option<*mut pg_sys::Query> {
+unsafe fn subquery(arguments: &Arguments, checks: &Checks) -> Option<*mut pg_sys::Query> {
     // SAFETY: the first argument is one of the two types. The parser's state holds on to the arguments until it is freed.
     unsafe {
-        let statement = if pg_sys::exprType(arguments[0]) == pg_sys::UUIDOID { &HAS_ADD_ON } else { &HAS_FEATURE };
+        let is_of_add_on = pg_sys::exprType(arguments[0]) == pg_sys::UUIDOID;
+        let statement = if is_of_add_on { checks.has_add_on } else { checks.has_feature };
         let sql = CString::new(statement.sql_in(&installation::schema().ok()?)).ok()?;
         let statements = PgList::<pg_sys::RawStmt>::from_pg(pg_sys::raw_parser(
             sql.as_ptr(),

@@ -1,6 +1,6 @@
 //! Loading what prices depend on: add-ons, pricing rules and bundles.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use uuid::Uuid;
@@ -11,7 +11,6 @@ use crate::pg::document::DocumentColumn;
 use crate::pg::parameter::JsonText;
 use crate::pg::row::RowOf;
 use crate::pg::statement::Statement;
-use crate::store::catalog_cache;
 use engine::billing::BillingType;
 use engine::catalog::{AddOn, Bundle, Catalog, Offer, PricingRule};
 use engine::conditions::Conditions;
@@ -73,50 +72,6 @@ static DRAFTED_RULE: Statement<RuleColumns> =
     select_rules!("pg_catalog.jsonb_populate_record(NULL::@extschema@.pricing_rules, $1) r");
 static DRAFTED_BUNDLE: Statement<BundleColumns> =
     select_bundles!("pg_catalog.jsonb_populate_record(NULL::@extschema@.add_on_bundles, $1) b");
-
-static BUNDLE_USES_LEFT: Statement<(Uuid, i32)> = Statement::new(
-    "SELECT b.id, b.max_uses - b.current_uses
-       FROM @extschema@.add_on_bundles b
-      WHERE b.id = ANY ($1) AND b.max_uses IS NOT NULL",
-);
-
-/// What can be sold together, and how often bundles of limited use still can.
-#[derive(Debug)]
-pub struct Assortment {
-    /// The add-ons, their rules, and the bundles made of them.
-    pub catalog: Catalog,
-    /// The uses left of the bundles that have a limit.
-    pub bundle_uses_left: HashMap<Uuid, u32>,
-}
-
-/// What a cart of these add-ons depends on. Add-ons that do not exist are not in it.
-pub fn assortment(add_on_ids: &[Uuid]) -> Result<Assortment, Error> {
-    let offers = catalog_cache::offers(add_on_ids)?;
-    let bundle_uses_left = uses_left(&limited_bundles(&offers))?;
-    Ok(Assortment { catalog: Catalog::of(offers), bundle_uses_left })
-}
-
-/// The bundles of limited use that these add-ons are enough for.
-fn limited_bundles(offers: &[Rc<Offer>]) -> Vec<Uuid> {
-    let mut limited = offers.iter().flat_map(|offer| offer.bundles()).filter(|bundle| bundle.is_limited).peekable();
-    if limited.peek().is_none() {
-        return Vec::new();
-    }
-    let offered: HashSet<Uuid> = offers.iter().map(|offer| offer.add_on.id).collect();
-    let is_enough_for = |bundle: &&Rc<Bundle>| bundle.add_on_ids.iter().all(|id| offered.contains(id));
-    limited.filter(is_enough_for).map(|bundle| bundle.id).collect()
-}
-
-fn uses_left(bundle_ids: &[Uuid]) -> Result<HashMap<Uuid, u32>, Error> {
-    let mut uses_left = HashMap::new();
-    if !bundle_ids.is_empty() {
-        BUNDLE_USES_LEFT.read(params![bundle_ids], |(bundle_id, left)| {
-            uses_left.insert(bundle_id, left.max(0) as u32);
-            Ok(())
-        })?;
-    }
-    Ok(uses_left)
-}
 
 /// Reads the offers of these add-ons, without those that do not exist. Rules and bundles that are switched off are left
 /// out: they have no part in any price.
@@ -200,12 +155,6 @@ impl Rows {
         }
         self.bundles.push(bundle);
         Ok(())
-    }
-
-    /// Arranges the rows for pricing.
-    pub fn arrange(self) -> Assortment {
-        let catalog = Catalog::new(self.add_ons, self.rules, self.bundles);
-        Assortment { catalog, bundle_uses_left: self.bundle_uses_left }
     }
 }
 

@@ -26,13 +26,12 @@ use pgrx::pg_sys;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::operations::entitlements;
 use crate::pg::installation;
-use crate::pg::isolation;
+use crate::pg::row_security;
 use crate::pg::session;
 use crate::pg::settings;
 use crate::pg::snapshot::{Snapshot, Visibility};
-use crate::store::catalog;
+use crate::store::{catalog, features};
 use engine::catalog::Offer;
 use engine::usage::metering::Gift;
 
@@ -145,7 +144,7 @@ pub fn add_ons_giving(feature_key: &str) -> Result<Rc<[Gift]>, Error> {
     match found {
         Some(add_ons) => Ok(add_ons),
         None => {
-            let add_ons: Rc<[Gift]> = entitlements::load_add_ons_giving(feature_key)?.into();
+            let add_ons: Rc<[Gift]> = features::add_ons_giving(feature_key)?.into();
             CACHE.with_borrow_mut(|cache| cache.keep_feature(which, feature_key, &add_ons));
             Ok(add_ons)
         }
@@ -238,7 +237,7 @@ impl Cache {
     }
 
     fn sees_everything(&mut self) -> bool {
-        let sees = |table| !isolation::hides_rows(table);
+        let sees = |table| !row_security::hides_rows(table);
         *self.sees_everything.get_or_insert_with(|| installation::catalog_tables().into_iter().all(sees))
     }
 

@@ -7,53 +7,66 @@ use crate::pg::probe::Probe;
 use crate::pg::row::RawText;
 use crate::pg::statement::Statement;
 use crate::store::owned::{HELD, is_held};
-use crate::{params, probe};
+use crate::{is_earlier_purchase, is_entitled, is_live, params, probe};
 use engine::promotions::PromoRequest;
 use engine::purchases::PurchaseStatus;
 use engine::required_facts::RequiredFacts;
 use engine::time::Instant;
 
-static OWNED: Statement<(i64,)> = Statement::new_or_distributed(
-    "SELECT n.place
-       FROM unnest($1, $2) WITH ORDINALITY n (user_id, add_on_id, place)
-       JOIN @extschema@.user_add_ons u ON u.user_id = n.user_id AND u.add_on_id = n.add_on_id
-      WHERE u.status = 'active' AND u.purchased_at <= $3 AND (u.expires_at IS NULL OR u.expires_at > $3)",
-    "SELECT n.place
-       FROM unnest($1, $2) WITH ORDINALITY n (user_id, add_on_id, place)
-       JOIN @extschema@.user_add_ons u ON u.user_id = n.user_id AND u.add_on_id = n.add_on_id
-      WHERE u.status = 'active' AND u.purchased_at <= $3 AND (u.expires_at IS NULL OR u.expires_at > $3)
-        AND u.user_id = ANY ($1)",
-);
+macro_rules! owned {
+    () => {
+        concat!(
+            "SELECT n.place
+               FROM unnest($1, $2) WITH ORDINALITY n (user_id, add_on_id, place)
+               JOIN @extschema@.user_add_ons u ON u.user_id = n.user_id AND u.add_on_id = n.add_on_id
+              WHERE ",
+            is_entitled!("$3")
+        )
+    };
+}
 
 // Over Citus the users are named once more, so that only their nodes are asked.
 
+static OWNED: Statement<(i64,)> =
+    Statement::new_or_distributed(owned!(), concat!(owned!(), " AND u.user_id = ANY ($1)"));
+
 /// One probe of an index for each user, which ends at the first purchase.
 static HAVE_PURCHASED: Statement<(i64,)> = Statement::new_or_distributed(
-    "SELECT n.place
-       FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
-      CROSS JOIN LATERAL (
-              SELECT FROM @extschema@.add_on_purchases p
-               WHERE p.user_id = n.user_id AND p.status = ANY ('{pending,completed,disputed,refunded}')
-               LIMIT 1) p",
-    "SELECT n.place
-       FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
-       JOIN (SELECT DISTINCT p.user_id FROM @extschema@.add_on_purchases p
-              WHERE p.user_id = ANY ($1) AND p.status = ANY ('{pending,completed,disputed,refunded}')) p ON p.user_id = n.user_id",
+    concat!(
+        "SELECT n.place
+           FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
+          CROSS JOIN LATERAL (
+                  SELECT FROM @extschema@.add_on_purchases p WHERE p.user_id = n.user_id AND ",
+        is_earlier_purchase!(),
+        " LIMIT 1) p"
+    ),
+    concat!(
+        "SELECT n.place
+           FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
+           JOIN (SELECT DISTINCT p.user_id FROM @extschema@.add_on_purchases p WHERE p.user_id = ANY ($1) AND ",
+        is_earlier_purchase!(),
+        ") p ON p.user_id = n.user_id"
+    ),
 );
 
+macro_rules! redemptions {
+    ($users:literal) => {
+        concat!(
+            "SELECT n.place, pg_catalog.count(DISTINCT COALESCE(p.checkout_id, p.id))
+               FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
+               JOIN @extschema@.add_on_purchases p ON p.user_id = n.user_id
+              WHERE ",
+            $users,
+            " p.promo_code = $2 AND ",
+            is_live!(),
+            " GROUP BY n.place"
+        )
+    };
+}
+
 /// A checkout lives while any of its rows does; a row without a checkout stands for itself.
-static REDEMPTIONS: Statement<(i64, i64)> = Statement::new_or_distributed(
-    "SELECT n.place, pg_catalog.count(DISTINCT COALESCE(r.checkout_id, r.id))
-       FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
-       JOIN @extschema@.add_on_purchases r ON r.user_id = n.user_id
-      WHERE r.promo_code = $2 AND r.status = ANY ('{pending,completed,disputed}')
-      GROUP BY n.place",
-    "SELECT n.place, pg_catalog.count(DISTINCT COALESCE(r.checkout_id, r.id))
-       FROM pg_catalog.unnest($1) WITH ORDINALITY n (user_id, place)
-       JOIN @extschema@.add_on_purchases r ON r.user_id = n.user_id
-      WHERE r.user_id = ANY ($1) AND r.promo_code = $2 AND r.status = ANY ('{pending,completed,disputed}')
-      GROUP BY n.place",
-);
+static REDEMPTIONS: Statement<(i64, i64)> =
+    Statement::new_or_distributed(redemptions!(""), redemptions!("p.user_id = ANY ($1) AND"));
 
 /// The same as HAVE_PURCHASED, user by user, where an index is at hand.
 static PURCHASES: Probe<(RawText,)> = probe!("add_on_purchases", ["status"], "user_id");

@@ -1,10 +1,13 @@
 //! Rows of the extension's tables: one table or one question a file. They know no rule.
 
+pub mod assortment;
 pub mod cart;
 pub mod carts;
 pub mod catalog;
 pub mod catalog_cache;
+pub mod conditions;
 pub mod drafts;
+pub mod features;
 pub mod history;
 pub mod owned;
 pub mod promotions;

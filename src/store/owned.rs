@@ -15,8 +15,9 @@ use crate::pg::row::{RawText, RowOf};
 use crate::pg::settings;
 use crate::pg::statement::Statement;
 use crate::store::all_written;
-use crate::{params, probe};
+use crate::{is_entitled, params, probe};
 use engine::access::kept::Kept;
+use engine::access::status::{self, AccessStatus};
 use engine::money::Money;
 use engine::time::{Instant, Window};
 use engine::usage::period::PaidPeriod;
@@ -28,14 +29,26 @@ pub type Holding = (RawText, Instant, Option<Instant>);
 pub static HELD: Probe<Holding> =
     probe!("user_add_ons", ["status", "purchased_at", "expires_at"], "user_id", "add_on_id");
 
+/// Whether the add-on `$1` is owned by the user `$2` at `$3`, in one statement.
+pub static HAS_ADD_ON: Statement = Statement::new(concat!(
+    "SELECT FROM @extschema@.user_add_ons u WHERE u.user_id = $2 AND u.add_on_id = $1 AND ",
+    is_entitled!("$3"),
+));
+
 /// Whether that gives access at an instant (semantics 5).
 pub fn is_held((status, since, until): RowOf<Holding>, at: Instant) -> bool {
-    status == b"active" && Window { from: Some(since), until }.contains(at)
+    status::is_entitled(status_of(status), Window { from: Some(since), until }, at)
+}
+
+/// A status as a constraint of its table guarantees it; another gives nothing.
+pub fn status_of(name: &[u8]) -> AccessStatus {
+    let known = std::str::from_utf8(name).ok().and_then(AccessStatus::from_name);
+    known.unwrap_or(AccessStatus::Suspended)
 }
 
 type OwnedColumns = (
     Uuid,
-    String,
+    RawText,
     Instant,
     Option<Instant>,
     bool,
@@ -107,8 +120,7 @@ pub struct Owned {
 /// The columns of a row that change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
-    /// `active`, `cancelled`, `expired`, `pending` or `suspended`.
-    pub status: String,
+    pub status: AccessStatus,
     pub purchased_at: Instant,
     pub expires_at: Option<Instant>,
     pub auto_renew: bool,
@@ -126,7 +138,7 @@ impl Owned {
     /// A row that is not there yet.
     pub fn new(add_on_id: Uuid) -> Owned {
         let columns = Columns {
-            status: "active".to_owned(),
+            status: AccessStatus::Active,
             purchased_at: now(),
             expires_at: None,
             auto_renew: false,
@@ -173,7 +185,7 @@ fn read_owned(row: RowOf<'_, OwnedColumns>, budget: &mut Budget) -> Result<Owned
     budget.text("user_add_ons.cancellation_reason", reason.as_deref())?;
     budget.text("user_add_ons.lago_subscription_id", lago.as_deref())?;
     let columns = Columns {
-        status,
+        status: status_of(status),
         purchased_at,
         expires_at,
         auto_renew,
@@ -211,7 +223,7 @@ pub fn save(user_id: &str, rows: &mut [Owned]) -> Result<bool, Error> {
     }
     let columns = || changed.iter().map(|row| &row.columns);
     let add_on_ids: Vec<Uuid> = changed.iter().map(|row| row.add_on_id).collect();
-    let statuses: Vec<&str> = columns().map(|columns| columns.status.as_str()).collect();
+    let statuses: Vec<&str> = columns().map(|columns| columns.status.name()).collect();
     let beginnings: Vec<Option<Instant>> = columns().map(|columns| Some(columns.purchased_at)).collect();
     let ends: Vec<Option<Instant>> = columns().map(|columns| columns.expires_at).collect();
     let renews: Vec<bool> = columns().map(|columns| columns.auto_renew).collect();

@@ -32,7 +32,7 @@ use crate::pg::probe::Probe;
 use crate::pg::row::RowOf;
 use crate::pg::statement::Statement;
 use crate::store::{all_written, catalog};
-use crate::{params, probe};
+use crate::{is_paid, params, probe};
 use engine::billing::BillingType;
 use engine::money::Money;
 use engine::payments::Facts;
@@ -108,7 +108,7 @@ static ADD_ONS_PAID_WITH: Statement<(Uuid,)> = Statement::new(
 
 static OWNER_OF_CHECKOUT: Probe<(String,)> = probe!("add_on_purchases", ["user_id"], "checkout_id");
 
-static PLACE_OF_PURCHASE: Statement<(String, Option<Uuid>, Option<String>, bool)> = Statement::new(
+static LOCATION: Statement<(String, Option<Uuid>, Option<String>, bool)> = Statement::new(
     "SELECT p.user_id, p.checkout_id, (p.metadata ->> 'renewal_of'), p.facts IS NULL
        FROM @extschema@.add_on_purchases p
       WHERE p.id = $1",
@@ -133,31 +133,29 @@ static KNOWN_BY: Statement<KnownBy> = Statement::new(
       ORDER BY 1, 2, 3",
 );
 
-/// A checkout, or a purchase without one, that is paid by one of these.
-static PAID_BY: Statement<(Uuid,)> = Statement::new(
-    "SELECT COALESCE(p.checkout_id, p.id)
-       FROM @extschema@.add_on_purchases p
-      WHERE p.stripe_payment_id = ANY ($1) AND p.status = ANY ('{completed,disputed,refunded}')
-        AND (p.checkout_id IS NULL OR p.checkout_id <> $2) AND COALESCE((p.metadata ->> 'renewal_of'), '') <> ($2::text)
-      UNION ALL
-     SELECT COALESCE(p.checkout_id, p.id)
-       FROM @extschema@.add_on_purchases p
-      WHERE p.lago_invoice_id = ANY ($1) AND p.status = ANY ('{completed,disputed,refunded}')
-        AND (p.checkout_id IS NULL OR p.checkout_id <> $2) AND COALESCE((p.metadata ->> 'renewal_of'), '') <> ($2::text)
-      LIMIT 1",
+/// What is paid by one of these, in Stripe or in Lago: a checkout, or a purchase without one.
+macro_rules! paid_by {
+    ($condition:literal) => {
+        Statement::new(concat!(
+            "SELECT COALESCE(p.checkout_id, p.id) FROM @extschema@.add_on_purchases p WHERE p.stripe_payment_id = ANY ($1) AND ",
+            is_paid!(),
+            $condition,
+            " UNION ALL
+             SELECT COALESCE(p.checkout_id, p.id) FROM @extschema@.add_on_purchases p WHERE p.lago_invoice_id = ANY ($1) AND ",
+            is_paid!(),
+            $condition,
+            " LIMIT 1",
+        ))
+    };
+}
+
+/// Something else than this checkout and its renewals.
+static PAID_BY: Statement<(Uuid,)> = paid_by!(
+    " AND (p.checkout_id IS NULL OR p.checkout_id <> $2) AND COALESCE((p.metadata ->> 'renewal_of'), '') <> ($2::text)"
 );
 
-/// What one of these has paid for, of somebody else.
-static PAID_BY_ANOTHER: Statement<(Uuid,)> = Statement::new(
-    "SELECT COALESCE(p.checkout_id, p.id)
-       FROM @extschema@.add_on_purchases p
-      WHERE p.stripe_payment_id = ANY ($1) AND p.status = ANY ('{completed,disputed,refunded}') AND p.user_id <> $2
-      UNION ALL
-     SELECT COALESCE(p.checkout_id, p.id)
-       FROM @extschema@.add_on_purchases p
-      WHERE p.lago_invoice_id = ANY ($1) AND p.status = ANY ('{completed,disputed,refunded}') AND p.user_id <> $2
-      LIMIT 1",
-);
+/// Something of somebody else.
+static PAID_BY_ANOTHER: Statement<(Uuid,)> = paid_by!(" AND p.user_id <> $2");
 
 static SAVE: Statement = Statement::new(
     "UPDATE @extschema@.add_on_purchases AS p
@@ -448,9 +446,9 @@ pub fn owner_of_checkout(checkout_id: Uuid) -> Result<Option<String>, Error> {
     OWNER_OF_CHECKOUT.read_one(params![checkout_id], |(user_id,)| user_id)
 }
 
-/// A purchase among others.
+/// Whose a purchase is, and which sale it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Location {
     pub user_id: String,
     pub checkout_id: Option<Uuid>,
     pub purchase_id: Uuid,
@@ -464,9 +462,9 @@ fn checkout_of(renewal_of: Option<String>) -> Option<Uuid> {
     renewal_of.and_then(|id| Uuid::try_parse(&id).ok())
 }
 
-/// Where a purchase stands.
-pub fn place(purchase_id: Uuid) -> Result<Option<Place>, Error> {
-    PLACE_OF_PURCHASE.execute_one(params![purchase_id], |(user_id, checkout_id, renewal_of, has_no_facts)| Place {
+/// Where a purchase belongs.
+pub fn locate(purchase_id: Uuid) -> Result<Option<Location>, Error> {
+    LOCATION.execute_one(params![purchase_id], |(user_id, checkout_id, renewal_of, has_no_facts)| Location {
         user_id,
         checkout_id,
         purchase_id,
@@ -476,9 +474,9 @@ pub fn place(purchase_id: Uuid) -> Result<Option<Place>, Error> {
 }
 
 /// The purchases that are known under one of these ids of a provider's things.
-pub fn known_by(ids: &BTreeSet<&str>) -> Result<Vec<Place>, Error> {
+pub fn known_by(ids: &BTreeSet<&str>) -> Result<Vec<Location>, Error> {
     let ids: Vec<&str> = ids.iter().copied().collect();
-    KNOWN_BY.execute_all(params![&ids], |(user_id, checkout_id, purchase_id, renewal_of, has_no_facts)| Place {
+    KNOWN_BY.execute_all(params![&ids], |(user_id, checkout_id, purchase_id, renewal_of, has_no_facts)| Location {
         user_id,
         checkout_id,
         purchase_id,

@@ -5,9 +5,9 @@ use std::cell::OnceCell;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::params;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::Statement;
+use crate::{giving, params};
 use engine::money::Money;
 
 /// What to look for. Criteria that are not given are not tested.
@@ -56,14 +56,7 @@ const SEARCH_VECTOR: &str = "
      || pg_catalog.setweight(pg_catalog.to_tsvector('pg_catalog.simple'::pg_catalog.regconfig,
                                                     COALESCE(a.description, '')), 'B'))";
 
-const GIVES_FEATURE: &str = "
-    a.id = ANY (ARRAY(
-         SELECT f.add_on_id FROM @extschema@.add_on_features f WHERE f.feature_key = $3 AND f.enabled
-      UNION ALL
-         SELECT l.id FROM @extschema@.add_ons l
-          WHERE l.features ? $3
-            AND NOT EXISTS (SELECT FROM @extschema@.add_on_features f
-                             WHERE f.add_on_id = l.id AND f.feature_key = $3)))";
+const GIVES_FEATURE: &str = concat!("a.id = ANY (ARRAY( ", giving!("$3", "f.add_on_id", "a.id"), " ))");
 
 /// The columns of an add-on that was found, in its order, the price in cents.
 type FoundColumns = (Uuid, String, Option<String>, String, i64, String, Jsonb, f32);

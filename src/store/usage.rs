@@ -11,7 +11,7 @@ use crate::pg::row::{RawText, RowOf};
 use crate::pg::statement::Statement;
 use crate::store::all_written;
 use crate::store::owned::{is_held, read_paid_periods};
-use crate::{params, probe};
+use crate::{given, is_entitled, params, probe};
 use engine::time::Instant;
 use engine::usage::counters;
 use engine::usage::keys::Keys;
@@ -56,29 +56,22 @@ static ALL_HELD: Probe<HeldColumns> = probe!(
     "user_id"
 );
 
-/// The features among those of the user's add-ons that some add-on limits.
-static METERED: Statement<(String,)> = Statement::new(
+/// The features of the user's add-ons that some add-on limits.
+static METERED: Statement<(String,)> = Statement::new(concat!(
     "SELECT DISTINCT g.feature_key COLLATE pg_catalog.\"C\"
        FROM @extschema@.user_add_ons u
-      CROSS JOIN LATERAL (
-              SELECT f.feature_key::pg_catalog.text
-                FROM @extschema@.add_on_features f
-               WHERE f.add_on_id = u.add_on_id AND f.enabled
-           UNION ALL
-              SELECT listed.feature_key
-                FROM @extschema@.add_ons a
-               CROSS JOIN LATERAL pg_catalog.jsonb_array_elements_text(a.features) listed (feature_key)
-               WHERE a.id = u.add_on_id
-           ) g (feature_key)
-      WHERE u.user_id = $1 AND u.status = 'active'
-        AND u.purchased_at <= $2 AND (u.expires_at IS NULL OR u.expires_at > $2)
-        AND EXISTS (SELECT FROM @extschema@.add_on_features m WHERE m.feature_key = g.feature_key AND m.configuration ? 'limit')
+      CROSS JOIN LATERAL ( ",
+    given!(),
+    " ) g (feature_key, configuration)
+      WHERE u.user_id = $1 AND ",
+    is_entitled!("$2"),
+    " AND EXISTS (SELECT FROM @extschema@.add_on_features m WHERE m.feature_key = g.feature_key AND m.configuration ? 'limit')
       ORDER BY 1",
-);
+));
 
 /// Counts in one statement what one add-on gives within its limit, if everything is as usual; else no row comes back, and nothing is
 /// written. What is compared and added is the row's latest, however long another session was waited for.
-static COUNT_WITHIN: Statement<(i32, Instant, Option<Instant>, DocumentColumn)> = Statement::new(
+static COUNT_WITHIN: Statement<(i32, Instant, Option<Instant>, DocumentColumn)> = Statement::new(concat!(
     "UPDATE @extschema@.user_add_ons u
         SET usage=pg_catalog.jsonb_set(
                 COALESCE(u.usage, '{}'), ARRAY[$3],
@@ -86,9 +79,9 @@ static COUNT_WITHIN: Statement<(i32, Instant, Option<Instant>, DocumentColumn)> 
                     'used', (CASE WHEN (u.usage -> $3 ->> 'at') COLLATE pg_catalog.\"C\" >= $5
                                   THEN (u.usage -> $3 -> 'used')::pg_catalog.numeric ELSE 0 END + $4::pg_catalog.numeric),
                     'at', GREATEST((u.usage -> $3 ->> 'at') COLLATE pg_catalog.\"C\", $6)))
-      WHERE u.user_id = $1 AND u.add_on_id = $2 AND u.status = 'active'
-        AND u.purchased_at <= $7 AND (u.expires_at IS NULL OR u.expires_at > $7)
-        AND ($9 IS NULL OR (u.purchased_at = $9 AND COALESCE(u.expires_at, 'infinity') = COALESCE($10, 'infinity')
+      WHERE u.user_id = $1 AND u.add_on_id = $2 AND ",
+    is_entitled!("$7"),
+    " AND ($9 IS NULL OR (u.purchased_at = $9 AND COALESCE(u.expires_at, 'infinity') = COALESCE($10, 'infinity')
                             AND u.paid_periods IS NULL))
         AND CASE WHEN u.usage ? $3 AND (pg_catalog.jsonb_typeof(u.usage -> $3 -> 'used') <> 'number'
                                         OR pg_catalog.right(u.usage -> $3 ->> 'at', 1) <> 'Z') THEN false
@@ -96,7 +89,7 @@ static COUNT_WITHIN: Statement<(i32, Instant, Option<Instant>, DocumentColumn)> 
                             THEN (u.usage -> $3 -> 'used')::pg_catalog.numeric ELSE 0 END + $4::pg_catalog.numeric)
                       <= LEAST(($8::pg_catalog.numeric * u.quantity), 99999999999999.999999) END
      RETURNING u.quantity, u.purchased_at, u.expires_at, u.usage",
-);
+));
 
 static COUNT: Statement =
     Statement::new("UPDATE @extschema@.user_add_ons u SET usage=$3 WHERE u.user_id = $1 AND u.add_on_id = $2");
@@ -165,7 +158,7 @@ pub fn owned(user_id: &str, add_on_id: Option<Uuid>, at: Instant) -> Result<Vec<
     Ok(found)
 }
 
-/// The features of the user's add-ons that some add-on limits, in key order. The user need not have them: a row may withhold one.
+/// The features of the user's add-ons that some add-on limits, in key order.
 pub fn metered(user_id: &str, at: Instant) -> Result<Vec<String>, Error> {
     METERED.read_all(params![user_id, at], |(feature_key,)| feature_key)
 }

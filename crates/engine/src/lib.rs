@@ -7,6 +7,7 @@
 pub mod access;
 pub mod billing;
 pub mod bundles;
+pub mod calendar;
 pub mod cart;
 pub mod catalog;
 pub mod checkout;

@@ -46,6 +46,11 @@ impl PurchaseStatus {
         matches!(self, PurchaseStatus::Completed | PurchaseStatus::Refunded | PurchaseStatus::Disputed)
     }
 
+    /// Whether it keeps the uses of its code and bundles: it waits for its payment, or has it.
+    pub fn is_live(self) -> bool {
+        self == PurchaseStatus::Pending || self.is_settled()
+    }
+
     /// Whether a user with such a purchase is no newcomer.
     pub fn is_earlier_purchase(self) -> bool {
         self != PurchaseStatus::Failed

@@ -1,5 +1,6 @@
 //! Instants and half-open windows of time (semantics 1).
 
+use chrono::{DateTime, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A point in time: microseconds since 2000-01-01 00:00 UTC, as PostgreSQL counts a `timestamptz`.
@@ -12,6 +13,20 @@ impl Instant {
     pub const NEG_INFINITY: Instant = Instant(i64::MIN);
     /// PostgreSQL's `infinity`, after every other instant.
     pub const INFINITY: Instant = Instant(i64::MAX);
+
+    /// Microseconds from 1970 to 2000.
+    const EPOCH: i64 = 946_684_800_000_000;
+
+    /// The instant on the calendar; `None` where the calendar has ended.
+    pub fn date_time(self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp_micros(self.0.checked_add(Instant::EPOCH)?)
+    }
+}
+
+impl<Z: TimeZone> From<DateTime<Z>> for Instant {
+    fn from(date_time: DateTime<Z>) -> Instant {
+        Instant(date_time.timestamp_micros() - Instant::EPOCH)
+    }
 }
 
 /// A half-open window: it contains its start and not its end. `None` is unbounded.

@@ -1,11 +1,11 @@
 //! Access from sources: periods laid end to end, and what follows from them.
 
-use engine::access::calendar::{days_after, months_after};
 use engine::access::kept::{Granted, Kept, Written};
 use engine::access::outcome::{Access, access, union, units};
 use engine::access::periods::{irregular, paid_periods};
 use engine::access::source::{Kind, Source, Span, Standing, Term, lay};
 use engine::billing::BillingType;
+use engine::calendar::{days_after, months_after};
 use engine::time::{Instant, Window};
 use engine::usage::metering::Per;
 use engine::usage::period::{Holding, PaidPeriod};
@@ -180,7 +180,7 @@ fn usage_is_counted_in_the_paid_periods_and_in_what_is_between_them() {
 }
 
 fn written(status: &str, from: i64, until: Option<i64>) -> Written {
-    Written { status: status.to_owned(), from: day(from), until: until.map(day), renews: true, units: 1 }
+    Written { status: status.to_owned().into(), from: day(from), until: until.map(day), renews: true, units: 1 }
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::currency::Provider;
 use engine::money::Money;
-use engine::payments::attempt::{Attempt, AttemptKind, AttemptState, Cycle, Line, Share};
+use engine::payments::attempt::{Attempt, AttemptKind, AttemptState, Cycle, InvoiceLine, Share};
 use engine::payments::dispute::{Dispute, DisputeState};
 use engine::payments::refund::{Refund, RefundState, RefundTotal};
 use engine::payments::subscription::{PeriodEnd, Subscription, SubscriptionState};
 use engine::payments::words::{State, Words};
-use engine::payments::{Fact, Facts, Object, Provider};
+use engine::payments::{Fact, Facts, Object};
 use engine::time::Instant;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -43,7 +44,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
     use AttemptState::*;
     let states = vec![Open, Processing, Free, Overdue, Ended("expired".to_owned()), Ended("failed".to_owned()), Paid];
     let cycle = prop::option::of(select(vec![Cycle::First, Cycle::Later, Cycle::Proration]));
-    let line = (instant(), amount()).prop_map(|(until, amount)| Line {
+    let line = (instant(), amount()).prop_map(|(until, amount)| InvoiceLine {
         of: Share::default(),
         until: Some(until),
         amount: Some(amount),

@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::billing::BillingType;
+use engine::currency::Provider;
 use engine::money::Money;
 use engine::payments::attempt::{Attempt, AttemptKind, AttemptState, Cycle};
 use engine::payments::by_hand::ByHand;
-use engine::payments::derive::{Awaited, Line, Outcome, Sale, derive};
+use engine::payments::derive::{Awaited, Outcome, derive};
 use engine::payments::dispute::{Dispute, DisputeState};
 use engine::payments::payment::Reason;
 use engine::payments::refund::{Refund, RefundState, RefundTotal};
+use engine::payments::sale::{Line, Sale};
 use engine::payments::subscription::{Subscription, SubscriptionState};
 use engine::payments::words::Words;
-use engine::payments::{Fact, Facts, Object, Provider};
+use engine::payments::{Fact, Facts, Object};
 use engine::purchases::PurchaseStatus::{self, *};
 use engine::time::Instant;
 use uuid::Uuid;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outcome::{Access, access};
 use super::source::{Kind, Source, Span, Standing, Term, lay};
+use super::status::AccessStatus;
 use crate::payments::paid::Period;
 use crate::time::Instant;
 
@@ -92,7 +93,7 @@ pub struct Cut {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     /// `user_add_ons.status`
-    pub status: String,
+    pub status: AccessStatus,
     /// `user_add_ons.purchased_at`
     pub from: Instant,
     /// `user_add_ons.expires_at`
@@ -188,22 +189,22 @@ impl Kept {
         if self.written.as_ref().is_some_and(|written| written.renews != row.renews) {
             self.runs_out_since = (!row.renews).then_some(now);
         }
-        match row.status.as_str() {
-            "suspended" => {
+        match row.status {
+            AccessStatus::Suspended => {
                 let by_machine = matches!(expected, Some(Access::Withheld(..)));
                 self.absorb_window(row, expected, purchases);
                 is_suspended || !by_machine
             }
-            "cancelled" => {
+            AccessStatus::Cancelled => {
                 let at = row.until.map_or(now, |until| until.min(now));
                 self.cut(purchases, at, |_| None);
                 false
             }
-            "pending" => {
+            AccessStatus::Pending => {
                 (self.host, self.is_pending) = (Some(Granted { from: row.from, until: row.until }), true);
                 false
             }
-            _ => {
+            AccessStatus::Active | AccessStatus::Expired => {
                 self.is_pending = false;
                 self.absorb_window(row, expected, purchases);
                 false
@@ -213,7 +214,7 @@ impl Kept {
 
     fn absorb_window(&mut self, row: &Written, expected: Option<Access>, purchases: &[Source]) {
         let shown = Granted { from: row.from, until: row.until };
-        let is_host = row.status != "suspended";
+        let is_host = row.status != AccessStatus::Suspended;
         let (from, until) = match expected {
             Some(Access::Live(span) | Access::Lapsed(span)) => (span.from, span.until),
             Some(Access::Withheld(span, _)) if !is_host => (span.from, span.until),

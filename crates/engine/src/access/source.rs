@@ -1,6 +1,6 @@
 //! Where access to an add-on comes from.
 
-use super::calendar::months_after;
+use crate::calendar::months_after;
 use crate::payments::paid::{Paid, Period};
 use crate::purchases::PurchaseStatus;
 use crate::time::Instant;

@@ -7,21 +7,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::place::{Place, ids};
-use crate::currency::Provider as Counting;
+use super::json_cursor::{JsonCursor, ids};
+use crate::currency::Provider;
 use crate::json::Malformed;
 use crate::money::Money;
-use crate::payments::attempt::{Attempt, AttemptKind, AttemptState, Cycle, Line, Share};
+use crate::payments::attempt::{Attempt, AttemptKind, AttemptState, Cycle, InvoiceLine, Share};
 use crate::payments::dispute::{Dispute, DisputeState};
 use crate::payments::refund::{Refund, RefundState};
 use crate::payments::subscription::{PeriodEnd, Subscription, SubscriptionState};
 use crate::payments::words::Words;
-use crate::payments::{Fact, Object, Provider};
+use crate::payments::{Fact, Object};
 use crate::time::Instant;
 
 /// The facts that the body of a webhook tells; none where it does not concern us.
 pub fn event(body: &Value, heard_at: Instant) -> Result<Vec<Fact>, Malformed> {
-    let webhook = Place::root(body)?;
+    let webhook = JsonCursor::root(body)?;
     let kind = webhook.at("webhook_type").required_text()?;
     let object_type = webhook.at("object_type").required_text()?;
     let object = || webhook.at(object_type).object();
@@ -44,11 +44,11 @@ pub fn event(body: &Value, heard_at: Instant) -> Result<Vec<Fact>, Malformed> {
 }
 
 /// When an object says that something happened; before everything else where it does not.
-fn dated(object: &Place, key: &str) -> Result<Instant, Malformed> {
+fn dated(object: &JsonCursor, key: &str) -> Result<Instant, Malformed> {
     Ok(object.at(key).iso_time()?.unwrap_or(Instant::NEG_INFINITY))
 }
 
-fn invoice(kind: &str, invoice: &Place, heard_at: Instant) -> Result<Vec<Fact>, Malformed> {
+fn invoice(kind: &str, invoice: &JsonCursor, heard_at: Instant) -> Result<Vec<Fact>, Malformed> {
     let currency = invoice.currency()?.unwrap_or_default();
     let (total, tax) = money(invoice, &currency)?;
     let subscriptions = subscriptions_of(invoice)?;
@@ -79,7 +79,7 @@ fn invoice(kind: &str, invoice: &Place, heard_at: Instant) -> Result<Vec<Fact>, 
     Ok(facts)
 }
 
-fn state(kind: &str, invoice: &Place, total: Option<Money>) -> Result<Option<AttemptState>, Malformed> {
+fn state(kind: &str, invoice: &JsonCursor, total: Option<Money>) -> Result<Option<AttemptState>, Malformed> {
     let ended = |reason: &str| Some(AttemptState::Ended(reason.to_owned()));
     let is_overdue = kind == "invoice.payment_overdue" || invoice.at("payment_overdue").boolean()? == Some(true);
     Ok(match (invoice.at("status").text()?, invoice.at("payment_status").text()?) {
@@ -98,8 +98,8 @@ fn state(kind: &str, invoice: &Place, total: Option<Money>) -> Result<Option<Att
 
 /// What an invoice came to after coupons, with tax, and the tax, which Lago always puts on top. Credit that the customer had
 /// was money too.
-fn money(invoice: &Place, currency: &str) -> Result<(Option<Money>, Money), Malformed> {
-    let of = |key: &str| invoice.at(key).amount(Counting::Lago, currency);
+fn money(invoice: &JsonCursor, currency: &str) -> Result<(Option<Money>, Money), Malformed> {
+    let of = |key: &str| invoice.at(key).amount(Provider::Lago, currency);
     let credit =
         of("credit_notes_amount_cents")?.unwrap_or_default() + of("prepaid_credit_amount_cents")?.unwrap_or_default();
     let total = of("total_amount_cents")?.map(|total| total + credit);
@@ -112,7 +112,7 @@ fn money(invoice: &Place, currency: &str) -> Result<(Option<Money>, Money), Malf
 }
 
 /// Where the ids of the subscriptions stand that an invoice is for. Most webhooks have them only on the fees.
-fn subscriptions_of<'a>(invoice: &Place<'a>) -> Result<Vec<Place<'a>>, Malformed> {
+fn subscriptions_of<'a>(invoice: &JsonCursor<'a>) -> Result<Vec<JsonCursor<'a>>, Malformed> {
     let mut places = Vec::new();
     for subscription in invoice.at("subscriptions").elements()? {
         places.extend([subscription.at("external_id"), subscription.at("lago_id")]);
@@ -124,12 +124,12 @@ fn subscriptions_of<'a>(invoice: &Place<'a>) -> Result<Vec<Place<'a>>, Malformed
 }
 
 /// Our checkout, which is the external id of its subscription.
-fn marker_in_external_id(place: &Place) -> Option<Uuid> {
+fn marker_in_external_id(place: &JsonCursor) -> Option<Uuid> {
     place.name().rsplit('.').next().filter(|key| key.starts_with("external")).and_then(|_| place.uuid())
 }
 
 /// Our checkout in the metadata of an invoice, which only the API shows.
-fn marker_in_metadata(invoice: &Place) -> Result<Option<Uuid>, Malformed> {
+fn marker_in_metadata(invoice: &JsonCursor) -> Result<Option<Uuid>, Malformed> {
     for entry in invoice.at("metadata").elements()? {
         if entry.at("key").text()? == Some("checkout_id")
             && let Some(checkout_id) = entry.at("value").uuid()
@@ -141,7 +141,7 @@ fn marker_in_metadata(invoice: &Place) -> Result<Option<Uuid>, Malformed> {
 }
 
 /// The place of an invoice in the life of its subscription, where all of it has the same.
-fn cycle(invoice: &Place) -> Result<Option<Cycle>, Malformed> {
+fn cycle(invoice: &JsonCursor) -> Result<Option<Cycle>, Malformed> {
     let mut cycles = BTreeSet::new();
     for period in invoice.at("billing_periods").elements()? {
         cycles.insert(match period.at("invoicing_reason").text()? {
@@ -157,36 +157,36 @@ fn cycle(invoice: &Place) -> Result<Option<Cycle>, Malformed> {
 }
 
 /// The fees by when their period ends; those of a subscription itself pay for it, and the others for what was used.
-fn lines(invoice: &Place, currency: &str) -> Result<BTreeSet<Line>, Malformed> {
+fn lines(invoice: &JsonCursor, currency: &str) -> Result<BTreeSet<InvoiceLine>, Malformed> {
     let mut sums: BTreeMap<Option<Instant>, Option<Money>> = BTreeMap::new();
     let mut has_end = false;
     for fee in invoice.at("fees").elements()? {
         let is_of_subscription = fee.path("item.type").text()? == Some("subscription");
         let until = if is_of_subscription { end(&fee.at("to_date")) } else { None };
         has_end |= until.is_some();
-        let amount = fee.at("amount_cents").money(Counting::Lago, currency)?;
+        let amount = fee.at("amount_cents").money(Provider::Lago, currency)?;
         let known = sums.entry(until).or_default();
         *known = match (*known, amount) {
             (Some(known), Some(amount)) => Some(Money::from_cents(known.cents().saturating_add(amount.cents()))),
             (known, amount) => known.or(amount),
         };
     }
-    let mut lines: BTreeSet<Line> =
-        sums.into_iter().map(|(until, amount)| Line { of: Share::default(), until, amount }).collect();
+    let mut lines: BTreeSet<InvoiceLine> =
+        sums.into_iter().map(|(until, amount)| InvoiceLine { of: Share::default(), until, amount }).collect();
     if !has_end {
         let periods = invoice.at("billing_periods").elements()?;
         let ends = periods.iter().filter_map(|period| end(&period.at("subscription_to_datetime")));
-        lines.extend(ends.map(|until| Line { of: Share::default(), until: Some(until), amount: None }));
+        lines.extend(ends.map(|until| InvoiceLine { of: Share::default(), until: Some(until), amount: None }));
     }
     Ok(lines)
 }
 
 /// The end of a period. Some of Lago's own examples have days that do not exist.
-fn end(place: &Place) -> Option<Instant> {
+fn end(place: &JsonCursor) -> Option<Instant> {
     place.iso_time().ok().flatten()
 }
 
-fn lost_dispute(invoice: &Place, at: Instant) -> Result<Fact, Malformed> {
+fn lost_dispute(invoice: &JsonCursor, at: Instant) -> Result<Fact, Malformed> {
     let invoice_id = invoice.at("lago_id").required_id()?;
     let dispute = Dispute {
         payments: BTreeSet::from([invoice_id.clone()]),
@@ -197,7 +197,7 @@ fn lost_dispute(invoice: &Place, at: Instant) -> Result<Fact, Malformed> {
 }
 
 /// One more try to collect the money of an invoice has failed.
-fn tried_in_vain(error: &Place) -> Result<Vec<Fact>, Malformed> {
+fn tried_in_vain(error: &JsonCursor) -> Result<Vec<Fact>, Malformed> {
     let mut attempt = Attempt::new(Provider::Lago, AttemptKind::Invoice);
     attempt.state = Words::said(Instant::NEG_INFINITY, AttemptState::Open, None);
     let id = error.at("lago_invoice_id").required_id()?;
@@ -206,9 +206,9 @@ fn tried_in_vain(error: &Place) -> Result<Vec<Fact>, Malformed> {
 
 /// A credit note is a refund as far as it pays money back. What it credits to the customer's balance is none, nor what it
 /// takes off an invoice that is not paid.
-fn credit_note(note: &Place) -> Result<Vec<Fact>, Malformed> {
+fn credit_note(note: &JsonCursor) -> Result<Vec<Fact>, Malformed> {
     let currency = note.currency()?;
-    let amount = note.at("refund_amount_cents").amount(Counting::Lago, currency.as_deref().unwrap_or_default())?;
+    let amount = note.at("refund_amount_cents").amount(Provider::Lago, currency.as_deref().unwrap_or_default())?;
     if amount == Some(Money::ZERO) {
         return Ok(Vec::new());
     }
@@ -229,13 +229,13 @@ fn credit_note(note: &Place) -> Result<Vec<Fact>, Malformed> {
     Ok(vec![Fact { id, checkout_id: None, object: Object::Refund(refund) }])
 }
 
-fn failed_refund(error: &Place) -> Result<Vec<Fact>, Malformed> {
+fn failed_refund(error: &JsonCursor) -> Result<Vec<Fact>, Malformed> {
     let state = Words::said(Instant::NEG_INFINITY, RefundState::Failed, None);
     let id = error.at("lago_credit_note_id").required_id()?;
     Ok(vec![Fact { id, checkout_id: None, object: Object::Refund(Refund { state, ..Refund::default() }) }])
 }
 
-fn subscription(kind: &str, subscription: &Place) -> Result<Vec<Fact>, Malformed> {
+fn subscription(kind: &str, subscription: &JsonCursor) -> Result<Vec<Fact>, Malformed> {
     let goes_on = !subscription.at("next_plan_code").is_null();
     let status = subscription.at("status").text()?;
     let ended = |key: &str| Ok(SubscriptionState::Ended { at: subscription.at(key).iso_time()? });

@@ -4,8 +4,8 @@
 //! already: a body gives the same facts whenever it comes. What means nothing to us gives none; only what is no body of the
 //! provider's at all is an error.
 
+mod json_cursor;
 pub mod lago;
-mod place;
 pub mod stripe;
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::words::{State, Words};
-use super::{Provider, merge_least, merge_most};
+use super::{merge_least, merge_most};
 use crate::billing::BillingType;
+use crate::currency::Provider;
 use crate::money::Money;
 use crate::time::Instant;
 
@@ -45,7 +46,7 @@ pub struct Attempt {
     pub cycle: Option<Cycle>,
     /// What an invoice says that it pays for.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub lines: BTreeSet<Line>,
+    pub lines: BTreeSet<InvoiceLine>,
     /// The checkout that this payment was used for before another named it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_by: Option<Uuid>,
@@ -121,7 +122,7 @@ pub struct Share {
 
 /// A line of an invoice that pays for a period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Line {
+pub struct InvoiceLine {
     /// What it is for.
     pub of: Share,
     /// The end of the period.

@@ -11,66 +11,14 @@ use super::facts::Facts;
 use super::paid::{Paid, Period};
 use super::payment::{Payment, Progress, Reason, payments};
 use super::reversals::{Reversals, reversed};
+use super::sale::{Line, Sale};
 use super::subscriptions::{Lives, Standing};
 use crate::billing::BillingType;
-use crate::currency::unit_of;
+use crate::currency::{Provider, unit_of};
 use crate::money::Money;
 use crate::purchases::PurchaseStatus;
 use crate::split::split;
 use crate::time::Instant;
-
-/// A line of a checkout, as it was sold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// The purchase.
-    pub purchase_id: Uuid,
-    /// What was bought.
-    pub add_on_id: Uuid,
-    /// What it cost.
-    pub amount: Money,
-    /// How it is charged.
-    pub billing: BillingType,
-    /// When it was bought; its payment cannot have been earlier.
-    pub bought_at: Instant,
-}
-
-/// A checkout's lines, in add-on id order, or a purchase that stands by itself, and what else is known.
-#[derive(Clone, Copy, Debug)]
-pub struct Sale<'a> {
-    /// The lines.
-    pub lines: &'a [Line],
-    /// Their currency, in capitals.
-    pub currency: &'a str,
-    /// What providers told and people said.
-    pub facts: &'a Facts,
-    /// Purchases that stand for later payments already.
-    pub renewals: &'a [KnownRenewal],
-    /// Whether it has failed and its uses cannot be claimed again, so that a payment comes too late.
-    pub is_gone: bool,
-}
-
-/// The purchase that stands for the part of a later payment that pays for one add-on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownRenewal {
-    /// The purchase.
-    pub purchase_id: Uuid,
-    /// What it renews.
-    pub add_on_id: Uuid,
-    /// The payment, in Stripe.
-    pub stripe: Option<String>,
-    /// The payment, in Lago.
-    pub lago: Option<String>,
-    /// The payment, as it was called when the purchase was recorded.
-    pub payment: Option<String>,
-}
-
-impl KnownRenewal {
-    /// Whether it stands for this part of this payment.
-    pub fn is_of(&self, ids: &BTreeSet<impl AsRef<str> + Ord>, add_on_id: Uuid) -> bool {
-        let names = |id: &Option<String>| id.as_deref().is_some_and(|id| ids.iter().any(|one| one.as_ref() == id));
-        self.add_on_id == add_on_id && (names(&self.stripe) || names(&self.lago) || names(&self.payment))
-    }
-}
 
 /// What follows from the facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,7 +86,7 @@ pub struct Unsettled {
     /// Every id of it.
     pub ids: BTreeSet<String>,
     /// Who took the money.
-    pub provider: super::Provider,
+    pub provider: Provider,
     /// How much, with tax.
     pub amount: Money,
     /// In which currency.
@@ -311,17 +259,6 @@ fn later_payment<'a>(sale: &Sale, payment: &'a Payment<'a>) -> Result<Paying<'a>
     }
     let amounts = shares(sale, payment, &lines, amount);
     Ok(Paying { payment, lines, amounts, is_first: false, gives_period: cycle != Some(Cycle::Proration) })
-}
-
-impl Share {
-    /// Whether it is about a line.
-    pub fn covers(&self, line: &Line) -> bool {
-        match (self.add_on_id, self.billing) {
-            (Some(add_on_id), _) => add_on_id == line.add_on_id,
-            (None, Some(billing)) => billing == line.billing,
-            (None, None) => line.billing != BillingType::OneTime,
-        }
-    }
 }
 
 /// The lines that an invoice pays for: those that it names, if it names any, and else all that are paid for again and again.

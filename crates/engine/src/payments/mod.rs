@@ -13,6 +13,7 @@ pub mod paid;
 pub mod payment;
 pub mod refund;
 pub mod reversals;
+pub mod sale;
 pub mod subscription;
 pub mod subscriptions;
 pub mod words;
@@ -21,7 +22,6 @@ use std::collections::BTreeMap;
 
 use crate::money::Money;
 
-pub use crate::currency::Provider;
 pub use facts::{Fact, Facts, Object};
 
 /// The smaller of two values, or the one that is known.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::calendar::began_before;
 use crate::billing::BillingType;
+use crate::calendar::began_before;
 use crate::time::Instant;
 
 /// What a paid purchase gives access by. Kept with the purchase, so that access can be derived without all facts.

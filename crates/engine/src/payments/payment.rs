@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::attempt::{Attempt, AttemptKind, AttemptState, Cycle, Line};
+use super::attempt::{Attempt, AttemptKind, AttemptState, Cycle, InvoiceLine};
 use super::by_hand::ByHand;
 use super::dispute::{Dispute, DisputeState};
 use super::facts::Facts;
+use super::merge_least;
 use super::refund::{Refund, RefundTotal};
-use super::{Provider, merge_least};
+use crate::currency::Provider;
 use crate::money::{Money, Unit};
 use crate::time::Instant;
 
@@ -303,7 +304,7 @@ impl<'a> Payment<'a> {
     }
 
     /// What its invoices say that it pays for.
-    pub fn lines(&self) -> impl Iterator<Item = &'a Line> {
+    pub fn lines(&self) -> impl Iterator<Item = &'a InvoiceLine> {
         self.attempts.iter().flat_map(|(_, attempt)| &attempt.lines)
     }
 

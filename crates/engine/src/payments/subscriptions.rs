@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::derive::Line;
 use super::facts::Facts;
 use super::payment::{Payment, Progress, payments};
+use super::sale::Line;
 use super::subscription::{Subscription, SubscriptionState};
 use super::words::State;
 use crate::time::Instant;

@@ -9,9 +9,6 @@ use super::units::Units;
 use crate::json::{Malformed, shown};
 use crate::time::Instant;
 
-/// Microseconds from 1970 to 2000, where instants begin to count.
-const EPOCH: i64 = 946_684_800_000_000;
-
 /// The counter of a feature, if there is one.
 pub fn counter(document: &Value, feature_key: &str) -> Result<Option<Counter>, Malformed> {
     let Some(entry) = document.get(feature_key) else { return Ok(None) };
@@ -24,7 +21,7 @@ fn read(entry: &Value) -> Option<Counter> {
     let used = entry.get("used")?.as_number()?;
     let at = DateTime::parse_from_rfc3339(entry.get("at")?.as_str()?).ok()?;
     let used = Units::from_digits(used.as_str())?;
-    Some(Counter { used, at: Instant(at.timestamp_micros() - EPOCH) })
+    Some(Counter { used, at: at.into() })
 }
 
 /// Keeps the counter of a feature.
@@ -41,8 +38,7 @@ pub fn keep(document: &mut Value, feature_key: &str, counter: Counter) {
 
 /// An instant as counters have it: in UTC, and always so long that texts are in the order of their instants.
 pub fn written(at: Instant) -> String {
-    let time = DateTime::from_timestamp_micros(at.0.saturating_add(EPOCH)).unwrap_or_default();
-    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+    at.date_time().unwrap_or_default().to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 #[cfg(test)]

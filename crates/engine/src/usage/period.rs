@@ -7,9 +7,6 @@ use super::metering::Per;
 use crate::billing::BillingType;
 use crate::time::{Instant, Window};
 
-/// Microseconds from 1970 to 2000, where instants begin to count.
-const EPOCH: i64 = 946_684_800_000_000;
-
 /// An add-on that somebody has, as far as its periods depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holding {
@@ -96,14 +93,6 @@ impl Holding {
     }
 }
 
-fn date_time(at: Instant) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_micros(at.0.checked_add(EPOCH)?)
-}
-
-fn instant(date_time: DateTime<Utc>) -> Instant {
-    Instant(date_time.timestamp_micros() - EPOCH)
-}
-
 fn first_of_month(date: NaiveDate) -> NaiveDate {
     date.with_day(1).unwrap_or(date)
 }
@@ -114,8 +103,8 @@ fn calendar(
     first: impl Fn(NaiveDate) -> NaiveDate,
     next: impl Fn(NaiveDate) -> Option<NaiveDate>,
 ) -> Window {
-    let midnight = |date: NaiveDate| instant(date.and_time(NaiveTime::MIN).and_utc());
-    let Some(from) = date_time(at).map(|at| first(at.date_naive())) else { return Window::default() };
+    let midnight = |date: NaiveDate| Instant::from(date.and_time(NaiveTime::MIN).and_utc());
+    let Some(from) = at.date_time().map(|at| first(at.date_naive())) else { return Window::default() };
     Window { from: Some(midnight(from)), until: next(from).map(midnight) }
 }
 
@@ -128,13 +117,13 @@ fn months_from(anchor: DateTime<Utc>, months: i64) -> Option<DateTime<Utc>> {
 /// The bounds around an instant that are a multiple of so many months from an anchor. Each is counted from the anchor: from
 /// 31 January 28 February, 31 March, 30 April.
 fn around(anchor: Instant, months: i64, at: Instant) -> Option<(Instant, Instant)> {
-    let (anchor, at) = (date_time(anchor)?, date_time(at)?);
+    let (anchor, at) = (anchor.date_time()?, at.date_time()?);
     let apart = i64::from(at.year() - anchor.year()) * 12 + i64::from(at.month()) - i64::from(anchor.month());
     // The month says it but for the day: the bound may still be ahead.
     let guess = apart.div_euclid(months);
     let periods = if months_from(anchor, guess * months)? > at { guess - 1 } else { guess };
     let (from, until) = (months_from(anchor, periods * months)?, months_from(anchor, (periods + 1) * months)?);
-    Some((instant(from), instant(until)))
+    Some((from.into(), until.into()))
 }
 
 #[cfg(test)]
@@ -144,7 +133,7 @@ mod tests {
 
     fn at(text: &str) -> Instant {
         let text = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-        instant(DateTime::parse_from_rfc3339(&text).unwrap().to_utc())
+        DateTime::parse_from_rfc3339(&text).unwrap().into()
     }
 
     fn window(from: &str, until: &str) -> Window {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use engine::billing::BillingType;
 use engine::payments::by_hand::ByHand;
-use engine::payments::derive::Line;
+use engine::payments::sale::Line;
 
 use super::actions::{Action, Ask};
 use super::bodies;

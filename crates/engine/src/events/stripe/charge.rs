@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Told, attempt, marker, refund};
-use crate::events::place::{Place, ids};
+use crate::events::json_cursor::{JsonCursor, ids};
 use crate::json::Malformed;
 use crate::money::Money;
 use crate::payments::attempt::{AttemptKind, AttemptState};
@@ -42,7 +42,7 @@ fn paid_at(told: &Told) -> Result<Instant, Malformed> {
     Ok(made_at.map_or_else(|| told.happened_at(), |made_at| made_at.min(told.heard_at)))
 }
 
-fn state(charge: &Place, _: Option<&str>) -> Result<Option<AttemptState>, Malformed> {
+fn state(charge: &JsonCursor, _: Option<&str>) -> Result<Option<AttemptState>, Malformed> {
     let (paid, captured) = (charge.at("paid").boolean()?, charge.at("captured").boolean()?);
     Ok(match charge.at("status").text()? {
         Some("pending") => Some(AttemptState::Processing),
@@ -60,7 +60,8 @@ fn refunds(told: &Told) -> Result<Vec<Fact>, Malformed> {
     if list.at("has_more").boolean()? == Some(true) {
         return Ok(Vec::new());
     }
-    let read = |object: Place| refund::read(&Told { object: object.object()?, kind: None, previous: None, ..*told });
+    let read =
+        |object: JsonCursor| refund::read(&Told { object: object.object()?, kind: None, previous: None, ..*told });
     let facts: Result<Vec<Vec<Fact>>, Malformed> = list.at("data").elements()?.into_iter().map(read).collect();
     Ok(facts?.into_iter().flatten().collect())
 }

@@ -1,7 +1,7 @@
 //! Disputes.
 
 use super::{Told, marker};
-use crate::events::place::{Place, ids};
+use crate::events::json_cursor::{JsonCursor, ids};
 use crate::json::Malformed;
 use crate::payments::dispute::{Dispute, DisputeState};
 use crate::payments::{Fact, Object};
@@ -20,7 +20,7 @@ pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     Ok(vec![told.fact(marker(dispute), Object::Dispute(object))?])
 }
 
-fn state(dispute: &Place, kind: Option<&str>) -> Result<Option<DisputeState>, Malformed> {
+fn state(dispute: &JsonCursor, kind: Option<&str>) -> Result<Option<DisputeState>, Malformed> {
     Ok(match dispute.at("status").text()? {
         Some(status) => state_of(status),
         None => (kind == Some("charge.dispute.created")).then_some(DisputeState::Open),

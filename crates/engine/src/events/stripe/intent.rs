@@ -1,7 +1,7 @@
 //! Payment intents.
 
 use super::{Told, attempt, marker};
-use crate::events::place::{Place, ids};
+use crate::events::json_cursor::{JsonCursor, ids};
 use crate::json::Malformed;
 use crate::money::Money;
 use crate::payments::attempt::{AttemptKind, AttemptState};
@@ -26,7 +26,7 @@ pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     Ok(vec![told.fact(marker(intent), Object::Attempt(attempt))?])
 }
 
-fn state(intent: &Place, kind: Option<&str>) -> Result<Option<AttemptState>, Malformed> {
+fn state(intent: &JsonCursor, kind: Option<&str>) -> Result<Option<AttemptState>, Malformed> {
     let ended = || Some(AttemptState::Ended("payment canceled".to_owned()));
     Ok(match (kind, intent.at("status").text()?) {
         (Some("payment_intent.succeeded"), _) => Some(AttemptState::Paid),

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Told, attempt, marker, share, signed};
 use crate::billing::BillingType;
-use crate::events::place::{Place, ids};
+use crate::events::json_cursor::{JsonCursor, ids};
 use crate::json::Malformed;
 use crate::money::Money;
-use crate::payments::attempt::{AttemptKind, AttemptState, Cycle, Line, Share};
+use crate::payments::attempt::{AttemptKind, AttemptState, Cycle, InvoiceLine, Share};
 use crate::payments::{Fact, Object};
 use crate::time::Instant;
 
@@ -53,11 +53,11 @@ pub(super) fn read_payment(told: &Told) -> Result<Vec<Fact>, Malformed> {
     Ok(vec![Fact { id, checkout_id: None, object: Object::Attempt(attempt) }])
 }
 
-fn paid_by(payment: &Place) -> Result<Vec<String>, Malformed> {
+fn paid_by(payment: &JsonCursor) -> Result<Vec<String>, Malformed> {
     ids([payment.path("payment.payment_intent"), payment.path("payment.charge")])
 }
 
-fn state(invoice: &Place, kind: Option<&str>) -> Result<Option<AttemptState>, Malformed> {
+fn state(invoice: &JsonCursor, kind: Option<&str>) -> Result<Option<AttemptState>, Malformed> {
     let ended = |reason: &str| Some(AttemptState::Ended(reason.to_owned()));
     let paid = || {
         let is_nothing = total(invoice)?.is_some_and(|total| total <= Money::ZERO);
@@ -76,7 +76,7 @@ fn state(invoice: &Place, kind: Option<&str>) -> Result<Option<AttemptState>, Ma
 }
 
 /// What it came to after discounts, tax included. Less is paid where the customer had credit left, which was money too.
-fn total(invoice: &Place) -> Result<Option<Money>, Malformed> {
+fn total(invoice: &JsonCursor) -> Result<Option<Money>, Malformed> {
     let currency = invoice.currency()?;
     let amounts = [invoice.at("total"), invoice.at("amount_paid")];
     let amounts: Result<Vec<Option<Money>>, Malformed> =
@@ -86,8 +86,8 @@ fn total(invoice: &Place) -> Result<Option<Money>, Malformed> {
 
 /// Tax and shipping on top of the prices. Of tax the current version names, for each rate, whether the prices include it;
 /// older ones do so in another place, and the oldest only tell all of it.
-fn on_top(invoice: &Place, total: Money, currency: &str) -> Result<Money, Malformed> {
-    let of = |place: &Place| signed(place, Some(currency));
+fn on_top(invoice: &JsonCursor, total: Money, currency: &str) -> Result<Money, Malformed> {
+    let of = |place: &JsonCursor| signed(place, Some(currency));
     let shipping = of(&invoice.at("amount_shipping"))?.unwrap_or_default();
     let mut rates = invoice.at("total_taxes").elements()?;
     if rates.is_empty() {
@@ -114,7 +114,7 @@ fn sum(one: Money, other: Money) -> Money {
     Money::from_cents(one.cents().saturating_add(other.cents()))
 }
 
-fn cycle(invoice: &Place) -> Result<Option<Cycle>, Malformed> {
+fn cycle(invoice: &JsonCursor) -> Result<Option<Cycle>, Malformed> {
     Ok(match invoice.at("billing_reason").text()? {
         Some("subscription_create") => Some(Cycle::First),
         Some("subscription_cycle" | "subscription_threshold") => Some(Cycle::Later),
@@ -129,7 +129,7 @@ fn paid_at(told: &Told) -> Result<Instant, Malformed> {
 }
 
 /// The lines by what they are about and until when they pay. What is no period of a subscription has no end.
-fn summed<C: FromIterator<Line>>(lines: &[Place], currency: Option<&str>) -> Result<C, Malformed> {
+fn summed<C: FromIterator<InvoiceLine>>(lines: &[JsonCursor], currency: Option<&str>) -> Result<C, Malformed> {
     let mut sums: BTreeMap<(Share, Option<Instant>), Option<Money>> = BTreeMap::new();
     for line in lines {
         let period = [line.path("period.start").unix_time()?, line.path("period.end").unix_time()?];
@@ -147,11 +147,11 @@ fn summed<C: FromIterator<Line>>(lines: &[Place], currency: Option<&str>) -> Res
             (known, amount) => known.or(amount),
         };
     }
-    Ok(sums.into_iter().map(|((of, until), amount)| Line { of, until, amount }).collect())
+    Ok(sums.into_iter().map(|((of, until), amount)| InvoiceLine { of, until, amount }).collect())
 }
 
 /// Whether a line pays for a period of a subscription: one-off lines have periods too, and prorations pay for a part.
-fn is_period(line: &Place) -> Result<bool, Malformed> {
+fn is_period(line: &JsonCursor) -> Result<bool, Malformed> {
     let details = line.path("parent.subscription_item_details");
     let prorations = [line.at("proration"), details.at("proration")];
     let (parent, older) = (line.path("parent.type").text()?, line.at("type").text()?);

@@ -11,19 +11,19 @@ mod subscription;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::place::Place;
+use super::json_cursor::JsonCursor;
 use crate::billing::BillingType;
-use crate::currency::Provider as Counting;
+use crate::currency::Provider;
 use crate::json::Malformed;
 use crate::money::Money;
 use crate::payments::attempt::{Attempt, AttemptKind, Share};
 use crate::payments::words::{State, Words};
-use crate::payments::{Fact, Object, Provider};
+use crate::payments::{Fact, Object};
 use crate::time::Instant;
 
 /// The facts that the body of a webhook tells; none where it does not concern us.
 pub fn event(body: &Value, heard_at: Instant) -> Result<Vec<Fact>, Malformed> {
-    let event = Place::root(body)?;
+    let event = JsonCursor::root(body)?;
     let kind = event.at("type").required_text()?;
     let Some(read) = reader_of_event(kind) else { return Ok(Vec::new()) };
     // Only a reference to what it is about, which nobody but its owner can fetch.
@@ -49,8 +49,8 @@ pub struct Fetched {
 /// were when they were fetched. Events among them are read as if they had just come.
 pub fn objects(document: &Value, fetched_at: Instant) -> Result<Vec<Fetched>, Malformed> {
     let elements = match document {
-        Value::Array(_) => Place::new("objects", document).elements()?,
-        _ => match Place::root(document)? {
+        Value::Array(_) => JsonCursor::new("objects", document).elements()?,
+        _ => match JsonCursor::root(document)? {
             list if list.value().get("data").is_some_and(Value::is_array) => list.at("data").elements()?,
             object => vec![object],
         },
@@ -58,7 +58,7 @@ pub fn objects(document: &Value, fetched_at: Instant) -> Result<Vec<Fetched>, Ma
     elements.into_iter().map(|element| fetched(element.object()?, fetched_at)).collect()
 }
 
-fn fetched(object: Place, fetched_at: Instant) -> Result<Fetched, Malformed> {
+fn fetched(object: JsonCursor, fetched_at: Instant) -> Result<Fetched, Malformed> {
     let id = object.at("id").id()?;
     let facts = match object.at("object").required_text()? {
         "event" => event(object.value(), fetched_at).map_err(|Malformed(what)| Malformed(within(&object, &what)))?,
@@ -71,7 +71,7 @@ fn fetched(object: Place, fetched_at: Instant) -> Result<Fetched, Malformed> {
 }
 
 /// A complaint about something inside another document.
-fn within(place: &Place, complaint: &str) -> String {
+fn within(place: &JsonCursor, complaint: &str) -> String {
     if place.name().is_empty() { complaint.to_owned() } else { format!("{}: {complaint}", place.name()) }
 }
 
@@ -105,7 +105,7 @@ fn reader_of_object(name: &str) -> Option<Reader> {
 
 /// An object, and how it was told.
 struct Told<'a> {
-    object: Place<'a>,
+    object: JsonCursor<'a>,
     /// The kind of the event; nothing for an object of the API.
     kind: Option<&'a str>,
     /// When the object was so, as Stripe dates it.
@@ -125,11 +125,11 @@ impl Told<'_> {
     /// too, which can say more than the object; of the past only the object speaks.
     fn words<T: State>(
         &self,
-        read: impl Fn(&Place, Option<&str>) -> Result<Option<T>, Malformed>,
+        read: impl Fn(&JsonCursor, Option<&str>) -> Result<Option<T>, Malformed>,
     ) -> Result<Words<T>, Malformed> {
         let Some(now) = read(&self.object, self.kind)? else { return Ok(Words::default()) };
         let before = match self.past() {
-            Some(past) => read(&Place::new(self.object.name(), &past), None)?.filter(|before| *before != now),
+            Some(past) => read(&JsonCursor::new(self.object.name(), &past), None)?.filter(|before| *before != now),
             None => None,
         };
         Ok(Words::said(self.at, now, before))
@@ -157,13 +157,13 @@ impl Told<'_> {
 }
 
 /// An amount in Stripe's minor units of a currency.
-fn amount(place: &Place, currency: Option<&str>) -> Result<Option<Money>, Malformed> {
-    place.amount(Counting::Stripe, currency.unwrap_or_default())
+fn amount(place: &JsonCursor, currency: Option<&str>) -> Result<Option<Money>, Malformed> {
+    place.amount(Provider::Stripe, currency.unwrap_or_default())
 }
 
 /// An amount that may be negative.
-fn signed(place: &Place, currency: Option<&str>) -> Result<Option<Money>, Malformed> {
-    place.money(Counting::Stripe, currency.unwrap_or_default())
+fn signed(place: &JsonCursor, currency: Option<&str>) -> Result<Option<Money>, Malformed> {
+    place.money(Provider::Stripe, currency.unwrap_or_default())
 }
 
 fn attempt(kind: AttemptKind) -> Attempt {
@@ -171,16 +171,16 @@ fn attempt(kind: AttemptKind) -> Attempt {
 }
 
 /// Our checkout in an object's metadata.
-fn marker(object: &Place) -> Option<Uuid> {
+fn marker(object: &JsonCursor) -> Option<Uuid> {
     object.path("metadata.checkout_id").uuid()
 }
 
 /// Which lines of a checkout an item of a subscription or a line of an invoice is about: by the add-on that its metadata,
 /// or that of its price or product, names, and by the interval of its price.
-fn share(item: &Place) -> Result<Share, Malformed> {
+fn share(item: &JsonCursor) -> Result<Share, Malformed> {
     let price = [item.at("price"), item.path("pricing.price_details.price"), item.at("plan")];
-    let named = |place: &Place| place.path("metadata.add_on_id").uuid();
-    let product = |place: &Place| named(&place.at("product"));
+    let named = |place: &JsonCursor| place.path("metadata.add_on_id").uuid();
+    let product = |place: &JsonCursor| named(&place.at("product"));
     let add_on_id = named(item)
         .or_else(|| price.iter().find_map(named))
         .or_else(|| price.iter().find_map(product))
@@ -195,7 +195,7 @@ fn share(item: &Place) -> Result<Share, Malformed> {
 }
 
 /// The interval of a price, where it is a month or a year.
-fn interval(recurring: &Place) -> Result<Option<BillingType>, Malformed> {
+fn interval(recurring: &JsonCursor) -> Result<Option<BillingType>, Malformed> {
     // A price that is only named by its id has no keys.
     let count = recurring.at("interval_count").integer()?.unwrap_or(1);
     Ok(match (recurring.at("interval").text()?, count) {

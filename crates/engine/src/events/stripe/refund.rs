@@ -1,7 +1,7 @@
 //! Refunds.
 
 use super::{Told, marker};
-use crate::events::place::{Place, ids};
+use crate::events::json_cursor::{JsonCursor, ids};
 use crate::json::Malformed;
 use crate::payments::refund::{Refund, RefundState};
 use crate::payments::{Fact, Object};
@@ -19,7 +19,7 @@ pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     Ok(vec![told.fact(marker(refund), Object::Refund(object))?])
 }
 
-fn state(refund: &Place, kind: Option<&str>) -> Result<Option<RefundState>, Malformed> {
+fn state(refund: &JsonCursor, kind: Option<&str>) -> Result<Option<RefundState>, Malformed> {
     Ok(match (kind, refund.at("status").text()?) {
         (Some("refund.failed"), _) | (_, Some("failed" | "canceled")) => Some(RefundState::Failed),
         (_, Some("pending" | "requires_action" | "succeeded")) => Some(RefundState::Counts),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Told, amount, attempt, marker};
-use crate::events::place::{Place, ids};
+use crate::events::json_cursor::{JsonCursor, ids};
 use crate::json::Malformed;
 use crate::money::Money;
 use crate::payments::attempt::{AttemptKind, AttemptState};
@@ -23,7 +23,7 @@ pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     Ok(vec![told.fact(checkout_id, Object::Attempt(attempt))?])
 }
 
-fn state(session: &Place, kind: Option<&str>) -> Result<Option<AttemptState>, Malformed> {
+fn state(session: &JsonCursor, kind: Option<&str>) -> Result<Option<AttemptState>, Malformed> {
     let status = session.at("status").text()?;
     let ended = |reason: &str| Ok(Some(AttemptState::Ended(reason.to_owned())));
     match (kind, session.at("payment_status").text()?) {
@@ -48,7 +48,7 @@ type ByCurrency = BTreeMap<String, Money>;
 
 /// What was taken, and what of it is tax and shipping. Where Stripe converted our price for the shopper it names both
 /// currencies: ours is the one that was converted from.
-fn money(session: &Place) -> Result<(ByCurrency, ByCurrency), Malformed> {
+fn money(session: &JsonCursor) -> Result<(ByCurrency, ByCurrency), Malformed> {
     let (mut taken, mut on_top) = (BTreeMap::new(), BTreeMap::new());
     let currency = session.currency()?;
     let (Some(currency), Some(total)) = (&currency, amount(&session.at("amount_total"), currency.as_deref())?) else {

@@ -1,7 +1,7 @@
 //! Subscriptions.
 
 use super::{Told, marker, share};
-use crate::events::place::Place;
+use crate::events::json_cursor::JsonCursor;
 use crate::json::Malformed;
 use crate::payments::attempt::Share;
 use crate::payments::subscription::{PeriodEnd, Subscription, SubscriptionState};
@@ -17,7 +17,7 @@ pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     Ok(vec![told.fact(marker(subscription), Object::Subscription(object))?])
 }
 
-fn state(subscription: &Place, kind: Option<&str>) -> Result<Option<SubscriptionState>, Malformed> {
+fn state(subscription: &JsonCursor, kind: Option<&str>) -> Result<Option<SubscriptionState>, Malformed> {
     let status = subscription.at("status").text()?;
     if kind == Some("customer.subscription.deleted") || matches!(status, Some("canceled" | "incomplete_expired")) {
         return Ok(Some(SubscriptionState::Ended { at: subscription.at("ended_at").unix_time()? }));
@@ -45,7 +45,7 @@ fn ends(told: &Told) -> Result<Vec<PeriodEnd>, Malformed> {
         _ => return Ok(Vec::new()),
     };
     let mut ends = Vec::new();
-    let mut note = |of: Share, place: Place| -> Result<(), Malformed> {
+    let mut note = |of: Share, place: JsonCursor| -> Result<(), Malformed> {
         let until = place.at("current_period_end").unix_time()?;
         ends.extend(until.map(|until| PeriodEnd { of, until, said_at: told.at, is_paid }));
         Ok(())

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::currency::Provider;
 use crate::events::lago::event;
-use crate::payments::Provider;
-use crate::payments::attempt::{AttemptKind, Cycle, Line, Share};
+use crate::payments::attempt::{AttemptKind, Cycle, InvoiceLine, Share};
 use crate::payments::dispute::DisputeState;
 use crate::payments::refund::RefundState;
 use crate::payments::subscription::SubscriptionState;
@@ -58,7 +58,7 @@ fn an_invoice_is_found_by_its_fees() {
     assert_eq!((paid.taken, paid.on_top), (in_currency("EUR", 1200), in_currency("EUR", 200)));
     assert_eq!((paid.subscriptions, paid.paid_at), (set(&["s1", &CHECKOUT.to_string()]), Some(at(NEW_YEAR))));
     let until = Some(at(NEW_YEAR + 31 * 86_400 - 1));
-    assert_eq!(paid.lines, BTreeSet::from([Line { of: Share::default(), until, amount: Some(cents(1000)) }]));
+    assert_eq!(paid.lines, BTreeSet::from([InvoiceLine { of: Share::default(), until, amount: Some(cents(1000)) }]));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn minor_units_are_lagos() {
 fn fees_for_what_was_used_pay_for_no_period() {
     let usage = fee(json!({"item": {"type": "charge", "code": "seats"}, "amount_cents": 300}));
     let lines = invoice_told("created", json!({"fees": [fee(json!({})), usage.clone(), usage]})).lines;
-    let of = |until: Option<Instant>, amount| Line { of: Share::default(), until, amount: Some(cents(amount)) };
+    let of = |until: Option<Instant>, amount| InvoiceLine { of: Share::default(), until, amount: Some(cents(amount)) };
     assert_eq!(lines, BTreeSet::from([of(Some(at(NEW_YEAR + 31 * 86_400 - 1)), 1000), of(None, 600)]));
     let progressive = json!({"invoice_type": "progressive_billing"});
     assert_eq!(invoice_told("created", progressive).cycle, Some(Cycle::Proration));

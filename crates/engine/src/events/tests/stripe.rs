@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::billing::BillingType;
 use crate::events::stripe::{event, objects};
-use crate::payments::attempt::{AttemptKind, Cycle, Line, Share};
+use crate::payments::attempt::{AttemptKind, Cycle, InvoiceLine, Share};
 use crate::payments::dispute::DisputeState;
 use crate::payments::refund::RefundState;
 use crate::payments::subscription::{PeriodEnd, SubscriptionState};
@@ -345,7 +345,7 @@ fn an_invoice_names_its_subscription_and_payment_in_the_old_places_and_not_its_p
         assert_eq!((&paid.taken, paid.cycle), (&in_currency("USD", 1000), Some(Cycle::Later)));
         assert_eq!((&paid.subscriptions, paid.paid_at), (&set(&["sub_1"]), Some(at(NEW_YEAR))));
         let monthly = Share { billing: Some(BillingType::Monthly), add_on_id: None };
-        let line = Line { of: monthly, until: Some(at(NEW_YEAR + 31 * 86_400)), amount: Some(cents(1000)) };
+        let line = InvoiceLine { of: monthly, until: Some(at(NEW_YEAR + 31 * 86_400)), amount: Some(cents(1000)) };
         assert_eq!(paid.lines, BTreeSet::from([line]));
     }
     let [old, new] = invoices_told("invoice.paid", json!({}));
@@ -445,7 +445,7 @@ fn lines_add_up_by_what_they_are_about() {
     let [attempt, _] = invoices_told("invoice.paid", json!({"lines": {"data": data}}));
     let billing = Some(BillingType::Monthly);
     let until = Some(at(NEW_YEAR + 31 * 86_400));
-    let line = |add_on_id, amount| Line { of: Share { add_on_id, billing }, until, amount: Some(cents(amount)) };
+    let line = |add_on_id, amount| InvoiceLine { of: Share { add_on_id, billing }, until, amount: Some(cents(amount)) };
     assert_eq!(attempt.lines, BTreeSet::from([line(Some(ADD_ON), 1200), line(None, 1001)]));
     let annual = new_line(json!({"period": {"start": NEW_YEAR, "end": NEW_YEAR + 365 * 86_400}}));
     let [_, attempt] = invoices_told("invoice.paid", json!({"lines": {"data": [annual]}}));

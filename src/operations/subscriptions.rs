@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::access;
-use crate::operations::books::{Books, Life, source_of};
-use crate::operations::events::Report;
+use crate::operations::books::{Books, Life};
 use crate::operations::payments::refuse_used;
+use crate::operations::sources::source_of;
 use crate::params;
 use crate::pg::datum::now;
 use crate::pg::locks::lock_user;
@@ -18,9 +18,10 @@ use crate::pg::statement::Statement;
 use crate::store::owned::{self, Owned};
 use crate::store::purchases::{self, Bearing, Columns, Purchase, Records};
 use crate::store::unclaimed;
-use engine::access::calendar::days_after;
 use engine::access::kept::{Extension, Granted};
 use engine::access::source::Source;
+use engine::access::status::AccessStatus;
+use engine::calendar::days_after;
 use engine::money::Money;
 use engine::payments::attempt::{Attempt, AttemptState};
 use engine::payments::by_hand::ByHand;
@@ -121,7 +122,7 @@ pub fn renew(user_id: &str, add_on_id: Uuid, payment: &RenewalPayment) -> Result
     })?;
     let billing = purchases::billing_type_of(user_id, add_on_id)?;
     // What had ended and is paid again is as new.
-    if account.row.columns.status == "cancelled" {
+    if account.row.columns.status == AccessStatus::Cancelled {
         account.row.kept.runs_out_since = None;
     }
     if !payment.is_known() && account.row.columns.renewal_amount.is_none() {
@@ -184,7 +185,7 @@ pub fn cancel(
     immediately: bool,
 ) -> Result<Option<Instant>, Error> {
     let mut account = Account::open_owned(user_id, add_on_id)?;
-    if account.row.columns.status == "cancelled" {
+    if account.row.columns.status == AccessStatus::Cancelled {
         return Ok(account.row.columns.expires_at);
     }
     let columns = &mut account.row.columns;
@@ -240,28 +241,34 @@ pub fn start_trial(user_id: &str, add_on_id: Uuid) -> Result<Option<Instant>, Er
     Ok(account.row.columns.expires_at)
 }
 
+/// What was done because of facts, in one word, and whether that changed anything.
+pub struct Told {
+    pub action: &'static str,
+    pub changed: bool,
+}
+
 /// Applies what Lago tells of subscriptions that pay for add-ons which were not bought here.
-pub fn tell(user_id: &str, add_on_ids: &[Uuid], facts: &[Fact]) -> Result<Report, Error> {
-    let mut report = Report::done("noted", false);
+pub fn tell(user_id: &str, add_on_ids: &[Uuid], facts: &[Fact]) -> Result<Told, Error> {
+    let mut told = Told { action: "noted", changed: false };
     for &add_on_id in add_on_ids {
         let mut account = Account::open_owned(user_id, add_on_id)?;
         for fact in facts {
             match &fact.object {
                 Object::Subscription(subscription) => {
-                    report.action = account.tell_subscription(subscription);
+                    told.action = account.tell_subscription(subscription);
                 }
                 Object::Attempt(attempt) => {
                     if let Some(action) = account.tell_invoice(&fact.id, attempt, add_on_ids.len())? {
-                        report.action = action;
+                        told.action = action;
                     }
                 }
                 _ => {}
             }
         }
-        report.changed |= account.row.has_changed();
+        told.changed |= account.row.has_changed();
         account.write()?;
     }
-    Ok(report)
+    Ok(told)
 }
 
 impl Account {

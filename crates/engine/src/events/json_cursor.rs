@@ -18,25 +18,25 @@ const LARGEST_AMOUNT: u64 = 1_000_000_000_000_000;
 /// PostgreSQL's calendar begins in November of the year before.
 const FIRST_YEAR: i32 = -4712;
 
-/// A place in a body.
+/// A value of a body, and the path to it.
 #[derive(Clone, Debug)]
-pub struct Place<'a> {
+pub struct JsonCursor<'a> {
     path: String,
     value: &'a Value,
 }
 
-impl<'a> Place<'a> {
+impl<'a> JsonCursor<'a> {
     /// The whole body, which must be an object.
-    pub fn root(body: &'a Value) -> Result<Place<'a>, Malformed> {
+    pub fn root(body: &'a Value) -> Result<JsonCursor<'a>, Malformed> {
         match body {
-            Value::Object(_) => Ok(Place { path: String::new(), value: body }),
+            Value::Object(_) => Ok(JsonCursor { path: String::new(), value: body }),
             other => Err(Malformed(format!("expected a JSON object, not {}", shown(other)))),
         }
     }
 
     /// A value that stands at this path of a body.
-    pub fn new(path: &str, value: &'a Value) -> Place<'a> {
-        Place { path: path.to_owned(), value }
+    pub fn new(path: &str, value: &'a Value) -> JsonCursor<'a> {
+        JsonCursor { path: path.to_owned(), value }
     }
 
     /// The value here.
@@ -49,15 +49,15 @@ impl<'a> Place<'a> {
         &self.path
     }
 
-    /// The place under a key; a missing key is a place with `null`.
-    pub fn at(&self, key: &str) -> Place<'a> {
+    /// The value under a key; `null` for a key that is missing.
+    pub fn at(&self, key: &str) -> JsonCursor<'a> {
         let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
-        Place { path, value: self.value.get(key).unwrap_or(&Value::Null) }
+        JsonCursor { path, value: self.value.get(key).unwrap_or(&Value::Null) }
     }
 
-    /// The place at the end of dotted keys.
-    pub fn path(&self, keys: &str) -> Place<'a> {
-        keys.split('.').fold(self.clone(), |place, key| place.at(key))
+    /// The value at the end of dotted keys.
+    pub fn path(&self, keys: &str) -> JsonCursor<'a> {
+        keys.split('.').fold(self.clone(), |cursor, key| cursor.at(key))
     }
 
     /// Whether nothing stands here.
@@ -66,11 +66,11 @@ impl<'a> Place<'a> {
     }
 
     /// The elements of an array; none of `null`.
-    pub fn elements(&self) -> Result<Vec<Place<'a>>, Malformed> {
+    pub fn elements(&self) -> Result<Vec<JsonCursor<'a>>, Malformed> {
         match self.value {
             Value::Null => Ok(Vec::new()),
             Value::Array(elements) => {
-                let place = |(position, value)| Place { path: format!("{}[{position}]", self.path), value };
+                let place = |(position, value)| JsonCursor { path: format!("{}[{position}]", self.path), value };
                 Ok(elements.iter().enumerate().map(place).collect())
             }
             _ => self.must_be("an array"),
@@ -78,7 +78,7 @@ impl<'a> Place<'a> {
     }
 
     /// An object.
-    pub fn object(self) -> Result<Place<'a>, Malformed> {
+    pub fn object(self) -> Result<JsonCursor<'a>, Malformed> {
         if self.value.is_object() { Ok(self) } else { self.must_be("an object") }
     }
 
@@ -167,7 +167,7 @@ impl<'a> Place<'a> {
     /// Seconds since 1970, or nothing.
     pub fn unix_time(&self) -> Result<Option<Instant>, Malformed> {
         self.integer()?.map_or(Ok(None), |seconds| match DateTime::from_timestamp(seconds, 0) {
-            Some(time) if time.year() >= FIRST_YEAR => Ok(Some(instant(time.to_utc().timestamp_micros()))),
+            Some(time) if time.year() >= FIRST_YEAR => Ok(Some(time.into())),
             _ => self.must_be("a time in seconds since 1970"),
         })
     }
@@ -175,7 +175,7 @@ impl<'a> Place<'a> {
     /// A time in ISO 8601, or nothing.
     pub fn iso_time(&self) -> Result<Option<Instant>, Malformed> {
         self.text()?.map_or(Ok(None), |text| match DateTime::parse_from_rfc3339(text) {
-            Ok(time) => Ok(Some(instant(time.timestamp_micros()))),
+            Ok(time) => Ok(Some(time.into())),
             Err(_) => self.must_be("a time in ISO 8601"),
         })
     }
@@ -187,12 +187,6 @@ impl<'a> Place<'a> {
 }
 
 /// The ids at these places, without those that are missing.
-pub fn ids<'a, C: FromIterator<String>>(places: impl IntoIterator<Item = Place<'a>>) -> Result<C, Malformed> {
+pub fn ids<'a, C: FromIterator<String>>(places: impl IntoIterator<Item = JsonCursor<'a>>) -> Result<C, Malformed> {
     places.into_iter().filter_map(|place| place.id().transpose()).collect()
-}
-
-/// Microseconds since 1970 as PostgreSQL counts them, since 2000.
-fn instant(unix_micros: i64) -> Instant {
-    const EPOCH: i64 = 946_684_800_000_000;
-    Instant(unix_micros - EPOCH)
 }

@@ -1,11 +1,8 @@
 //! Months of the calendar in UTC.
 
-use chrono::{DateTime, Datelike, Months};
+use chrono::{Datelike, Months};
 
 use crate::time::Instant;
-
-/// Microseconds from 1970 to 2000.
-const EPOCH: i64 = 946_684_800_000_000;
 
 /// A day in microseconds.
 const DAY: i64 = 86_400_000_000;
@@ -16,15 +13,13 @@ const LAST_YEAR: i32 = 200_000;
 /// The instant so many calendar months after another, in UTC: from 31 January a month is 28 or 29 February, and two months are
 /// 31 March. `None` where the calendar ends.
 pub fn months_after(anchor: Instant, months: u32) -> Option<Instant> {
-    let anchor = DateTime::from_timestamp_micros(anchor.0.checked_add(EPOCH)?)?;
-    let end = anchor.checked_add_months(Months::new(months))?;
-    (end.year() <= LAST_YEAR).then(|| Instant(end.timestamp_micros() - EPOCH))
+    let end = anchor.date_time()?.checked_add_months(Months::new(months))?;
+    (end.year() <= LAST_YEAR).then(|| Instant::from(end))
 }
 
 /// The first instant, not before another one, that so many calendar months before an end are counted from, if there is one within a day.
 pub fn began_before(end: Instant, months: u32, earliest: Instant) -> Option<Instant> {
-    let ends = DateTime::from_timestamp_micros(end.0.checked_add(EPOCH)?)?;
-    let first = Instant(ends.checked_sub_months(Months::new(months))?.timestamp_micros() - EPOCH);
+    let first = Instant::from(end.date_time()?.checked_sub_months(Months::new(months))?);
     // From 28 to 31 January a month ends on 28 February.
     let days = (0..=3).filter_map(|days| Some(Instant(first.0.checked_add(days * DAY)?)));
     let mut fitting = days.filter(|&from| from >= earliest && months_after(from, months) == Some(end));
@@ -39,9 +34,10 @@ pub fn days_after(start: Instant, days: u32) -> Option<Instant> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::DateTime;
 
     fn at(text: &str) -> Instant {
-        Instant(DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros() - EPOCH)
+        DateTime::parse_from_rfc3339(text).unwrap().into()
     }
 
     #[test]

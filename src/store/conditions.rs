@@ -1,0 +1,85 @@
+//! Rules of the engine in the words of SQL, for statements that find rows by them: each stands here once. The suite `rules` compares
+//! what they find with what the engine says, and so do SQL functions and views, which need words of their own.
+
+/// Whether the row `u` of `user_add_ons` gives access at an instant, as `engine::access::status::is_entitled`.
+#[macro_export]
+macro_rules! is_entitled {
+    ($at:literal) => {
+        concat!(
+            "u.status = 'active' AND u.purchased_at <= ",
+            $at,
+            " AND (u.expires_at IS NULL OR u.expires_at > ",
+            $at,
+            ")"
+        )
+    };
+}
+
+/// The add-ons that give a feature: those of the rows `f` of `add_on_features` that are enabled, and those `a` that list the key and
+/// have no row of it. With it come the columns to select of either.
+#[macro_export]
+macro_rules! giving {
+    ($key:literal, $of_row:literal, $of_add_on:literal) => {
+        concat!(
+            "SELECT ", $of_row, " FROM @extschema@.add_on_features f WHERE f.feature_key = ", $key, " AND f.enabled
+              UNION ALL
+             SELECT ", $of_add_on, " FROM @extschema@.add_ons a
+              WHERE a.features ? ", $key, "
+                AND NOT EXISTS (SELECT FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.feature_key = ", $key, ")"
+        )
+    };
+}
+
+/// The same the other way round: the features that the add-on of the row `u` gives, and their configurations.
+#[macro_export]
+macro_rules! given {
+    () => {
+        "SELECT f.feature_key::pg_catalog.text, f.configuration
+           FROM @extschema@.add_on_features f
+          WHERE f.add_on_id = u.add_on_id AND f.enabled
+          UNION ALL
+         SELECT DISTINCT listed.feature_key, '{}'::pg_catalog.jsonb
+           FROM @extschema@.add_ons a
+          CROSS JOIN LATERAL pg_catalog.jsonb_array_elements_text(a.features) listed (feature_key)
+          WHERE a.id = u.add_on_id
+            AND NOT EXISTS (SELECT FROM @extschema@.add_on_features f
+                             WHERE f.add_on_id = a.id AND f.feature_key = listed.feature_key)"
+    };
+}
+
+/// Whether money was received for the purchase `p`, as `PurchaseStatus::is_paid`.
+#[macro_export]
+macro_rules! is_paid {
+    () => {
+        "p.status = ANY ('{completed,refunded,disputed}')"
+    };
+}
+
+/// Whether the purchase `p` keeps the uses of its code and bundles, as `PurchaseStatus::is_live`.
+#[macro_export]
+macro_rules! is_live {
+    () => {
+        "p.status = ANY ('{pending,completed,disputed}')"
+    };
+}
+
+/// Whether a user with the purchase `p` is no newcomer, as `PurchaseStatus::is_earlier_purchase`.
+#[macro_export]
+macro_rules! is_earlier_purchase {
+    () => {
+        "p.status = ANY ('{pending,completed,refunded,disputed}')"
+    };
+}
+
+/// Whether access by the row `u` of `user_add_ons` has run out, for what is renewed by itself so long ago.
+#[macro_export]
+macro_rules! has_run_out {
+    ($grace:literal) => {
+        concat!(
+            "u.status = 'active' AND u.expires_at <= pg_catalog.now()
+             AND (NOT u.auto_renew OR u.expires_at <= (pg_catalog.now() - ",
+            $grace,
+            "))"
+        )
+    };
+}

@@ -1,0 +1,61 @@
+//! Which add-ons give which features, and to whom.
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::pg::document::DocumentColumn;
+use crate::pg::statement::Statement;
+use crate::store::catalog;
+use crate::{given, giving, is_entitled, params};
+use engine::time::Instant;
+use engine::usage::metering::{Gift, Metering};
+
+static GIFTS: Statement<(Uuid, String, DocumentColumn)> = Statement::new(concat!(
+    "SELECT a.id, a.billing_type, g.configuration
+       FROM ( ",
+    giving!("$1", "f.add_on_id, f.configuration", "a.id, '{}'::pg_catalog.jsonb"),
+    " ) g (add_on_id, configuration)
+       JOIN @extschema@.add_ons a ON a.id = g.add_on_id",
+));
+
+/// Whether some add-on gives the feature `$1` to the user `$2` at `$3`, in one statement.
+pub static HAS_FEATURE: Statement = Statement::new(concat!(
+    "SELECT
+       FROM @extschema@.user_add_ons u
+      WHERE u.user_id = $2 AND ",
+    is_entitled!("$3"),
+    " AND u.add_on_id = ANY (ARRAY( ",
+    giving!("$1", "f.add_on_id", "a.id"),
+    " ))",
+));
+
+/// Every feature of every owned add-on, or one feature of them.
+pub static GRANTS: Statement<(String, DocumentColumn, Uuid, Instant, Option<Instant>)> = Statement::new(concat!(
+    "SELECT g.feature_key, g.configuration, u.add_on_id, u.purchased_at, u.expires_at
+       FROM @extschema@.user_add_ons u
+      CROSS JOIN LATERAL ( ",
+    given!(),
+    " ) g (feature_key, configuration)
+      WHERE u.user_id = $1 AND ",
+    is_entitled!("$2"),
+    " AND ($3 IS NULL OR g.feature_key = $3)
+      ORDER BY g.feature_key COLLATE pg_catalog.\"C\", u.add_on_id",
+));
+
+/// How many units of each add-on the user has.
+pub static UNITS: Statement<(Uuid, i32)> = Statement::new(
+    "SELECT u.add_on_id, u.quantity FROM @extschema@.user_add_ons u WHERE u.user_id = $1 AND u.status = 'active'",
+);
+
+/// Reads the add-ons that give a feature, in id order.
+pub fn add_ons_giving(feature_key: &str) -> Result<Vec<Gift>, Error> {
+    let mut gifts = GIFTS.read_all(params![feature_key], |(add_on_id, billing_type, configuration)| Gift {
+        add_on_id,
+        billing_type: catalog::billing_type(billing_type),
+        metering: configuration
+            .read_or_malformed("configuration")
+            .and_then(|configuration| Metering::parse(&configuration)),
+    })?;
+    gifts.sort_unstable_by_key(|gift| gift.add_on_id);
+    Ok(gifts)
+}
