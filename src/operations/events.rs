@@ -142,27 +142,31 @@ pub enum Strangers {
     Left,
 }
 
-/// Finds what an event is about, and takes the locks of the ids that it names and of the users. What has become known of the ids while
-/// somebody was waited for is found then.
-fn locked_targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, Error> {
+/// Takes the locks of the ids that facts name, and of the users whom what is found by them is about. What has become known of the ids
+/// while somebody was waited for is found then.
+pub fn lock<T>(
+    facts: &[Fact],
+    find: impl Fn() -> Result<T, Error>,
+    users: impl Fn(&T) -> BTreeSet<String>,
+) -> Result<T, Error> {
     let ids: BTreeSet<&str> = facts.iter().flat_map(Fact::ids).collect();
     let mut held: BTreeSet<String> = BTreeSet::new();
     loop {
         hold_provider_ids(ids.iter().copied())?;
-        let targets = targets(facts, marker)?;
-        match targets.is_empty() {
-            true => row_security::check_sees_everybody("a payment event", None)?,
-            false => targets
-                .iter()
-                .try_for_each(|target| row_security::check_sees_everybody("a payment event", Some(&target.user_id)))?,
+        let found = find()?;
+        let users = users(&found);
+        if users.is_empty() {
+            row_security::check_sees_everybody("a payment event", None)?;
         }
-        let users: BTreeSet<String> = targets.iter().map(|target| target.user_id.clone()).collect();
+        for user_id in &users {
+            row_security::check_sees_everybody("a payment event", Some(user_id))?;
+        }
         let mut are_held = true;
         for user_id in users.difference(&held.clone()) {
             are_held = are_held && try_lock_user(user_id)? && held.insert(user_id.clone());
         }
         if are_held {
-            return Ok(targets);
+            return Ok(found);
         }
         // Whoever holds one of them may be waiting for the ids, or for a user who is held here.
         release_provider_ids(ids.iter().copied())?;
@@ -170,6 +174,12 @@ fn locked_targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, E
         lock_users(users.iter().map(String::as_str))?;
         held = users;
     }
+}
+
+/// Finds what an event is about, and takes the locks of it.
+fn locked_targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, Error> {
+    let users = |targets: &Vec<Target>| targets.iter().map(|target| target.user_id.clone()).collect();
+    lock(facts, || targets(facts, marker), users)
 }
 
 /// A sale that an event may be about.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::operations::books::{Books, Life, Written};
 use crate::pg::datum::now;
-use crate::pg::locks::{hold_provider_ids, lock_user};
+use crate::pg::locks::{hold_provider_ids, lock_user, lock_users};
 use crate::pg::row_security;
 use crate::store::cart;
 use crate::store::purchases::{self, Location};
@@ -227,10 +227,10 @@ pub fn resolve_dispute(purchase_id: Uuid, won: bool) -> Result<PurchaseStatus, E
 
 /// Says that a payment which was not applied has been dealt with. Says whether there was one.
 pub fn settle_payment(payment_id: &str, note: Option<&str>) -> Result<bool, Error> {
-    let ids = [payment_id].into_iter().collect();
+    let known = purchases::known_by(&[payment_id].into_iter().collect())?;
+    lock_users(known.iter().map(|location| location.user_id.as_str()))?;
     let mut has_changed = false;
-    for location in purchases::known_by(&ids)? {
-        lock_user(&location.user_id)?;
+    for location in known {
         let Some(mut books) = open_located(&location)? else { continue };
         let is_meant = |payment: &&engine::payments::derive::Unsettled| payment.ids.contains(payment_id);
         if books.before.unsettled.iter().any(|payment| is_meant(&payment)) {

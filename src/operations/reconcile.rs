@@ -2,7 +2,6 @@
 
 use crate::error::Error;
 use crate::operations::events::{self, Strangers};
-use crate::pg::locks::lock_users;
 use engine::events::stripe::Fetched;
 use engine::payments::Fact;
 
@@ -17,9 +16,9 @@ pub struct Reconciled {
 /// Applies what objects tell. One can be found by what another tells, in whatever order they come: what names nothing that is
 /// known is looked at again while that makes anything known.
 pub fn reconcile(fetched: Vec<Fetched>) -> Result<Vec<Reconciled>, Error> {
-    // The locks of several users are taken in their order, before anything else.
+    // All locks at once, before anything else: what one object makes known, another may be about.
     let facts: Vec<Fact> = fetched.iter().flat_map(|object| object.facts.iter().cloned()).collect();
-    lock_users(events::users(&facts)?.iter().map(String::as_str))?;
+    events::lock(&facts, || events::users(&facts), Clone::clone)?;
     let mut outcomes: Vec<Option<Reconciled>> = fetched.iter().map(|_| None).collect();
     loop {
         let mut is_news = false;
