@@ -563,3 +563,33 @@ fn what_check_marketplace_tells_to_do_mends_the_installation() {
     let left: Vec<String> = client.query(problems, &[]).unwrap().iter().map(|row| row.get(2)).collect();
     assert_eq!(left, ["function public.set_updated_at() is not the one that was installed"]);
 }
+
+#[test]
+fn what_a_host_writes_into_metadata_tells_nothing_and_breaks_nothing() {
+    let mut client = marketplace("metadata");
+    client
+        .batch_execute(
+            "SELECT add_to_cart('ada', (SELECT id FROM add_ons WHERE name = 'Brigade'), 2);
+             CREATE TABLE sold AS SELECT * FROM checkout('ada', promo_code => 'LAUNCH2025', idempotency_key => 'key')",
+        )
+        .unwrap();
+    let again = "SELECT count(*) FROM checkout('ada', promo_code => 'LAUNCH2025', idempotency_key => 'key')";
+    let explained = "SELECT count(*) FROM sold, explain_checkout(checkout_id)";
+    let keys = ["position", "quote_line", "quote"].map(|key| vec![key.to_owned()]);
+    let of_line = ["quantity", "list_amount", "rule_discount", "bundle_discount", "promo_discount", "rules", "bundles"];
+    let of_line = of_line.map(|key| vec!["quote_line".to_owned(), key.to_owned()]);
+    let of_quote = ["bundles", "promo", "promo,valid", "promo,eligible_amount", "promo,discount_value"];
+    let of_quote = of_quote.map(|keys| vec![format!("quote,{keys}")]);
+    for path in keys.into_iter().chain(of_line).chain(of_quote).map(|path| path.join(",")) {
+        for junk in ["\"odd\"", "{}", "[]", "[[]]", "[{\"bundle_id\": 1, \"base\": \"x\"}]", "null", "1e400", "true"] {
+            client.batch_execute("BEGIN").unwrap();
+            let change = format!("UPDATE add_on_purchases SET metadata = jsonb_set(metadata, '{{{path}}}', '{junk}')");
+            client.batch_execute(&change).unwrap();
+            // What it was sold for stands in columns, and is told all the same.
+            let told: i64 = text(&mut client, explained).unwrap_or_else(|| panic!("{change}")).parse().unwrap();
+            assert!(told >= 3, "{change}: {told}");
+            assert_eq!(text(&mut client, again).as_deref(), Some("1"), "{change}");
+            client.batch_execute("ROLLBACK").unwrap();
+        }
+    }
+}

@@ -4,14 +4,23 @@ CREATE FUNCTION @extschema@.explain_checkout_body(checkout_id uuid)
 RETURNS TABLE (step integer, stage text, add_on_id uuid, source_id uuid, source text, outcome text, base numeric, discount numeric, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH purchases AS (
-        SELECT p.metadata -> 'quote' AS quote, p.metadata -> 'quote_line' AS line, p.add_on_id, p.quantity, p.amount, p.promo_code, a.name,
-               row_number() OVER (ORDER BY (p.metadata ->> 'position')::integer, p.purchased_at, p.id) AS place
+        -- What the host has made unreadable tells nothing.
+        SELECT CASE WHEN NOT p.metadata @? '$.quote ? (@.type() != "object" || @.bundles.type() != "array"
+                         || exists (@.bundles[*] ? (@.instances.type() != "number" || @.base.type() != "number" || @.discount.type() != "number"))
+                         || @.promo.valid.type() != "boolean" || @.promo.eligible_amount.type() != "number"
+                         || @.promo.discount_value.type() != "number")' THEN p.metadata -> 'quote' END AS quote,
+               CASE WHEN NOT p.metadata @? '$.quote_line ? (@.type() != "object" || @.quantity.type() != "number"
+                         || @.list_amount.type() != "number" || @.rule_discount.type() != "number" || @.bundle_discount.type() != "number"
+                         || @.promo_discount.type() != "number" || @.rules.type() != "array" || @.bundles.type() != "array")'
+                    THEN p.metadata -> 'quote_line' END AS line,
+               p.add_on_id, p.quantity, p.amount, p.promo_code, a.name,
+               row_number() OVER (ORDER BY p.metadata -> 'position', p.purchased_at, p.id) AS place
           FROM @extschema@.add_on_purchases p
           JOIN @extschema@.add_ons a ON a.id = p.add_on_id
          WHERE p.checkout_id = explain_checkout_body.checkout_id
     ), lines AS (
         SELECT p.place, p.add_on_id, coalesce(p.line ->> 'name', p.name) AS name, p.amount, p.promo_code,
-               coalesce((p.line ->> 'quantity')::integer, p.quantity) AS quantity, p.line ->> 'unit_list_price' AS unit_list_price,
+               coalesce((p.line -> 'quantity')::numeric, p.quantity) AS quantity, p.line ->> 'unit_list_price' AS unit_list_price,
                p.line ->> 'billing_type' AS billing_type, coalesce((p.line ->> 'list_amount')::numeric, p.amount) AS list_amount,
                (p.line ->> 'rule_discount')::numeric AS rule_discount, p.line -> 'rules' AS rules,
                (p.line ->> 'bundle_discount')::numeric AS bundle_discount, p.line -> 'bundles' AS bundles,
@@ -20,7 +29,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ), quote AS (
         SELECT p.quote FROM purchases p WHERE p.quote IS NOT NULL LIMIT 1
     ), bundles AS (
-        SELECT b.place, b.bundle ->> 'bundle_id' AS id, b.bundle ->> 'name' AS name, (b.bundle ->> 'instances')::integer AS instances,
+        SELECT b.place, b.bundle ->> 'bundle_id' AS id, b.bundle ->> 'name' AS name, (b.bundle -> 'instances')::numeric AS instances,
                (b.bundle ->> 'base')::numeric AS base, (b.bundle ->> 'discount')::numeric AS discount
           FROM quote q CROSS JOIN LATERAL jsonb_array_elements(q.quote -> 'bundles') WITH ORDINALITY b (bundle, place)
     ), rows (stage_number, place, stage, add_on_id, source_id, source, outcome, base, discount, detail) AS (
@@ -60,8 +69,9 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
                format('%s - %s', sum(l.list_amount), sum(l.list_amount) - sum(l.amount))
           FROM lines l HAVING count(*) > 0
     )
-    SELECT (row_number() OVER (ORDER BY r.stage_number, r.place))::integer, r.stage, r.add_on_id, r.source_id::uuid, r.source, r.outcome, r.base,
-           r.discount, r.detail
+    SELECT (row_number() OVER (ORDER BY r.stage_number, r.place))::integer, r.stage, r.add_on_id,
+           CASE WHEN r.source_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN r.source_id::uuid END,
+           r.source, r.outcome, r.base, r.discount, r.detail
       FROM rows r
      ORDER BY r.stage_number, r.place
 $$;

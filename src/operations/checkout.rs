@@ -59,7 +59,7 @@ static STORED: Statement<(Uuid, Uuid, Uuid, i32, i64, String, String)> = Stateme
     "SELECT p.checkout_id, p.id, p.add_on_id, p.quantity, (p.amount * 100)::bigint, p.currency, p.status
        FROM @extschema@.add_on_purchases p
       WHERE p.user_id = $1 AND p.checkout_id = $2
-      ORDER BY (p.metadata ->> 'position')::integer",
+      ORDER BY p.metadata -> 'position', p.add_on_id",
 );
 
 /// What a caller asks for.
