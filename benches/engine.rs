@@ -1,4 +1,4 @@
-//! The engine alone, without PostgreSQL: `cargo bench --package engine`.
+//! The engine alone, without PostgreSQL: `cargo bench --package engine-benches`.
 #![allow(missing_docs, reason = "criterion makes a public function")]
 
 use std::collections::HashMap;

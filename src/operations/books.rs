@@ -424,15 +424,7 @@ impl Books {
                     self.repriced.push((purchase.id, renewal.amount));
                     return;
                 }
-                let mut columns = Columns {
-                    status: PurchaseStatus::Completed,
-                    refunded: Money::ZERO,
-                    stripe_payment_id: None,
-                    lago_invoice_id: None,
-                    payment_method: None,
-                    ends_at: None,
-                    paid: None,
-                };
+                let mut columns = Columns::completed();
                 become_outcome(&mut columns, &renewal.outcome, Some(&renewal.payment));
                 self.purchases.push(Purchase::renewal(&self.purchases[line], new_id(), renewal.amount, columns));
             }

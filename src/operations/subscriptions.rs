@@ -15,12 +15,13 @@ use crate::pg::datum::now;
 use crate::pg::locks::lock_user;
 use crate::pg::settings;
 use crate::pg::statement::Statement;
-use crate::store::owned::{self, Owned};
-use crate::store::purchases::{self, Bearing, Columns, Purchase, Records};
+use crate::store::owned::{self, Columns, Owned};
+use crate::store::purchases::{self, Bearing, Purchase, Records};
 use crate::store::unclaimed;
 use engine::access::kept::{Extension, Granted};
 use engine::access::source::Source;
 use engine::access::status::AccessStatus;
+use engine::billing::BillingType;
 use engine::calendar::days_after;
 use engine::money::Money;
 use engine::payments::attempt::{Attempt, AttemptState};
@@ -28,14 +29,13 @@ use engine::payments::by_hand::ByHand;
 use engine::payments::paid::{Paid, Period};
 use engine::payments::subscription::{Subscription, SubscriptionState};
 use engine::payments::{Fact, Object};
-use engine::purchases::PurchaseStatus;
 use engine::time::Instant;
 
 static ADD_ON_EXISTS: Statement<(String, Option<i32>)> =
     Statement::new("SELECT a.name, a.trial_days FROM @extschema@.add_ons a WHERE a.id = $1");
 
 /// A payment for another period; nothing of it may be known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RenewalPayment {
     pub amount: Option<Money>,
     pub stripe_payment_id: Option<String>,
@@ -82,12 +82,45 @@ impl Account {
 
     /// Writes the row as it follows from its sources.
     fn write(&mut self) -> Result<(), Error> {
+        self.write_with(None)
+    }
+
+    /// The same, with what is known of a purchase.
+    fn write_with(&mut self, bearing: Option<&Bearing>) -> Result<(), Error> {
         let mut rows = vec![self.row.clone()];
         access::apply(&mut rows, &mut self.purchases, &Default::default())?;
+        purchases::save(&self.user_id, &mut self.purchases, bearing)?;
         owned::save(&self.user_id, &mut rows)?;
-        purchases::save(&self.user_id, &mut self.purchases, None)?;
         self.row = rows.remove(0);
         Ok(())
+    }
+
+    /// Records a payment for another period. Returns the end of access.
+    fn record(mut self, payment: &RenewalPayment, billing: BillingType) -> Result<Option<Instant>, Error> {
+        let RenewalPayment { amount, stripe_payment_id: stripe, lago_invoice_id: lago } = payment.clone();
+        let Columns { renewal_amount, quantity, .. } = self.row.columns;
+        let columns = purchases::Columns {
+            stripe_payment_id: stripe.clone(),
+            lago_invoice_id: lago.clone(),
+            paid: Some(Paid::new(now(), Period::of(billing))),
+            ..purchases::Columns::completed()
+        };
+        let (add_on_id, currency) = (self.row.add_on_id, settings::currency()?.code().to_owned());
+        let amount = amount.or(renewal_amount).unwrap_or(Money::ZERO);
+        let renewal = Purchase::standing_alone(add_on_id, amount, currency, quantity, billing, columns);
+        let mut records = Records::default();
+        records.known.say(ByHand::Completed { at: now(), stripe, lago, method: None });
+        let bearing = Bearing { purchase_id: renewal.id, records };
+        self.purchases.push(renewal);
+        self.write_with(Some(&bearing))?;
+        if !unclaimed::is_there()? {
+            return Ok(self.row.columns.expires_at);
+        }
+        // What was heard of the payment before it had a name here
+        let Some(mut books) = Books::open(&self.user_id, Life::Alone(bearing.purchase_id))? else { return Ok(None) };
+        books.claim_beyond(BTreeSet::new())?;
+        books.settle()?;
+        Ok(books.owned.iter().find(|row| row.add_on_id == add_on_id).and_then(|row| row.columns.expires_at))
     }
 }
 
@@ -130,51 +163,7 @@ pub fn renew(user_id: &str, add_on_id: Uuid, payment: &RenewalPayment) -> Result
         account.write()?;
         return Ok(account.row.columns.expires_at);
     }
-    let amount = payment.amount.or(account.row.columns.renewal_amount).unwrap_or(Money::ZERO);
-    let paid = Paid {
-        at: now(),
-        period: Period::of(billing),
-        until: None,
-        ended: None,
-        is_overdue: false,
-        payment: None,
-        subscription: None,
-        renews: None,
-        is_recorded: false,
-    };
-    let columns = Columns {
-        status: PurchaseStatus::Completed,
-        refunded: Money::ZERO,
-        stripe_payment_id: payment.stripe_payment_id.clone(),
-        lago_invoice_id: payment.lago_invoice_id.clone(),
-        payment_method: None,
-        ends_at: None,
-        paid: Some(paid),
-    };
-    let currency = settings::currency()?.code().to_owned();
-    let quantity = account.row.columns.quantity;
-    let renewal = Purchase::standing_alone(add_on_id, amount, currency, quantity, billing, columns);
-    let mut records = Records::default();
-    records.known.say(ByHand::Completed {
-        at: now(),
-        stripe: payment.stripe_payment_id.clone(),
-        lago: payment.lago_invoice_id.clone(),
-        method: None,
-    });
-    let bearing = Bearing { purchase_id: renewal.id, records };
-    account.purchases.push(renewal);
-    let mut rows = vec![account.row];
-    access::apply(&mut rows, &mut account.purchases, &Default::default())?;
-    purchases::save(user_id, &mut account.purchases, Some(&bearing))?;
-    owned::save(user_id, &mut rows)?;
-    if !unclaimed::is_there()? {
-        return Ok(rows[0].columns.expires_at);
-    }
-    // What was heard of the payment before it had a name here
-    let Some(mut books) = Books::open(user_id, Life::Alone(bearing.purchase_id))? else { return Ok(None) };
-    books.claim_beyond(BTreeSet::new())?;
-    books.settle()?;
-    Ok(books.owned.iter().find(|row| row.add_on_id == add_on_id).and_then(|row| row.columns.expires_at))
+    account.record(payment, billing)
 }
 
 /// Ends an add-on now or, letting it run out, at the end of its period. Returns when access ends; `None` for never.
@@ -317,24 +306,15 @@ impl Account {
         let amount = Money::from_cents(net.cents() / shares.max(1) as i64).clamp(Money::ZERO, Money::MAX);
         let until = attempt.lines.iter().filter_map(|line| line.until).max();
         let paid = Paid {
-            at: now(),
-            period: Period::of(billing),
             until,
-            ended: None,
-            is_overdue: false,
             payment: Some(id.to_owned()),
             subscription: self.row.columns.lago_subscription_id.clone(),
-            renews: None,
-            is_recorded: false,
+            ..Paid::new(now(), Period::of(billing))
         };
-        let columns = Columns {
-            status: PurchaseStatus::Completed,
-            refunded: Money::ZERO,
-            stripe_payment_id: None,
+        let columns = purchases::Columns {
             lago_invoice_id: Some(id.to_owned()),
-            payment_method: None,
-            ends_at: None,
             paid: Some(paid),
+            ..purchases::Columns::completed()
         };
         let quantity = self.row.columns.quantity;
         self.purchases.push(Purchase::standing_alone(add_on_id, amount, currency, quantity, billing, columns));

@@ -285,6 +285,21 @@ pub struct Columns {
     pub paid: Option<Paid>,
 }
 
+impl Columns {
+    /// Those of a purchase that was paid, so far as nothing else is known.
+    pub fn completed() -> Columns {
+        Columns {
+            status: PurchaseStatus::Completed,
+            refunded: Money::ZERO,
+            stripe_payment_id: None,
+            lago_invoice_id: None,
+            payment_method: None,
+            ends_at: None,
+            paid: None,
+        }
+    }
+}
+
 impl Purchase {
     /// A payment for another period, to be recorded.
     pub fn renewal(of: &Purchase, id: Uuid, amount: Money, columns: Columns) -> Purchase {

@@ -37,6 +37,21 @@ pub struct Paid {
 }
 
 impl Paid {
+    /// What is paid since an instant, and nothing else is known of it.
+    pub fn new(at: Instant, period: Period) -> Paid {
+        Paid {
+            at,
+            period,
+            until: None,
+            ended: None,
+            is_overdue: false,
+            payment: None,
+            subscription: None,
+            renews: None,
+            is_recorded: false,
+        }
+    }
+
     /// What a purchase says of which no facts are kept, written by an older version or by the host: the end of its period.
     pub fn recorded(bought_at: Instant, ends_at: Option<Instant>, billing: BillingType) -> Paid {
         let period = match (ends_at, Period::of(billing)) {
@@ -49,17 +64,7 @@ impl Paid {
             (Some(end), Period::Months(months)) => began_before(end, months, bought_at),
             _ => None,
         };
-        Paid {
-            at: began.unwrap_or(bought_at),
-            period,
-            until: ends_at,
-            ended: None,
-            is_overdue: false,
-            payment: None,
-            subscription: None,
-            renews: None,
-            is_recorded: true,
-        }
+        Paid { until: ends_at, is_recorded: true, ..Paid::new(began.unwrap_or(bought_at), period) }
     }
 
     /// What follows from facts, for the period that was recorded.
