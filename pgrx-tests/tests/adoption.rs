@@ -71,77 +71,74 @@ fn rows_are_taken_over_with_their_ids_and_in_their_time_zone() {
     assert_eq!(text(&mut client, "SELECT count(*) FROM public.add_ons").unwrap(), "2");
 }
 
+const ARCHIVE: &str = "00000000-0000-4000-8000-0000000000a1";
+
+/// What is done to a predecessor, and the words in which that is told.
+const OBSTACLES: &[(&str, &[&str])] = &[
+    (
+        "UPDATE add_ons SET category = 'invalid_category' WHERE name = 'Archive'",
+        &["category must be a slug", "add_ons_category_check", ARCHIVE, "(category: invalid_category)", "ai-chat."],
+    ),
+    ("UPDATE add_ons SET base_price = -1 WHERE name = 'Archive'", &["add_ons_base_price_check", ARCHIVE]),
+    ("ALTER TABLE add_ons DROP COLUMN category", &["column category: it is missing"]),
+    (
+        "ALTER TABLE add_ons ALTER name DROP NOT NULL; UPDATE add_ons SET name = NULL WHERE name = 'Archive'",
+        &["name is required", ARCHIVE],
+    ),
+    (
+        "UPDATE pricing_rules SET conditions = '{\"min_quantity\": 2'",
+        &["column conditions: no such value is possible", "00000000-0000-4000-8000-0000000000e1", "json"],
+    ),
+    (
+        "UPDATE pricing_rules SET conditions = '{\"colour\": 2}'",
+        &["pricing_rules_conditions_check", "00000000-0000-4000-8000-0000000000e1"],
+    ),
+    (
+        "UPDATE add_on_purchases SET amount = 19.9901",
+        &["column amount: values do not fit", "00000000-0000-4000-8000-0000000000c1"],
+    ),
+    (
+        "UPDATE add_on_purchases SET currency = 'dollars'",
+        &["column currency: values do not fit", "00000000-0000-4000-8000-0000000000c1"],
+    ),
+    (
+        "UPDATE user_add_ons SET user_id = 'ada'",
+        &[
+            "user_add_ons_user_add_on_key",
+            "2 rows",
+            "00000000-0000-4000-8000-0000000000b1",
+            "00000000-0000-4000-8000-0000000000b2",
+        ],
+    ),
+    (
+        "ALTER TABLE add_on_purchases DROP CONSTRAINT add_on_purchases_add_on_id_fkey;
+             UPDATE add_on_purchases SET add_on_id = gen_random_uuid()",
+        &["add_on_purchases_add_on_id_fkey", "00000000-0000-4000-8000-0000000000c1"],
+    ),
+    (
+        "INSERT INTO promotional_codes (code, discount_type, discount_value) VALUES ('Early', 'percentage', 1)",
+        &["promotional_codes_code_key", "2 rows"],
+    ),
+    (
+        "UPDATE promotional_codes SET discount_type = 'fixed'",
+        &[
+            "discount_type must be percentage or fixed_amount",
+            "promotional_codes_discount_type_check",
+            "(discount_type: fixed)",
+        ],
+    ),
+    (
+        "INSERT INTO shop.add_ons (name, category, base_price, billing_type) VALUES ('x', 'analytics', 1, 'monthly')",
+        &["shop.add_ons holds rows already"],
+    ),
+    ("ALTER TABLE cart_items RENAME TO c; CREATE VIEW cart_items AS TABLE c", &["it is not an ordinary table"]),
+];
+
 #[test]
 fn every_obstacle_is_told_with_its_rows_before_anything_is_written() {
     let mut client = predecessor("obstructed");
     assert_eq!(obstacles(&mut client, "SELECT 1"), Vec::<String>::new());
-    let archive = "00000000-0000-4000-8000-0000000000a1";
-    let cases = [
-        (
-            "UPDATE add_ons SET category = 'invalid_category' WHERE name = 'Archive'",
-            vec![
-                "category must be a slug",
-                "add_ons_category_check",
-                archive,
-                "(category: invalid_category)",
-                "ai-chat.",
-            ],
-        ),
-        ("UPDATE add_ons SET base_price = -1 WHERE name = 'Archive'", vec!["add_ons_base_price_check", archive]),
-        ("ALTER TABLE add_ons DROP COLUMN category", vec!["column category: it is missing"]),
-        (
-            "ALTER TABLE add_ons ALTER name DROP NOT NULL; UPDATE add_ons SET name = NULL WHERE name = 'Archive'",
-            vec!["name is required", archive],
-        ),
-        (
-            "UPDATE pricing_rules SET conditions = '{\"min_quantity\": 2'",
-            vec!["column conditions: no such value is possible", "00000000-0000-4000-8000-0000000000e1", "json"],
-        ),
-        (
-            "UPDATE pricing_rules SET conditions = '{\"colour\": 2}'",
-            vec!["pricing_rules_conditions_check", "00000000-0000-4000-8000-0000000000e1"],
-        ),
-        (
-            "UPDATE add_on_purchases SET amount = 19.9901",
-            vec!["column amount: values do not fit", "00000000-0000-4000-8000-0000000000c1"],
-        ),
-        (
-            "UPDATE add_on_purchases SET currency = 'dollars'",
-            vec!["column currency: values do not fit", "00000000-0000-4000-8000-0000000000c1"],
-        ),
-        (
-            "UPDATE user_add_ons SET user_id = 'ada'",
-            vec![
-                "user_add_ons_user_add_on_key",
-                "2 rows",
-                "00000000-0000-4000-8000-0000000000b1",
-                "00000000-0000-4000-8000-0000000000b2",
-            ],
-        ),
-        (
-            "ALTER TABLE add_on_purchases DROP CONSTRAINT add_on_purchases_add_on_id_fkey;
-             UPDATE add_on_purchases SET add_on_id = gen_random_uuid()",
-            vec!["add_on_purchases_add_on_id_fkey", "00000000-0000-4000-8000-0000000000c1"],
-        ),
-        (
-            "INSERT INTO promotional_codes (code, discount_type, discount_value) VALUES ('Early', 'percentage', 1)",
-            vec!["promotional_codes_code_key", "2 rows"],
-        ),
-        (
-            "UPDATE promotional_codes SET discount_type = 'fixed'",
-            vec![
-                "discount_type must be percentage or fixed_amount",
-                "promotional_codes_discount_type_check",
-                "(discount_type: fixed)",
-            ],
-        ),
-        (
-            "INSERT INTO shop.add_ons (name, category, base_price, billing_type) VALUES ('x', 'analytics', 1, 'monthly')",
-            vec!["shop.add_ons holds rows already"],
-        ),
-        ("ALTER TABLE cart_items RENAME TO c; CREATE VIEW cart_items AS TABLE c", vec!["it is not an ordinary table"]),
-    ];
-    for (change, told) in cases {
+    for (change, told) in OBSTACLES {
         let found = obstacles(&mut client, change);
         assert_eq!(found.len(), 1, "{change}: {found:?}");
         assert!(told.iter().all(|words| found[0].contains(words)), "{change}: {found:?}");

@@ -7,68 +7,69 @@ use harness::writes::{self, WRITES};
 use harness::{marketplace, text};
 use postgres::Client;
 
+const TRAPPED_FUNCTIONS: &[&str] = &[
+    "now()",
+    "upper(text)",
+    "btrim(text)",
+    "lower(text)",
+    "length(text)",
+    "concat_ws(text, text, text)",
+    "quote_ident(text)",
+    "quote_literal(text)",
+    "to_regclass(text)",
+    "current_setting(text, boolean)",
+    "set_config(text, text, boolean)",
+    "has_function_privilege(text, text)",
+    "row_security_active(oid)",
+    "pg_get_expr(pg_node_tree, oid)",
+    "pg_get_constraintdef(oid)",
+    "format_type(oid, integer)",
+    "cardinality(uuid[])",
+    "array_to_string(text[], text)",
+    "pg_relation_size(regclass)",
+    "pg_extension_config_dump(regclass, text)",
+    "gen_random_uuid()",
+    "to_jsonb(text)",
+    "round(numeric, integer)",
+    "count(uuid)",
+    "min(text)",
+    "unnest(text[])",
+    "unnest(uuid[])",
+    "array_agg(text)",
+    "hashtext(text)",
+    "pg_notify(text, text)",
+    "to_tsvector(regconfig, text)",
+    "jsonb_array_elements_text(jsonb)",
+];
+
+const TRAPPED_TYPES: &[&str] = &[
+    "text",
+    "varchar",
+    "name",
+    "oid",
+    "uuid",
+    "integer",
+    "bigint",
+    "numeric",
+    "boolean",
+    "timestamptz",
+    "regclass",
+    "jsonb",
+    "\"char\"",
+];
+
 /// A schema in front of everything whose functions and operators raise an error when something calls them, and temporary tables
 /// of our names.
 fn set_traps(client: &mut Client) {
     let mut traps = String::from("CREATE SCHEMA evil;");
-    for (number, signature) in [
-        "now()",
-        "upper(text)",
-        "btrim(text)",
-        "lower(text)",
-        "length(text)",
-        "concat_ws(text, text, text)",
-        "quote_ident(text)",
-        "quote_literal(text)",
-        "to_regclass(text)",
-        "current_setting(text, boolean)",
-        "set_config(text, text, boolean)",
-        "has_function_privilege(text, text)",
-        "row_security_active(oid)",
-        "pg_get_expr(pg_node_tree, oid)",
-        "pg_get_constraintdef(oid)",
-        "format_type(oid, integer)",
-        "cardinality(uuid[])",
-        "array_to_string(text[], text)",
-        "pg_relation_size(regclass)",
-        "pg_extension_config_dump(regclass, text)",
-        "gen_random_uuid()",
-        "to_jsonb(text)",
-        "round(numeric, integer)",
-        "count(uuid)",
-        "min(text)",
-        "unnest(text[])",
-        "unnest(uuid[])",
-        "array_agg(text)",
-        "hashtext(text)",
-        "pg_notify(text, text)",
-        "to_tsvector(regconfig, text)",
-        "jsonb_array_elements_text(jsonb)",
-    ]
-    .iter()
-    .enumerate()
-    {
+    for (number, signature) in TRAPPED_FUNCTIONS.iter().enumerate() {
         write!(
             traps,
             "CREATE FUNCTION evil.{signature} RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'trap {number}'; END$$;"
         )
         .unwrap();
     }
-    for kind in [
-        "text",
-        "varchar",
-        "name",
-        "oid",
-        "uuid",
-        "integer",
-        "bigint",
-        "numeric",
-        "boolean",
-        "timestamptz",
-        "regclass",
-        "jsonb",
-        "\"char\"",
-    ] {
+    for kind in TRAPPED_TYPES {
         write!(
             traps,
             "CREATE FUNCTION evil.compare({kind}, {kind}) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'trap ='; END$$;"

@@ -107,62 +107,82 @@ type Life = (&'static str, Vec<(String, Value)>, &'static str);
 
 /// Every life of a checkout that Stripe tells of.
 fn lives(checkout: &str) -> Vec<Life> {
+    let mut lives = paid_once(checkout);
+    lives.extend(unpaid(checkout));
+    lives.extend(subscribed(checkout));
+    lives
+}
+
+/// A session that its provider has completed, or its money come.
+fn paid_session(kind: &str, seconds: i64, changes: Value) -> (String, Value) {
+    let mut object =
+        session(json!({"payment_status": "paid", "amount_total": TOTAL, "currency": "usd", "payment_intent": "pi_1"}));
+    changes.as_object().unwrap().iter().for_each(|(key, value)| object[key] = value.clone());
+    stripe(&format!("checkout.session.{kind}"), seconds, object)
+}
+
+fn failed_attempt(checkout: &str) -> (String, Value) {
+    let intent = json!({"id": "pi_1", "metadata": {"checkout_id": checkout}});
+    stripe("payment_intent.payment_failed", 5, published("stripe.payment_intent", intent))
+}
+
+fn refund(checkout: &str, seconds: i64, amount: i64) -> (String, Value) {
+    let charge = json!({"payment_intent": "pi_1", "amount": TOTAL, "amount_refunded": amount, "metadata": {"checkout_id": checkout}});
+    stripe("charge.refunded", seconds, published("stripe.charge", charge))
+}
+
+fn paid_once(checkout: &str) -> Vec<Life> {
     let metadata = json!({"checkout_id": checkout});
-    let paid = stripe(
-        "checkout.session.completed",
-        10,
-        session(json!({"metadata": metadata, "payment_status": "paid", "amount_total": TOTAL, "currency": "usd",
-                       "payment_intent": "pi_1", "total_details": {"amount_tax": 0}})),
-    );
-    let succeeded = stripe(
-        "payment_intent.succeeded",
-        9,
-        published(
-            "stripe.payment_intent",
-            json!({"id": "pi_1", "amount": TOTAL, "amount_received": TOTAL, "metadata": metadata}),
-        ),
-    );
-    let attempt = stripe(
-        "payment_intent.payment_failed",
-        5,
-        published("stripe.payment_intent", json!({"id": "pi_1", "metadata": metadata})),
-    );
-    let refund = |seconds, amount: i64| {
-        let charge =
-            json!({"payment_intent": "pi_1", "amount": TOTAL, "amount_refunded": amount, "metadata": metadata});
-        stripe("charge.refunded", seconds, published("stripe.charge", charge))
-    };
+    let paid = paid_session("completed", 10, json!({"metadata": metadata, "total_details": {"amount_tax": 0}}));
+    let intent = json!({"id": "pi_1", "amount": TOTAL, "amount_received": TOTAL, "metadata": metadata});
+    let succeeded = stripe("payment_intent.succeeded", 9, published("stripe.payment_intent", intent));
+    let attempt = failed_attempt(checkout);
+    let refund = |seconds, amount| refund(checkout, seconds, amount);
     let dispute = |kind: &str, seconds, status: &str| {
         stripe(kind, seconds, published("stripe.dispute", json!({"payment_intent": "pi_1", "status": status})))
     };
     let disputed = dispute("charge.dispute.created", 40, "needs_response");
     let won = dispute("charge.dispute.closed", 50, "won");
     let lost = dispute("charge.dispute.closed", 50, "lost");
+    let with_tax = json!({"metadata": metadata, "amount_total": TOTAL + 250, "total_details": {"amount_tax": 250}});
+    let taxed = paid_session("completed", 10, with_tax);
+    vec![
+        ("paid in full", vec![paid.clone(), succeeded.clone(), attempt.clone(), unpaid_session(checkout)], "completed"),
+        ("paid and refunded", vec![paid.clone(), succeeded.clone(), refund(30, 1000), refund(31, TOTAL)], "refunded"),
+        ("refunded in part", vec![paid.clone(), refund(30, 500), refund(31, 777), refund(32, 1500)], "completed"),
+        (
+            "a dispute that is won",
+            vec![paid.clone(), succeeded.clone(), disputed.clone(), won.clone(), refund(30, 300)],
+            "completed",
+        ),
+        ("a dispute that is lost", vec![paid.clone(), refund(30, 300), disputed.clone(), lost], "completed"),
+        ("a dispute still open", vec![paid.clone(), succeeded, disputed.clone(), attempt.clone()], "disputed"),
+        ("refunded while disputed", vec![paid, disputed.clone(), refund(45, TOTAL), won], "refunded"),
+        ("paid with tax", vec![taxed, refund(30, 600), attempt, disputed], "disputed"),
+    ]
+}
+
+/// A session that is completed before its money has come.
+fn unpaid_session(checkout: &str) -> (String, Value) {
+    let object = json!({"client_reference_id": checkout, "payment_status": "unpaid", "amount_total": TOTAL, "payment_intent": "pi_1"});
+    stripe("checkout.session.completed", 10, session(object))
+}
+
+fn unpaid(checkout: &str) -> Vec<Life> {
+    let attempt = failed_attempt(checkout);
     let expired = json!({"client_reference_id": checkout, "payment_intent": "pi_1"});
     let expired = stripe("checkout.session.expired", 60, session(expired));
-    let later = stripe(
-        "checkout.session.completed",
-        10,
-        session(
-            json!({"client_reference_id": checkout, "payment_status": "unpaid", "amount_total": TOTAL, "payment_intent": "pi_1"}),
-        ),
-    );
-    let arrived = stripe(
-        "checkout.session.async_payment_succeeded",
-        20,
-        session(
-            json!({"client_reference_id": checkout, "payment_status": "paid", "amount_total": TOTAL, "currency": "usd",
-                       "payment_intent": "pi_1", "total_details": null}),
-        ),
-    );
-    let subscribed = stripe(
-        "checkout.session.completed",
-        10,
-        session(
-            json!({"mode": "subscription", "metadata": metadata, "payment_status": "paid", "amount_total": TOTAL, "currency": "usd",
-                       "payment_intent": null, "subscription": "sub_1", "invoice": "in_1", "total_details": null}),
-        ),
-    );
+    let arrived = paid_session("async_payment_succeeded", 20, json!({"client_reference_id": checkout}));
+    vec![
+        ("never paid", vec![attempt.clone(), expired], "failed"),
+        ("paid late", vec![unpaid_session(checkout), arrived, attempt, refund(checkout, 30, 900)], "completed"),
+    ]
+}
+
+fn subscribed(checkout: &str) -> Vec<Life> {
+    let metadata = json!({"checkout_id": checkout});
+    let session = json!({"mode": "subscription", "metadata": metadata, "payment_intent": null, "subscription": "sub_1", "invoice": "in_1"});
+    let subscribed = paid_session("completed", 10, session);
     let invoice = |seconds, id: &str, intent: &str, reason: &str, end: i64| {
         let changes = json!({"id": id, "billing_reason": reason, "amount_paid": TOTAL, "currency": "usd", "total_excluding_tax": TOTAL,
                              "subtotal_excluding_tax": TOTAL,
@@ -180,29 +200,9 @@ fn lives(checkout: &str) -> Vec<Life> {
     };
     let cancels = subscription("customer.subscription.updated", 110, "active", true);
     let unpaid = subscription("customer.subscription.updated", 120, "unpaid", true);
-    let taxed = stripe(
-        "checkout.session.completed",
-        10,
-        session(json!({"metadata": metadata, "payment_status": "paid", "amount_total": TOTAL + 250, "currency": "usd",
-                       "payment_intent": "pi_1", "total_details": {"amount_tax": 250}})),
-    );
     let stays = subscription("customer.subscription.updated", 130, "active", false);
     let deleted = subscription("customer.subscription.deleted", 140, "canceled", true);
     vec![
-        ("paid in full", vec![paid.clone(), succeeded.clone(), attempt.clone(), later.clone()], "completed"),
-        ("paid and refunded", vec![paid.clone(), succeeded.clone(), refund(30, 1000), refund(31, TOTAL)], "refunded"),
-        ("refunded in part", vec![paid.clone(), refund(30, 500), refund(31, 777), refund(32, 1500)], "completed"),
-        (
-            "a dispute that is won",
-            vec![paid.clone(), succeeded.clone(), disputed.clone(), won.clone(), refund(30, 300)],
-            "completed",
-        ),
-        ("a dispute that is lost", vec![paid.clone(), refund(30, 300), disputed.clone(), lost], "completed"),
-        ("a dispute still open", vec![paid.clone(), succeeded, disputed.clone(), attempt.clone()], "disputed"),
-        ("refunded while disputed", vec![paid, disputed.clone(), refund(45, TOTAL), won], "refunded"),
-        ("paid with tax", vec![taxed, refund(30, 600), attempt.clone(), disputed.clone()], "disputed"),
-        ("never paid", vec![attempt.clone(), expired], "failed"),
-        ("paid late", vec![later, arrived, attempt, refund(30, 900)], "completed"),
         ("subscribed", vec![subscribed.clone(), first.clone(), second.clone(), cancels.clone()], "completed"),
         (
             "subscribed and ended",

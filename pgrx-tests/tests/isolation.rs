@@ -59,87 +59,110 @@ fn state_of_victim(client: &mut Client) -> String {
     text(client, query).unwrap()
 }
 
+/// A call, and what a thief gets for it: a value, or the code of a refusal.
+type Attempt = (&'static str, Result<&'static str, &'static str>);
+
+const CALLS: &[Attempt] = &[
+    ("SELECT cart_total('victim')", Ok("0.00")),
+    ("SELECT price_cart('victim') ->> 'line_count'", Ok("0")),
+    ("SELECT count(*) FROM explain_cart('victim') WHERE stage = 'line'", Ok("0")),
+    ("SELECT has_feature('victim', 'agent_platform')", Ok("f")),
+    ("SELECT has_add_on('victim', '{brigade}')", Ok("f")),
+    ("SELECT count(*) FROM has_features('victim', '{agent_platform}') WHERE entitled", Ok("0")),
+    ("SELECT coalesce(feature_configuration('victim', 'agent_platform')::text, 'none')", Ok("none")),
+    ("SELECT count(*) FROM user_features('victim')", Ok("0")),
+    ("SELECT count(*) FROM active_add_ons('victim')", Ok("0")),
+    ("SELECT count(*) FROM entitled_users('agent_platform')", Ok("0")),
+    ("SELECT count(*) FROM users WHERE has_feature(users.id, 'agent_platform')", Ok("0")),
+    ("SELECT count(*) FROM users WHERE has_add_on(users.id, '{brigade}')", Ok("0")),
+    ("SELECT count(*) FROM purchase_history('victim')", Ok("0")),
+    ("SELECT clear_cart('victim')", Err("other_user")),
+    ("SELECT remove_from_cart('victim', (SELECT id FROM add_ons WHERE name = 'Bolt'))", Err("other_user")),
+    ("SELECT add_to_cart('victim', '{brigade}')", Err("other_user")),
+    ("SELECT set_cart_quantity('victim', '{brigade}', 3)", Err("other_user")),
+    ("SELECT set_cart_quantity('victim', '{brigade}', 0)", Err("other_user")),
+    ("SELECT * FROM checkout('victim')", Err("other_user")),
+    ("SELECT * FROM checkout('victim', idempotency_key => 'of the victim')", Err("other_user")),
+    ("SELECT stripe_checkout('{pending}', 'https://shop.test', 'https://shop.test')", Err("checkout_not_found")),
+    ("SELECT * FROM complete_checkout('{pending}')", Err("other_user")),
+    ("SELECT * FROM complete_checkout('{paid}', 'pi_thief')", Err("other_user")),
+    ("SELECT fail_checkout('{pending}')", Err("other_user")),
+    ("SELECT refund_purchase('{purchase}')", Err("other_user")),
+    ("SELECT dispute_purchase('{purchase}')", Err("other_user")),
+    ("SELECT resolve_dispute('{purchase}', true)", Err("other_user")),
+    ("SELECT * FROM grant_add_on('victim', '{brigade}')", Err("other_user")),
+    ("SELECT cancel_add_on('victim', '{brigade}', immediately => true)", Err("other_user")),
+    ("SELECT suspend_add_on('victim', '{brigade}')", Err("other_user")),
+    ("SELECT resume_add_on('victim', '{brigade}')", Err("other_user")),
+    ("SELECT renew_add_on('victim', '{brigade}', 19.99)", Err("other_user")),
+    ("SELECT * FROM consume_feature('victim', 'agent_platform')", Err("other_user")),
+    ("SELECT * FROM release_feature('victim', 'agent_platform')", Err("other_user")),
+    ("SELECT * FROM set_feature_usage('victim', 'agent_platform', 0)", Err("other_user")),
+    ("SELECT count(*) FROM feature_usage('victim')", Ok("0")),
+    ("SELECT * FROM merge_carts('victim', 'thief')", Err("other_user")),
+    ("SELECT * FROM merge_carts('thief', 'victim')", Err("other_user")),
+    // What is somebody else's and what is not there look alike.
+    ("SELECT fail_checkout('{brigade}')", Err("other_user")),
+    ("SELECT refund_purchase('{brigade}')", Err("other_user")),
+    (
+        r#"SELECT apply_stripe_event('{"id": "evt", "object": "event", "type": "charge.refunded", "created": 1700000000,
+                "data": {"object": {"id": "ch", "object": "charge", "payment_intent": "pi_victim", "amount": 1999,
+                "amount_refunded": 1999, "currency": "usd", "refunded": true}}}')"#,
+        Err("rows_hidden"),
+    ),
+    ("SELECT * FROM run_maintenance('0', '0')", Err("rows_hidden")),
+    // By way of functions whose rights are others'.
+    ("SELECT lent.clears('victim')", Err("other_user")),
+    ("SELECT lent.fails('{pending}')", Err("other_user")),
+    ("SELECT count(*) FROM cart_items", Ok("0")),
+    ("SELECT count(*) FROM add_on_purchases WHERE user_id = 'victim'", Ok("0")),
+    ("SELECT count(*) FROM user_add_ons", Ok("0")),
+    ("INSERT INTO cart_items (user_id, add_on_id) VALUES ('victim', '{brigade}')", Err("")),
+    ("INSERT INTO user_add_ons (user_id, add_on_id) VALUES ('victim', '{brigade}') ON CONFLICT DO NOTHING", Err("")),
+    ("INSERT INTO add_on_purchases (user_id, add_on_id, amount) VALUES ('victim', '{brigade}', 0)", Err("")),
+    // A predicate that tells what it sees.
+    ("SELECT count(*) FROM add_on_purchases WHERE pg_temp.spy(user_id)", Ok("0")),
+];
+
+/// What only a role can try that may write the tables.
+const DIRECT: &[Attempt] = &[
+    ("WITH d AS (DELETE FROM cart_items RETURNING 1) SELECT count(*) FROM d", Ok("0")),
+    ("WITH u AS (UPDATE user_add_ons SET status = 'expired' RETURNING 1) SELECT count(*) FROM u", Ok("0")),
+    ("WITH u AS (UPDATE add_on_purchases SET user_id = 'thief' RETURNING 1) SELECT count(*) FROM u", Ok("0")),
+];
+
+impl Victim {
+    /// A call with their ids in it.
+    fn named_in(&self, call: &str) -> String {
+        let call = call.replace("{brigade}", &self.brigade.to_string()).replace("{pending}", &self.pending);
+        call.replace("{purchase}", &self.purchase).replace("{paid}", &self.paid)
+    }
+}
+
+/// Tries a call in a session that names its user so.
+fn assert_tried(mut thief: Client, user: &str, call: &str, outcome: Result<&str, &str>) {
+    thief
+        .batch_execute(
+            "CREATE FUNCTION pg_temp.spy(varchar) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS
+             $$BEGIN RAISE EXCEPTION 'saw %', $1; END$$",
+        )
+        .unwrap();
+    thief.batch_execute(&format!("BEGIN; {user}")).unwrap();
+    match outcome {
+        Ok(value) => assert_eq!(text(&mut thief, call).as_deref(), Some(value), "{user}: {call}"),
+        Err(code) => {
+            let (state, refused, _) = refusal(&mut thief, call);
+            // What only reads finds nothing.
+            let expected = if code.ends_with("_not_found") { "P0002" } else { "42501" };
+            assert_eq!((state.as_str(), refused.as_str()), (expected, code), "{user}: {call}");
+        }
+    }
+}
+
 #[test]
 fn nobody_reaches_another_user_through_functions_or_directly() {
     let (mut superuser, victim) = isolated("attacked");
     let before = state_of_victim(&mut superuser);
-    // What a thief gets for each call: a value, or a refusal.
-    let calls = [
-        ("SELECT cart_total('victim')", Ok("0.00")),
-        ("SELECT price_cart('victim') ->> 'line_count'", Ok("0")),
-        ("SELECT count(*) FROM explain_cart('victim') WHERE stage = 'line'", Ok("0")),
-        ("SELECT has_feature('victim', 'agent_platform')", Ok("f")),
-        ("SELECT has_add_on('victim', '{brigade}')", Ok("f")),
-        ("SELECT count(*) FROM has_features('victim', '{agent_platform}') WHERE entitled", Ok("0")),
-        ("SELECT coalesce(feature_configuration('victim', 'agent_platform')::text, 'none')", Ok("none")),
-        ("SELECT count(*) FROM user_features('victim')", Ok("0")),
-        ("SELECT count(*) FROM active_add_ons('victim')", Ok("0")),
-        ("SELECT count(*) FROM entitled_users('agent_platform')", Ok("0")),
-        ("SELECT count(*) FROM users WHERE has_feature(users.id, 'agent_platform')", Ok("0")),
-        ("SELECT count(*) FROM users WHERE has_add_on(users.id, '{brigade}')", Ok("0")),
-        ("SELECT count(*) FROM purchase_history('victim')", Ok("0")),
-        ("SELECT clear_cart('victim')", Err("other_user")),
-        ("SELECT merge_carts('victim', 'thief')", Err("other_user")),
-        ("SELECT merge_carts('thief', 'victim')", Err("other_user")),
-        ("SELECT consume_feature('victim', 'agent_platform')", Err("other_user")),
-        ("SELECT release_feature('victim', 'agent_platform')", Err("other_user")),
-        ("SELECT set_feature_usage('victim', 'agent_platform', 0)", Err("other_user")),
-        ("SELECT count(*) FROM feature_usage('victim')", Ok("0")),
-        ("SELECT remove_from_cart('victim', (SELECT id FROM add_ons WHERE name = 'Bolt'))", Err("other_user")),
-        ("SELECT add_to_cart('victim', '{brigade}')", Err("other_user")),
-        ("SELECT set_cart_quantity('victim', '{brigade}', 3)", Err("other_user")),
-        ("SELECT set_cart_quantity('victim', '{brigade}', 0)", Err("other_user")),
-        ("SELECT * FROM checkout('victim')", Err("other_user")),
-        ("SELECT * FROM checkout('victim', idempotency_key => 'of the victim')", Err("other_user")),
-        ("SELECT stripe_checkout('{pending}', 'https://shop.test', 'https://shop.test')", Err("checkout_not_found")),
-        ("SELECT * FROM complete_checkout('{pending}')", Err("other_user")),
-        ("SELECT * FROM complete_checkout('{paid}', 'pi_thief')", Err("other_user")),
-        ("SELECT fail_checkout('{pending}')", Err("other_user")),
-        ("SELECT refund_purchase('{purchase}')", Err("other_user")),
-        ("SELECT dispute_purchase('{purchase}')", Err("other_user")),
-        ("SELECT resolve_dispute('{purchase}', true)", Err("other_user")),
-        ("SELECT * FROM grant_add_on('victim', '{brigade}')", Err("other_user")),
-        ("SELECT cancel_add_on('victim', '{brigade}', immediately => true)", Err("other_user")),
-        ("SELECT suspend_add_on('victim', '{brigade}')", Err("other_user")),
-        ("SELECT resume_add_on('victim', '{brigade}')", Err("other_user")),
-        ("SELECT renew_add_on('victim', '{brigade}', 19.99)", Err("other_user")),
-        ("SELECT * FROM consume_feature('victim', 'agent_platform')", Err("other_user")),
-        ("SELECT * FROM release_feature('victim', 'agent_platform')", Err("other_user")),
-        ("SELECT * FROM set_feature_usage('victim', 'agent_platform', 0)", Err("other_user")),
-        ("SELECT count(*) FROM feature_usage('victim')", Ok("0")),
-        ("SELECT * FROM merge_carts('victim', 'thief')", Err("other_user")),
-        ("SELECT * FROM merge_carts('thief', 'victim')", Err("other_user")),
-        // What is somebody else's and what is not there look alike.
-        ("SELECT fail_checkout('{brigade}')", Err("other_user")),
-        ("SELECT refund_purchase('{brigade}')", Err("other_user")),
-        (
-            r#"SELECT apply_stripe_event('{"id": "evt", "object": "event", "type": "charge.refunded", "created": 1700000000,
-                "data": {"object": {"id": "ch", "object": "charge", "payment_intent": "pi_victim", "amount": 1999,
-                "amount_refunded": 1999, "currency": "usd", "refunded": true}}}')"#,
-            Err("rows_hidden"),
-        ),
-        ("SELECT * FROM run_maintenance('0', '0')", Err("rows_hidden")),
-        // By way of functions whose rights are others'.
-        ("SELECT lent.clears('victim')", Err("other_user")),
-        ("SELECT lent.fails('{pending}')", Err("other_user")),
-        ("SELECT count(*) FROM cart_items", Ok("0")),
-        ("SELECT count(*) FROM add_on_purchases WHERE user_id = 'victim'", Ok("0")),
-        ("SELECT count(*) FROM user_add_ons", Ok("0")),
-        ("INSERT INTO cart_items (user_id, add_on_id) VALUES ('victim', '{brigade}')", Err("")),
-        (
-            "INSERT INTO user_add_ons (user_id, add_on_id) VALUES ('victim', '{brigade}') ON CONFLICT DO NOTHING",
-            Err(""),
-        ),
-        ("INSERT INTO add_on_purchases (user_id, add_on_id, amount) VALUES ('victim', '{brigade}', 0)", Err("")),
-        // A predicate that tells what it sees.
-        ("SELECT count(*) FROM add_on_purchases WHERE pg_temp.spy(user_id)", Ok("0")),
-    ];
-    // What only a role can try that may write the tables.
-    let direct = [
-        ("WITH d AS (DELETE FROM cart_items RETURNING 1) SELECT count(*) FROM d", Ok("0")),
-        ("WITH u AS (UPDATE user_add_ons SET status = 'expired' RETURNING 1) SELECT count(*) FROM u", Ok("0")),
-        ("WITH u AS (UPDATE add_on_purchases SET user_id = 'thief' RETURNING 1) SELECT count(*) FROM u", Ok("0")),
-    ];
     superuser
         .batch_execute(
             "CREATE SCHEMA lent; GRANT USAGE ON SCHEMA lent TO PUBLIC;
@@ -156,27 +179,9 @@ fn nobody_reaches_another_user_through_functions_or_directly() {
     superuser.batch_execute("GRANT SELECT ON users TO web, everything").unwrap();
     for role in ["web", "everything"] {
         for user in ["SET LOCAL extensions.user_id = 'thief'", "SET LOCAL extensions.user_id = ''", "SELECT 1"] {
-            for (call, outcome) in calls.iter().chain(direct.iter().filter(|_| role == "everything")) {
-                let call = call.replace("{brigade}", &victim.brigade.to_string());
-                let call = call.replace("{pending}", &victim.pending).replace("{purchase}", &victim.purchase);
-                let call = call.replace("{paid}", &victim.paid);
-                let mut thief = Server::shared().config("attacked").user(role).connect(postgres::NoTls).unwrap();
-                thief
-                    .batch_execute(
-                        "CREATE FUNCTION pg_temp.spy(varchar) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS
-                         $$BEGIN RAISE EXCEPTION 'saw %', $1; END$$",
-                    )
-                    .unwrap();
-                thief.batch_execute(&format!("BEGIN; {user}")).unwrap();
-                match outcome {
-                    Ok(value) => assert_eq!(text(&mut thief, &call).as_deref(), Some(*value), "{role}, {user}: {call}"),
-                    Err(code) => {
-                        let (state, refused, _) = refusal(&mut thief, &call);
-                        // What only reads finds nothing.
-                        let expected = if code.ends_with("_not_found") { "P0002" } else { "42501" };
-                        assert_eq!((state.as_str(), refused.as_str()), (expected, *code), "{role}, {user}: {call}");
-                    }
-                }
+            for (call, outcome) in CALLS.iter().chain(DIRECT.iter().filter(|_| role == "everything")) {
+                let thief = Server::shared().config("attacked").user(role).connect(postgres::NoTls).unwrap();
+                assert_tried(thief, user, &victim.named_in(call), *outcome);
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::params;
 use crate::pg::installation;
 use crate::pg::owner::Restricted;
 use crate::pg::statement::{Statement, command, command_as_caller};
+use crate::pg::tables::TABLES;
 use crate::store::all_written;
 
 /// What a role may do. Levels overlap.
@@ -24,16 +25,7 @@ struct Level {
     tables: &'static [(&'static str, &'static [&'static str])],
 }
 
-const ALL_TABLES: &[&str] = &[
-    "add_ons",
-    "add_on_features",
-    "add_on_bundles",
-    "pricing_rules",
-    "promotional_codes",
-    "user_add_ons",
-    "add_on_purchases",
-    "cart_items",
-];
+const ALL_TABLES: &[&str] = &TABLES;
 
 const LEVELS: [Level; 7] = [
     Level {
@@ -80,8 +72,6 @@ const LEVELS: [Level; 7] = [
             "start_trial",
             "purchase_history",
             "explain_checkout",
-            // It runs with the rights of its caller, and so does what it calls.
-            "explain_checkout_body",
             "upcoming_renewals",
         ],
         tables: &[("SELECT", ALL_TABLES)],
@@ -94,8 +84,6 @@ const LEVELS: [Level; 7] = [
             "fail_checkout",
             "purchase_history",
             "explain_checkout",
-            // It runs with the rights of its caller, and so does what it calls.
-            "explain_checkout_body",
             "refund_purchase",
             "dispute_purchase",
             "resolve_dispute",
@@ -129,8 +117,6 @@ const LEVELS: [Level; 7] = [
             "explain_cart",
             "explain_cart_text",
             "explain_checkout",
-            // It runs with the rights of its caller, and so does what it calls.
-            "explain_checkout_body",
             "validate_promo_code",
             "has_feature",
             "has_add_on",
@@ -300,6 +286,8 @@ fn is_in(level: &str, privilege: &str) -> bool {
     let Some(level) = LEVELS.iter().find(|known| known.name == level) else { return true };
     match privilege.split_once(' ') {
         None => true,
+        // It runs with the rights of its caller, and so does what it calls.
+        Some(("EXECUTE", "explain_checkout_body")) => level.functions.contains(&"explain_checkout"),
         Some(("EXECUTE", function)) => level.functions.contains(&function),
         Some((what, table)) => level.tables.iter().any(|(one, tables)| *one == what && tables.contains(&table)),
     }

@@ -12,22 +12,41 @@ use engine::promotions::{self, PromoCode, PromoDiscount, PromoRequest, Restricti
 use engine::time::Instant;
 use uuid::Uuid;
 
-static CODE: Probe<CodeColumns> = probe!(
-    "promotional_codes",
-    [
-        "id",
-        "discount_type",
-        "discount_value",
-        "max_uses",
-        "current_uses",
-        "applicable_to",
-        "min_purchase_amount",
-        "user_restrictions",
-        "expires_at",
-        "is_active"
-    ],
-    "code"
-);
+/// Hands the columns of a code to a macro that reads them.
+macro_rules! columns {
+    ($read:ident) => {
+        $read!(
+            "id",
+            "discount_type",
+            "discount_value",
+            "max_uses",
+            "current_uses",
+            "applicable_to",
+            "min_purchase_amount",
+            "user_restrictions",
+            "expires_at",
+            "is_active"
+        )
+    };
+}
+
+macro_rules! of_code {
+    ($($column:literal),*) => {
+        probe!("promotional_codes", [$($column),*], "code")
+    };
+}
+
+macro_rules! of_draft {
+    ($first:literal $(, $column:literal)*) => {
+        Statement::new(concat!(
+            "SELECT p.", $first, $(", p.", $column,)*
+            " FROM pg_catalog.jsonb_populate_record(NULL::@extschema@.promotional_codes, $1) p"
+        ))
+    };
+}
+
+static CODE: Probe<CodeColumns> = columns!(of_code);
+static DRAFTED: Statement<CodeColumns> = columns!(of_draft);
 
 /// What is known of a code that somebody typed.
 pub fn request(typed: &str) -> Result<PromoRequest, Error> {
@@ -47,12 +66,6 @@ static IS_CODE_AND_NO_TIER: Statement = Statement::new(
 pub fn is_code_and_no_tier(text: &str) -> Result<bool, Error> {
     IS_CODE_AND_NO_TIER.any(params![promotions::normalized(text), text], |()| true)
 }
-
-static DRAFTED: Statement<CodeColumns> = Statement::new(
-    "SELECT p.id, p.discount_type, p.discount_value, p.max_uses, p.current_uses, p.applicable_to, p.min_purchase_amount,
-            p.user_restrictions, p.expires_at, p.is_active
-       FROM pg_catalog.jsonb_populate_record(NULL::@extschema@.promotional_codes, $1) p",
-);
 
 /// Reads a row of `promotional_codes` that is not stored, from its JSON text.
 pub fn drafted(row: &str) -> Result<PromoRequest, Error> {
