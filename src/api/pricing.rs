@@ -6,7 +6,7 @@ use super::{Answer, at_least};
 use crate::error::Error;
 use crate::operations::pricing::{self, Priced, Request, Totals};
 use crate::pg::call::Call;
-use crate::pg::datum::{Amount, Id, Text, Timestamp, required, text_datum};
+use crate::pg::datum::{Amount, Id, Str, Text, Timestamp, required, text_datum};
 use crate::pg::document::{self, Document};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::settings;
@@ -19,7 +19,7 @@ use engine::quote::price_alone;
 fn price_add_on(
     add_on_id: Option<Id>,
     quantity: default!(Option<i32>, 1),
-    tier_code: default!(Option<Text>, "NULL"),
+    tier_code: default!(Option<Str<'_>>, "NULL"),
     at: default!(Option<Timestamp>, "pg_catalog.now()"),
 ) -> Answer<Amount> {
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;

@@ -3,6 +3,7 @@
 //! Text is converted between the database's encoding and UTF-8, so that a value that cannot be converted is an ordinary
 //! error (22021) and not a panic. Money is made without a detour through text.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
@@ -24,6 +25,17 @@ use engine::usage::units::Units;
 pub struct Text(pub String);
 
 impl std::ops::Deref for Text {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A `text` argument that is only looked at, for calls where a copy is a good part of the work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Str<'a>(pub Cow<'a, str>);
+
+impl std::ops::Deref for Str<'_> {
     type Target = str;
     fn deref(&self) -> &str {
         &self.0
@@ -189,6 +201,34 @@ macro_rules! argument {
     )* };
 }
 
+// SAFETY: the SQL type named below is the one that is read here.
+unsafe impl<'fcx> ArgAbi<'fcx> for Str<'fcx> {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        let index = arg.index();
+        // SAFETY: as above; the argument lives as long as the call.
+        let datum = unsafe { arg.unbox_arg_using_from_datum::<Unread>() };
+        // SAFETY: as above.
+        Str(unsafe { str_of(datum.unwrap_or_else(|| panic!("argument {index} is NULL")).0) })
+    }
+}
+
+// SAFETY: the name is that of the built-in type.
+unsafe impl SqlTranslatable for Str<'_> {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Str<'_>);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("pg_catalog.text"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("pg_catalog.text")));
+}
+
+/// An argument's datum as it is.
+pub struct Unread(pub pg_sys::Datum);
+
+impl FromDatum for Unread {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Unread> {
+        (!is_null).then_some(Unread(datum))
+    }
+}
+
 /// What pgrx needs to return a type.
 macro_rules! result {
     ($($type:ty),*) => { $(
@@ -248,10 +288,19 @@ pub const LARGEST_ARRAY: usize = 1 << 20;
 /// # Safety
 /// The datum must be a text, varchar or name-like varlena.
 pub unsafe fn string_of(datum: pg_sys::Datum) -> String {
+    // SAFETY: the caller says so, and the text is copied at once.
+    unsafe { str_of(datum) }.into_owned()
+}
+
+/// A text, which is copied only where it has to be converted.
+///
+/// # Safety
+/// The datum must be a text, varchar or name-like varlena that outlives the result.
+unsafe fn str_of<'a>(datum: pg_sys::Datum) -> Cow<'a, str> {
     // SAFETY: the caller says so.
     unsafe {
         refuse_above(LONGEST_TEXT, "text", datum);
-        from_server(raw_bytes_of(datum))
+        str_from_server(raw_bytes_of(datum))
     }
 }
 
@@ -314,15 +363,18 @@ const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
 
 /// Text of the database as a string.
 pub fn from_server(bytes: &[u8]) -> String {
+    str_from_server(bytes).into_owned()
+}
+
+fn str_from_server(bytes: &[u8]) -> Cow<'_, str> {
     // SAFETY: the function reads so many bytes and returns them, or a C string of the converted text.
     let converted = unsafe { pg_sys::pg_server_to_any(bytes.as_ptr().cast(), bytes.len() as i32, UTF8) };
-    let utf8 = if converted.cast_const().cast() == bytes.as_ptr() {
-        bytes
-    } else {
-        // SAFETY: as above.
-        unsafe { CStr::from_ptr(converted) }.to_bytes()
-    };
-    String::from_utf8_lossy(utf8).into_owned()
+    if converted.cast_const().cast() == bytes.as_ptr() {
+        return String::from_utf8_lossy(bytes);
+    }
+    // SAFETY: as above.
+    let utf8 = unsafe { CStr::from_ptr(converted) }.to_bytes();
+    Cow::Owned(String::from_utf8_lossy(utf8).into_owned())
 }
 
 /// A string as text of the database. What is behind a NUL, which no text can hold, is cut off.

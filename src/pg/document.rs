@@ -13,12 +13,12 @@ use pgrx::pg_sys::JsonbIteratorToken as Token;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
-use pgrx::{FromDatum, check_for_interrupts, pg_sys};
+use pgrx::{check_for_interrupts, pg_sys};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
-use super::datum::{from_server, stored_size};
+use super::datum::{Unread, from_server, stored_size};
 use super::jsonb::Jsonb;
 use super::row::Column;
 use crate::error::Error;
@@ -336,15 +336,6 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Document<'fcx> {
         // SAFETY: as above; the argument lives as long as the call.
         let datum = unsafe { arg.unbox_arg_using_from_datum::<Unread>() };
         Document { datum: datum.unwrap_or_else(|| panic!("argument {index} is NULL")).0, lifetime: PhantomData }
-    }
-}
-
-/// A datum as it is.
-struct Unread(pg_sys::Datum);
-
-impl FromDatum for Unread {
-    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Unread> {
-        (!is_null).then_some(Unread(datum))
     }
 }
 

@@ -19,9 +19,9 @@
 //! announced and not kept.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
+use foldhash::HashMap;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
