@@ -43,8 +43,6 @@ version=$(project_version)
 [ "$(grep -c "\"version\": \"$version\"" META.json)" = 2 ] || die "META.json does not say version $version"
 grep -q "VERSION=$version " docs/install.md || die "docs/install.md does not say version $version"
 grep -q "^## $version" CHANGELOG.md || die "CHANGELOG.md does not know version $version"
-say "licences, sources and bans of the crates"
-cargo deny --locked check bans licenses sources >"$CACHE/deny.log" 2>&1 || { cat "$CACHE/deny.log" >&2; die "see deny.toml"; }
 say "THIRD-PARTY-LICENSES lists the crates of the library"
 "$ROOT/scripts/licenses.sh" --check
 if command -v shellcheck >/dev/null; then

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::{Mutex, mpsc};
 use std::time::Instant;
 
-use harness::{PREVIEW, paths};
+use harness::{NEWEST, PREVIEW, paths};
 use outcome::Outcome;
 use suites::Suite;
 
@@ -93,7 +93,7 @@ fn run(suites: &[Suite], majors: &[u32], table: &Table) {
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for &major in majors {
-                if build(major, table) {
+                if build(major, majors, table) {
                     let together = of_major(major).filter(|suite| !suite.is_alone);
                     together.for_each(|suite| sender.send((suite, major)).expect("somebody listens"));
                 }
@@ -116,12 +116,19 @@ fn run(suites: &[Suite], majors: &[u32], table: &Table) {
     }
 }
 
-/// Runs the tests inside a server and installs the extension: whether the suites can run.
-fn build(major: u32, table: &Table) -> bool {
+/// Runs the tests inside a server and installs the extension: whether the suites can run. What is tested inside is how values are
+/// converted, by code that is the same for every major and compiled for those tests alone.
+fn build(major: u32, majors: &[u32], table: &Table) -> bool {
     let pg_config = paths::programs(major).join("pg_config");
+    if major == NEWEST || majors == [major] {
+        test_inside(major, table);
+    }
+    table.add(BUILD, major, suites::cargo(&["pgrx", "install", "--pg-config", &pg_config.to_string_lossy()]))
+}
+
+fn test_inside(major: u32, table: &Table) {
     // What `cargo pgrx test` runs, which has no way to pass the first option on; see Cargo.toml.
     let features = format!("pg{major} pg_test");
     let arguments = ["test", "--ignore-rust-version", "--package", "extensions", "--no-default-features", "--features"];
     table.add(INSIDE, major, suites::cargo(&[&arguments[..], &[&features]].concat()));
-    table.add(BUILD, major, suites::cargo(&["pgrx", "install", "--pg-config", &pg_config.to_string_lossy()]))
 }
