@@ -215,7 +215,7 @@ const PURCHASES: &str = r#"
      UNION ALL SELECT 'newcomer', 'percentage', 10, '{"first_purchase_only": true}'::jsonb;
     INSERT INTO add_on_purchases (user_id, add_on_id, amount, currency, checkout_id, promo_code, stripe_payment_id, lago_invoice_id, status, metadata)
     SELECT name, add_on_id, 10, currency, checkout_id, upper(name), 'pi_' || name, 'in_' || name, name,
-           jsonb_build_object('quote', jsonb_build_object('total', 10, 'bundles',
+           jsonb_build_object('quote_line', '{"promo_discount": 1}'::jsonb, 'quote', jsonb_build_object('total', 10, 'bundles',
                               jsonb_build_array(jsonb_build_object('bundle_id', bundle_id, 'instances', 1))))
       FROM statuses;
     INSERT INTO add_on_purchases (user_id, add_on_id, amount, currency, checkout_id)
@@ -239,6 +239,8 @@ fn what_is_paid_is_the_same_wherever_it_is_asked() {
             "SELECT s.name FROM revenue_by_category r JOIN statuses s ON s.name = r.category",
             "SELECT lower(code) FROM promo_code_performance WHERE paid_checkouts = 1",
             "SELECT lower(code) FROM promo_code_performance WHERE users = 1",
+            "SELECT lower(code) FROM promo_code_performance WHERE net = 10",
+            "SELECT lower(code) FROM promo_code_performance WHERE discount = 1",
             "SELECT name FROM statuses, marketplace_status() WHERE metric = 'revenue_today' AND strpos(value, currency) > 0",
         ],
     );
@@ -260,6 +262,11 @@ fn what_is_paid_is_the_same_wherever_it_is_asked() {
             }
         }
     }
+    // What was paid and paid back in full is refunded.
+    client.batch_execute("UPDATE add_on_purchases SET refund_amount = amount").unwrap();
+    let told = "SELECT name FROM statuses, add_on_purchases p, check_purchases()
+                 WHERE p.user_id = name AND check_name = 'refunds' AND strpos(detail, p.id::text) > 0";
+    all_say(&mut client, &statuses(|status| status.is_paid() && status != PurchaseStatus::Refunded), &[told]);
 }
 
 #[test]
@@ -274,10 +281,13 @@ fn what_waits_for_its_payment_is_the_same_wherever_it_is_asked() {
             "SELECT lower(code) FROM promo_code_performance WHERE pending_checkouts = 1",
             "SELECT name FROM statuses, marketplace_metrics() WHERE metric = 'open_amount' AND labels ->> 'currency' = currency",
             "SELECT name FROM statuses, marketplace_status() WHERE metric = 'open_amount' AND strpos(value, currency) > 0",
+            "SELECT name FROM statuses, check_purchases() WHERE check_name = 'purchase_currencies' AND detail LIKE '1 purchases are in ' || currency || ', of which 1%'",
         ],
     );
-    client.batch_execute("UPDATE add_on_purchases SET purchased_at = now() - interval '2 days'").unwrap();
+    let earlier = "UPDATE add_on_purchases SET purchased_at = now() - CASE status WHEN 'pending' THEN 2 ELSE 9 END * interval '1 day'";
+    client.batch_execute(earlier).unwrap();
     for query in [
+        "SELECT round(value / 86400 / 2) FROM marketplace_metrics() WHERE metric = 'oldest_open_checkout_seconds'",
         "SELECT value FROM marketplace_status() WHERE metric = 'open_checkouts'",
         "SELECT value FROM marketplace_metrics() WHERE metric = 'open_checkouts'",
         "SELECT value FROM marketplace_status() WHERE metric = 'waiting_for_maintenance'",
