@@ -61,6 +61,10 @@ CREATE INDEX idx_add_on_purchases_provider_ids ON @extschema@.add_on_purchases U
     WHERE provider_ids IS NOT NULL;
 CREATE INDEX idx_add_on_purchases_unsettled ON @extschema@.add_on_purchases ((facts -> 'unsettled')) WHERE facts ? 'unsettled';
 CREATE INDEX idx_add_on_purchases_user_add_on ON @extschema@.add_on_purchases (user_id, add_on_id);
+-- What was paid, also where it was paid back since: all that reports of a period read.
+DROP INDEX @extschema@.idx_add_on_purchases_revenue;
+CREATE INDEX idx_add_on_purchases_revenue ON @extschema@.add_on_purchases (purchased_at) INCLUDE (add_on_id, amount)
+    WHERE status IN ('completed', 'refunded', 'disputed');
 
 CREATE VIEW @extschema@.cart_conversion AS
 WITH steps AS (
@@ -130,6 +134,26 @@ SELECT m.month::date AS month, m.currency, (sum(coalesce(s.subscriptions, 0)) OV
 WINDOW until_then AS (PARTITION BY m.currency ORDER BY m.month);
 
 ALTER VIEW @extschema@.subscriptions_expiring_soon SET (security_invoker = true);
+
+CREATE VIEW @extschema@.purchase_details WITH (security_invoker = true) AS
+SELECT p.id AS purchase_id, p.checkout_id, p.user_id, p.add_on_id, a.name, a.category, a.version, a.icon_url, p.quantity, p.amount,
+       p.currency, p.status, p.refund_amount, p.promo_code, p.stripe_payment_id, p.lago_invoice_id, p.payment_method, p.purchased_at,
+       p.refunded_at, p.subscription_ends_at
+  FROM @extschema@.add_on_purchases p
+  JOIN @extschema@.add_ons a ON a.id = p.add_on_id;
+
+CREATE VIEW @extschema@.owned_add_ons WITH (security_invoker = true) AS
+SELECT u.user_id, u.add_on_id, a.name, a.description, a.category, a.version, a.icon_url,
+       (SELECT coalesce(jsonb_agg(given.key ORDER BY given.key COLLATE "C"), '[]')
+          FROM (SELECT f.feature_key AS key FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.enabled
+                 UNION
+                SELECT listed.key FROM jsonb_array_elements_text(a.features) listed (key)
+                 WHERE NOT EXISTS (SELECT FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.feature_key = listed.key)
+               ) given) AS features,
+       u.status, u.status = 'active' AND u.purchased_at <= now() AND (u.expires_at IS NULL OR u.expires_at > now()) AS entitled,
+       u.quantity, u.purchased_at, u.expires_at, u.auto_renew, u.renewal_amount, u.cancelled_at, u.cancellation_reason, u.suspended_at
+  FROM @extschema@.user_add_ons u
+  JOIN @extschema@.add_ons a ON a.id = u.add_on_id;
 
 DROP FUNCTION @extschema@.active_add_ons(text, timestamptz);
 DROP FUNCTION @extschema@.check_marketplace();
@@ -605,6 +629,40 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.canonical_entry(text, jsonb) IS
 'An entry of a catalog document as export_catalog() would write it. Only import_catalog() calls it.';
+
+CREATE FUNCTION @extschema@.cart_lines(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "cart_item_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "description" pg_catalog.text,
+    "category" pg_catalog.text,
+    "icon_url" pg_catalog.text,
+    "billing_type" pg_catalog.text,
+    "quantity" pg_catalog.int4,
+    "unit_list_price" pg_catalog.numeric,
+    "list_amount" pg_catalog.numeric,
+    "discount" pg_catalog.numeric,
+    "total" pg_catalog.numeric,
+    "added_at" pg_catalog.timestamptz
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'cart_lines_wrapper';
+COMMENT ON FUNCTION @extschema@.cart_lines(text, text, text, timestamptz) IS
+'The user''s stored cart as rows to show: each line with its id, what the catalog says of its add-on, and what price_cart() makes of it.
+The totals of all rows are the total of price_cart().
+Arguments: as for price_cart().
+Returns: a row for each line, in the order in which they were added: cart_item_id; add_on_id; name, description, category and icon_url of
+the add-on; billing_type, the line''s own or else the add-on''s; quantity; unit_list_price; list_amount; discount, by rules, bundles and
+code; total, what is to pay for the line; added_at. Of an add-on that is no longer sold list_amount, discount and total are NULL.
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range;
+54000 too_many_lines, catalog_too_large,
+value_too_large.';
+ALTER FUNCTION @extschema@.cart_lines(text, text, text, timestamptz) COST 2000 ROWS 5;
 
 CREATE OR REPLACE FUNCTION @extschema@.cart_total(
     "user_id" pg_catalog.text,
@@ -2423,6 +2481,40 @@ $$;
 COMMENT ON FUNCTION @extschema@.link_reference_tables_body() IS
 'What link_reference_tables() does, which has it run as the owner of the tables. Only that calls it.';
 
+CREATE FUNCTION @extschema@.list_add_ons(
+    "search" pg_catalog.text DEFAULT NULL,
+    "category" pg_catalog.text DEFAULT NULL,
+    "feature_key" pg_catalog.text DEFAULT NULL,
+    "min_price" pg_catalog.numeric DEFAULT NULL,
+    "max_price" pg_catalog.numeric DEFAULT NULL,
+    "max_rows" pg_catalog.int4 DEFAULT 20,
+    "skip" pg_catalog.int4 DEFAULT 0
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "description" pg_catalog.text,
+    "category" pg_catalog.text,
+    "base_price" pg_catalog.numeric,
+    "billing_type" pg_catalog.text,
+    "features" pg_catalog.jsonb,
+    "version" pg_catalog.text,
+    "icon_url" pg_catalog.text,
+    "trial_days" pg_catalog.int4,
+    "is_featured" pg_catalog.bool,
+    "created_at" pg_catalog.timestamptz,
+    "rank" pg_catalog.float4,
+    "total_count" pg_catalog.int8
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'list_add_ons_wrapper';
+COMMENT ON FUNCTION @extschema@.list_add_ons(text, text, text, numeric, numeric, integer, integer) IS
+'A page of the add-ons on sale, for a list: what search_add_ons() finds, in its order, with more that pages show, and how many there are.
+Arguments: as for search_add_ons().
+Returns: the add-ons; created_at, since when they are in the catalog; rank, 0 without search; total_count, in each row the number of
+add-ons on all pages. A page without rows tells no number.
+Errors: 22023 invalid_count; 54000 value_too_large.';
+ALTER FUNCTION @extschema@.list_add_ons(text, text, text, numeric, numeric, integer, integer) COST 15000 ROWS 20;
+
 CREATE FUNCTION @extschema@.list_features() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF jsonb_typeof(NEW.features) = 'object' THEN
@@ -2433,6 +2525,42 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.list_features() IS
 'Stores features that are given as an object as the array of its keys. A trigger of add_ons calls it.';
+
+CREATE FUNCTION @extschema@.list_purchases(
+    "user_id" pg_catalog.text,
+    "status" pg_catalog.text DEFAULT NULL,
+    "max_rows" pg_catalog.int4 DEFAULT 20,
+    "skip" pg_catalog.int4 DEFAULT 0
+) RETURNS TABLE (
+    "purchase_id" pg_catalog.uuid,
+    "checkout_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "category" pg_catalog.text,
+    "version" pg_catalog.text,
+    "icon_url" pg_catalog.text,
+    "quantity" pg_catalog.int4,
+    "amount" pg_catalog.numeric,
+    "currency" pg_catalog.text,
+    "status" pg_catalog.text,
+    "refund_amount" pg_catalog.numeric,
+    "promo_code" pg_catalog.text,
+    "stripe_payment_id" pg_catalog.text,
+    "lago_invoice_id" pg_catalog.text,
+    "purchased_at" pg_catalog.timestamptz,
+    "subscription_ends_at" pg_catalog.timestamptz,
+    "total_count" pg_catalog.int8
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'list_purchases_wrapper';
+COMMENT ON FUNCTION @extschema@.list_purchases(text, text, integer, integer) IS
+'A page of the user''s purchases for a list, newest first: what purchase_history() returns, what providers and checkouts call them, and
+how many there are. The view purchase_details has the same by purchase, by checkout and of all users.
+Arguments: user_id; status, one of pending, completed, failed, refunded, disputed, NULL for all; max_rows, NULL for all; skip.
+Returns: the purchases, with the present names, categories, versions and pictures of the add-ons; total_count, in each row the number of
+purchases on all pages. A page without rows tells no number.
+Errors: 22023 null_argument, unknown_word, invalid_count.';
+ALTER FUNCTION @extschema@.list_purchases(text, text, integer, integer) COST 2500 ROWS 20;
 
 CREATE OR REPLACE FUNCTION @extschema@.load_sample_catalog() RETURNS TABLE (object text, inserted bigint)
 LANGUAGE c SECURITY DEFINER COST 100000 ROWS 4 SET search_path = pg_catalog, pg_temp
@@ -3253,6 +3381,30 @@ Returns: whether anything changed.
 Errors: 22023 null_argument, invalid_user_id; P0002 not_owned; 42501 other_user.';
 ALTER FUNCTION @extschema@.resume_add_on(text, uuid) COST 5000;
 
+CREATE FUNCTION @extschema@.revenue_by_add_on(
+    "since" pg_catalog.timestamptz,
+    "until" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "category" pg_catalog.text,
+    "currency" pg_catalog.text,
+    "purchases" pg_catalog.int8,
+    "units" pg_catalog.int8,
+    "gross" pg_catalog.numeric,
+    "refunded" pg_catalog.numeric,
+    "net" pg_catalog.numeric
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'revenue_by_add_on_wrapper';
+COMMENT ON FUNCTION @extschema@.revenue_by_add_on(timestamptz, timestamptz) IS
+'What the view revenue_by_add_on has, of the purchases of a period: by add-on and currency, what brought most first. Refunds count with
+the purchase that they pay back, whenever that was.
+Arguments: since, the first instant of the period, NULL for the first purchase; until, the first instant after it, NULL for no end.
+Returns: the columns of the view: purchases, paid ones; units; gross, what was paid; refunded, until now; net, what is left.
+Errors: none.';
+ALTER FUNCTION @extschema@.revenue_by_add_on(timestamptz, timestamptz) COST 1000000 ROWS 100;
+
 CREATE FUNCTION @extschema@.revoke_marketplace_access(
     "role" pg_catalog.regrole,
     "level" pg_catalog.text
@@ -3314,8 +3466,9 @@ STABLE PARALLEL SAFE
 LANGUAGE c AS 'MODULE_PATHNAME', 'search_add_ons_wrapper';
 COMMENT ON FUNCTION @extschema@.search_add_ons(text, text, text, numeric, numeric, integer, integer) IS
 'Add-ons on sale that meet all given criteria, the best matches of the search text first, then by sort_order and name.
-Arguments: search, words of the name or the description, each at least by its beginning; category; feature_key, a feature that the
-add-on gives; min_price and max_price, inclusive; max_rows, NULL for all; skip, rows to leave out before.
+Arguments: search, words of the name or the description, each at least by its beginning; where nothing has them, any part of the name or
+the description, as ''rigade'' is of Brigade, and, where pg_trgm is installed, also what is like a word of the name; category;
+feature_key, a feature that the add-on gives; min_price and max_price, inclusive; max_rows, NULL for all; skip, rows to leave out before.
 Returns: the add-ons; rank is 0 without search.
 Errors: 22023 invalid_count; 54000 value_too_large.';
 ALTER FUNCTION @extschema@.search_add_ons(text, text, text, numeric, numeric, integer, integer) COST 10000 ROWS 20;
@@ -3986,11 +4139,49 @@ COMMENT ON COLUMN @extschema@.cart_conversion.failed_checkouts IS 'How many fail
 COMMENT ON COLUMN @extschema@.cart_conversion.open_carts IS 'Carts that nobody has checked out yet.';
 COMMENT ON COLUMN @extschema@.cart_conversion.paid_checkouts IS 'How many were paid, also if paid back since.';
 COMMENT ON COLUMN @extschema@.cart_conversion.pending_checkouts IS 'Of these, how many wait for their payment.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.add_on_id IS 'The add-on.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.auto_renew IS 'Whether a payment is expected to extend it.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.cancellation_reason IS 'What a person said about that.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.cancelled_at IS 'When it was cancelled.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.category IS 'Its category.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.description IS 'What it does.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.entitled IS 'Whether the user may use it now, as has_add_on() says.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.expires_at IS 'Until when; NULL for no end.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.features IS 'The keys of the features that it gives, as an array.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.icon_url IS 'Its picture.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.name IS 'Its name.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.purchased_at IS 'Since when.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.quantity IS 'The units that the user has.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.renewal_amount IS 'What the next renewal costs.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.status IS 'active, cancelled, expired, pending or suspended.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.suspended_at IS 'Since when it is suspended by hand.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.user_id IS 'The user.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.version IS 'Its version.';
 COMMENT ON COLUMN @extschema@.promotional_codes.code IS
 'What shoppers type. A trigger stores it as normalized_code() has it, whoever writes it, and it is compared in that form; unique. One
 that a purchase carries is neither renamed nor deleted.';
 COMMENT ON COLUMN @extschema@.promotional_codes.renewals IS
 'To how many renewals it applies besides the first payment; NULL for all.';
+COMMENT ON COLUMN @extschema@.purchase_details.add_on_id IS 'The add-on.';
+COMMENT ON COLUMN @extschema@.purchase_details.amount IS 'What the line cost.';
+COMMENT ON COLUMN @extschema@.purchase_details.category IS 'Its category.';
+COMMENT ON COLUMN @extschema@.purchase_details.checkout_id IS 'The checkout that it is a line of.';
+COMMENT ON COLUMN @extschema@.purchase_details.currency IS 'The currency of the amounts.';
+COMMENT ON COLUMN @extschema@.purchase_details.icon_url IS 'Its picture.';
+COMMENT ON COLUMN @extschema@.purchase_details.lago_invoice_id IS 'What Lago calls the invoice.';
+COMMENT ON COLUMN @extschema@.purchase_details.name IS 'Its present name.';
+COMMENT ON COLUMN @extschema@.purchase_details.payment_method IS 'How it was paid.';
+COMMENT ON COLUMN @extschema@.purchase_details.promo_code IS 'The code that the checkout carries.';
+COMMENT ON COLUMN @extschema@.purchase_details.purchase_id IS 'The purchase.';
+COMMENT ON COLUMN @extschema@.purchase_details.purchased_at IS 'When the checkout was made.';
+COMMENT ON COLUMN @extschema@.purchase_details.quantity IS 'The units bought.';
+COMMENT ON COLUMN @extschema@.purchase_details.refund_amount IS 'What was paid back of it, until now.';
+COMMENT ON COLUMN @extschema@.purchase_details.refunded_at IS 'When the latest refund was recorded.';
+COMMENT ON COLUMN @extschema@.purchase_details.status IS 'pending, completed, failed, refunded or disputed.';
+COMMENT ON COLUMN @extschema@.purchase_details.stripe_payment_id IS 'What Stripe calls the payment.';
+COMMENT ON COLUMN @extschema@.purchase_details.subscription_ends_at IS 'The end of the period that it paid for.';
+COMMENT ON COLUMN @extschema@.purchase_details.user_id IS 'Who bought.';
+COMMENT ON COLUMN @extschema@.purchase_details.version IS 'Its version.';
 COMMENT ON COLUMN @extschema@.recurring_revenue.changed IS 'How much more that is than before their renewal, or less where it is negative.';
 COMMENT ON COLUMN @extschema@.recurring_revenue.churned IS 'What those that ended in the month were worth a month.';
 COMMENT ON COLUMN @extschema@.recurring_revenue.currency IS 'The currency of the amounts.';
@@ -4191,6 +4382,9 @@ COMMENT ON CONSTRAINT user_add_ons_user_add_on_key ON @extschema@.user_add_ons I
 Keep the row that lasts longer.';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_provider_ids IS
 'SELECT user_id, checkout_id FROM add_on_purchases WHERE provider_ids && ARRAY[$1]';
+COMMENT ON INDEX @extschema@.idx_add_on_purchases_revenue IS
+'SELECT add_on_id, currency, sum(amount) FROM add_on_purchases
+WHERE status IN (''completed'', ''refunded'', ''disputed'') AND purchased_at >= $1 GROUP BY add_on_id, currency';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_unsettled IS
 'SELECT facts -> ''unsettled'' FROM add_on_purchases WHERE facts ? ''unsettled''';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_user_add_on IS
@@ -4214,6 +4408,12 @@ COMMENT ON TRIGGER verify_promotional_codes_uses ON @extschema@.promotional_code
 COMMENT ON VIEW @extschema@.cart_conversion IS
 'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, one that was not on the day
 of its latest addition.';
+COMMENT ON VIEW @extschema@.owned_add_ons IS
+'What users have or had, with what the catalog says of it, whatever its status; active_add_ons() has what one may use at an instant. It
+shows users, so it is read with the rights of whoever reads it.';
+COMMENT ON VIEW @extschema@.purchase_details IS
+'Every purchase with what the catalog says of its add-on: one by its id, the lines of a checkout, those of a user or of an add-on. It
+shows users, so it is read with the rights of whoever reads it.';
 COMMENT ON VIEW @extschema@.recurring_revenue IS
 'Monthly recurring revenue (MRR), by month in UTC and currency, up to the current month. What counts are paid periods of purchases that
 are completed, with an end: a period is worth what was paid for it, by the month, so that a year counts a twelfth of its amount in each

@@ -35,7 +35,7 @@ CREATE INDEX idx_add_on_purchases_lago_invoice ON @extschema@.add_on_purchases (
 CREATE INDEX idx_add_on_purchases_pending ON @extschema@.add_on_purchases (purchased_at, checkout_id)
     WHERE status = 'pending';
 CREATE INDEX idx_add_on_purchases_revenue ON @extschema@.add_on_purchases (purchased_at) INCLUDE (add_on_id, amount)
-    WHERE status = 'completed';
+    WHERE status IN ('completed', 'refunded', 'disputed');
 CREATE UNIQUE INDEX idx_add_on_purchases_idempotency_key ON @extschema@.add_on_purchases
     (user_id, (metadata ->> 'idempotency_key')) WHERE metadata ? 'idempotency_key';
 CREATE INDEX idx_add_on_purchases_provider_ids ON @extschema@.add_on_purchases USING gin (provider_ids)
@@ -116,7 +116,8 @@ COMMENT ON INDEX @extschema@.idx_add_on_purchases_lago_invoice IS
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_pending IS
 'SELECT checkout_id FROM add_on_purchases WHERE status = ''pending'' AND purchased_at < $1';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_revenue IS
-'SELECT add_on_id, sum(amount) FROM add_on_purchases WHERE status = ''completed'' AND purchased_at >= $1 GROUP BY add_on_id';
+'SELECT add_on_id, currency, sum(amount) FROM add_on_purchases
+WHERE status IN (''completed'', ''refunded'', ''disputed'') AND purchased_at >= $1 GROUP BY add_on_id, currency';
 
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_idempotency_key IS
 'SELECT checkout_id FROM add_on_purchases

@@ -182,4 +182,70 @@ COMMENT ON COLUMN @extschema@.subscriptions_expiring_soon.expires_at IS 'When ac
 COMMENT ON COLUMN @extschema@.subscriptions_expiring_soon.auto_renew IS 'Whether a payment is expected to extend it.';
 COMMENT ON COLUMN @extschema@.subscriptions_expiring_soon.remaining IS 'How long it still lasts.';
 
+CREATE VIEW @extschema@.purchase_details WITH (security_invoker = true) AS
+SELECT p.id AS purchase_id, p.checkout_id, p.user_id, p.add_on_id, a.name, a.category, a.version, a.icon_url, p.quantity, p.amount,
+       p.currency, p.status, p.refund_amount, p.promo_code, p.stripe_payment_id, p.lago_invoice_id, p.payment_method, p.purchased_at,
+       p.refunded_at, p.subscription_ends_at
+  FROM @extschema@.add_on_purchases p
+  JOIN @extschema@.add_ons a ON a.id = p.add_on_id;
+
+COMMENT ON VIEW @extschema@.purchase_details IS
+'Every purchase with what the catalog says of its add-on: one by its id, the lines of a checkout, those of a user or of an add-on. It
+shows users, so it is read with the rights of whoever reads it.';
+COMMENT ON COLUMN @extschema@.purchase_details.purchase_id IS 'The purchase.';
+COMMENT ON COLUMN @extschema@.purchase_details.checkout_id IS 'The checkout that it is a line of.';
+COMMENT ON COLUMN @extschema@.purchase_details.user_id IS 'Who bought.';
+COMMENT ON COLUMN @extschema@.purchase_details.add_on_id IS 'The add-on.';
+COMMENT ON COLUMN @extschema@.purchase_details.name IS 'Its present name.';
+COMMENT ON COLUMN @extschema@.purchase_details.category IS 'Its category.';
+COMMENT ON COLUMN @extschema@.purchase_details.version IS 'Its version.';
+COMMENT ON COLUMN @extschema@.purchase_details.icon_url IS 'Its picture.';
+COMMENT ON COLUMN @extschema@.purchase_details.quantity IS 'The units bought.';
+COMMENT ON COLUMN @extschema@.purchase_details.amount IS 'What the line cost.';
+COMMENT ON COLUMN @extschema@.purchase_details.currency IS 'The currency of the amounts.';
+COMMENT ON COLUMN @extschema@.purchase_details.status IS 'pending, completed, failed, refunded or disputed.';
+COMMENT ON COLUMN @extschema@.purchase_details.refund_amount IS 'What was paid back of it, until now.';
+COMMENT ON COLUMN @extschema@.purchase_details.promo_code IS 'The code that the checkout carries.';
+COMMENT ON COLUMN @extschema@.purchase_details.stripe_payment_id IS 'What Stripe calls the payment.';
+COMMENT ON COLUMN @extschema@.purchase_details.lago_invoice_id IS 'What Lago calls the invoice.';
+COMMENT ON COLUMN @extschema@.purchase_details.payment_method IS 'How it was paid.';
+COMMENT ON COLUMN @extschema@.purchase_details.purchased_at IS 'When the checkout was made.';
+COMMENT ON COLUMN @extschema@.purchase_details.refunded_at IS 'When the latest refund was recorded.';
+COMMENT ON COLUMN @extschema@.purchase_details.subscription_ends_at IS 'The end of the period that it paid for.';
+
+CREATE VIEW @extschema@.owned_add_ons WITH (security_invoker = true) AS
+SELECT u.user_id, u.add_on_id, a.name, a.description, a.category, a.version, a.icon_url,
+       (SELECT coalesce(jsonb_agg(given.key ORDER BY given.key COLLATE "C"), '[]')
+          FROM (SELECT f.feature_key AS key FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.enabled
+                 UNION
+                SELECT listed.key FROM jsonb_array_elements_text(a.features) listed (key)
+                 WHERE NOT EXISTS (SELECT FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.feature_key = listed.key)
+               ) given) AS features,
+       u.status, u.status = 'active' AND u.purchased_at <= now() AND (u.expires_at IS NULL OR u.expires_at > now()) AS entitled,
+       u.quantity, u.purchased_at, u.expires_at, u.auto_renew, u.renewal_amount, u.cancelled_at, u.cancellation_reason, u.suspended_at
+  FROM @extschema@.user_add_ons u
+  JOIN @extschema@.add_ons a ON a.id = u.add_on_id;
+
+COMMENT ON VIEW @extschema@.owned_add_ons IS
+'What users have or had, with what the catalog says of it, whatever its status; active_add_ons() has what one may use at an instant. It
+shows users, so it is read with the rights of whoever reads it.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.user_id IS 'The user.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.add_on_id IS 'The add-on.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.name IS 'Its name.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.description IS 'What it does.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.category IS 'Its category.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.version IS 'Its version.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.icon_url IS 'Its picture.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.features IS 'The keys of the features that it gives, as an array.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.status IS 'active, cancelled, expired, pending or suspended.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.entitled IS 'Whether the user may use it now, as has_add_on() says.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.quantity IS 'The units that the user has.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.purchased_at IS 'Since when.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.expires_at IS 'Until when; NULL for no end.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.auto_renew IS 'Whether a payment is expected to extend it.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.renewal_amount IS 'What the next renewal costs.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.cancelled_at IS 'When it was cancelled.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.cancellation_reason IS 'What a person said about that.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.suspended_at IS 'Since when it is suspended by hand.';
+
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -1,11 +1,12 @@
 //! What only reads, and so has to work in a read-only transaction, in a parallel worker, and on a standby.
 
 /// Every function and view that only reads; a test looks whether a function is missing.
-pub const READS: [&str; 45] = [
+pub const READS: [&str; 52] = [
     "SELECT price_add_on('a0000000-0000-4000-8000-000000000003')",
     r#"SELECT quote('[{"add_on_id": "a0000000-0000-4000-8000-000000000003", "quantity": 1}]', 'ada', 'pro', 'launch2025')"#,
     "SELECT price_cart('ada', 'pro', 'launch2025')",
     "SELECT cart_total('ada')",
+    "SELECT * FROM cart_lines('ada', 'pro', 'launch2025')",
     "SELECT * FROM price_carts('pro', 'firstbuy')",
     "SELECT * FROM explain_cart('ada', 'pro', 'launch2025')",
     "SELECT explain_cart_text('ada', 'pro', 'launch2025')",
@@ -23,7 +24,13 @@ pub const READS: [&str; 45] = [
     "SELECT * FROM active_add_ons('ada')",
     "SELECT * FROM entitled_users('x')",
     "SELECT * FROM search_add_ons('agent', 'ai-services', 'agent_platform', 1, 100)",
+    "SELECT * FROM search_add_ons('rigade')",
+    "SELECT * FROM list_add_ons('agent', 'ai-services', 'agent_platform', 1, 100)",
     "SELECT * FROM purchase_history('ada')",
+    "SELECT * FROM list_purchases('ada', 'completed')",
+    "SELECT * FROM purchase_details",
+    "SELECT * FROM owned_add_ons",
+    "SELECT * FROM revenue_by_add_on('2026-01-01')",
     "SELECT * FROM feature_usage('ada')",
     "SELECT * FROM feature_usage('ada', 'gpu_hours')",
     "SELECT * FROM check_catalog()",

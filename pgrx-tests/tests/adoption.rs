@@ -1,6 +1,10 @@
 //! adopt_tables(): a database made from plain SQL files, taken over.
 
-use harness::{Server, paths, refusal, text};
+use std::io::Write;
+use std::process::Stdio;
+
+use harness::python::pytest;
+use harness::{Server, markdown, paths, refusal, text};
 use postgres::Client;
 
 /// A database of the predecessor, in which the extension is installed in another schema.
@@ -252,6 +256,38 @@ fn features_currencies_and_subscriptions_are_taken_over_as_ours_are() {
     for (query, value) in values {
         assert_eq!(text(&mut client, query).unwrap(), value, "{query}");
     }
+}
+
+/// Runs a script with psql, and says what it printed where it failed.
+fn psql(database: &str, script: &str) -> Result<(), String> {
+    let mut command = Server::shared().command("psql");
+    command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", "-"]);
+    let mut psql = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    psql.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = psql.wait_with_output().unwrap();
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+/// docs/migrating.md, followed in a database like that of a platform, up to where its backends start again; then what those do.
+#[test]
+fn backends_go_on_unmodified_in_a_database_that_was_taken_over_by_the_page() {
+    const DATABASE: &str = "moved_in";
+    Server::shared().create_database(DATABASE);
+    let page = std::fs::read_to_string(paths::root().join("docs/migrating.md")).unwrap();
+    let (until_they_start, _) = page.split_once("Their queries run unmodified").unwrap();
+    let platform = std::fs::read_to_string(paths::root().join("tests/adoption/platform.sql")).unwrap();
+    let blocks = markdown::blocks(until_they_start);
+    assert!(blocks.len() > 10 && blocks.iter().all(|block| block.language == "sql"));
+    for (number, block) in blocks.iter().enumerate() {
+        let outcome = psql(DATABASE, &block.text);
+        let is_refused = block.output.as_ref().is_some_and(|output| output.contains("ERROR:"));
+        assert_eq!(outcome.is_err(), is_refused, "line {} of the page: {outcome:?}", block.line);
+        if number == 0 {
+            // The page's own small example, and what a platform has besides.
+            psql(DATABASE, &platform).unwrap();
+        }
+    }
+    pytest(DATABASE, &["tests/adoption"]);
 }
 
 /// Tables of the same names in the same schema keep the extension out, and one in another schema is told of.

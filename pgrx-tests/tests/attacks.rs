@@ -137,7 +137,7 @@ fn traps_in_the_search_path_catch_nobody() {
 }
 
 /// Calls that get to statements which the others do not reach.
-const OTHERS: [&str; 4] = [
+const OTHERS: [&str; 5] = [
     "SELECT renew_add_on('carol', 'a0000000-0000-4000-8000-000000000006')",
     r#"SELECT apply_stripe_event(jsonb_build_object('id', 'evt_2', 'type', 'customer.subscription.deleted', 'created', 1767225600,
               'data', jsonb_build_object('object', jsonb_build_object('id', 'sub_2', 'metadata',
@@ -145,6 +145,7 @@ const OTHERS: [&str; 4] = [
          FROM add_on_purchases p WHERE user_id = 'carol' AND checkout_id IS NOT NULL LIMIT 1"#,
     r#"SELECT price_cart('ada', 'pro', 'once') FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003', 1)"#,
     "SELECT * FROM search_add_ons('text-to-speech')",
+    "SELECT * FROM search_add_ons('rigade')",
 ];
 
 /// Reads and writes of a marketplace that sells, in the same surroundings. A cursor is planned before the path is hostile, so that
@@ -401,6 +402,10 @@ const CALLS_OF_SUPERUSERS: &[&str] = &[
     "SELECT resolve_dispute('{bought}', true)",
     "SELECT refund_purchase('{bought}', 1)",
     "SELECT * FROM purchase_history('eve')",
+    "SELECT * FROM list_purchases('eve')",
+    "SELECT * FROM cart_lines('ada', 'pro', 'LAUNCH2025')",
+    "SELECT * FROM list_add_ons('rigade')",
+    "SELECT * FROM revenue_by_add_on('2020-01-01')",
     "SELECT * FROM grant_add_on('bob', '{brigade}')",
     "SELECT suspend_add_on('bob', '{brigade}')",
     "SELECT resume_add_on('bob', '{brigade}')",

@@ -161,6 +161,11 @@ const LIFE: [&str; 96] = [
     "SELECT * FROM entitled_users('agent_platform')",
     "SELECT add_on_id, name, quantity, amount, status, refund_amount FROM purchase_history('ada')",
     "SELECT add_on_id, amount FROM purchase_history('ada', 'completed', 1, 1)",
+    "SELECT add_on_id, name, amount, status, total_count FROM list_purchases('ada')",
+    "SELECT add_on_id, name, category, amount, status FROM purchase_details WHERE user_id = 'ada' ORDER BY add_on_id",
+    "SELECT add_on_id, name, features, status, entitled FROM owned_add_ons WHERE user_id = 'ada' ORDER BY add_on_id",
+    "SELECT name, purchases, units, gross, net FROM revenue_by_add_on('2020-01-01')",
+    "SELECT add_on_id, quantity, total FROM cart_lines('bob', 'pro')",
     "SELECT * FROM validate_promo_code('firstbuy', 'ada')",
     // Refunds and disputes.
     "SELECT id FROM add_on_purchases WHERE user_id = 'ada' AND add_on_id = 'a0000000-0000-4000-8000-000000000003'",
@@ -320,6 +325,8 @@ fn functions_of_a_user_run_where_the_user_is() {
         "SELECT has_feature('ada', 'agent_platform')".to_owned(),
         "SELECT * FROM active_add_ons('ada')".to_owned(),
         "SELECT * FROM purchase_history('ada')".to_owned(),
+        "SELECT * FROM list_purchases('ada')".to_owned(),
+        "SELECT * FROM cart_lines('ada')".to_owned(),
     ] {
         let statements = sent(&nodes[0], "delegated", &call);
         // The call itself and nothing else: all that it asks it finds there.

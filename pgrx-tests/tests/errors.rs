@@ -83,7 +83,7 @@ const CASES: &[(&str, &str)] = &[
     ("not_called_by_trigger", "SELECT guard_marketplace()"),
     ("tables_already_detached", "SELECT detach_tables(); SELECT detach_tables()"),
     ("tables_already_attached", "SELECT attach_tables()"),
-    ("tables_differ", "SELECT detach_tables(); ALTER TABLE add_ons DROP COLUMN icon_url; SELECT attach_tables()"),
+    ("tables_differ", "SELECT detach_tables(); ALTER TABLE promotional_codes DROP COLUMN description; SELECT attach_tables()"),
     (
         "malformed_column",
         r#"INSERT INTO pricing_rules (add_on_id, conditions) VALUES ('a0000000-0000-4000-8000-000000000003', '{"min": 2}')"#,

@@ -167,6 +167,13 @@ fn queries_of_the_functions_use_their_indexes() {
         "SELECT * FROM add_to_cart('user 123', 'a0000000-0000-4000-8000-000000000003')",
         "SELECT * FROM remove_from_cart('user 123', 'a0000000-0000-4000-8000-000000000003')",
         "SELECT clear_cart('user 123')",
+        "SELECT * FROM cart_lines('user 123')",
+        "SELECT * FROM list_add_ons(feature_key => 'feature_1234')",
+        "SELECT * FROM list_purchases('user 123')",
+        "SELECT * FROM list_purchases('user 123', 'failed')",
+        "SELECT * FROM purchase_details WHERE purchase_id = (SELECT purchase_id FROM list_purchases('user 123', max_rows => 1))",
+        "SELECT * FROM purchase_details WHERE user_id = 'user 123' ORDER BY purchased_at DESC LIMIT 20",
+        "SELECT * FROM owned_add_ons WHERE user_id = 'user 123'",
         "SELECT * FROM purchase_history('user 123')",
         "SELECT * FROM purchase_history('user 123', 'failed')",
         "SELECT * FROM add_to_cart('user 123', 'a0000000-0000-4000-8000-000000000003');

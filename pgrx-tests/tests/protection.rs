@@ -176,9 +176,9 @@ fn tables_that_changed_are_attached_when_they_are_whole_again() {
     client.batch_execute("SELECT detach_tables()").unwrap();
     let cases = [
         (
-            "ALTER TABLE add_ons DROP COLUMN icon_url",
-            "ALTER TABLE add_ons ADD icon_url varchar(512)",
-            "column add_ons.icon_url character varying(512)",
+            "ALTER TABLE promotional_codes DROP COLUMN description",
+            "ALTER TABLE promotional_codes ADD description text",
+            "column promotional_codes.description text",
         ),
         (
             "ALTER TABLE cart_items ALTER quantity TYPE bigint",

@@ -18,6 +18,7 @@ const SUITES: &[&str] = &[
     "promotions",
     "entitlements",
     "search",
+    "lists",
     "explain",
     "every_cart",
     "checkout",

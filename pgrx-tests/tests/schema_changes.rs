@@ -211,7 +211,7 @@ fn a_longer_text_or_a_domain_does_no_harm() {
         .batch_execute(
             "CREATE DOMAIN email AS varchar(255) CHECK (VALUE <> 'x'); CREATE DOMAIN money_amount AS numeric(10,2);
              ALTER TABLE pricing_rules ALTER tier_code TYPE email; ALTER TABLE promotional_codes ALTER created_by TYPE text;
-             ALTER TABLE cart_items ALTER billing_type TYPE text; ALTER TABLE add_ons ALTER icon_url TYPE text;
+             ALTER TABLE cart_items ALTER billing_type TYPE text; ALTER TABLE user_add_ons ALTER lago_subscription_id TYPE text;
              ALTER TABLE pricing_rules ALTER discount_amount TYPE money_amount; BEGIN",
         )
         .unwrap();

@@ -10,7 +10,7 @@ from catalog import functions, relations, settings, short_expression, short_type
 ROOT = Path(__file__).resolve().parents[2]
 
 SECTIONS = {
-    "Prices": ["price_add_on", "quote", "price_cart", "cart_total", "price_carts"],
+    "Prices": ["price_add_on", "quote", "price_cart", "cart_total", "cart_lines", "price_carts"],
     "Reasons and what-ifs": ["explain_cart", "explain_cart_text", "simulate_pricing_rule", "simulate_bundle", "simulate_promo_code",
                              "simulate_renewals"],
     "Promotional codes": ["validate_promo_code"],
@@ -19,13 +19,13 @@ SECTIONS = {
     "Usage": ["consume_feature", "release_feature", "set_feature_usage", "feature_usage"],
     "Carts": ["add_to_cart", "set_cart_quantity", "remove_from_cart", "clear_cart", "merge_carts"],
     "Checkout and purchases": ["checkout", "stripe_checkout", "complete_checkout", "fail_checkout", "refund_purchase", "dispute_purchase",
-                               "resolve_dispute", "purchase_history", "explain_checkout"],
+                               "resolve_dispute", "purchase_history", "list_purchases", "explain_checkout"],
     "Subscriptions": ["grant_add_on", "start_trial", "renew_add_on", "cancel_add_on", "suspend_add_on", "resume_add_on", "explain_access",
                       "upcoming_renewals", "reprice_renewals"],
     "Webhooks": ["apply_stripe_event", "apply_lago_event", "reconcile_stripe", "unsettled_payments", "settle_payment"],
     "Personal data": ["export_user", "forget_user"],
-    "Catalog": ["search_add_ons", "load_sample_catalog", "export_catalog", "import_catalog"],
-    "Operations": ["marketplace_status", "marketplace_metrics", "check_marketplace", "run_maintenance", "schedule_maintenance", "catalog_cache_stats",
+    "Catalog": ["search_add_ons", "list_add_ons", "load_sample_catalog", "export_catalog", "import_catalog"],
+    "Operations": ["marketplace_status", "marketplace_metrics", "revenue_by_add_on", "check_marketplace", "run_maintenance", "schedule_maintenance", "catalog_cache_stats",
                    "link_reference_tables", "unlink_reference_tables"],
     "Access": ["grant_marketplace_access", "revoke_marketplace_access", "enable_user_isolation", "disable_user_isolation"],
     "Keeping the rows": ["protect_marketplace", "unprotect_marketplace", "detach_tables", "attach_tables", "adopt_tables"],

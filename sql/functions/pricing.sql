@@ -42,6 +42,18 @@ Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 2200
 value_too_large.';
 ALTER FUNCTION @extschema@.cart_total(text, text, text, timestamptz) COST 1000;
 
+COMMENT ON FUNCTION @extschema@.cart_lines(text, text, text, timestamptz) IS
+'The user''s stored cart as rows to show: each line with its id, what the catalog says of its add-on, and what price_cart() makes of it.
+The totals of all rows are the total of price_cart().
+Arguments: as for price_cart().
+Returns: a row for each line, in the order in which they were added: cart_item_id; add_on_id; name, description, category and icon_url of
+the add-on; billing_type, the line''s own or else the add-on''s; quantity; unit_list_price; list_amount; discount, by rules, bundles and
+code; total, what is to pay for the line; added_at. Of an add-on that is no longer sold list_amount, discount and total are NULL.
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range;
+54000 too_many_lines, catalog_too_large,
+value_too_large.';
+ALTER FUNCTION @extschema@.cart_lines(text, text, text, timestamptz) COST 2000 ROWS 5;
+
 COMMENT ON FUNCTION @extschema@.price_carts(text, text, timestamptz) IS
 'Prices every stored cart in one scan: what cart_total() says of each user, without asking user by user (semantics 2).
 Arguments: tier_code, as though every user had it; promo_code, as though every cart used it; at, the instant of all decisions.

@@ -31,4 +31,21 @@ Returns: the purchases, with the present names of the add-ons.
 Errors: 22023 null_argument, unknown_word, invalid_count.';
 ALTER FUNCTION @extschema@.purchase_history(text, text, integer, integer) COST 2000 ROWS 50;
 
+COMMENT ON FUNCTION @extschema@.list_purchases(text, text, integer, integer) IS
+'A page of the user''s purchases for a list, newest first: what purchase_history() returns, what providers and checkouts call them, and
+how many there are. The view purchase_details has the same by purchase, by checkout and of all users.
+Arguments: user_id; status, one of pending, completed, failed, refunded, disputed, NULL for all; max_rows, NULL for all; skip.
+Returns: the purchases, with the present names, categories, versions and pictures of the add-ons; total_count, in each row the number of
+purchases on all pages. A page without rows tells no number.
+Errors: 22023 null_argument, unknown_word, invalid_count.';
+ALTER FUNCTION @extschema@.list_purchases(text, text, integer, integer) COST 2500 ROWS 20;
+
+COMMENT ON FUNCTION @extschema@.revenue_by_add_on(timestamptz, timestamptz) IS
+'What the view revenue_by_add_on has, of the purchases of a period: by add-on and currency, what brought most first. Refunds count with
+the purchase that they pay back, whenever that was.
+Arguments: since, the first instant of the period, NULL for the first purchase; until, the first instant after it, NULL for no end.
+Returns: the columns of the view: purchases, paid ones; units; gross, what was paid; refunded, until now; net, what is left.
+Errors: none.';
+ALTER FUNCTION @extschema@.revenue_by_add_on(timestamptz, timestamptz) COST 1000000 ROWS 100;
+
 SET LOCAL search_path = @extschema@, pg_temp;

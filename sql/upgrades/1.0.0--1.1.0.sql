@@ -58,6 +58,10 @@ CREATE INDEX idx_add_on_purchases_provider_ids ON @extschema@.add_on_purchases U
     WHERE provider_ids IS NOT NULL;
 CREATE INDEX idx_add_on_purchases_unsettled ON @extschema@.add_on_purchases ((facts -> 'unsettled')) WHERE facts ? 'unsettled';
 CREATE INDEX idx_add_on_purchases_user_add_on ON @extschema@.add_on_purchases (user_id, add_on_id);
+-- What was paid, also where it was paid back since: all that reports of a period read.
+DROP INDEX @extschema@.idx_add_on_purchases_revenue;
+CREATE INDEX idx_add_on_purchases_revenue ON @extschema@.add_on_purchases (purchased_at) INCLUDE (add_on_id, amount)
+    WHERE status IN ('completed', 'refunded', 'disputed');
 
 CREATE VIEW @extschema@.cart_conversion AS
 WITH steps AS (
@@ -127,6 +131,26 @@ SELECT m.month::date AS month, m.currency, (sum(coalesce(s.subscriptions, 0)) OV
 WINDOW until_then AS (PARTITION BY m.currency ORDER BY m.month);
 
 ALTER VIEW @extschema@.subscriptions_expiring_soon SET (security_invoker = true);
+
+CREATE VIEW @extschema@.purchase_details WITH (security_invoker = true) AS
+SELECT p.id AS purchase_id, p.checkout_id, p.user_id, p.add_on_id, a.name, a.category, a.version, a.icon_url, p.quantity, p.amount,
+       p.currency, p.status, p.refund_amount, p.promo_code, p.stripe_payment_id, p.lago_invoice_id, p.payment_method, p.purchased_at,
+       p.refunded_at, p.subscription_ends_at
+  FROM @extschema@.add_on_purchases p
+  JOIN @extschema@.add_ons a ON a.id = p.add_on_id;
+
+CREATE VIEW @extschema@.owned_add_ons WITH (security_invoker = true) AS
+SELECT u.user_id, u.add_on_id, a.name, a.description, a.category, a.version, a.icon_url,
+       (SELECT coalesce(jsonb_agg(given.key ORDER BY given.key COLLATE "C"), '[]')
+          FROM (SELECT f.feature_key AS key FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.enabled
+                 UNION
+                SELECT listed.key FROM jsonb_array_elements_text(a.features) listed (key)
+                 WHERE NOT EXISTS (SELECT FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.feature_key = listed.key)
+               ) given) AS features,
+       u.status, u.status = 'active' AND u.purchased_at <= now() AND (u.expires_at IS NULL OR u.expires_at > now()) AS entitled,
+       u.quantity, u.purchased_at, u.expires_at, u.auto_renew, u.renewal_amount, u.cancelled_at, u.cancellation_reason, u.suspended_at
+  FROM @extschema@.user_add_ons u
+  JOIN @extschema@.add_ons a ON a.id = u.add_on_id;
 
 DROP FUNCTION @extschema@.active_add_ons(text, timestamptz);
 DROP FUNCTION @extschema@.check_marketplace();

@@ -27,10 +27,13 @@ struct Level {
 
 const ALL_TABLES: &[&str] = &TABLES;
 
+/// Views that are read with the rights of whoever reads them.
+const OF_USERS: &[&str] = &["purchase_details", "owned_add_ons"];
+
 const LEVELS: [Level; 7] = [
     Level {
         name: "catalog",
-        functions: &["price_add_on", "quote", "search_add_ons", "catalog_cache_stats"],
+        functions: &["price_add_on", "quote", "search_add_ons", "list_add_ons", "catalog_cache_stats"],
         tables: &[("SELECT", &["add_ons", "add_on_features", "add_on_bundles", "pricing_rules"])],
     },
     Level {
@@ -48,7 +51,7 @@ const LEVELS: [Level; 7] = [
             "set_feature_usage",
             "feature_usage",
         ],
-        tables: &[("SELECT", &["add_ons", "add_on_features", "user_add_ons"])],
+        tables: &[("SELECT", &["add_ons", "add_on_features", "user_add_ons", "owned_add_ons"])],
     },
     Level {
         name: "shop",
@@ -56,6 +59,7 @@ const LEVELS: [Level; 7] = [
             "price_add_on",
             "quote",
             "search_add_ons",
+            "list_add_ons",
             "add_to_cart",
             "set_cart_quantity",
             "remove_from_cart",
@@ -63,6 +67,7 @@ const LEVELS: [Level; 7] = [
             "merge_carts",
             "price_cart",
             "cart_total",
+            "cart_lines",
             "explain_cart",
             "explain_cart_text",
             "validate_promo_code",
@@ -71,10 +76,11 @@ const LEVELS: [Level; 7] = [
             "fail_checkout",
             "start_trial",
             "purchase_history",
+            "list_purchases",
             "explain_checkout",
             "upcoming_renewals",
         ],
-        tables: &[("SELECT", ALL_TABLES)],
+        tables: &[("SELECT", ALL_TABLES), ("SELECT", OF_USERS)],
     },
     Level {
         name: "billing",
@@ -83,6 +89,7 @@ const LEVELS: [Level; 7] = [
             "complete_checkout",
             "fail_checkout",
             "purchase_history",
+            "list_purchases",
             "explain_checkout",
             "refund_purchase",
             "dispute_purchase",
@@ -95,6 +102,7 @@ const LEVELS: [Level; 7] = [
             "apply_stripe_event",
             "apply_lago_event",
             "reconcile_stripe",
+            "revenue_by_add_on",
             "unsettled_payments",
             "settle_payment",
             "explain_access",
@@ -102,7 +110,18 @@ const LEVELS: [Level; 7] = [
             "reprice_renewals",
         ],
         tables: &[
-            ("SELECT", &["add_ons", "add_on_bundles", "promotional_codes", "add_on_purchases", "user_add_ons"]),
+            (
+                "SELECT",
+                &[
+                    "add_ons",
+                    "add_on_features",
+                    "add_on_bundles",
+                    "promotional_codes",
+                    "add_on_purchases",
+                    "user_add_ons",
+                ],
+            ),
+            ("SELECT", OF_USERS),
             ("SELECT", &["revenue_by_day", "revenue_by_add_on", "revenue_by_category", "recurring_revenue"]),
         ],
     },
@@ -112,8 +131,10 @@ const LEVELS: [Level; 7] = [
             "price_add_on",
             "quote",
             "search_add_ons",
+            "list_add_ons",
             "price_cart",
             "cart_total",
+            "cart_lines",
             "explain_cart",
             "explain_cart_text",
             "explain_checkout",
@@ -128,11 +149,12 @@ const LEVELS: [Level; 7] = [
             "feature_usage",
             "explain_access",
             "purchase_history",
+            "list_purchases",
             "unsettled_payments",
             "upcoming_renewals",
             "export_user",
         ],
-        tables: &[("SELECT", ALL_TABLES)],
+        tables: &[("SELECT", ALL_TABLES), ("SELECT", OF_USERS)],
     },
     Level {
         name: "monitor",
@@ -145,6 +167,7 @@ const LEVELS: [Level; 7] = [
         functions: &[],
         tables: &[
             ("SELECT", ALL_TABLES),
+            ("SELECT", OF_USERS),
             ("INSERT", &["add_ons", "promotional_codes", "user_add_ons", "add_on_purchases", "cart_items"]),
             ("UPDATE", &["add_ons", "promotional_codes", "user_add_ons", "add_on_purchases", "cart_items"]),
             ("DELETE", &["cart_items"]),

@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use super::{Answer, at_least};
 use crate::error::Error;
-use crate::operations::pricing::{self, Priced, Request, Totals};
+use crate::operations::pricing::{self, CartLine, Priced, Request, Totals};
 use crate::pg::call::Call;
 use crate::pg::datum::{Amount, Id, Str, Text, Timestamp, required, text_datum};
 use crate::pg::document::{self, Document};
@@ -65,6 +65,63 @@ fn cart_total(
     at: default!(Option<Timestamp>, "pg_catalog.now()"),
 ) -> Answer<Amount> {
     Ok(Amount(stored_cart(user_id, tier_code, promo_code, at)?.quote.total()))
+}
+
+// The result can be long, so it goes into a tuplestore. pgrx knows of no such result and takes the declaration as it stands here.
+#[pg_extern(sql = r#"
+CREATE FUNCTION "cart_lines"(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "cart_item_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "description" pg_catalog.text,
+    "category" pg_catalog.text,
+    "icon_url" pg_catalog.text,
+    "billing_type" pg_catalog.text,
+    "quantity" pg_catalog.int4,
+    "unit_list_price" pg_catalog.numeric,
+    "list_amount" pg_catalog.numeric,
+    "discount" pg_catalog.numeric,
+    "total" pg_catalog.numeric,
+    "added_at" pg_catalog.timestamptz
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn cart_lines(
+    user_id: Option<Text>,
+    tier_code: Option<Text>,
+    promo_code: Option<Text>,
+    at: Option<Timestamp>,
+    call: Call,
+) -> Answer<()> {
+    let user_id = required(user_id, "user_id")?;
+    let lines = pricing::price_shown_cart(request(Some(user_id), tier_code, promo_code, at)?)?;
+    let mut rows = Tuplestore::open(&call);
+    for CartLine { shown, price } in lines {
+        rows.push(|| {
+            [
+                Id(shown.id).into_datum(),
+                Id(shown.add_on_id).into_datum(),
+                Some(text_datum(&shown.name)),
+                shown.description.as_deref().map(text_datum),
+                Some(text_datum(&shown.category)),
+                shown.icon_url.as_deref().map(text_datum),
+                Some(text_datum(&shown.billing_type)),
+                shown.quantity.into_datum(),
+                Amount(shown.base_price).into_datum(),
+                price.and_then(|price| Amount(price.list_amount).into_datum()),
+                price.and_then(|price| Amount(price.list_amount - price.total).into_datum()),
+                price.and_then(|price| Amount(price.total).into_datum()),
+                Timestamp(shown.added_at).into_datum(),
+            ]
+        });
+    }
+    Ok(())
 }
 
 // The result can be as long as the table of carts, so it goes into a tuplestore. pgrx knows of no such result and takes the
@@ -129,7 +186,7 @@ pub(super) fn request(
 extension_sql_file!(
     "../../sql/functions/pricing.sql",
     name = "pricing_functions",
-    requires = [price_add_on, quote_items, price_cart, cart_total, price_carts]
+    requires = [price_add_on, quote_items, price_cart, cart_total, cart_lines, price_carts]
 );
 
 #[cfg(feature = "pg_test")]

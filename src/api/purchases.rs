@@ -1,4 +1,4 @@
-//! Refunds, disputes and the history of purchases.
+//! Refunds, disputes, the history of purchases and what they brought.
 
 use pgrx::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::operations::payments;
 use crate::pg::call::Call;
 use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, required, text_datum};
 use crate::pg::tuplestore::Tuplestore;
-use crate::store::purchase_history;
+use crate::store::{purchase_history, reports};
 use engine::money::Money;
 use engine::purchases::PurchaseStatus;
 
@@ -102,6 +102,113 @@ fn purchase_history(
     Ok(())
 }
 
+// The same.
+#[pg_extern(sql = r#"
+CREATE FUNCTION "list_purchases"(
+    "user_id" pg_catalog.text,
+    "status" pg_catalog.text DEFAULT NULL,
+    "max_rows" pg_catalog.int4 DEFAULT 20,
+    "skip" pg_catalog.int4 DEFAULT 0
+) RETURNS TABLE (
+    "purchase_id" pg_catalog.uuid,
+    "checkout_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "category" pg_catalog.text,
+    "version" pg_catalog.text,
+    "icon_url" pg_catalog.text,
+    "quantity" pg_catalog.int4,
+    "amount" pg_catalog.numeric,
+    "currency" pg_catalog.text,
+    "status" pg_catalog.text,
+    "refund_amount" pg_catalog.numeric,
+    "promo_code" pg_catalog.text,
+    "stripe_payment_id" pg_catalog.text,
+    "lago_invoice_id" pg_catalog.text,
+    "purchased_at" pg_catalog.timestamptz,
+    "subscription_ends_at" pg_catalog.timestamptz,
+    "total_count" pg_catalog.int8
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn list_purchases(
+    user_id: Option<Text>,
+    status: Option<Text>,
+    max_rows: Option<i32>,
+    skip: Option<i32>,
+    call: Call,
+) -> Answer<()> {
+    let Text(user_id) = required(user_id, "user_id")?;
+    let status = status.map(known_status).transpose()?;
+    let (max_rows, skip) = (not_negative("max_rows", max_rows)?, not_negative("skip", skip)?);
+    let mut rows = Tuplestore::open(&call);
+    purchase_history::listed_page(&user_id, status, max_rows, skip, |listed| {
+        let entry = &listed.entry;
+        rows.push(|| {
+            [
+                Id(entry.purchase_id).into_datum(),
+                listed.checkout_id.and_then(|checkout_id| Id(checkout_id).into_datum()),
+                Id(entry.add_on_id).into_datum(),
+                Some(text_datum(&entry.name)),
+                Some(text_datum(&listed.category)),
+                listed.version.as_deref().map(text_datum),
+                listed.icon_url.as_deref().map(text_datum),
+                entry.quantity.into_datum(),
+                Amount(entry.amount).into_datum(),
+                Some(text_datum(&entry.currency)),
+                Some(text_datum(&entry.status)),
+                Amount(entry.refunded).into_datum(),
+                listed.promo_code.as_deref().map(text_datum),
+                listed.stripe_payment_id.as_deref().map(text_datum),
+                listed.lago_invoice_id.as_deref().map(text_datum),
+                Timestamp(entry.purchased_at).into_datum(),
+                listed.subscription_ends_at.and_then(|end| Timestamp(end).into_datum()),
+                listed.total_count.into_datum(),
+            ]
+        });
+    })?;
+    Ok(())
+}
+
+#[pg_extern(sql = r#"
+CREATE FUNCTION "revenue_by_add_on"(
+    "since" pg_catalog.timestamptz,
+    "until" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "category" pg_catalog.text,
+    "currency" pg_catalog.text,
+    "purchases" pg_catalog.int8,
+    "units" pg_catalog.int8,
+    "gross" pg_catalog.numeric,
+    "refunded" pg_catalog.numeric,
+    "net" pg_catalog.numeric
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn revenue_by_add_on(since: Option<Timestamp>, until: Option<Timestamp>, call: Call) -> Answer<()> {
+    let mut rows = Tuplestore::open(&call);
+    reports::revenue(since.map(|since| since.0), until.map(|until| until.0), |revenue| {
+        rows.push(|| {
+            [
+                Id(revenue.add_on_id).into_datum(),
+                Some(text_datum(&revenue.name)),
+                Some(text_datum(&revenue.category)),
+                Some(text_datum(&revenue.currency)),
+                revenue.purchases.into_datum(),
+                revenue.units.into_datum(),
+                Amount(revenue.gross).into_datum(),
+                Amount(revenue.refunded).into_datum(),
+                Amount(revenue.gross - revenue.refunded).into_datum(),
+            ]
+        });
+    })?;
+    Ok(())
+}
+
 fn known_status(Text(given): Text) -> Result<&'static str, Error> {
     let known = || PurchaseStatus::ALL.map(PurchaseStatus::name).join(", ");
     match PurchaseStatus::from_name(&given) {
@@ -113,5 +220,6 @@ fn known_status(Text(given): Text) -> Result<&'static str, Error> {
 extension_sql_file!(
     "../../sql/functions/purchases.sql",
     name = "purchases_functions",
-    requires = [refund_purchase, dispute_purchase, resolve_dispute, purchase_history]
+    requires =
+        [refund_purchase, dispute_purchase, resolve_dispute, purchase_history, list_purchases, revenue_by_add_on]
 );

@@ -1,7 +1,7 @@
 //! Loading everything that a quote depends on, and pricing it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -13,7 +13,7 @@ use crate::pg::datum::iso_8601;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::settings;
 use crate::store::assortment::{Assortment, assortment};
-use crate::store::cart::{self, StoredLine};
+use crate::store::cart::{self, ShownLine, StoredLine};
 use crate::store::carts::{self, Batch};
 use crate::store::catalog;
 use crate::store::history::{self, History};
@@ -25,7 +25,7 @@ use engine::explain::{Step, explain};
 use engine::items;
 use engine::money::Money;
 use engine::promotions::PromoRequest;
-use engine::quote::{self, Quote};
+use engine::quote::{self, PricedLine, Quote};
 use engine::quote_json::{Heading, QuoteDocument};
 use engine::required_facts::RequiredFacts;
 use engine::time::Instant;
@@ -83,6 +83,33 @@ fn check_quantities(quantities: &BTreeMap<Uuid, u32>) -> Result<(), Error> {
 pub fn price_stored_cart(request: Request) -> Result<Priced, Error> {
     let lines = cart::lines(request.user_id.as_deref().unwrap_or_default())?;
     price_lines(request, &lines)
+}
+
+/// A line of a stored cart as a page shows it.
+#[derive(Debug)]
+pub struct CartLine {
+    pub shown: ShownLine,
+    /// What it costs; `None` where its add-on is no longer sold.
+    pub price: Option<LinePrice>,
+}
+
+/// What a line costs.
+#[derive(Clone, Copy, Debug)]
+pub struct LinePrice {
+    pub list_amount: Money,
+    pub total: Money,
+}
+
+/// Prices the user's stored cart, line by line in the order in which they were added.
+pub fn price_shown_cart(request: Request) -> Result<Vec<CartLine>, Error> {
+    let shown = cart::shown_lines(request.user_id.as_deref().unwrap_or_default())?;
+    let priced = price_stored_cart(request)?;
+    let price = |line: &PricedLine| {
+        let add_on_id = priced.assortment.catalog.add_on(line.line.add_on).id;
+        (add_on_id, LinePrice { list_amount: line.line.list_amount, total: line.total() })
+    };
+    let mut prices: HashMap<Uuid, LinePrice> = priced.quote.lines.iter().map(price).collect();
+    Ok(shown.into_iter().map(|shown| CartLine { price: prices.remove(&shown.add_on_id), shown }).collect())
 }
 
 /// Prices lines of a stored cart.

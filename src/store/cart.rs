@@ -12,7 +12,7 @@ use crate::{params, probe};
 use engine::billing::BillingType;
 use engine::cart::{Cart, Line};
 use engine::catalog::Catalog;
-use engine::money::Unit;
+use engine::money::{Money, Unit};
 use engine::time::Instant;
 
 static LINES: Probe<(Uuid, i32, Option<String>, Instant)> =
@@ -20,6 +20,15 @@ static LINES: Probe<(Uuid, i32, Option<String>, Instant)> =
 
 static CONTENTS: Statement<(Uuid, i32)> = Statement::new(
     "SELECT c.add_on_id, c.quantity FROM @extschema@.cart_items c WHERE c.user_id = $1 ORDER BY c.added_at, c.add_on_id",
+);
+
+static SHOWN: Statement<ShownColumns> = Statement::new(
+    "SELECT c.id, c.add_on_id, a.name, a.description, a.category, a.icon_url, COALESCE(c.billing_type, a.billing_type), c.quantity,
+            (a.base_price * 100)::bigint, c.added_at
+       FROM @extschema@.cart_items c
+       JOIN @extschema@.add_ons a ON a.id = c.add_on_id
+      WHERE c.user_id = $1
+      ORDER BY c.added_at, c.add_on_id",
 );
 
 /// Locked, so that nobody changes what is about to be sold.
@@ -123,6 +132,26 @@ static CLEAR: Statement = Statement::new("DELETE FROM @extschema@.cart_items c W
 /// Add-on, quantity, and the row's own way of billing.
 type LineColumns = (Uuid, i32, Option<String>);
 
+/// The columns of a line as a page shows it, in its order, the price in cents.
+type ShownColumns = (Uuid, Uuid, String, Option<String>, String, Option<String>, String, i32, i64, Instant);
+
+/// A line of a cart as a page shows it, with what the catalog says of its add-on.
+#[derive(Debug)]
+pub struct ShownLine {
+    /// `cart_items.id`
+    pub id: Uuid,
+    pub add_on_id: Uuid,
+    pub name: String,
+    pub description: Option<String>,
+    pub category: String,
+    pub icon_url: Option<String>,
+    /// The line's own, or else the add-on's.
+    pub billing_type: String,
+    pub quantity: i32,
+    pub base_price: Money,
+    pub added_at: Instant,
+}
+
 /// A row of `cart_items`, as far as prices depend on it.
 #[derive(Clone, Copy, Debug)]
 pub struct StoredLine {
@@ -149,6 +178,15 @@ pub fn lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
     let mut lines = LINES.read_all(params![user_id], line)?;
     lines.sort_unstable_by_key(|(place, _)| *place);
     Ok(lines.into_iter().map(|(_, columns)| StoredLine::of(columns)).collect())
+}
+
+/// The user's cart to be shown, in the same order.
+pub fn shown_lines(user_id: &str) -> Result<Vec<ShownLine>, Error> {
+    SHOWN.read_all(params![user_id], |columns| {
+        let (id, add_on_id, name, description, category, icon_url, billing_type, quantity, cents, added_at) = columns;
+        let base_price = Money::from_cents(cents);
+        ShownLine { id, add_on_id, name, description, category, icon_url, billing_type, quantity, base_price, added_at }
+    })
 }
 
 /// The user's cart as it is now, locked until the transaction ends.

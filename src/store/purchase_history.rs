@@ -60,6 +60,117 @@ pub fn page(
     }
 }
 
+macro_rules! listing {
+    ($($and_status:literal, $of_all:literal)?) => {
+        Statement::new(concat!(
+            "SELECT p.id, p.checkout_id, p.add_on_id, a.name, a.category, a.version, a.icon_url, p.quantity, (p.amount * 100)::bigint,
+                    p.currency, p.status, (p.refund_amount * 100)::bigint, p.promo_code, p.stripe_payment_id, p.lago_invoice_id,
+                    p.purchased_at, p.subscription_ends_at,
+                    (SELECT pg_catalog.count(*) FROM @extschema@.add_on_purchases o WHERE o.user_id = $1 ", $($of_all,)? ")
+               FROM @extschema@.add_on_purchases p
+               JOIN @extschema@.add_ons a ON a.id = p.add_on_id
+              WHERE p.user_id = $1 ", $($and_status,)? "
+              ORDER BY p.purchased_at DESC, p.add_on_id, p.id
+              LIMIT $2 OFFSET $3"
+        ))
+    };
+}
+
+/// The columns of a listed purchase, in its order, amounts in cents.
+type ListedColumns = (
+    Uuid,
+    Option<Uuid>,
+    Uuid,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    i32,
+    i64,
+    String,
+    String,
+    i64,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Instant,
+    Option<Instant>,
+    i64,
+);
+
+static LISTED: Statement<ListedColumns> = listing!();
+static LISTED_WITH_STATUS: Statement<ListedColumns> = listing!("AND p.status = $4", "AND o.status = $4");
+
+/// A purchase with all that a page shows of it.
+#[derive(Debug)]
+pub struct Listed {
+    pub entry: Entry,
+    pub checkout_id: Option<Uuid>,
+    pub category: String,
+    pub version: Option<String>,
+    pub icon_url: Option<String>,
+    pub promo_code: Option<String>,
+    pub stripe_payment_id: Option<String>,
+    pub lago_invoice_id: Option<String>,
+    pub subscription_ends_at: Option<Instant>,
+    /// How many there are on all pages.
+    pub total_count: i64,
+}
+
+/// Hands over a page as `page` does, with more of each purchase and their number.
+pub fn listed_page(
+    user_id: &str,
+    status: Option<&str>,
+    max_rows: Option<i32>,
+    skip: Option<i32>,
+    mut each: impl FnMut(Listed),
+) -> Result<(), Error> {
+    let take = |columns| {
+        each(read_listed(columns));
+        Ok(())
+    };
+    match status {
+        Some(status) => LISTED_WITH_STATUS.read(params![user_id, max_rows, skip, status], take),
+        None => LISTED.read(params![user_id, max_rows, skip], take),
+    }
+}
+
+fn read_listed(
+    (
+        purchase_id,
+        checkout_id,
+        add_on_id,
+        name,
+        category,
+        version,
+        icon_url,
+        quantity,
+        cents,
+        currency,
+        status,
+        refunded,
+        promo_code,
+        stripe_payment_id,
+        lago_invoice_id,
+        purchased_at,
+        subscription_ends_at,
+        total_count,
+    ): ListedColumns,
+) -> Listed {
+    Listed {
+        entry: read_entry((purchase_id, add_on_id, name, quantity, cents, currency, status, refunded, purchased_at)),
+        checkout_id,
+        category,
+        version,
+        icon_url,
+        promo_code,
+        stripe_payment_id,
+        lago_invoice_id,
+        subscription_ends_at,
+        total_count,
+    }
+}
+
 fn read_entry(columns: EntryColumns) -> Entry {
     let (purchase_id, add_on_id, name, quantity, cents, currency, status, refunded, purchased_at) = columns;
     let (amount, refunded) = (Money::from_cents(cents), Money::from_cents(refunded));

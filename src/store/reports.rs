@@ -1,4 +1,4 @@
-//! What concerns many users: renewals to come, and money that was not applied.
+//! What concerns many users: renewals to come, money that was not applied, and revenue.
 
 use uuid::Uuid;
 
@@ -71,6 +71,40 @@ pub fn upcoming_renewals(user_id: Option<&str>, until: Instant, mut each: impl F
     UPCOMING.read(params![user_id, until], |(user_id, add_on_id, due_at, cents, currency, promo_code)| {
         let amount = Money::from_cents(cents);
         each(Renewal { user_id, add_on_id, due_at, amount, currency, promo_code });
+        Ok(())
+    })
+}
+
+/// What an add-on brought, in one currency.
+#[derive(Debug)]
+pub struct Revenue {
+    pub add_on_id: Uuid,
+    pub name: String,
+    pub category: String,
+    pub currency: String,
+    pub purchases: i64,
+    pub units: i64,
+    pub gross: Money,
+    pub refunded: Money,
+}
+
+/// Purchases count as the view revenue_by_add_on counts them.
+static REVENUE: Statement<(Uuid, String, String, String, i64, i64, i64, i64)> = Statement::new(
+    "SELECT a.id, a.name, a.category, p.currency, pg_catalog.count(*), pg_catalog.sum(p.quantity),
+            (pg_catalog.sum(p.amount) * 100)::bigint, (pg_catalog.sum(p.refund_amount) * 100)::bigint
+       FROM @extschema@.add_on_purchases p
+       JOIN @extschema@.add_ons a ON a.id = p.add_on_id
+      WHERE p.status = ANY ('{completed,refunded,disputed}')
+        AND p.purchased_at >= COALESCE($1, '-infinity') AND p.purchased_at < COALESCE($2, 'infinity')
+      GROUP BY a.id, a.name, a.category, p.currency
+      ORDER BY pg_catalog.sum((p.amount - p.refund_amount)) DESC, a.name, p.currency",
+);
+
+/// Hands over what was bought within a period, by add-on and currency, what brought most first.
+pub fn revenue(since: Option<Instant>, until: Option<Instant>, mut each: impl FnMut(Revenue)) -> Result<(), Error> {
+    REVENUE.read(params![since, until], |(add_on_id, name, category, currency, purchases, units, gross, refunded)| {
+        let (gross, refunded) = (Money::from_cents(gross), Money::from_cents(refunded));
+        each(Revenue { add_on_id, name, category, currency, purchases, units, gross, refunded });
         Ok(())
     })
 }

@@ -1,6 +1,8 @@
-//! Searching the catalog with PostgreSQL's full-text search.
+//! Searching the catalog with PostgreSQL's full-text search; where no word is found so, by parts of words.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use uuid::Uuid;
 
@@ -9,9 +11,10 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::Statement;
 use crate::{giving, params};
 use engine::money::Money;
+use engine::time::Instant;
 
 /// What to look for. Criteria that are not given are not tested.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Criteria {
     /// Words of the name or the description, each at least by its beginning.
     pub search: Option<String>,
@@ -41,6 +44,13 @@ pub struct FoundAddOn {
     pub features: Jsonb,
     /// How well it matches the search text: 0 without one.
     pub rank: f32,
+    pub version: Option<String>,
+    pub icon_url: Option<String>,
+    pub trial_days: Option<i32>,
+    pub is_featured: bool,
+    pub created_at: Instant,
+    /// How many there are on all pages. This and what stands above from the version on is only told where they are listed.
+    pub total_count: i64,
 }
 
 /// The words of a search text as the index knows them.
@@ -59,30 +69,107 @@ const SEARCH_VECTOR: &str = "
 const GIVES_FEATURE: &str = concat!("a.id = ANY (ARRAY( ", giving!("$3", "f.add_on_id", "a.id"), " ))");
 
 /// The columns of an add-on that was found, in its order, the price in cents.
-type FoundColumns = (Uuid, String, Option<String>, String, i64, String, Jsonb, f32);
+type FoundColumns = (
+    Uuid,
+    String,
+    Option<String>,
+    String,
+    i64,
+    String,
+    Jsonb,
+    f32,
+    Option<String>,
+    Option<String>,
+    Option<i32>,
+    bool,
+    Instant,
+    i64,
+);
+
+/// How a search text is looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Text {
+    /// There is none.
+    Nothing,
+    /// By words, each at least by its beginning, through the index.
+    Words,
+    /// Anywhere in the name or the description, row by row.
+    Anywhere,
+    /// The same, or like a word of the name, as pg_trgm in this schema compares them.
+    AnywhereOrAlike { trigrams: String },
+}
+
+/// Criteria that are tested by the same statement.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Form {
+    text: Text,
+    by_category: bool,
+    by_feature: bool,
+    is_listed: bool,
+}
 
 thread_local! {
-    /// One statement for each combination of criteria, so that the plan of each can use its indexes.
-    static SEARCHES: [OnceCell<Statement<FoundColumns>>; 8] = const { [const { OnceCell::new() }; 8] };
+    /// One statement for each form, so that the plan of each can use its indexes.
+    static SEARCHES: RefCell<HashMap<Form, Rc<Statement<FoundColumns>>>> = RefCell::default();
 }
+
+/// The schema of pg_trgm, where it is installed and may be used; 25 is the type text.
+static TRIGRAMS: Statement<(String,)> = Statement::new(
+    "SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text)
+       FROM pg_catalog.pg_extension e
+       JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+       JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid
+      WHERE e.extname = 'pg_trgm' AND p.proname = 'word_similarity'
+        AND p.pronargs = 2 AND p.proargtypes[0] = 25 AND p.proargtypes[1] = 25
+        AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')",
+);
 
 /// The bytes that a search text may have: more words than anybody searches for.
 const LONGEST_SEARCH: usize = 8 << 10;
 
-/// Hands over the add-ons on sale that meet all criteria, the best matches first.
-pub fn search(criteria: &Criteria, mut each: impl FnMut(FoundAddOn)) -> Result<(), Error> {
+/// Hands over the add-ons on sale that meet all criteria, the best matches first; where they are to be listed, with all that pages
+/// show of them.
+pub fn search(criteria: &Criteria, is_listed: bool, mut each: impl FnMut(FoundAddOn)) -> Result<(), Error> {
     if let Some(size) = criteria.search.as_deref().map(str::len).filter(|&size| size > LONGEST_SEARCH) {
         return Err(Error::ValueTooLarge { what: "text", size, limit: LONGEST_SEARCH });
     }
-    let query = match criteria.search.as_deref().map(str::trim) {
-        None | Some("") => None,
-        Some(text) => match query_of(text)? {
-            Some(query) => Some(query),
-            None => return Ok(()),
-        },
+    let Some(text) = criteria.search.as_deref().map(str::trim).filter(|text| !text.is_empty()) else {
+        read(criteria, Text::Nothing, None, is_listed, each)?;
+        return Ok(());
     };
+    let Some(words) = query_of(text)? else { return Ok(()) };
+    if read(criteria, Text::Words, Some(&words), is_listed, &mut each)? || has_words(criteria, &words)? {
+        return Ok(());
+    }
+    let anywhere = match TRIGRAMS.read_one(params![], |(schema,)| schema)? {
+        // Words of a statement are told apart by their blanks.
+        Some(trigrams) if !trigrams.contains(char::is_whitespace) => Text::AnywhereOrAlike { trigrams },
+        _ => Text::Anywhere,
+    };
+    read(criteria, anywhere, Some(text), is_listed, each)?;
+    Ok(())
+}
+
+/// Whether anything is found by these words, on whatever page.
+fn has_words(criteria: &Criteria, words: &str) -> Result<bool, Error> {
+    if criteria.skip.unwrap_or(0) == 0 && criteria.max_rows != Some(0) {
+        // The page that was empty is the first one.
+        return Ok(false);
+    }
+    let first = Criteria { max_rows: Some(1), skip: Some(0), ..criteria.clone() };
+    read(&first, Text::Words, Some(words), false, |_| ())
+}
+
+/// Reads a page. Says whether it has rows.
+fn read(
+    criteria: &Criteria,
+    text: Text,
+    looked_for: Option<&str>,
+    is_listed: bool,
+    mut each: impl FnMut(FoundAddOn),
+) -> Result<bool, Error> {
     let params = params![
-        query.as_deref(),
+        looked_for,
         criteria.category.as_deref(),
         criteria.feature_key.as_deref(),
         criteria.min_price.as_deref(),
@@ -90,15 +177,21 @@ pub fn search(criteria: &Criteria, mut each: impl FnMut(FoundAddOn)) -> Result<(
         criteria.max_rows,
         criteria.skip,
     ];
-    SEARCHES.with(|searches| {
-        let by_words = query.is_some();
-        let (by_category, by_feature) = (criteria.category.is_some(), criteria.feature_key.is_some());
-        let combination = usize::from(by_words) | usize::from(by_category) << 1 | usize::from(by_feature) << 2;
-        let statement = searches[combination].get_or_init(|| Statement::built(sql(by_words, by_category, by_feature)));
-        statement.read(params, |row| {
-            each(read_add_on(row));
-            Ok(())
-        })
+    let (by_category, by_feature) = (criteria.category.is_some(), criteria.feature_key.is_some());
+    let statement = statement(Form { text, by_category, by_feature, is_listed });
+    let mut has_rows = false;
+    statement.read(params, |row| {
+        has_rows = true;
+        each(read_add_on(row));
+        Ok(())
+    })?;
+    Ok(has_rows)
+}
+
+fn statement(form: Form) -> Rc<Statement<FoundColumns>> {
+    SEARCHES.with_borrow_mut(|searches| {
+        let built = || Rc::new(Statement::built(sql(&form)));
+        Rc::clone(searches.entry(form.clone()).or_insert_with(built))
     })
 }
 
@@ -121,36 +214,97 @@ fn all_words_of(text: &str) -> Result<Option<String>, Error> {
     Ok((!words.is_empty()).then(|| words.join(" & ")))
 }
 
-fn sql(by_words: bool, by_category: bool, by_feature: bool) -> String {
-    let rank = match by_words {
-        true => format!("pg_catalog.ts_rank( {SEARCH_VECTOR} , $1::pg_catalog.tsquery)"),
-        false => "0::real".to_owned(),
-    };
+/// A row whose name has the text, or else its description, or where pg_trgm is a word of the name is like it.
+const IN_NAME: &str = "(pg_catalog.strpos(pg_catalog.lower(a.name::pg_catalog.text), pg_catalog.lower($1)) > 0)";
+const IN_DESCRIPTION: &str =
+    "(pg_catalog.strpos(pg_catalog.lower(COALESCE(a.description, '')), pg_catalog.lower($1)) > 0)";
+
+/// How alike a word of the name has to be, of 1: a letter that is missing or wrong leaves half of the trigrams of a short word.
+const ALIKE: &str = "0.5::real";
+
+/// How well a row matches the text, and the condition that it does.
+fn match_of(text: &Text) -> (String, Option<String>) {
+    let place = format!("(CASE WHEN {IN_NAME} THEN 0.5::real WHEN {IN_DESCRIPTION} THEN 0.25::real ELSE 0::real END)");
+    match text {
+        Text::Nothing => ("0::real".to_owned(), None),
+        Text::Words => (
+            format!("pg_catalog.ts_rank( {SEARCH_VECTOR} , $1::pg_catalog.tsquery)"),
+            Some(format!("{SEARCH_VECTOR} @@ $1::pg_catalog.tsquery")),
+        ),
+        Text::Anywhere => (place, Some(format!("({IN_NAME} OR {IN_DESCRIPTION})"))),
+        Text::AnywhereOrAlike { trigrams } => {
+            let alike = format!("{trigrams}.word_similarity($1, a.name::pg_catalog.text)");
+            (format!("({place} + {alike})"), Some(format!("({IN_NAME} OR {IN_DESCRIPTION} OR ({alike} >= {ALIKE}))")))
+        }
+    }
+}
+
+fn sql(form: &Form) -> String {
+    let (rank, matches) = match_of(&form.text);
     let mut criteria = vec![
         "a.is_active".to_owned(),
         "($4 IS NULL OR a.base_price >= $4::numeric)".to_owned(),
         "($5 IS NULL OR a.base_price <= $5::numeric)".to_owned(),
     ];
-    if by_words {
-        criteria.push(format!("{SEARCH_VECTOR} @@ $1::pg_catalog.tsquery"));
-    }
-    if by_category {
+    criteria.extend(matches);
+    if form.by_category {
         criteria.push("a.category = $2".to_owned());
     }
-    if by_feature {
+    if form.by_feature {
         criteria.push(GIVES_FEATURE.to_owned());
     }
+    let criteria = criteria.join(" AND ");
+    // A search alone reads nothing that a released version does not have: its function may be that of another.
+    let shown = match form.is_listed {
+        true => format!(
+            "a.version, a.icon_url, a.trial_days, a.is_featured, a.created_at,
+             (SELECT pg_catalog.count(*) FROM @extschema@.add_ons a WHERE {criteria})"
+        ),
+        false => {
+            "NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::integer, false, a.created_at, 0::bigint".to_owned()
+        }
+    };
     format!(
-        "SELECT a.id, a.name, a.description, a.category, (a.base_price * 100)::bigint, a.billing_type, a.features, {rank}
+        "SELECT a.id, a.name, a.description, a.category, (a.base_price * 100)::bigint, a.billing_type, a.features, {rank}, {shown}
            FROM @extschema@.add_ons a
-          WHERE {}
+          WHERE {criteria}
           ORDER BY 8 DESC, a.sort_order, a.name, a.id
-          LIMIT $6 OFFSET $7",
-        criteria.join(" AND ")
+          LIMIT $6 OFFSET $7"
     )
 }
 
 fn read_add_on(columns: FoundColumns) -> FoundAddOn {
-    let (id, name, description, category, cents, billing_type, features, rank) = columns;
-    FoundAddOn { id, name, description, category, base_price: Money::from_cents(cents), billing_type, features, rank }
+    let (
+        id,
+        name,
+        description,
+        category,
+        cents,
+        billing_type,
+        features,
+        rank,
+        version,
+        icon_url,
+        trial_days,
+        is_featured,
+        created_at,
+        total_count,
+    ) = columns;
+    let base_price = Money::from_cents(cents);
+    FoundAddOn {
+        id,
+        name,
+        description,
+        category,
+        base_price,
+        billing_type,
+        features,
+        rank,
+        version,
+        icon_url,
+        trial_days,
+        is_featured,
+        created_at,
+        total_count,
+    }
 }

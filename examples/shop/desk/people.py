@@ -23,15 +23,8 @@ KNOWN = """
      WHERE starts_with(user_id, $1)
      GROUP BY user_id ORDER BY user_id LIMIT 50
 """
-OWNED = """
-    SELECT u.add_on_id, a.name, u.status, u.quantity, u.expires_at, u.auto_renew, u.renewal_amount, u.cancelled_at, u.suspended_at
-      FROM marketplace.user_add_ons u JOIN marketplace.add_ons a ON a.id = u.add_on_id
-     WHERE u.user_id = $1 ORDER BY a.name
-"""
-ORDERS = """
-    SELECT h.*, p.checkout_id FROM marketplace.purchase_history(user_id => $1, max_rows => 100) h
-      JOIN marketplace.add_on_purchases p ON p.id = h.purchase_id ORDER BY h.purchased_at DESC, h.name
-"""
+OWNED = "SELECT * FROM marketplace.owned_add_ons WHERE user_id = $1 ORDER BY name"
+MOST_ORDERS = 100
 
 
 def address(user: str) -> str:
@@ -50,7 +43,7 @@ async def person(request: Request, user_id: str) -> Response:
     async with at_desk(request) as desk:
         owned = await desk.connection.fetch(OWNED, user_id)
         why = {row["add_on_id"]: await desk.rows("explain_access", user_id=user_id, add_on_id=row["add_on_id"]) for row in owned}
-        orders = await desk.connection.fetch(ORDERS, user_id)
+        orders = await desk.rows("list_purchases", user_id=user_id, max_rows=MOST_ORDERS)
         renewals = await desk.rows("upcoming_renewals", user_id=user_id)
         names = dict(await desk.connection.fetch("SELECT id, name FROM marketplace.add_ons ORDER BY name"))
         more = await what_else(desk, user_id)

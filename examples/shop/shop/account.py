@@ -15,16 +15,9 @@ from .visit import page, signed_in, visiting
 
 router = APIRouter(include_in_schema=False)
 
-MINE = """
-    SELECT u.add_on_id, a.name, a.category, u.status, u.quantity, u.expires_at, u.auto_renew, u.renewal_amount, u.suspended_at
-      FROM marketplace.user_add_ons u JOIN marketplace.add_ons a ON a.id = u.add_on_id
-     WHERE u.user_id = $1 ORDER BY a.name
-"""
+MINE = "SELECT * FROM marketplace.owned_add_ons WHERE user_id = $1 ORDER BY name"
 RENEWALS = "SELECT * FROM marketplace.upcoming_renewals($1, 'infinity')"
-ORDERS = """
-    SELECT h.*, p.checkout_id FROM marketplace.purchase_history(user_id => $1) h
-      JOIN marketplace.add_on_purchases p ON p.id = h.purchase_id ORDER BY h.purchased_at DESC, h.name
-"""
+MOST_ORDERS = 50
 # explain_access() in a shopper's words.
 SOURCES = {
     "purchase": "You bought it",
@@ -56,7 +49,7 @@ async def account(request: Request) -> Response:
             "features": await marketplace.rows("user_features", user_id=user),
             "usage": {row["feature_key"]: row for row in await marketplace.rows("feature_usage", user_id=user)},
             "renewals": {row["add_on_id"]: row for row in await marketplace.connection.fetch(RENEWALS, user)},
-            "orders": await marketplace.connection.fetch(ORDERS, user),
+            "orders": await marketplace.rows("list_purchases", user_id=user, max_rows=MOST_ORDERS),
         }
     async with request.app.state.database.transaction(user, BILLING) as marketplace:
         sources = await sources_of(marketplace, user)

@@ -59,7 +59,7 @@ async def catalog(
 ) -> Json:
     async with db.transaction() as marketplace:
         criteria = {"search": search, "category": category, "feature_key": feature_key, "min_price": min_price, "max_price": max_price}
-        return Json(await marketplace.json("search_add_ons", **criteria, max_rows=max_rows, skip=skip))
+        return Json(await marketplace.json("list_add_ons", **criteria, max_rows=max_rows, skip=skip))
 
 
 @router.get("/catalog/categories")
@@ -73,6 +73,12 @@ async def categories(db: Db) -> list[dict]:
 async def cart(db: Db, user: User, tier: Tier, promo_code: str | None = None) -> Json:
     async with db.transaction(user) as marketplace:
         return Json(await marketplace.value("price_cart", user_id=user, tier_code=tier, promo_code=promo_code))
+
+
+@router.get("/cart/lines")
+async def cart_lines(db: Db, user: User, tier: Tier, promo_code: str | None = None) -> Json:
+    async with db.transaction(user) as marketplace:
+        return Json(await marketplace.json("cart_lines", user_id=user, tier_code=tier, promo_code=promo_code))
 
 
 @router.get("/cart/explanation")
@@ -120,7 +126,7 @@ async def check_out(request: Request, user: User, tier: Tier, order: Order, idem
 @router.get("/purchases")
 async def purchases(db: Db, user: User, status: str | None = None, max_rows: int = 50, skip: int = 0) -> Json:
     async with db.transaction(user) as marketplace:
-        return Json(await marketplace.json("purchase_history", user_id=user, status=status, max_rows=max_rows, skip=skip))
+        return Json(await marketplace.json("list_purchases", user_id=user, status=status, max_rows=max_rows, skip=skip))
 
 
 @router.get("/add-ons")

@@ -18,7 +18,6 @@ router = APIRouter(include_in_schema=False)
 
 templates.env.globals["REFUSALS"] = why.REFUSALS
 EMPTY = {"lines": [], "unavailable": []}
-NAMES = "SELECT id::text, name FROM marketplace.add_ons WHERE id = ANY ($1::uuid[])"
 
 
 @router.get("/cart")
@@ -31,7 +30,8 @@ async def cart(request: Request) -> Response:
         quote = document(await marketplace.value("price_cart", **asked))
         steps = await marketplace.rows("explain_cart", **asked)
         reasons = await why.reasons(marketplace, quote, steps)
-        withdrawn = dict(await marketplace.connection.fetch(NAMES, [line["add_on_id"] for line in quote["unavailable"]]))
+        lines = await marketplace.rows("cart_lines", **asked) if quote["unavailable"] else []
+        withdrawn = {str(line["add_on_id"]): line["name"] for line in lines if line["total"] is None}
     # One key for each showing of the cart: pressing the button twice is one checkout.
     return page(
         request, "cart.html", quote=quote, reasons=reasons, steps=why.steps(quote, steps), withdrawn=withdrawn, code=code or "",

@@ -15,11 +15,10 @@ from .visit import page, signed_in, visiting
 router = APIRouter(include_in_schema=False)
 
 ORDER = """
-    SELECT a.name, p.quantity, p.amount, p.refund_amount, p.currency, p.status, p.promo_code, p.subscription_ends_at, page.pay_at
-      FROM marketplace.add_on_purchases p JOIN marketplace.add_ons a ON a.id = p.add_on_id
-      LEFT JOIN shop.payment_pages page USING (checkout_id)
+    SELECT p.name, p.quantity, p.amount, p.refund_amount, p.currency, p.status, p.promo_code, p.subscription_ends_at, page.pay_at
+      FROM marketplace.purchase_details p LEFT JOIN shop.payment_pages page USING (checkout_id)
      WHERE p.checkout_id = $1 AND p.user_id = $2
-     ORDER BY (p.metadata ->> 'position')::integer
+     ORDER BY p.name
 """
 
 
