@@ -4409,7 +4409,7 @@ COMMENT ON VIEW @extschema@.cart_conversion IS
 'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, one that was not on the day
 of its latest addition.';
 COMMENT ON VIEW @extschema@.owned_add_ons IS
-'What users have or had, with what the catalog says of it, whatever its status; active_add_ons() has what one may use at an instant. It
+'What users have or had, with what the catalog says about it, whatever its status; active_add_ons() has what one may use at an instant. It
 shows users, so it is read with the rights of whoever reads it.';
 COMMENT ON VIEW @extschema@.purchase_details IS
 'Every purchase with what the catalog says of its add-on: one by its id, the lines of a checkout, those of a user or of an add-on. It

@@ -227,7 +227,7 @@ SELECT u.user_id, u.add_on_id, a.name, a.description, a.category, a.version, a.i
   JOIN @extschema@.add_ons a ON a.id = u.add_on_id;
 
 COMMENT ON VIEW @extschema@.owned_add_ons IS
-'What users have or had, with what the catalog says of it, whatever its status; active_add_ons() has what one may use at an instant. It
+'What users have or had, with what the catalog says about it, whatever its status; active_add_ons() has what one may use at an instant. It
 shows users, so it is read with the rights of whoever reads it.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.user_id IS 'The user.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.add_on_id IS 'The add-on.';

@@ -174,6 +174,7 @@ fn queries_of_the_functions_use_their_indexes() {
         "SELECT * FROM purchase_details WHERE purchase_id = (SELECT purchase_id FROM list_purchases('user 123', max_rows => 1))",
         "SELECT * FROM purchase_details WHERE user_id = 'user 123' ORDER BY purchased_at DESC LIMIT 20",
         "SELECT * FROM owned_add_ons WHERE user_id = 'user 123'",
+        "SELECT * FROM revenue_by_add_on(now() - interval '10 minutes')",
         "SELECT * FROM purchase_history('user 123')",
         "SELECT * FROM purchase_history('user 123', 'failed')",
         "SELECT * FROM add_to_cart('user 123', 'a0000000-0000-4000-8000-000000000003');

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::params;
+use crate::{is_paid, params};
 use crate::pg::statement::Statement;
 use engine::money::Money;
 use engine::time::Instant;
@@ -89,16 +89,17 @@ pub struct Revenue {
 }
 
 /// Purchases count as the view revenue_by_add_on counts them.
-static REVENUE: Statement<(Uuid, String, String, String, i64, i64, i64, i64)> = Statement::new(
+static REVENUE: Statement<(Uuid, String, String, String, i64, i64, i64, i64)> = Statement::new(concat!(
     "SELECT a.id, a.name, a.category, p.currency, pg_catalog.count(*), pg_catalog.sum(p.quantity),
             (pg_catalog.sum(p.amount) * 100)::bigint, (pg_catalog.sum(p.refund_amount) * 100)::bigint
        FROM @extschema@.add_on_purchases p
        JOIN @extschema@.add_ons a ON a.id = p.add_on_id
-      WHERE p.status = ANY ('{completed,refunded,disputed}')
-        AND p.purchased_at >= COALESCE($1, '-infinity') AND p.purchased_at < COALESCE($2, 'infinity')
+      WHERE ",
+    is_paid!(),
+    " AND p.purchased_at >= COALESCE($1, '-infinity') AND p.purchased_at < COALESCE($2, 'infinity')
       GROUP BY a.id, a.name, a.category, p.currency
       ORDER BY pg_catalog.sum((p.amount - p.refund_amount)) DESC, a.name, p.currency",
-);
+));
 
 /// Hands over what was bought within a period, by add-on and currency, what brought most first.
 pub fn revenue(since: Option<Instant>, until: Option<Instant>, mut each: impl FnMut(Revenue)) -> Result<(), Error> {

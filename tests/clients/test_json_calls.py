@@ -41,6 +41,7 @@ CALLS = {
     "quote": {"items": [{"add_on_id": BRIGADE, "quantity": 2}], "promo_code": "friend50"},
     "price_cart": {"user_id": "ada", "at": "2026-01-01T00:00:00Z"},
     "cart_total": {"user_id": "ada"},
+    "cart_lines": {"user_id": "ada", "promo_code": "friend50"},
     "price_carts": {"promo_code": None},
     "explain_cart": {"user_id": "ada"},
     "explain_cart_text": {"user_id": "ada"},
@@ -60,6 +61,8 @@ CALLS = {
     "remove_from_cart": {"user_id": "ada", "add_on_id": BRIGADE},
     "checkout": {"user_id": "ada", "expected_total": 29.98},
     "purchase_history": {"user_id": "ada", "max_rows": 5},
+    "list_purchases": {"user_id": "ada", "status": "pending", "max_rows": 5},
+    "revenue_by_add_on": {"since": "2026-01-01T00:00:00Z"},
     "grant_add_on": {"user_id": "ada", "add_on_id": BOLT, "expires_at": "2099-01-31T00:00:00Z"},
     "renew_add_on": {"user_id": "ada", "add_on_id": BOLT, "stripe_payment_id": "pi_1"},
     "suspend_add_on": {"user_id": "ada", "add_on_id": BOLT},
@@ -69,6 +72,7 @@ CALLS = {
     "apply_stripe_event": {"event": {"id": "evt_1", "type": "customer.created", "data": {"object": {}}}},
     "apply_lago_event": {"event": {"webhook_type": "fee.created", "object_type": "fee", "fee": {}}},
     "search_add_ons": {"search": "vec", "max_price": 20},
+    "list_add_ons": {"search": "vec", "max_rows": 1},
     "run_maintenance": {"cart_max_age": "30 days"},
 }
 
@@ -81,7 +85,9 @@ def test_every_function_is_callable_by_name_with_json(connection):
     assert answers["add_to_cart"][0]["quantity"] == 1 and answers["set_cart_quantity"][0]["quantity"] == 2
     assert [row["amount"] for row in answers["checkout"]] == [29.98] == [row["amount"] for row in answers["purchase_history"]]
     assert answers["renew_add_on"] == ["2099-02-28T00:00:00+00:00"]
+    assert answers["list_purchases"][0]["total_count"] == 1 and answers["cart_lines"] == answers["revenue_by_add_on"] == []
     assert {row["name"] for row in answers["search_add_ons"]} == {"Vector Search", "Center-Deep Pro"}
+    assert [row["total_count"] for row in answers["list_add_ons"]] == [2]
     assert call(connection, "public", "load_sample_catalog", {})[0] == {"object": "add_ons", "inserted": 0}
 
 

@@ -31,7 +31,7 @@ async def owned(client):
 async def test_the_catalog_needs_nobody_to_sign_in(visit, admin):
     client = await visit()
     rows = (await client.get("/api/catalog")).json()
-    assert len(rows) == 9 and rows[0]["name"] == "Unicorn Orator (TTS)"
+    assert len(rows) == 9 == rows[0]["total_count"] and rows[0]["name"] == "Unicorn Orator (TTS)"
     assert [row["name"] for row in (await client.get("/api/catalog", params={"search": "bol"})).json()] == ["Bolt"]
     cheap = await client.get("/api/catalog", params={"category": "ai-services", "max_price": "10", "max_rows": 1, "skip": 1})
     assert [row["name"] for row in cheap.json()] == ["Amanuensis (STT)"]
@@ -55,6 +55,7 @@ async def test_a_cart(visit, admin):
     assert (await client.post(f"/api/cart/{BOLT}", json={"quantity": 2})).json()[0]["quantity"] == 3
     assert (await client.put(f"/api/cart/{BOLT}", json={"quantity": 5})).json()[0]["quantity"] == 5
     assert (await client.get("/api/cart")).json()["total"] == 74.95
+    assert [(line["name"], line["quantity"], line["total"]) for line in (await client.get("/api/cart/lines")).json()] == [("Bolt", 5, 74.95)]
     assert (await client.delete(f"/api/cart/{BOLT}")).json() is True
     assert (await client.delete(f"/api/cart/{BOLT}")).json() is False
     await fill_cart(client)
