@@ -130,6 +130,7 @@ fn who_has_an_add_on_is_the_same_wherever_it_is_asked() {
     all_say(&mut client, &entitled, WHO_HAS_THE_ADD_ON);
     let counted = text(&mut client, "SELECT value FROM marketplace_status() WHERE metric = 'active_subscriptions'");
     assert_eq!(counted, Some(entitled.len().to_string()));
+    all_say(&mut client, &entitled, &["SELECT user_id::text FROM owned_add_ons WHERE entitled"]);
     // By one statement, by the clock: nothing begins or ends within the hour.
     all_say(&mut client, &entitled, &["SELECT id FROM people, consume_feature(id, 'f') WHERE allowed"]);
     // Under locks
@@ -192,7 +193,11 @@ fn which_add_ons_give_a_feature_is_the_same_wherever_it_is_asked() {
     let gives = |row: &&postgres::Row| row.get::<_, Option<bool>>(1).unwrap_or(row.get::<_, i32>(2) > 0);
     let giving: Names = found.iter().filter(gives).map(|row| row.get(0)).collect();
     assert_eq!((found.len(), giving.len()), (9, 5));
-    let of_add_ons = &["SELECT name FROM search_add_ons(feature_key => 'f')"];
+    let of_add_ons = &[
+        "SELECT name FROM search_add_ons(feature_key => 'f')",
+        "SELECT name FROM list_add_ons(feature_key => 'f')",
+        "SELECT user_id::text FROM owned_add_ons WHERE features ? 'f'",
+    ];
     all_say(&mut client, &giving, WHO_HAS_THE_FEATURE);
     all_say(&mut client, &giving, of_add_ons);
     all_say(&mut client, &giving, &["SELECT id FROM people, consume_feature(id, 'f') WHERE allowed"]);
@@ -236,6 +241,7 @@ fn what_is_paid_is_the_same_wherever_it_is_asked() {
         &[
             "SELECT name FROM revenue_by_day JOIN statuses USING (currency)",
             "SELECT s.name FROM revenue_by_add_on r JOIN statuses s ON s.name = r.name",
+            "SELECT s.name FROM revenue_by_add_on(NULL, NULL) r JOIN statuses s ON s.name = r.name",
             "SELECT s.name FROM revenue_by_category r JOIN statuses s ON s.name = r.category",
             "SELECT lower(code) FROM promo_code_performance WHERE paid_checkouts = 1",
             "SELECT lower(code) FROM promo_code_performance WHERE users = 1",

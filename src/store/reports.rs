@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::{is_paid, params};
 use crate::pg::statement::Statement;
+use crate::{is_paid, params};
 use engine::money::Money;
 use engine::time::Instant;
 
