@@ -1,4 +1,4 @@
-"""One editor for everything that is sold and everything that makes it cheaper. What would change is shown before it is saved."""
+"""One editor for everything that is sold and for every discount. It shows what would change before it saves."""
 
 import json
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ async def effect_of(desk: Desk, kind: Kind, document: Mapping[str, Any], row_id:
 
 
 async def renewals_of(desk: Desk, kind: Kind, row_id: UUID | None) -> list[asyncpg.Record]:
-    """Whose renewal of an add-on does not cost what it would cost today."""
+    """The users whose renewal of an add-on has another price than today's."""
     if kind.form.table != "add_ons" or row_id is None or "simulate_renewals" not in desk.may:
         return []
     return await desk.rows("simulate_renewals", add_on_id=row_id)
@@ -93,7 +93,7 @@ async def update(request: Request, name: str, row_id: UUID) -> Response:
 
 
 async def change(request: Request, name: str, row_id: UUID | None) -> Response:
-    """Says what would change, or saves; and where the table refuses, says so beside the field."""
+    """Shows what would change, or saves. If the table refuses, the reason is shown beside the field."""
     if (kind := KINDS.get(name)) is None:
         raise HTTPException(404)
     data = await request.form()
@@ -105,7 +105,7 @@ async def change(request: Request, name: str, row_id: UUID | None) -> Response:
             if data.get("do") == "save":
                 if await kind.form.save(desk.connection, document, row_id, seen):
                     return go(request, kind.back, f"The {kind.title} is saved.")
-                mistake = ("", "Somebody has changed it since you opened it. Open it again to see what it is now.")
+                mistake = ("", "Somebody has changed it since you opened it. Open it again to see the current version.")
             elif kind.simulate:
                 effect = await effect_of(desk, kind, document, row_id)
     except asyncpg.InsufficientPrivilegeError:
@@ -118,7 +118,7 @@ async def change(request: Request, name: str, row_id: UUID | None) -> Response:
 
 @router.post("/reprice/{add_on_id}")
 async def reprice(request: Request, add_on_id: UUID) -> Response:
-    """Renewals cost what they cost at the purchase, until somebody says otherwise."""
+    """Renewals keep the price of the purchase until somebody reprices them."""
     back = f"/desk/edit/add-on/{add_on_id}"
     try:
         async with at_desk(request) as desk:

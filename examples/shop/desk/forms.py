@@ -32,7 +32,7 @@ class Field:
 
 
 class Refused(Exception):
-    """What was typed cannot be a value of its column."""
+    """The input is not a value of its column."""
 
     def __init__(self, field: str, message: str):
         super().__init__(message)
@@ -53,7 +53,7 @@ class Form:
         return {field.name: shown(field.kind, row[field.name]) for field in self.fields}
 
     def typed(self, data: FormData) -> dict[str, Any]:
-        """What the browser sent, as its fields show it again."""
+        """The browser's input, as the fields show it again."""
         return {field.name: sent(field, data) for field in self.fields}
 
     async def help(self, connection: asyncpg.Connection) -> dict[str, asyncpg.Record]:
@@ -64,7 +64,7 @@ class Form:
         return await connection.fetchrow(query, row_id)
 
     async def document(self, connection: asyncpg.Connection, typed: Mapping[str, Any]) -> dict[str, Any]:
-        """What was typed as JSON of the columns' types. PostgreSQL reads it, so that a date is what PostgreSQL takes for one."""
+        """The input as JSON of the columns' types. PostgreSQL parses it, so a date is whatever PostgreSQL accepts as one."""
         values = {field.name: value(field, typed[field.name]) for field in self.fields}
         query = f"SELECT to_jsonb(jsonb_populate_record(NULL::marketplace.{self.table}, $1))"
         try:
@@ -119,7 +119,7 @@ def found(pattern: str, text: str | None) -> str:
 
 
 def told(error: asyncpg.PostgresError) -> str:
-    """An error in words: the extension's own are; of PostgreSQL's the part that is not the whole row."""
+    """An error in words: the extension's as it is, PostgreSQL's without the part that repeats the whole row."""
     match error:
         case asyncpg.NotNullViolationError():
             return "This cannot be empty."
@@ -143,7 +143,7 @@ def sent(field: Field, data: FormData) -> Any:
 
 
 def value(field: Field, typed: Any) -> Any:
-    """What was typed as JSON that the column's type reads."""
+    """The input as JSON that the column's type can read."""
     match field.kind:
         case "flag":
             return typed

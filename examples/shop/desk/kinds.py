@@ -1,4 +1,4 @@
-"""What the editor edits: tables, their fields, and the function that says what a draft would change."""
+"""What can be edited: tables, their fields, and the function that shows what a draft would change."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ KINDS = {
                 Field("base_price", "Price", "number"),
                 Field("billing_type", "Billing", "choice", ("monthly", "annual", "one_time", "usage_based"), "monthly"),
                 Field("trial_days", "Trial, in days", "number"),
-                Field("features", "Features, one a line", "lines"),
+                Field("features", "Features, one per line", "lines"),
                 Field("is_active", "For sale", "flag", start=True),
                 Field("is_featured", "Featured", "flag"),
                 Field("sort_order", "Position", "number", start="0"),
@@ -71,9 +71,9 @@ KINDS = {
                 Field("discount_type", "Kind", "choice", ("percentage", "fixed_amount"), "percentage"),
                 Field("discount_value", "Value", "number"),
                 Field("applicable_to", "Good for", "add_ons"),
-                Field("min_purchase_amount", "From a cart of", "number", start="0"),
+                Field("min_purchase_amount", "Minimum cart total", "number", start="0"),
                 Field("max_uses", "Uses at most", "number"),
-                Field("renewals", "Renewals that it is good for", "number", start="0"),
+                Field("renewals", "Renewals that it covers", "number", start="0"),
                 Field("user_restrictions", "Who may use it", "json", start="{}"),
                 Field("expires_at", "Until (UTC)", "time"),
                 Field("is_active", "Applies", "flag", start=True),

@@ -56,7 +56,7 @@ async def refund(
     try:
         wanted = Decimal(amount) if amount.strip() else None
     except InvalidOperation:
-        return go(request, back, "Not done: that is no amount.")
+        return go(request, back, "Not done: that is not an amount.")
     try:
         async with at_desk(request) as desk:
             reason = f"{reason.strip()} ({desk.staff.name})".strip()
@@ -64,4 +64,4 @@ async def refund(
             currency = await desk.connection.fetchval("SELECT currency FROM marketplace.add_on_purchases WHERE id = $1", purchase_id)
     except asyncpg.PostgresError as error:
         return refused(request, back, error)
-    return go(request, back, f"Recorded: {money(refunded, currency)} are paid back now.")
+    return go(request, back, f"Recorded: {money(refunded, currency)} paid back so far.")

@@ -34,7 +34,7 @@ def page(request: Request, desk: "Desk", name: str, status_code: int = 200, **co
 
 
 def refused(request: Request, back: str, error: asyncpg.PostgresError) -> Response:
-    """Back to a page that says why nothing was done, in the extension's words. Anything else is not for this page to explain."""
+    """Redirects to a page that says, in the extension's words, why nothing was done. Other errors are raised again."""
     if code_of(error) is None:
         raise error
     return go(request, back, " ".join(filter(None, (f"Not done: {error.message}.", error.hint))))

@@ -1,4 +1,4 @@
-"""Money that came and pays for nothing: a second payment, another amount, one that was too late."""
+"""Payments that pay for nothing: a second payment, a wrong amount, a payment that was too late."""
 
 from typing import Annotated
 
@@ -15,8 +15,8 @@ router = APIRouter()
 
 REASONS = {
     "already_paid": "The order was paid already.",
-    "amount_mismatch": "It is another amount than the order's.",
-    "currency_mismatch": "It is in another currency than the order.",
+    "amount_mismatch": "Its amount differs from the order's.",
+    "currency_mismatch": "Its currency differs from the order's.",
     "payment_used": "It has paid for another order.",
     "checkout_failed": "The order had failed, and what it used is no longer there.",
 }

@@ -67,7 +67,7 @@ async def what_else(desk: Desk, user_id: str) -> dict[str, Any]:
 
 @router.get("/people/export")
 async def export(request: Request, user_id: str) -> Response:
-    """Everything that is kept of a user, for whoever asks what that is."""
+    """Everything that is stored about a user, for a request of access."""
     async with at_desk(request) as desk:
         kept = await desk.value("export_user", user_id=user_id)
     headers = {"Content-Disposition": 'attachment; filename="export.json"'}
@@ -94,8 +94,8 @@ async def grant(request: Request, user_id: UserId, add_on_id: AddOnId, until: An
     try:
         expires_at = datetime.fromisoformat(until).replace(tzinfo=UTC) if until else None
     except ValueError:
-        return go(request, address(user_id), "Not done: that is no date.")
-    said = f"Granted until {day(expires_at)}." if expires_at else "Granted without end."
+        return go(request, address(user_id), "Not done: that is not a date.")
+    said = f"Granted until {day(expires_at)}." if expires_at else "Granted with no end date."
     return await act(request, user_id, "grant_add_on", said, add_on_id=add_on_id, expires_at=expires_at)
 
 
@@ -111,5 +111,5 @@ async def resume(request: Request, user_id: UserId, add_on_id: AddOnId) -> Respo
 
 @router.post("/people/cancel")
 async def cancel(request: Request, user_id: UserId, add_on_id: AddOnId, reason: Reason = "") -> Response:
-    said = "Cancelled: it runs out at the end of its period."
+    said = "Cancelled: it ends with the current period."
     return await act(request, user_id, "cancel_add_on", said, add_on_id=add_on_id, reason=reason or None)

@@ -32,7 +32,7 @@ PRIVILEGES = """
 
 
 class NotSignedIn(Exception):
-    """Nobody is at the desk, or their shift is over."""
+    """Nobody is signed in at the desk, or the session has expired."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ async def sign_in(request: Request, name: Annotated[str, Form()], key: Annotated
     levels = [level for level, expected in keys.items() if hmac.compare_digest(expected.encode(), key.encode())]
     name = name.strip()
     if not levels or not 0 < len(name) <= 100:
-        return templates.TemplateResponse(request, "sign_in.html", {"mistake": "That is no name and key of ours."}, status_code=403)
+        return templates.TemplateResponse(request, "sign_in.html", {"mistake": "The name or the key is wrong."}, status_code=403)
     request.session["desk"] = {"name": name, "level": levels[0], "until": int(time.time()) + SHIFT}
     return go(request, "/desk")
 

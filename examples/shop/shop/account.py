@@ -1,4 +1,4 @@
-"""What one has: features and how much of them is used, add-ons and why one has them, renewals, orders."""
+"""The account: features and their usage, add-ons and why the user has them, renewals, orders."""
 
 from typing import Annotated, Any
 from uuid import UUID

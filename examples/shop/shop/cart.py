@@ -40,7 +40,7 @@ async def cart(request: Request) -> Response:
 
 
 async def change(request: Request, function: str, **arguments: object) -> Response:
-    """Changes the cart and shows it, with what was wrong if something was."""
+    """Changes the cart and shows it, with the error if there was one."""
     user = shopper(request) or new_guest(request)
     try:
         async with request.app.state.database.transaction(user) as marketplace:
@@ -73,7 +73,7 @@ async def set_code(request: Request, code: Annotated[str, Form()] = "") -> Respo
 
 @router.post("/checkout")
 async def check_out(request: Request, expected_total: Annotated[Decimal, Form()], key: Annotated[str, Form()]) -> Response:
-    user = signed_in(request, "Sign in to check out. Your cart comes along.", "/cart")
+    user = signed_in(request, "Sign in to check out. Your cart will be kept.", "/cart")
     code = request.session.get("code") or None
     try:
         started = await checkout.start(request.app.state, user, request.session.get("tier"), code, expected_total, key)
@@ -86,7 +86,7 @@ async def check_out(request: Request, expected_total: Annotated[Decimal, Form()]
 
 
 def for_shoppers(error: asyncpg.PostgresError) -> str:
-    """What somebody who shops should hear. Anything else is ours to look into."""
+    """The message for the shopper. Any other error is ours to look into."""
     match code_of(error):
         case "price_changed":
             return "The price has changed. Please look at it again before you pay."
@@ -96,11 +96,11 @@ def for_shoppers(error: asyncpg.PostgresError) -> str:
         case "mixed_billing":
             return "Monthly, yearly and one-time add-ons are paid separately. Please check them out one after the other."
         case "quantity_limit" | "invalid_quantity" | "amount_out_of_range":
-            return "That many cannot be bought at once."
+            return "You cannot buy that many at once."
         case "add_on_not_for_sale" | "add_on_not_found":
             return "That add-on is no longer sold."
         case "already_owned":
-            return "You have one of these already, for good."
+            return "You already own one of these, with no end date."
         case "empty_cart":
             return "Your cart is empty."
         case "checkout_state":

@@ -19,7 +19,7 @@ class Marketplace:
         return await self.connection.fetch(f"SELECT * FROM {call}", *values)
 
     async def value(self, function: str, **arguments: Any) -> Any:
-        """What a function returns that returns one value; jsonb comes as text."""
+        """The result of a function that returns one value; jsonb comes as text."""
         call, values = named(function, arguments)
         return await self.connection.fetchval(f"SELECT {call}", *values)
 

@@ -1,4 +1,4 @@
-"""Paths that only those may use who own a feature: a middleware that asks has_feature() before the application does anything."""
+"""Paths that require a feature: a middleware that asks has_feature() before the application does anything."""
 
 from typing import Mapping
 

@@ -91,7 +91,7 @@ STATUS_OF_CODE = {
 
 #: PostgreSQL's own errors, by SQLSTATE or the beginning of one; the first that fits.
 STATUS_OF_STATE = {
-    "22": 400,  # a value that is none: a malformed uuid, a NUL character
+    "22": 400,  # an invalid value: a malformed uuid, a NUL character
     "23": 409,  # a constraint
     "40": 503,  # a deadlock or serialization failure: try again
     "42501": 403,
@@ -119,10 +119,10 @@ def problem(status: int, title: str, **more: str | None) -> JSONResponse:
 
 
 def explained(error: asyncpg.PostgresError) -> JSONResponse:
-    """Problem details (RFC 9457). What is not the extension's own says nothing of the inside."""
+    """Problem details (RFC 9457). Errors that are not the extension's reveal nothing internal."""
     status, code = status_of(error), code_of(error)
     if code is None:
-        titles = {400: "the request has a value that is none", 403: "not allowed", 409: "conflict", 503: "try again"}
+        titles = {400: "the request has an invalid value", 403: "not allowed", 409: "conflict", 503: "try again"}
         return problem(status, titles.get(status, "internal error"))
     detail = " ".join(line for line in error.detail.splitlines() if not line.startswith(("code: ", "data: ")))
     return problem(status, error.message, detail=detail, hint=error.hint, code=code)

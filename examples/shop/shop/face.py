@@ -85,7 +85,7 @@ def templates_of(folder: Path) -> Jinja2Templates:
 
 
 def go(request: Request, path: str, notice: str | None = None) -> Response:
-    """On to another page, which says something once."""
+    """Redirects to another page, which shows the notice once."""
     if notice:
         request.session["notice"] = notice
     return RedirectResponse(path, 303)

@@ -1,4 +1,4 @@
-"""What somebody gets when something went wrong: a page for people, problem details for programs."""
+"""The answer when something goes wrong: a page for people, problem details for programs."""
 
 import logging
 

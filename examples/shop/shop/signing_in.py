@@ -19,7 +19,7 @@ async def sign_in_page(request: Request) -> Response:
 
 @router.post("/sign-in")
 async def sign_in(request: Request, name: Annotated[str, Form()]) -> Response:
-    """Takes anybody's word. Put your identity provider here: all that the shop needs is the user's id."""
+    """Accepts any name. Put your identity provider here: all that the shop needs is the user's id."""
     name = name.strip()
     if not 0 < len(name) <= 255 or "\0" in name or name.startswith(GUEST):
         return page(request, "sign_in.html", 422, mistake="A name has 1 to 255 characters.")

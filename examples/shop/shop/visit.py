@@ -19,7 +19,7 @@ IN_CART = "SELECT coalesce(sum(quantity), 0) FROM marketplace.cart_items WHERE u
 
 
 class SignInFirst(Exception):
-    """The page is somebody's own. After signing in one comes back to `path`."""
+    """The page requires a signed-in user. Signing in leads back to `path`."""
 
     def __init__(self, notice: str, path: str):
         super().__init__(notice)
@@ -34,7 +34,7 @@ def signed_in(request: Request, notice: str = "Sign in first.", path: str = "/")
 
 
 def shopper(request: Request) -> str | None:
-    """Whose cart it is: somebody's who is signed in, or a guest's."""
+    """The owner of the cart: the signed-in user, or a guest."""
     return request.session.get("user") or request.session.get("guest")
 
 

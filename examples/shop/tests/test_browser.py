@@ -142,7 +142,7 @@ def test_changing_ones_mind(page):
     expect(page.get_by_text("FRIEND50 takes $5.00 off.")).to_be_visible()
     expect(page.locator("dd.total")).to_have_text("$44.99")
     page.get_by_role("button", name="Remove GPU Compute").click()
-    expect(page.get_by_text("Nothing is in it yet.")).to_be_visible()
+    expect(page.get_by_text("There is nothing in your cart yet.")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("link", name="Sign in")).to_be_visible()
 

@@ -132,7 +132,7 @@ async def test_what_somebody_has_and_why(visit, admin):
     await admin.execute("SELECT consume_feature('ada', 'gpu_hours', 4)")
     client = await visit(desk="support")
     assert "ada 3 3" in await seen(client, "/desk?starts_with=ad")
-    assert "Nobody whose id begins like this" in await seen(client, "/desk?starts_with=bo")
+    assert "No user whose id begins like this" in await seen(client, "/desk?starts_with=bo")
     text = await seen(client, "/desk/people?user_id=ada")
     assert "Bolt active Renews" in text and "Subscription gives access" in text.replace("  ", " ")
     assert re.search(r"GPU hours 10 hours · no priority Bolt 4 10", text)
@@ -160,13 +160,13 @@ async def test_a_refund_in_part_and_of_the_rest(visit, admin):
     async def refund(**form):
         return await said(await client.post(path, data={"purchase_id": str(purchase)} | form), client)
 
-    assert await refund(amount="4.99", reason="it was down") == "Recorded: $4.99 are paid back now."
+    assert await refund(amount="4.99", reason="it was down") == "Recorded: $4.99 paid back so far."
     assert await admin.fetchval("SELECT refund_amount FROM add_on_purchases") == Decimal("4.99")
     assert await admin.fetchval("SELECT has_add_on('ada', $1)", BOLT)
     assert (await refund(amount="10.01")).startswith("Not done: ")
-    assert await refund(amount="ten") == "Not done: that is no amount."
+    assert await refund(amount="ten") == "Not done: that is not an amount."
     assert await admin.fetchval("SELECT refund_amount FROM add_on_purchases") == Decimal("4.99")
-    assert await refund() == "Recorded: $14.99 are paid back now."
+    assert await refund() == "Recorded: $14.99 paid back so far."
     assert await admin.fetchval("SELECT status FROM add_on_purchases") == "refunded"
     assert not await admin.fetchval("SELECT has_add_on('ada', $1)", BOLT)
 
@@ -179,14 +179,14 @@ async def test_suspending_and_granting(visit, admin):
 
     assert (await act("suspend")).startswith("Not done: ")
     assert await act("grant", until="2999-12-31") == "Granted until 31 Dec 2999."
-    assert await act("grant", until="soon") == "Not done: that is no date."
+    assert await act("grant", until="soon") == "Not done: that is not a date."
     assert await act("suspend", reason="abuse") == "Suspended."
     assert not await admin.fetchval("SELECT has_add_on($1, $2)", "o'brien & ada", BOLT)
     text = await seen(client, "/desk/people?user_id=o%27brien%20%26%20ada")
     assert "Bolt suspended" in text and "Grant" in text and "Resume" in text
     assert await act("resume") == "No longer suspended."
     assert await admin.fetchval("SELECT has_add_on($1, $2)", "o'brien & ada", BOLT)
-    assert await act("cancel", reason="too dear") == "Cancelled: it runs out at the end of its period."
+    assert await act("cancel", reason="too dear") == "Cancelled: it ends with the current period."
     assert await admin.fetchval("SELECT auto_renew FROM user_add_ons") is False
 
 
@@ -198,7 +198,7 @@ async def test_money_that_pays_for_nothing(app, visit, admin):
     await provider.pay(provider.open(provider.session_of(order).form))
     support, billing = await visit(desk="support"), await visit(desk="billing")
     text = await seen(support, "/desk/payments")
-    assert "The order was paid already." in text and "$14.99" in text and "It is settled" not in text
+    assert "The order was paid already." in text and "$14.99" in text and "Mark as settled" not in text
     page = (await billing.get("/desk/payments")).text
     payment = re.search(r'name="payment_id" value="([^"]+)"', page).group(1)
     answer = await billing.post("/desk/payments/settle", data={"payment_id": payment, "note": "paid back by transfer"})
@@ -239,7 +239,7 @@ async def test_a_rule_and_a_bundle(visit, admin):
     assert "$44.97" in shown and "$29.98" in shown
     form = {"name": "Two", "add_on_ids": [BOLT, VECTORS], "discount_percent": "50", "discount_amount": "0", "is_active": "on"}
     shown = (await client.post("/desk/edit/bundle/new", data=form | {"do": "simulate"})).text
-    assert "No cart of today would cost anything else." in shown
+    assert "No current cart would cost more or less." in shown
     assert await admin.fetchval("SELECT count(*) FROM add_on_bundles WHERE name = 'Two'") == 0
 
 

@@ -67,7 +67,7 @@ async def test_a_guests_cart_comes_along(visit, admin):
     assert hidden(text, "expected_total") == "54.96" and "FRIEND50" in text.upper() and 'aria-label="4 in it"' in text
     assert await admin.fetchval("SELECT array_agg(DISTINCT user_id LIKE 'guest:%') FROM cart_items WHERE add_on_id <> $1", GPU) == [False]
     await guest.post("/sign-out")
-    assert "Nothing is in it yet." in await cart(guest)
+    assert "There is nothing in your cart yet." in await cart(guest)
     assert "GPU Compute" in await cart(other)
 
 
@@ -182,9 +182,9 @@ async def test_quantities(visit, admin):
     await client.post("/cart/set", data={"add_on_id": BOLT, "quantity": 3})
     assert "$44.97" in await cart(client)
     await client.post("/cart/set", data={"add_on_id": BOLT, "quantity": 101})
-    assert "That many cannot be bought at once." in await cart(client)
+    assert "You cannot buy that many at once." in await cart(client)
     await client.post("/cart/set", data={"add_on_id": BOLT, "quantity": 0})
-    assert "Nothing is in it yet." in await cart(client)
+    assert "There is nothing in your cart yet." in await cart(client)
 
 
 async def test_a_price_that_changed_is_shown_before_it_is_paid(visit, admin):
@@ -233,7 +233,7 @@ async def test_giving_up_puts_everything_back(app, visit, admin):
     pay_at = (await check_out(client, await cart(client))).headers["location"]
     order = app.state.provider.sessions[pay_at.rpartition("/")[2]].checkout_id
     assert "Waiting for your payment" in (await client.get(f"/checkout/{order}")).text
-    assert "Nothing is in it yet." in await cart(client)
+    assert "There is nothing in your cart yet." in await cart(client)
     for _ in range(2):
         assert (await client.post(f"/checkout/{order}/give-up")).headers["location"] == "/cart"
         text = await cart(client)
@@ -251,7 +251,7 @@ async def test_what_is_paid_cannot_be_given_up(app, visit, admin):
     order = (await client.post(pay_at)).headers["location"]
     answer = await client.post(f"{order}/give-up")
     assert answer.headers["location"].endswith(order.removeprefix("http://shop.test"))
-    assert "Thank you" in (await client.get(order)).text and "Nothing is in it yet." in await cart(client)
+    assert "Thank you" in (await client.get(order)).text and "There is nothing in your cart yet." in await cart(client)
 
 
 async def test_cancelling_and_renewing_after_all(visit, admin):
