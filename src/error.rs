@@ -37,16 +37,16 @@ macro_rules! sql_states {
 
 sql_states! {
     NumericValueOutOfRange "22003" "an amount does not fit"
-    InvalidParameterValue "22023" "an argument makes no sense, whatever the data"
-    ForeignKeyViolation "23503" "what others refer to is to go"
-    CheckViolation "23514" "a rule of the business refuses"
-    TriggerProtocolViolated "39P01" "a trigger's function is called by somebody else"
-    EventTriggerProtocolViolated "39P03" "an event trigger's function is called by somebody else"
+    InvalidParameterValue "22023" "an invalid argument, whatever the data"
+    ForeignKeyViolation "23503" "other rows refer to it"
+    CheckViolation "23514" "a business rule does not allow it"
+    TriggerProtocolViolated "39P01" "a trigger function called directly"
+    EventTriggerProtocolViolated "39P03" "an event trigger function called directly"
     InsufficientPrivilege "42501" "the caller may not do that"
-    SerializationFailure "40001" "others have done meanwhile what the transaction cannot see"
-    ProgramLimitExceeded "54000" "it is more than the extension takes"
-    ObjectNotInPrerequisiteState "55000" "the thing is in the wrong state"
-    NoDataFound "P0002" "there is no such thing"
+    SerializationFailure "40001" "a concurrent change that the transaction cannot see"
+    ProgramLimitExceeded "54000" "a limit of the extension is exceeded"
+    ObjectNotInPrerequisiteState "55000" "the object is in the wrong state"
+    NoDataFound "P0002" "the object does not exist"
 }
 
 /// An error as documentation shows it: texts with the names of what is filled in, in braces.
@@ -216,14 +216,14 @@ errors! {
         hint: "Pass one of the levels.";
     }
 
-    /// Somebody hands out rights to what is not theirs.
+    /// Somebody who is not the owner grants or revokes access.
     NotOwner => InsufficientPrivilege "not_owner" {
         message: "must be owner of the marketplace's tables";
         detail: "Only the owner of a table can grant and revoke privileges on it.";
         hint: "Call it as the role that made the extension, or as a superuser.";
     }
 
-    /// Somebody does what concerns all users, and cannot see them all.
+    /// A task that concerns all users is called by a role that cannot see all of them.
     RowsHidden {
         /// What was to be done.
         task: &'static str,
@@ -233,7 +233,7 @@ errors! {
         hint: "Call it as a role that sees everybody: the owner of the tables, or one with BYPASSRLS.";
     }
 
-    /// A call is about another user than the session acts for.
+    /// A call is about a different user than the one that the session acts for.
     OtherUser {
         /// The setting that names the user.
         setting: String,
@@ -246,7 +246,7 @@ errors! {
         hint: "Set {setting} to the user whom the call is about, or call it as a role with BYPASSRLS.";
     }
 
-    /// A setting that nobody could set.
+    /// A name that cannot be the name of a setting.
     InvalidSetting {
         /// The name given.
         setting: String,
@@ -256,7 +256,7 @@ errors! {
         hint: "Choose a name such as extensions.user_id.";
     }
 
-    /// A schema from which no tables can be taken over.
+    /// A schema whose tables cannot be adopted.
     InvalidSourceSchema {
         /// The name given.
         schema: String,
@@ -268,7 +268,7 @@ errors! {
         hint: "Pass the schema of the old tables; if it is that of the extension, move them into another first.";
     }
 
-    /// A table is to be dropped that is protected.
+    /// A protected table would be dropped.
     MarketplaceProtected {
         /// The table.
         table: String,
@@ -358,7 +358,7 @@ errors! {
         hint: "Put back what is missing, and call attach_tables() again.";
     }
 
-    /// A number of rows that cannot be asked for.
+    /// A number of rows that is not valid.
     InvalidCount {
         /// `max_rows`, `skip` or `batch`.
         argument: &'static str,
@@ -386,7 +386,7 @@ errors! {
         hint: "Correct {argument} and call again.";
     }
 
-    /// A document of more bytes than are read.
+    /// A document that is larger than the maximum.
     DocumentTooLarge {
         /// The argument or column.
         name: &'static str,
@@ -400,7 +400,7 @@ errors! {
         hint: "Shorten {name}, or split it.";
     }
 
-    /// A document that takes more memory than there is for it.
+    /// A document that would take too much memory.
     DocumentTooCostly {
         /// The argument or column.
         name: &'static str,
@@ -412,7 +412,7 @@ errors! {
         hint: "Shorten {name}, or split it.";
     }
 
-    /// A text or an array of more bytes than are read.
+    /// A text or an array that is larger than the maximum.
     ValueTooLarge {
         /// What it is.
         what: &'static str,
@@ -426,7 +426,7 @@ errors! {
         hint: "Look for it among the arguments, or in the rows that they are about.";
     }
 
-    /// More lines than are priced as one cart.
+    /// More lines than a cart can have.
     TooManyLines {
         /// How many there are.
         lines: usize,
@@ -448,7 +448,7 @@ errors! {
         hint: "Take rules and bundles that no longer apply out of the tables, and shorten conditions that name many add-ons.";
     }
 
-    /// An explanation that nobody would read.
+    /// An explanation that is too long for a single text.
     ExplanationTooLong {
         /// How many bytes it may have.
         longest: usize,
@@ -484,7 +484,7 @@ errors! {
         hint: "Correct {argument} and call again.";
     }
 
-    /// A draft is to replace a row that is not there.
+    /// The row that a draft replaces does not exist.
     ReplacedNotFound {
         /// `pricing rule` or `bundle`.
         what: &'static str,
@@ -553,7 +553,7 @@ errors! {
         hint: "Ask for fewer units.";
     }
 
-    /// A list price that nobody can charge in the currency of prices.
+    /// A list price that cannot be charged in the currency of prices.
     PriceNotChargeable {
         /// The add-on's name.
         name: String,
@@ -593,7 +593,7 @@ errors! {
         hint: "Shorten {argument}.";
     }
 
-    /// A number that is no amount of money, or not one that makes sense here.
+    /// A number that is not an amount of money, or not a valid one here.
     InvalidAmount {
         /// The argument's name.
         argument: &'static str,
@@ -607,7 +607,7 @@ errors! {
         hint: "Pass {argument} in the currency's units, such as 19.99.";
     }
 
-    /// A number that is no amount of units.
+    /// A number that is not a number of units.
     InvalidUnits {
         /// The argument's name.
         argument: &'static str,
@@ -619,7 +619,7 @@ errors! {
         hint: "Pass a number such as 1 or 0.25.";
     }
 
-    /// More units in use than a counter holds.
+    /// More units would be in use than a counter can hold.
     UnitsOutOfRange {
         /// The feature.
         feature_key: String,
@@ -629,7 +629,7 @@ errors! {
         hint: "Use fewer units, or give some back with release_feature().";
     }
 
-    /// A word that is none of those that can stand here.
+    /// A word that is not one of the allowed ones.
     UnknownWord {
         /// The argument's name.
         argument: &'static str,
@@ -683,7 +683,7 @@ errors! {
         hint: "Check them out one group after the other, or pass allow_mixed_billing => true.";
     }
 
-    /// The price is not the one that the caller expects.
+    /// The price differs from the one that the caller expects.
     PriceChanged {
         /// The user.
         user_id: String,
@@ -728,7 +728,7 @@ errors! {
         hint: "Check out without the code, or with another.";
     }
 
-    /// An idempotency key came with another request than before.
+    /// An idempotency key was used with a different request before.
     IdempotencyKeyReused {
         /// The key.
         key: String,
@@ -750,7 +750,7 @@ errors! {
         hint: "Repeat the transaction: the checkout is returned then.";
     }
 
-    /// A trigger of somebody else's has kept rows from being written.
+    /// A trigger that is not the extension's has suppressed rows.
     RowSwallowed {
         /// The table.
         table: &'static str,
@@ -804,7 +804,7 @@ errors! {
         hint: "Fail this checkout, and sell its lines in several.";
     }
 
-    /// An address that is none.
+    /// A text that is not a URL.
     InvalidUrl {
         /// The argument's name.
         argument: &'static str,
@@ -816,7 +816,7 @@ errors! {
         hint: "Begin with https://, and encode blanks.";
     }
 
-    /// The checkout was paid in another way than the caller says.
+    /// The checkout was paid with another payment than the caller says.
     PaymentMismatch {
         /// The checkout.
         checkout_id: Uuid,
@@ -888,7 +888,7 @@ errors! {
         hint: "Look purchases up with purchase_history().";
     }
 
-    /// The purchase is in no state for that.
+    /// The status of the purchase does not allow it.
     PurchaseState {
         /// The purchase.
         purchase_id: Uuid,
@@ -902,7 +902,7 @@ errors! {
         hint: "Look at the purchase again: another session may have changed it.";
     }
 
-    /// More would be paid back than was paid.
+    /// More would be refunded than was paid.
     RefundExceedsAmount {
         /// The purchase.
         purchase_id: Uuid,
@@ -938,7 +938,7 @@ errors! {
                scheduler.";
     }
 
-    /// A number of shards that Citus does not take.
+    /// A number of shards that Citus does not accept.
     InvalidShardCount {
         /// What was given.
         shard_count: String,
@@ -948,7 +948,7 @@ errors! {
         hint: "Choose several times as many shards as there will ever be nodes.";
     }
 
-    /// Tables are to be spread over nodes, and Citus is not there.
+    /// Tables cannot be distributed, because Citus is not installed.
     CitusMissing => ObjectNotInPrerequisiteState "citus_missing" {
         message: "the extension citus is not installed in this database";
         detail: "Only Citus can spread the tables over nodes.";
@@ -956,14 +956,14 @@ errors! {
                each.";
     }
 
-    /// Tables are to be spread by a node that cannot do it.
+    /// Tables cannot be distributed from this node.
     NotCoordinator => ObjectNotInPrerequisiteState "not_coordinator" {
         message: "this node is not the coordinator of the cluster";
         detail: "Only the coordinator can spread tables, once it is in its own list of nodes.";
         hint: "Call it on the coordinator. If this is it, call citus_set_coordinator_host() first.";
     }
 
-    /// Something keeps the tables from being spread.
+    /// Something prevents the tables from being distributed.
     NotDistributable {
         /// Everything that is in the way, in words.
         obstacles: String,
@@ -973,7 +973,7 @@ errors! {
         hint: "Remove what stands in the way and call again; nothing was changed.";
     }
 
-    /// Another node did not do what was asked of it.
+    /// Another node could not be prepared.
     NodeNotPrepared {
         /// The node.
         node: String,
@@ -985,7 +985,7 @@ errors! {
         hint: "Correct that and call again, in a transaction of its own.";
     }
 
-    /// A purchase went from one status to another that cannot follow it.
+    /// A status that cannot follow the current status of a purchase.
     IllegalTransition {
         /// The purchase.
         purchase_id: Uuid,
@@ -1002,7 +1002,7 @@ errors! {
         hint: "Look at the purchase again: another session may have changed it.";
     }
 
-    /// A user is to take the place of the same user.
+    /// The new user is the same as the old one.
     SameUser {
         /// The user.
         user_id: String,
@@ -1012,7 +1012,7 @@ errors! {
         hint: "Pass another name, or NULL for a new one.";
     }
 
-    /// A column of a table is not what it was.
+    /// A column of a table was changed.
     SchemaChanged {
         /// The table.
         table: String,
@@ -1064,7 +1064,7 @@ errors! {
         hint: "Correct the rows and put the constraint back; check_marketplace() tells which is missing.";
     }
 
-    /// The schema has another name, and functions could not be told.
+    /// The schema was renamed, and functions do not know its new name yet.
     SchemaRenamed {
         /// Its name now.
         schema: String,

@@ -13,15 +13,16 @@ EVERYWHERE = {"not_installed", "schema_changed", "schema_renamed"}
 HEAD = """# Errors
 
 Every error of the extension's functions has a SQLSTATE, a message, a DETAIL that says why, and a HINT that says what to do. The last
-line of DETAIL is `code: ...`, for programs that need more than the SQLSTATE. Where they need values, the line before it is `data: ...`, a
-JSON object. [Clients](clients.md#errors-for-programs) shows how to read both. A call that fails has written nothing. This page is made
-by `make docs` from `src/error.rs`; words in `<angle brackets>` are filled in. [Clients](clients.md#errors-as-http-answers) shows
-which HTTP answer fits which error.
+line of the DETAIL is `code: ...`, for programs that need more than the SQLSTATE. If they need values, the line before it is `data: ...`, a
+JSON object. [Clients](clients.md#errors-for-programs) shows how to read both, and [which HTTP answer](clients.md#errors-as-http-answers)
+fits which error. A call that fails has written nothing.
+
+`make docs` generates this page from `src/error.rs`. Words in `<angle brackets>` stand for values.
 
 PostgreSQL also raises errors of its own:
 
-- 42501 where a role lacks a [privilege](security.md)
-- 23505, 23503 and 23514 where a writer of the tables breaks a constraint; the error carries the constraint's name, and the
+- 42501 if a role lacks a [privilege](security.md)
+- 23505, 23503 and 23514 if a direct write to the tables violates a constraint; the error has the constraint's name, and the
   [reference](reference.md#tables) lists them
 - 22P02 for text that is not a uuid
 - 40001 under `REPEATABLE READ` and `SERIALIZABLE`; run the transaction again

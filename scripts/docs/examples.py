@@ -18,8 +18,8 @@ def psql(database, sql):
 
 def setup_text():
     """What all examples start from."""
-    return ("The examples are run in a database in which this was done before. Ids of the sample catalog are always "
-            "the same: its add-ons are `a0000000-0000-4000-8000-000000000001` to `...09`.\n\n"
+    return ("The examples run in a database that was prepared as follows. The ids of the sample catalog are always the same: "
+            "its add-ons are `a0000000-0000-4000-8000-000000000001` to `...09`.\n\n"
             f"```sql\n{(FOLDER / 'setup.sql').read_text().strip()}\n```\n\n")
 
 

@@ -35,17 +35,17 @@ LISTED = {name for names in SECTIONS.values() for name in names}
 
 HEAD = """# Reference
 
-Functions, views, tables and settings. This page is made by `make docs` from the comments of the objects themselves, which
-`\\df+`, `\\dv+` and `\\d+` show in psql. The [error reference](errors.md) says more about errors, [Semantics](semantics.md) what
-is computed, and the [diagram](schema.md) how the tables hang together.
+Functions, views, tables and settings. `make docs` generates this page from the comments of the objects, which `\\df+`, `\\dv+`
+and `\\d+` show in psql. The [error reference](errors.md) describes the errors, [Semantics](semantics.md) what is computed, and the
+[diagram](schema.md) how the tables are connected.
 
-Everywhere:
+The following applies to all functions:
 
-- Amounts are `numeric` with two decimals, in the currency of the setting `extensions.currency`; in JSON, numbers. Their unit is
-  given as *currency*.
-- `at` is the one instant of all decisions of a call. Windows of time are half open: `from <= at < until`.
-- Arguments can be given by name, `quote(items => ..., promo_code => ...)`, so that defaulted ones can be left out.
-- *Level* is what `grant_marketplace_access` calls what a role needs to call the function; `admin` has all.
+- Amounts are `numeric` with two decimals, in the currency of the setting `extensions.currency`. In JSON they are numbers. Their
+  unit is given as *currency*.
+- `at` is the instant at which a call decides everything. Windows of time are half open: `from <= at < until`.
+- Arguments can be passed by name, `quote(items => ..., promo_code => ...)`, so those with a default can be left out.
+- *Level* is the access level that a role needs to call the function; see `grant_marketplace_access`. `admin` may call all.
 
 """
 

@@ -15,15 +15,15 @@ NAMES = {("add_on_bundles", "add_on_ids"): ("add_ons", "id"), ("promotional_code
 
 PAGE = """# Tables
 
-Eight tables, drawn by `make docs` from the catalog of a database in which the extension is installed; a test fails when this page is no
-longer true. The [reference](reference.md#tables) says what each column, constraint and index is for.
+The extension has eight tables. `make docs` draws them from the catalog of a database in which the extension is installed, and a test
+fails when this page is out of date. The [reference](reference.md#tables) describes each column, constraint and index.
 
 ![The tables, their columns and their foreign keys](images/schema.svg)
 
-Solid arrows are foreign keys. Dashed ones are columns that name rows of another table without one: arrays of ids, which
-`check_marketplace()` looks after, and the code of a purchase, which stays when the code is deleted. There is no table of users: a
-`user_id` is whatever the identity provider calls the user, and `link_reference_tables()` adds foreign keys to tables of tiers and
-features of your own.
+Solid arrows are foreign keys. Dashed arrows are columns that refer to another table without a foreign key: arrays of ids, which
+`check_marketplace()` verifies, and the code of a purchase, which stays when the code is deleted. There is no table of users: a
+`user_id` is the identity provider's name for the user. `link_reference_tables()` adds foreign keys to your own tables of tiers and
+features.
 
 | table | refers to | by | when that is deleted |
 |---|---|---|---|
@@ -31,7 +31,7 @@ features of your own.
 
 ## As Mermaid
 
-The same for tools that draw [Mermaid](https://mermaid.js.org), such as the pages of code hosts.
+The same diagram for tools that draw [Mermaid](https://mermaid.js.org), such as code hosts.
 
 ```mermaid
 {mermaid}
