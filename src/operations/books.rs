@@ -58,6 +58,15 @@ pub struct Books {
     removed: Vec<Uuid>,
 }
 
+/// The uses of a code and bundles that a sale needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Uses {
+    /// It has them, or can have them.
+    Claimed,
+    /// Others have taken them.
+    Gone,
+}
+
 /// What was written.
 #[derive(Debug)]
 pub struct Written {
@@ -189,10 +198,10 @@ impl Books {
 
     /// What follows from what is known.
     pub fn outcome(&self) -> Outcome {
-        self.outcome_if(false)
+        self.outcome_of(Uses::Claimed)
     }
 
-    fn outcome_if(&self, is_gone: bool) -> Outcome {
+    fn outcome_of(&self, uses: Uses) -> Outcome {
         let line = |purchase: &Purchase| Line {
             purchase_id: purchase.id,
             add_on_id: purchase.add_on_id,
@@ -202,7 +211,13 @@ impl Books {
         };
         let lines: Vec<Line> = self.sold().map(line).collect();
         let renewals: Vec<KnownRenewal> = self.renewals().collect();
-        derive(&Sale { lines: &lines, currency: &self.currency(), facts: &self.facts, renewals: &renewals, is_gone })
+        derive(&Sale {
+            lines: &lines,
+            currency: &self.currency(),
+            facts: &self.facts,
+            renewals: &renewals,
+            is_gone: uses == Uses::Gone,
+        })
     }
 
     /// Purchases that stand for payments of later periods.
@@ -288,7 +303,7 @@ impl Books {
             && stood.contains(&PurchaseStatus::Failed)
             && !self.claims()?.take()?
         {
-            after = self.outcome_if(true);
+            after = self.outcome_of(Uses::Gone);
         } else if !was_live
             && after.lines.iter().any(|line| line.status.is_live())
             && !stood.contains(&PurchaseStatus::Failed)

@@ -46,8 +46,8 @@ impl Report {
         Report { handled: true, action, changed, retry: false, details: Vec::new() }
     }
 
-    fn not_handled(action: &'static str, retry: bool) -> Report {
-        Report { handled: false, action, changed: false, retry, details: Vec::new() }
+    fn not_handled(action: &'static str) -> Report {
+        Report { handled: false, action, changed: false, retry: false, details: Vec::new() }
     }
 
     fn refused(payment: &Unsettled, attempt: &Attempt, books: &Books, changed: bool) -> Report {
@@ -84,7 +84,7 @@ impl Report {
 /// Applies what an event tells.
 pub fn apply(facts: Vec<Fact>, strangers: Strangers) -> Result<Report, Error> {
     if facts.is_empty() {
-        return Ok(Report::not_handled("ignored", false));
+        return Ok(Report::not_handled("ignored"));
     }
     let facts: Vec<Fact> = facts.into_iter().map(|fact| fact.heard_at(now())).collect();
     let marker = facts.iter().find_map(|fact| fact.checkout_id);
@@ -98,12 +98,11 @@ pub fn apply(facts: Vec<Fact>, strangers: Strangers) -> Result<Report, Error> {
             continue;
         }
         let was_pending = books.has(PurchaseStatus::Pending);
-        let before = books.before.clone();
         let written = books.settle()?;
         if let (true, Life::Checkout(checkout_id)) = (was_pending && books.has(PurchaseStatus::Failed), books.life) {
             cart::restore(&books.user_id, checkout_id)?;
         }
-        let mut one = report_on(&told, &books, &before, &written.after, written.has_changed);
+        let mut one = report_on(&told, &books, &written.after, written.has_changed);
         one.details.push(("user_id", json!(books.user_id)));
         if let Life::Checkout(checkout_id) = books.life {
             one.details.push(("checkout_id", json!(checkout_id)));
@@ -122,13 +121,13 @@ pub fn apply(facts: Vec<Fact>, strangers: Strangers) -> Result<Report, Error> {
     }
     match report {
         Some(report) => Ok(report),
-        None if marker.is_some() => Ok(Report::not_handled("not_found", true)),
+        None if marker.is_some() => Ok(Report { retry: true, ..Report::not_handled("not_found") }),
         None => {
             // It may be about what is yet to be heard of.
             if let Strangers::Kept = strangers {
                 unclaimed::keep(&facts)?;
             }
-            Ok(Report::not_handled("not_ours", false))
+            Ok(Report::not_handled("not_ours"))
         }
     }
 }
@@ -245,9 +244,9 @@ fn learn(books: &mut Books, facts: &[Fact], is_marked: bool) -> Result<Vec<Fact>
 }
 
 /// What an event came to.
-fn report_on(told: &[Fact], books: &Books, before: &Outcome, after: &Outcome, changed: bool) -> Report {
+fn report_on(told: &[Fact], books: &Books, after: &Outcome, changed: bool) -> Report {
     let main = told.iter().max_by_key(|fact| weight(&fact.object));
-    let Some(main) = main else { return Report::not_handled("ignored", false) };
+    let Some(main) = main else { return Report::not_handled("ignored") };
     let ids = main.ids();
     let refused = after.unsettled.iter().find(|payment| ids.iter().any(|id| payment.ids.contains(*id)));
     match &main.object {
@@ -270,11 +269,10 @@ fn report_on(told: &[Fact], books: &Books, before: &Outcome, after: &Outcome, ch
             Some(DisputeState::Inquiry) => Report::done("inquiry", changed),
             Some(DisputeState::Kept) => Report::done("dispute_won", changed),
             Some(DisputeState::Lost) => Report::done("dispute_lost", changed),
-            None => Report::not_handled("unknown_status", false),
+            None => Report::not_handled("unknown_status"),
         },
         Object::Subscription(subscription) => {
             let has_ended = matches!(subscription.state.last(), Some(SubscriptionState::Ended { .. }));
-            let _ = before;
             Report::done(if has_ended { "subscription_ended" } else { "subscription_updated" }, changed)
         }
     }

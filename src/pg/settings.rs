@@ -55,6 +55,23 @@ pub fn currency_code() -> String {
     CURRENCY.get().as_deref().map(CStr::to_string_lossy).unwrap_or_default().into_owned()
 }
 
+fn register_currency() {
+    // SAFETY: the hook is guarded.
+    unsafe {
+        GucRegistry::define_string_guc_with_hooks(
+            c"extensions.currency",
+            c"The ISO 4217 code of the currency of all prices.",
+            c"Quotes name it and purchases are recorded in it.",
+            &CURRENCY,
+            GucContext::Suset,
+            GucFlags::default(),
+            Some(check_currency),
+            Some(assign_currency),
+            None,
+        );
+    }
+}
+
 /// Makes the settings known to PostgreSQL.
 pub fn register() {
     GucRegistry::define_int_guc(
@@ -93,20 +110,7 @@ pub fn register() {
         GucContext::Userset,
         GucFlags::default(),
     );
-    // SAFETY: the hook is guarded.
-    unsafe {
-        GucRegistry::define_string_guc_with_hooks(
-            c"extensions.currency",
-            c"The ISO 4217 code of the currency of all prices.",
-            c"Quotes name it and purchases are recorded in it.",
-            &CURRENCY,
-            GucContext::Suset,
-            GucFlags::default(),
-            Some(check_currency),
-            Some(assign_currency),
-            None,
-        );
-    }
+    register_currency();
     ARE_REGISTERED.store(true, Ordering::Relaxed);
 }
 

@@ -227,33 +227,35 @@ pub fn to_cart(lines: &[StoredLine], catalog: &Catalog, unit: Unit) -> Result<Ca
 
 /// Adds units of an add-on to what the cart holds of it.
 pub fn add(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32) -> Result<CartItem, Error> {
-    put(&ADD, user_id, add_on_id, quantity, limit)?
-        .map_or_else(|| Err(obstacle(user_id, add_on_id, quantity, limit, true)), Ok)
+    put(Change::Add, user_id, add_on_id, quantity, limit)
 }
 
 /// Makes the cart hold so many units of an add-on.
 pub fn set(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32) -> Result<CartItem, Error> {
-    put(&SET, user_id, add_on_id, quantity, limit)?
-        .map_or_else(|| Err(obstacle(user_id, add_on_id, quantity, limit, false)), Ok)
+    put(Change::Set, user_id, add_on_id, quantity, limit)
 }
 
-fn put(
-    statement: &Statement<(Uuid, Uuid, i32)>,
-    user_id: &str,
-    add_on_id: Uuid,
-    quantity: i32,
-    limit: i32,
-) -> Result<Option<CartItem>, Error> {
+/// What becomes of the units that a cart holds of an add-on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// More come to them.
+    Add,
+    /// Others take their place.
+    Set,
+}
+
+fn put(change: Change, user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32) -> Result<CartItem, Error> {
     let [add_on, units, most] = params![add_on_id, quantity, limit];
-    if installation::is_distributed()? && FOR_SALE.perform(&[add_on, units, most])? == 0 {
-        return Ok(None);
-    }
+    let is_refused = installation::is_distributed()? && FOR_SALE.perform(&[add_on, units, most])? == 0;
+    let statement = if change == Change::Add { &ADD } else { &SET };
     let params = params![user_id, add_on, units, most];
-    statement.execute_one(params, |(id, add_on_id, quantity)| CartItem { id, add_on_id, quantity })
+    let item = |(id, add_on_id, quantity)| CartItem { id, add_on_id, quantity };
+    let written = if is_refused { None } else { statement.execute_one(params, item)? };
+    written.map_or_else(|| Err(obstacle(change, user_id, add_on_id, quantity, limit)), Ok)
 }
 
 /// Why no row came back from ADD or SET.
-fn obstacle(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32, is_added: bool) -> Error {
+fn obstacle(change: Change, user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32) -> Error {
     let params = params![user_id, add_on_id];
     let found = OBSTACLE.execute_one(params, |(name, is_active, in_cart)| (name, is_active, in_cart.unwrap_or(0)));
     match found {
@@ -261,7 +263,7 @@ fn obstacle(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32, is_added:
         Ok(None) => Error::AddOnNotFound { add_on_id },
         Ok(Some((name, false, _))) => Error::AddOnNotForSale { add_on_id, name },
         Ok(Some((_, true, in_cart))) => {
-            let quantity = i64::from(quantity) + if is_added { i64::from(in_cart) } else { 0 };
+            let quantity = i64::from(quantity) + if change == Change::Add { i64::from(in_cart) } else { 0 };
             if quantity > i64::from(limit) {
                 return Error::QuantityLimit { add_on_id, quantity, limit };
             }

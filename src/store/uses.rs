@@ -65,6 +65,15 @@ static GIVE_BUNDLE_BACK: Statement = Statement::new(
       WHERE b.id = $1",
 );
 
+/// What is claimed of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offer {
+    /// A code or bundle that is on.
+    Now,
+    /// One that something was sold with, whether it is on or not.
+    Sold,
+}
+
 /// What became of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claim {
@@ -82,7 +91,7 @@ fn claim(
     statement: &Statement,
     lock: &Statement<(bool, bool)>,
     params: &Params,
-    of_what_is_on: bool,
+    offer: Offer,
 ) -> Result<Claim, Error> {
     if statement.perform(params)? > 0 {
         return Ok(Claim::Made);
@@ -91,7 +100,7 @@ fn claim(
     let uses = params.get(1).copied().unwrap_or(&1_i32);
     match lock.execute_one(&[*what, uses], |row| row)? {
         None => Ok(Claim::Unknown),
-        Some((true, is_on)) if is_on || !of_what_is_on => {
+        Some((true, is_on)) if is_on || offer == Offer::Sold => {
             all_written(table, 1, statement.perform(params)?)?;
             Ok(Claim::Made)
         }
@@ -101,13 +110,13 @@ fn claim(
 
 /// Claims one use of a code. Says whether there was one.
 pub fn claim_code(code: &str) -> Result<bool, Error> {
-    Ok(claim(CODES, &CLAIM_CODE, &LOCK_CODE, params![code], true)? == Claim::Made)
+    Ok(claim(CODES, &CLAIM_CODE, &LOCK_CODE, params![code], Offer::Now)? == Claim::Made)
 }
 
 /// Claims instances of a bundle. Says whether there were so many.
 pub fn claim_bundle(bundle_id: Uuid, instances: u32) -> Result<bool, Error> {
     let instances = i32::try_from(instances).unwrap_or(i32::MAX);
-    Ok(claim(BUNDLES, &CLAIM_BUNDLE, &LOCK_BUNDLE, params![bundle_id, instances], true)? == Claim::Made)
+    Ok(claim(BUNDLES, &CLAIM_BUNDLE, &LOCK_BUNDLE, params![bundle_id, instances], Offer::Now)? == Claim::Made)
 }
 
 const CODES: &str = "promotional_codes";
@@ -141,14 +150,14 @@ impl Claims {
     pub fn take(&self) -> Result<bool, Error> {
         let mut taken = Claims::default();
         for (&bundle_id, &instances) in &self.bundles {
-            match claim(BUNDLES, &CLAIM_BUNDLE_AGAIN, &LOCK_BUNDLE, params![bundle_id, instances], false)? {
+            match claim(BUNDLES, &CLAIM_BUNDLE_AGAIN, &LOCK_BUNDLE, params![bundle_id, instances], Offer::Sold)? {
                 Claim::Made => drop(taken.bundles.insert(bundle_id, instances)),
                 Claim::Unknown => {}
                 Claim::Refused => return taken.give_back().map(|()| false),
             }
         }
         for (code, &uses) in &self.codes {
-            match claim(CODES, &CLAIM_CODE_AGAIN, &LOCK_CODE, params![code, uses], false)? {
+            match claim(CODES, &CLAIM_CODE_AGAIN, &LOCK_CODE, params![code, uses], Offer::Sold)? {
                 Claim::Made => drop(taken.codes.insert(code.clone(), uses)),
                 Claim::Unknown => {}
                 Claim::Refused => return taken.give_back().map(|()| false),

@@ -86,8 +86,8 @@ impl Reason {
     }
 }
 
-/// All payments that the facts know of, in the order of their first ids.
-pub fn payments(facts: &Facts) -> Vec<Payment<'_>> {
+/// The ids that name each other, and so are of one payment.
+fn groups<'a>(facts: &'a Facts, said: Option<Said<'a>>) -> Groups<'a> {
     let mut groups = Groups::default();
     for (id, attempt) in &facts.attempts {
         groups.join([id.as_str()].into_iter().chain(attempt.same_payment.iter().map(String::as_str)));
@@ -101,10 +101,16 @@ pub fn payments(facts: &Facts) -> Vec<Payment<'_>> {
     for dispute in facts.disputes.values() {
         groups.join(dispute.payments.iter().map(String::as_str));
     }
-    let said = said(facts);
     if let Some(said) = said {
         groups.join(said.stripe.into_iter().chain(said.lago));
     }
+    groups
+}
+
+/// All payments that the facts know of, in the order of their first ids.
+pub fn payments(facts: &Facts) -> Vec<Payment<'_>> {
+    let said = said(facts);
+    let groups = groups(facts, said);
     let mut found: BTreeMap<usize, Payment> = BTreeMap::new();
     for (id, group) in groups.all() {
         found.entry(group).or_default().ids.insert(id);

@@ -263,19 +263,8 @@ impl World {
             Action::PayLater(which) if self.api != Api::Lago => self.pay_later(which),
             Action::Clear(which) => self.clear(which),
             Action::Bounce(which) => self.bounce(which),
-            Action::Try(which) => {
-                if let Some(place) = self.pick(which, |payment| payment.stage == Stage::Open) {
-                    let bodies = bodies::failed_try(self, &self.payments[place]);
-                    self.tell(bodies);
-                }
-            }
-            Action::Expire(which) if self.api != Api::Lago => {
-                if let Some(place) = self.pick(which, |payment| payment.stage == Stage::Open && payment.is_first) {
-                    self.payments[place].stage = Stage::Over;
-                    let body = bodies::session(self, &self.payments[place], "expired", "unpaid", "expired");
-                    self.send(body);
-                }
-            }
+            Action::Try(which) => self.try_in_vain(which),
+            Action::Expire(which) if self.api != Api::Lago => self.expire(which),
             Action::Refund(which, part) => self.refund(which, part),
             Action::FailRefund(which) => self.fail_refund(which),
             Action::Dispute(which, part, is_inquiry) => self.dispute(which, part, is_inquiry),
@@ -301,6 +290,21 @@ impl World {
                 self.said.push(ByHand::Failed { at: instant(self.now), reason: None });
             }
             _ => {}
+        }
+    }
+
+    fn try_in_vain(&mut self, which: usize) {
+        if let Some(place) = self.pick(which, |payment| payment.stage == Stage::Open) {
+            let bodies = bodies::failed_try(self, &self.payments[place]);
+            self.tell(bodies);
+        }
+    }
+
+    fn expire(&mut self, which: usize) {
+        if let Some(place) = self.pick(which, |payment| payment.stage == Stage::Open && payment.is_first) {
+            self.payments[place].stage = Stage::Over;
+            let body = bodies::session(self, &self.payments[place], "expired", "unpaid", "expired");
+            self.send(body);
         }
     }
 
