@@ -16,6 +16,8 @@ if find src -name '*.rs' -exec awk 'FNR == 1 { tests = 0 } /cfg\(feature = "pg_t
     !tests && /Spi::(get_one|get_two|get_three|run)/ { print FILENAME ":" FNR ": " $0 }' {} + | grep .; then
   die "use a Statement"
 fi
+say "statements stand in src/store, not beside the rules"
+if grep -nE '\b(Statement|Probe|command)\b' src/operations/*.rs; then die "move it to src/store"; fi
 say "no modules and no folders of the source need each other in a circle"
 "$CACHE/prose-venv/bin/python" scripts/circles.py src crates/engine/src || die "move what both need to where neither is needed"
 say "comments on functions come after the functions"

@@ -52,7 +52,7 @@ fn has_features(
     at: default!(Option<Timestamp>, "pg_catalog.now()"),
 ) -> Result<TableIterator<'static, (name!(feature_key, Option<Text>), name!(entitled, bool))>, ErrorReport> {
     let owned: HashSet<String> = match (user_id, at) {
-        (Some(user), Some(at)) => entitlements::grants(&user.0, None, at.0)?.into_iter().map(|(key, _)| key).collect(),
+        (Some(user), Some(at)) => features::grants(&user.0, None, at.0)?.into_iter().map(|(key, _)| key).collect(),
         _ => HashSet::new(),
     };
     let rows = feature_keys.map_or_else(Vec::new, |keys| keys.0).into_iter().map(move |key| {
@@ -69,7 +69,7 @@ fn feature_configuration(
     at: default!(Option<Timestamp>, "pg_catalog.now()"),
 ) -> Answer<Option<Jsonb>> {
     let (Some(user), Some(key), Some(at)) = (user_id, feature_key, at) else { return Ok(None) };
-    let found = entitlements::grants(&user.0, Some(&key.0), at.0)?.pop();
+    let found = features::grants(&user.0, Some(&key.0), at.0)?.pop();
     Ok(found.map(|(_, grants)| Jsonb::of(&merge(grants).configuration)))
 }
 
@@ -90,7 +90,7 @@ fn user_features(
     ErrorReport,
 > {
     let (Some(user), Some(at)) = (user_id, at) else { return Ok(TableIterator::empty()) };
-    let rows = entitlements::grants(&user.0, None, at.0)?.into_iter().map(|(key, grants)| {
+    let rows = features::grants(&user.0, None, at.0)?.into_iter().map(|(key, grants)| {
         let feature = merge(grants);
         let add_on_ids = feature.add_on_ids.into_iter().map(Id).collect();
         (Text(key), Jsonb::of(&feature.configuration), add_on_ids, feature.expires_at.map(Timestamp))

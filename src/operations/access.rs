@@ -6,12 +6,11 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::sources::{by_add_on, paid_at, sources_of};
-use crate::params;
 use crate::pg::datum::now;
-use crate::pg::statement::Statement;
 use crate::store::catalog_cache;
 use crate::store::owned::{Columns, Owned};
 use crate::store::purchases::{Purchase, RenewalTerms};
+use crate::store::trials;
 use engine::access::kept::{Granted, Written};
 use engine::access::outcome::{Access, access, units};
 use engine::access::periods::{irregular, paid_periods};
@@ -22,10 +21,6 @@ use engine::money::Money;
 use engine::payments::paid::Period;
 use engine::time::Instant;
 use engine::usage::period::{Holding, PaidPeriod};
-
-static TRIAL_DAYS: Statement<(Uuid, i32)> = Statement::new(
-    "SELECT a.id, a.trial_days FROM @extschema@.add_ons a WHERE a.id = ANY ($1) AND a.trial_days IS NOT NULL",
-);
 
 fn as_written(row: &Owned) -> Written {
     Written {
@@ -69,7 +64,7 @@ pub fn trials(
     let add_on_ids: Vec<Uuid> = sold.iter().map(|purchase| purchase.add_on_id).collect();
     let beginning = sold.iter().map(|purchase| purchase.purchased_at).max().unwrap_or(since).max(since.min(now()));
     let mut begun = Vec::new();
-    for (add_on_id, days) in TRIAL_DAYS.execute_all(params![&add_on_ids], |row| row)? {
+    for (add_on_id, days) in trials::days_of(&add_on_ids)? {
         let had = |purchase: &Purchase| purchase.add_on_id == add_on_id && purchase.columns.status.is_paid();
         if purchases.iter().any(had) || owned.iter().any(|row| row.add_on_id == add_on_id) {
             continue;

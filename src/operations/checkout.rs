@@ -1,8 +1,6 @@
 //! Selling a cart (semantics 6): under the user's lock it is read, priced at one instant, paid for with uses of its code
 //! and bundles, turned into purchases and emptied. Whatever refuses raises an error, and nothing of it stays.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -12,18 +10,12 @@ use crate::operations::books::{Books, Life};
 use crate::operations::payments::{PaymentReferences, complete_books};
 use crate::operations::pricing::{self, Priced, Request};
 use crate::pg::datum::new_id;
-use crate::pg::document::DocumentColumn;
 use crate::pg::jsonb::Jsonb;
-use crate::pg::locks::{FreshSnapshot, LatestSnapshot, lock_user, transaction_keeps_its_snapshot};
-use crate::pg::probe::Probe;
-use crate::pg::row::RawText;
-use crate::pg::statement::Statement;
+use crate::pg::locks::{FreshSnapshot, lock_user};
 use crate::store::cart::{self, StoredLine};
-use crate::store::owned::status_of;
+use crate::store::checkouts::{self, CheckoutLine};
 use crate::store::purchases::RenewalTerms;
-use crate::store::{all_written, uses};
-use crate::{params, probe};
-use engine::access::status::AccessStatus;
+use crate::store::{owned, promotions, uses};
 use engine::billing::BillingType;
 use engine::catalog::AddOn;
 use engine::checkout::mixed_billing;
@@ -33,34 +25,6 @@ use engine::purchases::PurchaseStatus;
 use engine::quote::PricedLine;
 use engine::quote_json::{LineDocument, QuoteDocument};
 use engine::time::Instant;
-
-static FIND_KEY: Statement<(Uuid, DocumentColumn)> = Statement::new(
-    "SELECT p.checkout_id, p.metadata -> 'request'
-       FROM @extschema@.add_on_purchases p
-      WHERE p.user_id = $1 AND (p.metadata ->> 'idempotency_key') = $2 AND p.metadata ? 'idempotency_key'",
-);
-
-/// Whether the user has an add-on, and until when.
-static OWNED: Probe<(RawText, Option<Instant>)> =
-    probe!("user_add_ons", ["status", "expires_at"], "user_id", "add_on_id");
-
-/// To how many renewals a code applies; NULL for all.
-static CODE_RENEWALS: Probe<(Option<i32>,)> = probe!("promotional_codes", ["renewals"], "code");
-
-static INSERT: Statement<(Uuid, Uuid)> = Statement::new(
-    "INSERT INTO @extschema@.add_on_purchases
-            (user_id, checkout_id, promo_code, currency, add_on_id, amount, quantity, metadata)
-     SELECT $1, $2, $3, $4, line.add_on_id, (line.cents::numeric / 100), line.quantity, COALESCE(line.metadata, $9)
-       FROM unnest($5, $6, $7, $8) AS line (add_on_id, cents, quantity, metadata)
-     RETURNING add_on_id, id",
-);
-
-static STORED: Statement<(Uuid, Uuid, Uuid, i32, i64, String, String)> = Statement::new(
-    "SELECT p.checkout_id, p.id, p.add_on_id, p.quantity, (p.amount * 100)::bigint, p.currency, p.status
-       FROM @extschema@.add_on_purchases p
-      WHERE p.user_id = $1 AND p.checkout_id = $2
-      ORDER BY p.metadata -> 'position', p.add_on_id",
-);
 
 /// What a caller asks for.
 #[derive(Clone, Debug)]
@@ -74,23 +38,11 @@ pub struct Order {
     pub at: Instant,
 }
 
-/// A purchase that a checkout made.
-#[derive(Debug)]
-pub struct CheckoutLine {
-    pub checkout_id: Uuid,
-    pub purchase_id: Uuid,
-    pub add_on_id: Uuid,
-    pub quantity: i32,
-    pub amount: Money,
-    pub currency: String,
-    pub status: String,
-}
-
 /// Sells the user's cart.
 pub fn check_out(order: &Order) -> Result<Vec<CheckoutLine>, Error> {
     lock_user(&order.user_id)?;
     if let Some(checkout_id) = earlier_checkout(order)? {
-        return stored(&order.user_id, checkout_id);
+        return checkouts::lines(&order.user_id, checkout_id);
     }
     let lines = cart::locked_lines(&order.user_id)?;
     let priced = price_now(order, &lines)?;
@@ -108,7 +60,7 @@ pub fn check_out(order: &Order) -> Result<Vec<CheckoutLine>, Error> {
     if let Some(mut books) = books {
         complete_books(&mut books, checkout_id, &PaymentReferences::default())?;
     }
-    stored(&order.user_id, checkout_id)
+    checkouts::lines(&order.user_id, checkout_id)
 }
 
 fn price_now(order: &Order, lines: &[StoredLine]) -> Result<Priced, Error> {
@@ -125,17 +77,8 @@ fn price_now(order: &Order, lines: &[StoredLine]) -> Result<Priced, Error> {
 /// The checkout that the same request made before, under the same idempotency key.
 fn earlier_checkout(order: &Order) -> Result<Option<Uuid>, Error> {
     let Some(key) = &order.idempotency_key else { return Ok(None) };
-    let params = params![&order.user_id, key];
-    let found =
-        FIND_KEY.execute_one(params, |(checkout_id, request)| (checkout_id, request.read_or_malformed("request")))?;
-    match found {
-        None if transaction_keeps_its_snapshot() => {
-            let _now = LatestSnapshot::take();
-            match FIND_KEY.any(params, |_| true)? {
-                true => Err(Error::IdempotencyKeyUnseen { key: key.clone() }),
-                false => Ok(None),
-            }
-        }
+    match checkouts::of_key(&order.user_id, key)? {
+        None if checkouts::is_unseen(&order.user_id, key)? => Err(Error::IdempotencyKeyUnseen { key: key.clone() }),
         None => Ok(None),
         Some((checkout_id, request)) if request == Ok(order.fingerprint()) => Ok(Some(checkout_id)),
         Some((checkout_id, _)) => Err(Error::IdempotencyKeyReused { key: key.clone(), checkout_id }),
@@ -184,9 +127,7 @@ fn refuse_owned(order: &Order, priced: &Priced) -> Result<(), Error> {
     add_ons.sort_unstable_by_key(|add_on| add_on.id);
     let _now = (!add_ons.is_empty()).then(FreshSnapshot::take);
     for add_on in add_ons {
-        let for_good =
-            |(status, until): (&[u8], Option<Instant>)| status_of(status) == AccessStatus::Active && until.is_none();
-        if OWNED.any(params![&order.user_id, add_on.id], for_good)? {
+        if owned::is_held_for_good(&order.user_id, add_on.id)? {
             return Err(Error::AlreadyOwned { user_id: order.user_id.clone(), name: add_on.name.clone() });
         }
     }
@@ -218,24 +159,10 @@ fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<Checkou
         status: PurchaseStatus::Pending.name().to_owned(),
     };
     let mut sold: Vec<CheckoutLine> = priced.quote.lines.iter().map(sold).collect();
-    let add_on_ids: Vec<Uuid> = sold.iter().map(|sold| sold.add_on_id).collect();
-    let cents: Vec<i64> = sold.iter().map(|sold| sold.amount.cents()).collect();
-    let quantities: Vec<i32> = sold.iter().map(|sold| sold.quantity).collect();
     let (snapshots, first) = snapshots(order, priced)?;
-    let params = params![
-        &order.user_id,
-        checkout_id,
-        priced.promo.as_ref().map(|promo| promo.code.as_str()),
-        &currency,
-        &add_on_ids,
-        &cents,
-        &quantities,
-        &snapshots,
-        first,
-    ];
-    let written: HashMap<Uuid, Uuid> = INSERT.execute_all(params, |row| row)?.into_iter().collect();
-    sold.retain_mut(|sold| written.get(&sold.add_on_id).inspect(|&&id| sold.purchase_id = id).is_some());
-    all_written("add_on_purchases", add_on_ids.len(), sold.len() as u64)?;
+    let code = priced.promo.as_ref().map(|promo| promo.code.as_str());
+    checkouts::insert(&order.user_id, code, &mut sold, snapshots, first)?;
+    let add_on_ids: Vec<Uuid> = sold.iter().map(|sold| sold.add_on_id).collect();
     cart::remove_sold(&order.user_id, &add_on_ids)?;
     Ok(sold)
 }
@@ -265,8 +192,7 @@ struct CheckoutSnapshot<'a> {
 fn code_renewals(priced: &Priced) -> Result<Option<u32>, Error> {
     let Some(promo) = &priced.promo else { return Ok(Some(0)) };
     let _now = FreshSnapshot::take();
-    let renewals = CODE_RENEWALS.read_one(params![&promo.code], |(renewals,)| renewals)?.unwrap_or(Some(0));
-    Ok(renewals.map(|renewals| renewals.max(0) as u32))
+    promotions::renewals(&promo.code)
 }
 
 /// The snapshots of all purchases but the first, whose place is empty, and that of the first: it can be as long as all others.
@@ -309,20 +235,4 @@ fn claim_uses(order: &Order, priced: &Priced, lines: &[StoredLine]) -> Result<()
         }
         _ => Ok(()),
     }
-}
-
-/// A checkout as it is stored.
-fn stored(user_id: &str, checkout_id: Uuid) -> Result<Vec<CheckoutLine>, Error> {
-    STORED.execute_all(
-        params![user_id, checkout_id],
-        |(checkout_id, purchase_id, add_on_id, quantity, cents, currency, status)| CheckoutLine {
-            checkout_id,
-            purchase_id,
-            add_on_id,
-            quantity,
-            amount: Money::from_cents(cents),
-            currency,
-            status,
-        },
-    )
 }

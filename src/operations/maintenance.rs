@@ -2,150 +2,18 @@
 //!
 //! Each task does at most a batch, passes over what somebody else has locked, and waits for nobody but the rows of codes
 //! and bundles whose uses it gives back, which it locks last. So it can run beside checkouts and beside itself.
-//!
-//! Where Citus spreads the users' rows over nodes, no statement can lock rows of many users: there what is to be done is found
-//! without locks, and done user by user by statements that look again.
-
-use std::collections::BTreeMap;
 
 use pgrx::datum::Interval;
-use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::books::{Books, Life};
 use crate::pg::datum::now;
-use crate::pg::installation;
-use crate::pg::locks::LatestSnapshot;
-use crate::pg::parameter::Params;
 use crate::pg::row_security;
-use crate::pg::statement::Statement;
+use crate::store::leftovers::{self, Portion};
 use crate::store::unclaimed;
 use crate::store::uses::Claims;
-use crate::store::{all_written, owned};
-use crate::{has_run_out, params};
 use engine::payments::by_hand::ByHand;
 use engine::purchases::PurchaseStatus;
-
-/// A cart is abandoned when nothing in it was touched for so long. A row that was touched while it was waited for is not locked:
-/// what is asked of the row itself is asked again then.
-static LOCK_ABANDONED: Statement<(Uuid,)> = Statement::new(
-    "SELECT o.id
-       FROM @extschema@.cart_items o
-      WHERE o.added_at < (pg_catalog.now() - $1) AND o.updated_at < (pg_catalog.now() - $1)
-        AND NOT EXISTS (SELECT
-                          FROM @extschema@.cart_items n
-                         WHERE n.user_id = o.user_id AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $1))
-      ORDER BY o.added_at
-      LIMIT $2
-        FOR UPDATE SKIP LOCKED",
-);
-
-/// What is asked of the other rows of the cart is asked again under a newer snapshot.
-static STILL_ABANDONED: Statement<(Uuid,)> = Statement::new(
-    "SELECT o.id
-       FROM @extschema@.cart_items o
-      WHERE o.id = ANY ($1)
-        AND NOT EXISTS (SELECT
-                          FROM @extschema@.cart_items n
-                         WHERE n.user_id = o.user_id AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $2))",
-);
-
-static CLEAR: Statement = Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.id = ANY ($1)");
-
-static ABANDONED_BY_USER: Statement<(String, Uuid)> = Statement::new(
-    "SELECT o.user_id, o.id
-       FROM @extschema@.cart_items o
-      WHERE o.added_at < (pg_catalog.now() - $1)
-        AND NOT EXISTS (SELECT
-                          FROM @extschema@.cart_items n
-                         WHERE n.user_id = o.user_id AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $1))
-      ORDER BY o.added_at
-      LIMIT $2",
-);
-
-static CLEAR_ABANDONED: Statement = Statement::new(
-    "DELETE FROM @extschema@.cart_items c
-      WHERE c.user_id = $1
-        AND c.id = ANY (ARRAY(
-              SELECT o.id
-                FROM @extschema@.cart_items o
-               WHERE o.user_id = $1 AND o.id = ANY ($2)
-                 AND NOT EXISTS (SELECT
-                                   FROM @extschema@.cart_items n
-                                  WHERE n.user_id = $1 AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $3))
-                 FOR UPDATE SKIP LOCKED))",
-);
-
-macro_rules! unpaid {
-    ($locked:literal) => {
-        concat!(
-            "SELECT p.user_id, p.id, p.checkout_id
-               FROM @extschema@.add_on_purchases p
-              WHERE p.status = 'pending' AND p.purchased_at < (pg_catalog.now() - $1)
-                AND NOT EXISTS (SELECT
-                                  FROM @extschema@.add_on_purchases f
-                                 WHERE f.user_id = p.user_id AND f.checkout_id = p.checkout_id
-                                   AND ((f.facts ->> 'awaited') = 'trial'
-                                        OR ((f.facts ->> 'awaited') = 'payment' AND f.purchased_at >= (pg_catalog.now() - $3))))
-              ORDER BY p.purchased_at
-              LIMIT $2 ",
-            $locked
-        )
-    };
-}
-
-static UNPAID: Statement<(String, Uuid, Option<Uuid>)> =
-    Statement::new_or_distributed(unpaid!("FOR UPDATE SKIP LOCKED"), unpaid!(""));
-
-/// What is renewed by itself may be paid a little late.
-static LOCK_EXPIRED: Statement<(Uuid,)> = Statement::new(concat!(
-    "SELECT u.id FROM @extschema@.user_add_ons u WHERE ",
-    has_run_out!("$1"),
-    " ORDER BY u.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED",
-));
-
-static EXPIRE_LOCKED: Statement<(String,)> = Statement::new(
-    "UPDATE @extschema@.user_add_ons AS u
-        SET status='expired', updated_at=pg_catalog.now()
-      WHERE u.id = ANY ($1)
-     RETURNING u.user_id",
-);
-
-static EXPIRED_BY_USER: Statement<(String, Uuid)> = Statement::new(concat!(
-    "SELECT u.user_id, u.id FROM @extschema@.user_add_ons u WHERE ",
-    has_run_out!("$1"),
-    " ORDER BY u.expires_at LIMIT $2",
-));
-
-static EXPIRE: Statement = Statement::new(concat!(
-    "UPDATE @extschema@.user_add_ons AS o
-        SET status='expired', updated_at=pg_catalog.now()
-      WHERE o.user_id = $1
-        AND o.id = ANY (ARRAY(
-              SELECT u.id FROM @extschema@.user_add_ons u WHERE u.user_id = $1 AND u.id = ANY ($2) AND ",
-    has_run_out!("$3"),
-    " FOR UPDATE SKIP LOCKED))",
-));
-
-static LOCK_EXPIRED_CODES: Statement<(Uuid,)> = Statement::new(
-    "SELECT o.id
-       FROM @extschema@.promotional_codes o
-      WHERE o.is_active AND o.expires_at <= pg_catalog.now()
-      ORDER BY o.expires_at
-      LIMIT $1
-        FOR UPDATE SKIP LOCKED",
-);
-
-static SWITCH_OFF: Statement = Statement::new(
-    "UPDATE @extschema@.promotional_codes AS c SET is_active=false, updated_at=pg_catalog.now() WHERE c.id = ANY ($1)",
-);
-
-/// Over Citus every node has its own copy of the codes, of which a limit might choose others: there all are switched off.
-static SWITCH_ALL_OFF: Statement = Statement::new(
-    "UPDATE @extschema@.promotional_codes AS c
-        SET is_active=false, updated_at=pg_catalog.now()
-      WHERE c.is_active AND c.expires_at <= pg_catalog.now() AND $1 > 0",
-);
 
 /// How old things must be, and how many of each are cleared away at most.
 #[derive(Debug)]
@@ -161,11 +29,13 @@ pub struct Limits {
 /// Does every task once. Returns their names and how many rows each has changed.
 pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
     row_security::check_sees_everybody("maintenance", None)?;
-    let abandoned_carts = in_portions(limits.batch, |most| clear_abandoned_carts(limits, most))?;
-    let expired_subscriptions = in_portions(limits.batch, |most| expire_subscriptions(limits, most))?;
+    let abandoned_carts =
+        in_portions(limits.batch, |most| leftovers::clear_abandoned_carts(limits.cart_max_age, most))?;
+    let expired_subscriptions =
+        in_portions(limits.batch, |most| leftovers::expire_subscriptions(limits.renewal_grace, most))?;
     // What is locked comes in the order of all locks: rows of users, bundles, codes.
     let unpaid_purchases = in_portions(limits.batch, |most| fail_unpaid(limits, most))?;
-    let expired_codes = in_portions(limits.batch, switch_codes_off)?;
+    let expired_codes = in_portions(limits.batch, leftovers::switch_codes_off)?;
     let mut done = vec![
         ("abandoned_cart_items", abandoned_carts),
         ("unpaid_purchases", unpaid_purchases),
@@ -181,12 +51,6 @@ pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
 /// How many rows of a task are in memory at once.
 const PORTION: i32 = 50_000;
 
-/// What came of a portion of a task.
-struct Portion {
-    found: u64,
-    changed: u64,
-}
-
 /// Does a task portion by portion, until nothing more is found or the batch is done. Says how many rows were changed.
 fn in_portions(batch: i32, mut task: impl FnMut(i32) -> Result<Portion, Error>) -> Result<u64, Error> {
     let (mut left, mut changed) = (batch, 0);
@@ -201,77 +65,9 @@ fn in_portions(batch: i32, mut task: impl FnMut(i32) -> Result<Portion, Error>) 
     }
 }
 
-fn clear_abandoned_carts(limits: &Limits, most: i32) -> Result<Portion, Error> {
-    let age = limits.cart_max_age;
-    if installation::is_distributed()? {
-        return change_by_user(&CLEAR_ABANDONED, &by_user(&ABANDONED_BY_USER, params![age, most])?, age, |_| Ok(()));
-    }
-    let locked: Vec<Uuid> = LOCK_ABANDONED.execute_all(params![age, most], |(id,)| id)?;
-    let abandoned = {
-        let _now = LatestSnapshot::take();
-        STILL_ABANDONED.read_all(params![&locked, age], |(id,)| id)?
-    };
-    let changed = CLEAR.perform(params![&abandoned])?;
-    all_written("cart_items", abandoned.len(), changed)?;
-    Ok(Portion { found: locked.len() as u64, changed })
-}
-
-fn switch_codes_off(most: i32) -> Result<Portion, Error> {
-    if installation::is_distributed()? {
-        return Ok(Portion { found: 0, changed: SWITCH_ALL_OFF.perform(params![most])? });
-    }
-    let locked: Vec<Uuid> = LOCK_EXPIRED_CODES.execute_all(params![most], |(id,)| id)?;
-    let changed = SWITCH_OFF.perform(params![&locked])?;
-    all_written("promotional_codes", locked.len(), changed)?;
-    Ok(Portion { found: locked.len() as u64, changed })
-}
-
-/// Rows of a statement that names their users and ids, by user.
-fn by_user(statement: &Statement<(String, Uuid)>, params: &Params) -> Result<BTreeMap<String, Vec<Uuid>>, Error> {
-    let mut found: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
-    statement.execute(params, |(user_id, id)| {
-        found.entry(user_id).or_default().push(id);
-        Ok(())
-    })?;
-    Ok(found)
-}
-
-/// Changes rows of each user. Says how many, and tells somebody whose.
-fn change_by_user(
-    statement: &Statement,
-    found: &BTreeMap<String, Vec<Uuid>>,
-    age: Interval,
-    tell: fn(&str) -> Result<(), Error>,
-) -> Result<Portion, Error> {
-    let mut portion = Portion { found: 0, changed: 0 };
-    for (user_id, ids) in found {
-        let rows = statement.perform(params![user_id, ids, age])?;
-        if rows > 0 {
-            tell(user_id)?;
-        }
-        portion.found += ids.len() as u64;
-        portion.changed += rows;
-    }
-    Ok(portion)
-}
-
-fn expire_subscriptions(limits: &Limits, most: i32) -> Result<Portion, Error> {
-    let grace = limits.renewal_grace;
-    if installation::is_distributed()? {
-        let found = by_user(&EXPIRED_BY_USER, params![grace, most])?;
-        return change_by_user(&EXPIRE, &found, grace, owned::announce);
-    }
-    let locked: Vec<Uuid> = LOCK_EXPIRED.execute_all(params![grace, most], |(id,)| id)?;
-    let users: Vec<String> = EXPIRE_LOCKED.execute_all(params![&locked], |(user_id,)| user_id)?;
-    all_written("user_add_ons", locked.len(), users.len() as u64)?;
-    users.iter().try_for_each(|user_id| owned::announce(user_id))?;
-    Ok(Portion { found: users.len() as u64, changed: users.len() as u64 })
-}
-
 /// Fails checkouts that were never paid. A checkout of which somebody else has locked a purchase is left for another time.
 fn fail_unpaid(limits: &Limits, most: i32) -> Result<Portion, Error> {
-    let params = params![limits.checkout_max_age, most, limits.payment_max_age];
-    let mut found: Vec<(String, Uuid, Option<Uuid>)> = UNPAID.execute_all(params, |row| row)?;
+    let mut found = leftovers::unpaid(limits.checkout_max_age, limits.payment_max_age, most)?;
     let found_rows = found.len() as u64;
     found.sort_unstable_by_key(|&(_, purchase_id, checkout_id)| (checkout_id, purchase_id));
     found.dedup_by_key(|&mut (_, purchase_id, checkout_id)| checkout_id.unwrap_or(purchase_id));

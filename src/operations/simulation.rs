@@ -6,29 +6,21 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::pricing::Pricer;
-use crate::params;
 use crate::pg::document::{self, Document};
 use crate::pg::settings;
-use crate::pg::statement::Statement;
 use crate::store::cart::StoredLine;
 use crate::store::carts;
 use crate::store::catalog::{self, Rows};
 use crate::store::catalog_cache;
 use crate::store::drafts::{self, Broken};
 use crate::store::promotions;
+use crate::store::renewals::{self as stored, Priced};
 use engine::catalog::{Offer, PricingRule};
 use engine::json::Malformed;
 use engine::money::Money;
 use engine::promotions::PromoRequest;
 use engine::quote::price_alone;
 use engine::time::Instant;
-
-/// Whose renewals have a price, as reprice_renewals() finds them.
-static RENEWALS: Statement<(String, Option<Instant>, i32, i64)> = Statement::new(
-    "SELECT u.user_id, u.expires_at, u.quantity, (u.renewal_amount * 100)::bigint
-       FROM @extschema@.user_add_ons u
-      WHERE u.add_on_id = $1 AND u.renewal_amount IS NOT NULL",
-);
 
 /// A cart whose total would change.
 #[derive(Debug)]
@@ -164,13 +156,13 @@ pub fn renewals(
     let offer = catalog_cache::offer(add_on_id)?.ok_or(Error::AddOnNotFound { add_on_id })?;
     let offer = with_prices(&offer, prices)?;
     let mut priced: HashMap<i32, Money> = HashMap::new();
-    RENEWALS.read(params![add_on_id], |(user_id, due_at, quantity, before)| {
+    stored::priced(add_on_id, |renewal| {
+        let Priced { user_id, due_at, quantity, amount: before } = renewal;
         let after = match priced.get(&quantity) {
             Some(&after) => after,
             None => price_alone(&offer, quantity.max(1) as u32, None, at, unit)?,
         };
         priced.insert(quantity, after);
-        let before = Money::from_cents(before);
         if before != after {
             each(RenewalChange { user_id: &user_id, due_at, before, after });
         }

@@ -4,62 +4,24 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::params;
-use crate::pg::document::{self, Budget, Document, DocumentColumn};
-use crate::pg::statement::Statement;
-use engine::billing::BillingType;
-use engine::json::decimal;
-use engine::money::Money;
+use crate::store::{payable, promotions};
 use engine::purchases::PurchaseStatus;
-use engine::stripe_checkout::{self, Code, Line, Payable};
-
-static OWNER: Statement<(String,)> =
-    Statement::new("SELECT p.user_id FROM @extschema@.add_on_purchases p WHERE p.checkout_id = $1 LIMIT 1");
-
-/// What a line is called and how it is charged stands in its snapshot; the catalog says so of a purchase without one.
-static LINES: Statement<(Uuid, String, String, i32, i64, Option<DocumentColumn>)> = Statement::new(
-    "SELECT p.add_on_id, a.name, a.billing_type, p.quantity, (p.amount * 100)::bigint, p.metadata -> 'quote_line'
-       FROM @extschema@.add_on_purchases p
-       JOIN @extschema@.add_ons a ON a.id = p.add_on_id
-      WHERE p.user_id = $1 AND p.checkout_id = $2
-      ORDER BY p.metadata -> 'position', p.add_on_id",
-);
-
-static PURCHASES: Statement<(String, String, Option<String>)> = Statement::new(
-    "SELECT p.currency, p.status, p.promo_code
-       FROM @extschema@.add_on_purchases p
-      WHERE p.user_id = $1 AND p.checkout_id = $2",
-);
-
-static RENEWALS: Statement<(Option<i32>,)> =
-    Statement::new("SELECT c.renewals FROM @extschema@.promotional_codes c WHERE c.code = $1");
+use engine::stripe_checkout::{self, Code, Payable};
 
 /// The parameters for Stripe of a checkout that waits for its payment.
 pub fn parameters(checkout_id: Uuid, success_url: &str, cancel_url: &str) -> Result<Value, Error> {
-    let owner = OWNER.read_one(params![checkout_id], |(user_id,)| user_id)?;
-    let user_id = owner.ok_or(Error::CheckoutNotFound { checkout_id })?;
+    let user_id = payable::owner(checkout_id)?.ok_or(Error::CheckoutNotFound { checkout_id })?;
     let (currency, code) = terms(&user_id, checkout_id)?;
-    let (mut lines, mut budget) = (Vec::new(), Budget::of_rows());
-    LINES.read(params![user_id, checkout_id], |row| {
-        lines.push(read_line(row, &mut budget)?);
-        Ok(())
-    })?;
-    let renewals = match &code {
-        Some(code) => RENEWALS.read_one(params![code], |(renewals,)| renewals)?,
-        None => None,
-    };
-    let code = code.as_deref().map(|code| Code {
-        code,
-        // A code that is gone discounts no renewal.
-        renewals: renewals.unwrap_or(Some(0)).map(|renewals| renewals.max(0) as u32),
-    });
+    let lines = payable::lines(&user_id, checkout_id)?;
+    let renewals = code.as_deref().map(promotions::renewals).transpose()?.flatten();
+    let code = code.as_deref().map(|code| Code { code, renewals });
     let payable = Payable { checkout_id, currency: &currency, lines, code, success_url, cancel_url };
     stripe_checkout::parameters(&payable).map_err(|why| Error::NotPayable { checkout_id, why })
 }
 
 /// The currency of a checkout that is pending, and its promotional code.
 fn terms(user_id: &str, checkout_id: Uuid) -> Result<(String, Option<String>), Error> {
-    let purchases = PURCHASES.read_all(params![user_id, checkout_id], |purchase| purchase)?;
+    let purchases = payable::terms(user_id, checkout_id)?;
     let pending = PurchaseStatus::Pending.name();
     if let Some((_, status, _)) = purchases.iter().find(|(_, status, _)| status != pending) {
         let status = PurchaseStatus::from_name(status).map_or("closed", PurchaseStatus::name);
@@ -67,30 +29,4 @@ fn terms(user_id: &str, checkout_id: Uuid) -> Result<(String, Option<String>), E
     }
     let currency = purchases.first().map(|(currency, ..)| currency.to_ascii_uppercase()).unwrap_or_default();
     Ok((currency, purchases.into_iter().find_map(|(.., code)| code)))
-}
-
-fn read_line(
-    (add_on_id, name, billing_type, quantity, cents, snapshot): (Uuid, String, String, i32, i64, Option<Document<'_>>),
-    budget: &mut Budget,
-) -> Result<Line, Error> {
-    let column = "add_on_purchases.metadata";
-    // What the host has made unreadable tells nothing.
-    let snapshot = snapshot.map(|snapshot| snapshot.read(column, document::OF_A_ROW)).transpose()?;
-    let snapshot = snapshot.and_then(Result::ok).unwrap_or(Value::Null);
-    let text = |key: &str| snapshot.get(key).and_then(Value::as_str);
-    let discount = match snapshot.get("promo_discount") {
-        Some(Value::Number(number)) => decimal(number.as_str()).and_then(Money::from_decimal),
-        _ => None,
-    };
-    let billing_type = text("billing_type").and_then(BillingType::from_name).or(BillingType::from_name(&billing_type));
-    let name = text("name").map_or(name, str::to_owned);
-    budget.text(column, Some(&name))?;
-    Ok(Line {
-        add_on_id,
-        name,
-        quantity: quantity.max(1) as u32,
-        billing_type: billing_type.unwrap_or(BillingType::OneTime),
-        amount: Money::from_cents(cents),
-        promo_discount: discount.unwrap_or(Money::ZERO).max(Money::ZERO),
-    })
 }

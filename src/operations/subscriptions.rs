@@ -10,14 +10,12 @@ use crate::operations::access;
 use crate::operations::books::{Books, Life};
 use crate::operations::payments::refuse_used;
 use crate::operations::sources::source_of;
-use crate::params;
 use crate::pg::datum::now;
 use crate::pg::locks::lock_user;
 use crate::pg::settings;
-use crate::pg::statement::Statement;
 use crate::store::owned::{self, Columns, Owned};
 use crate::store::purchases::{self, Bearing, Purchase, Records};
-use crate::store::unclaimed;
+use crate::store::{trials, unclaimed};
 use engine::access::kept::{Extension, Granted};
 use engine::access::source::Source;
 use engine::access::status::AccessStatus;
@@ -30,9 +28,6 @@ use engine::payments::paid::{Paid, Period};
 use engine::payments::subscription::{Subscription, SubscriptionState};
 use engine::payments::{Fact, Object};
 use engine::time::Instant;
-
-static ADD_ON_EXISTS: Statement<(String, Option<i32>)> =
-    Statement::new("SELECT a.name, a.trial_days FROM @extschema@.add_ons a WHERE a.id = $1");
 
 /// A payment for another period; nothing of it may be known.
 #[derive(Clone, Debug)]
@@ -124,13 +119,9 @@ impl Account {
     }
 }
 
-fn check_add_on(add_on_id: Uuid) -> Result<(String, Option<i32>), Error> {
-    ADD_ON_EXISTS.execute_one(params![add_on_id], |row| row)?.ok_or(Error::AddOnNotFound { add_on_id })
-}
-
 /// Grants an add-on, whether it is for sale or not, until an instant or without end. Returns the end of access.
 pub fn grant(user_id: &str, add_on_id: Uuid, expires_at: Option<Instant>) -> Result<Option<Instant>, Error> {
-    check_add_on(add_on_id)?;
+    trials::name_and_days(add_on_id)?;
     let mut account = Account::open(user_id, add_on_id)?;
     account.row.kept.grant(now(), expires_at);
     account.write()?;
@@ -218,7 +209,7 @@ pub fn resume(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
 
 /// Begins the trial of an add-on, once and never again. Returns its end.
 pub fn start_trial(user_id: &str, add_on_id: Uuid) -> Result<Option<Instant>, Error> {
-    let (name, trial_days) = check_add_on(add_on_id)?;
+    let (name, trial_days) = trials::name_and_days(add_on_id)?;
     let Some(days) = trial_days else { return Err(Error::NoTrial { name }) };
     let mut account = Account::open(user_id, add_on_id)?;
     let had = account.row.is_stored || account.purchases.iter().any(|purchase| purchase.columns.status.is_paid());

@@ -1,12 +1,15 @@
 //! Which add-ons give which features, and to whom.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::pg::document::DocumentColumn;
+use crate::pg::document::{self, DocumentColumn};
 use crate::pg::statement::Statement;
 use crate::store::catalog;
 use crate::{given, giving, is_entitled, params};
+use engine::entitlements::Grant;
 use engine::time::Instant;
 use engine::usage::metering::{Gift, Metering};
 
@@ -29,7 +32,7 @@ pub static HAS_FEATURE: Statement = Statement::new(concat!(
 ));
 
 /// Every feature of every owned add-on, or one feature of them.
-pub static GRANTS: Statement<(String, DocumentColumn, Uuid, Instant, Option<Instant>)> = Statement::new(concat!(
+static GRANTS: Statement<(String, DocumentColumn, Uuid, Instant, Option<Instant>)> = Statement::new(concat!(
     "SELECT g.feature_key, g.configuration, u.add_on_id, u.purchased_at, u.expires_at
        FROM @extschema@.user_add_ons u
       CROSS JOIN LATERAL ( ",
@@ -42,7 +45,7 @@ pub static GRANTS: Statement<(String, DocumentColumn, Uuid, Instant, Option<Inst
 ));
 
 /// How many units of each add-on the user has.
-pub static UNITS: Statement<(Uuid, i32)> = Statement::new(
+static UNITS: Statement<(Uuid, i32)> = Statement::new(
     "SELECT u.add_on_id, u.quantity FROM @extschema@.user_add_ons u WHERE u.user_id = $1 AND u.status = 'active'",
 );
 
@@ -57,4 +60,42 @@ pub fn add_ons_giving(feature_key: &str) -> Result<Vec<Gift>, Error> {
     })?;
     gifts.sort_unstable_by_key(|gift| gift.add_on_id);
     Ok(gifts)
+}
+
+/// The user's features, or one of them, in key order, each with all its grants.
+pub fn grants(user_id: &str, feature_key: Option<&str>, at: Instant) -> Result<Vec<(String, Vec<Grant>)>, Error> {
+    let (mut features, mut size): (Vec<(String, Vec<Grant>)>, usize) = (Vec::new(), 0);
+    GRANTS.read(params![user_id, at, feature_key], |(key, configuration, add_on_id, purchased_at, expires_at)| {
+        let (name, limit) = ("add_on_features.configuration", document::ITEMS);
+        size += configuration.size();
+        if size > limit {
+            return Err(Error::DocumentTooLarge { name, size, limit });
+        }
+        let grant = Grant {
+            // A jsonb of more than a hundred levels is no configuration that could be merged.
+            configuration: configuration.read(name, document::OF_A_ROW)?.unwrap_or_default(),
+            add_on_id,
+            quantity: 1,
+            purchased_at,
+            expires_at,
+        };
+        match features.last_mut() {
+            Some((last, grants)) if *last == key => grants.push(grant),
+            _ => features.push((key, vec![grant])),
+        }
+        Ok(())
+    })?;
+    if features.iter().flat_map(|(_, grants)| grants).any(|grant| grant.configuration.get("limit").is_some()) {
+        count_units(user_id, &mut features)?;
+    }
+    Ok(features)
+}
+
+/// Says of how many units of an add-on each grant is, which matters to metered features only.
+fn count_units(user_id: &str, features: &mut [(String, Vec<Grant>)]) -> Result<(), Error> {
+    let units: HashMap<Uuid, i32> = UNITS.read_all(params![user_id], |row| row)?.into_iter().collect();
+    for grant in features.iter_mut().flat_map(|(_, grants)| grants) {
+        grant.quantity = units.get(&grant.add_on_id).map_or(1, |&units| units.max(1) as u32);
+    }
+    Ok(())
 }

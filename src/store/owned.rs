@@ -40,6 +40,28 @@ pub fn is_held((status, since, until): RowOf<Holding>, at: Instant) -> bool {
     status::is_entitled(status_of(status), Window { from: Some(since), until }, at)
 }
 
+static ALL_HELD: Probe<(Uuid, RawText, Instant, Option<Instant>)> =
+    probe!("user_add_ons", ["add_on_id", "status", "purchased_at", "expires_at"], "user_id");
+
+/// Whether the user has an add-on at an instant.
+pub fn holds(user_id: &str, add_on_id: Uuid, at: Instant) -> Result<bool, Error> {
+    HELD.any(params![user_id, add_on_id], |holding| is_held(holding, at))
+}
+
+/// Whether the user has one of those that are meant.
+pub fn holds_any(user_id: &str, at: Instant, is_meant: impl Fn(Uuid) -> bool) -> Result<bool, Error> {
+    ALL_HELD.any(params![user_id], |(add_on_id, status, since, until)| {
+        is_held((status, since, until), at) && is_meant(add_on_id)
+    })
+}
+
+/// Whether the user has an add-on without an end.
+pub fn is_held_for_good(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
+    HELD.any(params![user_id, add_on_id], |(status, _, until)| {
+        status_of(status) == AccessStatus::Active && until.is_none()
+    })
+}
+
 /// A status as a constraint of its table guarantees it; another gives nothing.
 pub fn status_of(name: &[u8]) -> AccessStatus {
     let known = std::str::from_utf8(name).ok().and_then(AccessStatus::from_name);

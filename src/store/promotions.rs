@@ -55,6 +55,15 @@ pub fn request(typed: &str) -> Result<PromoRequest, Error> {
     Ok(PromoRequest { code, terms })
 }
 
+/// To how many renewals a code applies; NULL for all.
+static RENEWALS: Probe<(Option<i32>,)> = probe!("promotional_codes", ["renewals"], "code");
+
+/// To how many renewals a code applies besides the first payment; `None` for all. A code that is gone discounts no renewal.
+pub fn renewals(code: &str) -> Result<Option<u32>, Error> {
+    let renewals = RENEWALS.read_one(params![code], |(renewals,)| renewals)?.unwrap_or(Some(0));
+    Ok(renewals.map(|renewals| renewals.max(0) as u32))
+}
+
 static IS_CODE_AND_NO_TIER: Statement = Statement::new(
     "SELECT FROM @extschema@.promotional_codes c
       WHERE c.code = $1

@@ -7,7 +7,9 @@ use crate::error::Error;
 use crate::params;
 use crate::pg::document::{self, Budget, DocumentColumn};
 use crate::pg::installation;
-use crate::pg::statement::Statement;
+use crate::pg::locks::lock_extension;
+use crate::pg::owner::Restricted;
+use crate::pg::statement::{Statement, command};
 use crate::store::{all_written, none_left};
 use engine::payments::Fact;
 use engine::time::Instant;
@@ -39,6 +41,39 @@ static FORGET: Statement = Statement::new(
                LIMIT $2
                  FOR UPDATE SKIP LOCKED))",
 );
+
+static MAY_MAKE_TABLES: Statement<(bool,)> = Statement::new(
+    "SELECT pg_catalog.has_schema_privilege($1, e.extnamespace, 'CREATE') FROM pg_catalog.pg_extension e WHERE e.extname = 'extensions'",
+);
+
+/// Makes the table, where that is possible. Says whether it is there.
+pub fn make_table() -> Result<bool, Error> {
+    let (schema, owner) = (installation::schema()?, installation::owner()?);
+    let may_make = MAY_MAKE_TABLES.execute_one(params![owner], |(may,)| may)? == Some(true);
+    if !may_make || installation::is_distributed()? {
+        return Ok(false);
+    }
+    lock_extension();
+    // Somebody else may have made it meanwhile.
+    if !is_there()? {
+        let _owner = Restricted::to_owner(owner);
+        for definition in TABLE {
+            command(&definition.replace("@extschema@", &schema));
+        }
+        installation::own_table(c"marketplace_unclaimed")?.map_or(Ok(()), installation::drop_with_extension)?;
+    }
+    is_there()
+}
+
+const TABLE: [&str; 4] = [
+    "CREATE TABLE @extschema@.marketplace_unclaimed (
+         digest pg_catalog.uuid CONSTRAINT marketplace_unclaimed_pkey PRIMARY KEY, provider_ids pg_catalog.text[] NOT NULL,
+         facts pg_catalog.jsonb NOT NULL, heard_at pg_catalog.timestamptz NOT NULL)",
+    "CREATE INDEX marketplace_unclaimed_provider_ids ON @extschema@.marketplace_unclaimed USING gin (provider_ids)",
+    "CREATE INDEX marketplace_unclaimed_heard_at ON @extschema@.marketplace_unclaimed (heard_at)",
+    "COMMENT ON TABLE @extschema@.marketplace_unclaimed IS
+     'What payment providers told of things that nothing here is known to be about yet. run_maintenance() forgets it in time.'",
+];
 
 /// Whether the table is there.
 pub fn is_there() -> Result<bool, Error> {

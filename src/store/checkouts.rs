@@ -1,0 +1,99 @@
+//! Checkouts: the purchases that they make, and the keys that they were called with.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::params;
+use crate::pg::document::{Document, DocumentColumn};
+use crate::pg::jsonb::Jsonb;
+use crate::pg::locks::{LatestSnapshot, transaction_keeps_its_snapshot};
+use crate::pg::statement::Statement;
+use crate::store::all_written;
+use engine::json::Malformed;
+use engine::money::Money;
+
+static FIND_KEY: Statement<(Uuid, DocumentColumn)> = Statement::new(
+    "SELECT p.checkout_id, p.metadata -> 'request'
+       FROM @extschema@.add_on_purchases p
+      WHERE p.user_id = $1 AND (p.metadata ->> 'idempotency_key') = $2 AND p.metadata ? 'idempotency_key'",
+);
+
+static INSERT: Statement<(Uuid, Uuid)> = Statement::new(
+    "INSERT INTO @extschema@.add_on_purchases
+            (user_id, checkout_id, promo_code, currency, add_on_id, amount, quantity, metadata)
+     SELECT $1, $2, $3, $4, line.add_on_id, (line.cents::numeric / 100), line.quantity, COALESCE(line.metadata, $9)
+       FROM unnest($5, $6, $7, $8) AS line (add_on_id, cents, quantity, metadata)
+     RETURNING add_on_id, id",
+);
+
+static STORED: Statement<(Uuid, Uuid, Uuid, i32, i64, String, String)> = Statement::new(
+    "SELECT p.checkout_id, p.id, p.add_on_id, p.quantity, (p.amount * 100)::bigint, p.currency, p.status
+       FROM @extschema@.add_on_purchases p
+      WHERE p.user_id = $1 AND p.checkout_id = $2
+      ORDER BY p.metadata -> 'position', p.add_on_id",
+);
+
+/// A purchase that a checkout made.
+#[derive(Debug)]
+pub struct CheckoutLine {
+    pub checkout_id: Uuid,
+    pub purchase_id: Uuid,
+    pub add_on_id: Uuid,
+    pub quantity: i32,
+    pub amount: Money,
+    pub currency: String,
+    pub status: String,
+}
+
+/// The checkout that the user made under an idempotency key, and what it was called with.
+pub fn of_key(user_id: &str, key: &str) -> Result<Option<(Uuid, Result<Value, Malformed>)>, Error> {
+    let read = |(checkout_id, request): (Uuid, Document<'_>)| (checkout_id, request.read_or_malformed("request"));
+    FIND_KEY.execute_one(params![user_id, key], read)
+}
+
+/// Whether there is one that the transaction cannot see, because it keeps an older snapshot.
+pub fn is_unseen(user_id: &str, key: &str) -> Result<bool, Error> {
+    if !transaction_keeps_its_snapshot() {
+        return Ok(false);
+    }
+    let _now = LatestSnapshot::take();
+    FIND_KEY.any(params![user_id, key], |_| true)
+}
+
+/// Writes the purchases of a checkout, each with its snapshot; the first has a place of its own. Says under which ids they are stored.
+pub fn insert(
+    user_id: &str,
+    promo_code: Option<&str>,
+    sold: &mut Vec<CheckoutLine>,
+    snapshots: Vec<Option<Jsonb>>,
+    first: Option<Jsonb>,
+) -> Result<(), Error> {
+    let Some(CheckoutLine { checkout_id, currency, .. }) = sold.first() else { return Ok(()) };
+    let add_on_ids: Vec<Uuid> = sold.iter().map(|sold| sold.add_on_id).collect();
+    let cents: Vec<i64> = sold.iter().map(|sold| sold.amount.cents()).collect();
+    let quantities: Vec<i32> = sold.iter().map(|sold| sold.quantity).collect();
+    let params =
+        params![user_id, *checkout_id, promo_code, currency, &add_on_ids, &cents, &quantities, &snapshots, first];
+    let written: HashMap<Uuid, Uuid> = INSERT.execute_all(params, |row| row)?.into_iter().collect();
+    sold.retain_mut(|sold| written.get(&sold.add_on_id).inspect(|&&id| sold.purchase_id = id).is_some());
+    all_written("add_on_purchases", add_on_ids.len(), sold.len() as u64)
+}
+
+/// A checkout as it is stored.
+pub fn lines(user_id: &str, checkout_id: Uuid) -> Result<Vec<CheckoutLine>, Error> {
+    STORED.execute_all(
+        params![user_id, checkout_id],
+        |(checkout_id, purchase_id, add_on_id, quantity, cents, currency, status)| CheckoutLine {
+            checkout_id,
+            purchase_id,
+            add_on_id,
+            quantity,
+            amount: Money::from_cents(cents),
+            currency,
+            status,
+        },
+    )
+}

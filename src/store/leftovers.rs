@@ -1,0 +1,222 @@
+//! What is over and lies about still: abandoned carts, checkouts that nobody has paid, access and codes that have run out.
+//!
+//! Where Citus spreads the users' rows over nodes, no statement can lock rows of many users: there what is to be done is found
+//! without locks, and done user by user by statements that look again.
+
+use std::collections::BTreeMap;
+
+use pgrx::datum::Interval;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::pg::installation;
+use crate::pg::locks::LatestSnapshot;
+use crate::pg::parameter::Params;
+use crate::pg::statement::Statement;
+use crate::store::{all_written, owned};
+use crate::{has_run_out, params};
+
+/// A cart is abandoned when nothing in it was touched for so long. A row that was touched while it was waited for is not locked:
+/// what is asked of the row itself is asked again then.
+static LOCK_ABANDONED: Statement<(Uuid,)> = Statement::new(
+    "SELECT o.id
+       FROM @extschema@.cart_items o
+      WHERE o.added_at < (pg_catalog.now() - $1) AND o.updated_at < (pg_catalog.now() - $1)
+        AND NOT EXISTS (SELECT
+                          FROM @extschema@.cart_items n
+                         WHERE n.user_id = o.user_id AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $1))
+      ORDER BY o.added_at
+      LIMIT $2
+        FOR UPDATE SKIP LOCKED",
+);
+
+/// What is asked of the other rows of the cart is asked again under a newer snapshot.
+static STILL_ABANDONED: Statement<(Uuid,)> = Statement::new(
+    "SELECT o.id
+       FROM @extschema@.cart_items o
+      WHERE o.id = ANY ($1)
+        AND NOT EXISTS (SELECT
+                          FROM @extschema@.cart_items n
+                         WHERE n.user_id = o.user_id AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $2))",
+);
+
+static CLEAR: Statement = Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.id = ANY ($1)");
+
+static ABANDONED_BY_USER: Statement<(String, Uuid)> = Statement::new(
+    "SELECT o.user_id, o.id
+       FROM @extschema@.cart_items o
+      WHERE o.added_at < (pg_catalog.now() - $1)
+        AND NOT EXISTS (SELECT
+                          FROM @extschema@.cart_items n
+                         WHERE n.user_id = o.user_id AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $1))
+      ORDER BY o.added_at
+      LIMIT $2",
+);
+
+static CLEAR_ABANDONED: Statement = Statement::new(
+    "DELETE FROM @extschema@.cart_items c
+      WHERE c.user_id = $1
+        AND c.id = ANY (ARRAY(
+              SELECT o.id
+                FROM @extschema@.cart_items o
+               WHERE o.user_id = $1 AND o.id = ANY ($2)
+                 AND NOT EXISTS (SELECT
+                                   FROM @extschema@.cart_items n
+                                  WHERE n.user_id = $1 AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $3))
+                 FOR UPDATE SKIP LOCKED))",
+);
+
+macro_rules! unpaid {
+    ($locked:literal) => {
+        concat!(
+            "SELECT p.user_id, p.id, p.checkout_id
+               FROM @extschema@.add_on_purchases p
+              WHERE p.status = 'pending' AND p.purchased_at < (pg_catalog.now() - $1)
+                AND NOT EXISTS (SELECT
+                                  FROM @extschema@.add_on_purchases f
+                                 WHERE f.user_id = p.user_id AND f.checkout_id = p.checkout_id
+                                   AND ((f.facts ->> 'awaited') = 'trial'
+                                        OR ((f.facts ->> 'awaited') = 'payment' AND f.purchased_at >= (pg_catalog.now() - $3))))
+              ORDER BY p.purchased_at
+              LIMIT $2 ",
+            $locked
+        )
+    };
+}
+
+static UNPAID: Statement<(String, Uuid, Option<Uuid>)> =
+    Statement::new_or_distributed(unpaid!("FOR UPDATE SKIP LOCKED"), unpaid!(""));
+
+/// What is renewed by itself may be paid a little late.
+static LOCK_EXPIRED: Statement<(Uuid,)> = Statement::new(concat!(
+    "SELECT u.id FROM @extschema@.user_add_ons u WHERE ",
+    has_run_out!("$1"),
+    " ORDER BY u.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED",
+));
+
+static EXPIRE_LOCKED: Statement<(String,)> = Statement::new(
+    "UPDATE @extschema@.user_add_ons AS u
+        SET status='expired', updated_at=pg_catalog.now()
+      WHERE u.id = ANY ($1)
+     RETURNING u.user_id",
+);
+
+static EXPIRED_BY_USER: Statement<(String, Uuid)> = Statement::new(concat!(
+    "SELECT u.user_id, u.id FROM @extschema@.user_add_ons u WHERE ",
+    has_run_out!("$1"),
+    " ORDER BY u.expires_at LIMIT $2",
+));
+
+static EXPIRE: Statement = Statement::new(concat!(
+    "UPDATE @extschema@.user_add_ons AS o
+        SET status='expired', updated_at=pg_catalog.now()
+      WHERE o.user_id = $1
+        AND o.id = ANY (ARRAY(
+              SELECT u.id FROM @extschema@.user_add_ons u WHERE u.user_id = $1 AND u.id = ANY ($2) AND ",
+    has_run_out!("$3"),
+    " FOR UPDATE SKIP LOCKED))",
+));
+
+static LOCK_EXPIRED_CODES: Statement<(Uuid,)> = Statement::new(
+    "SELECT o.id
+       FROM @extschema@.promotional_codes o
+      WHERE o.is_active AND o.expires_at <= pg_catalog.now()
+      ORDER BY o.expires_at
+      LIMIT $1
+        FOR UPDATE SKIP LOCKED",
+);
+
+static SWITCH_OFF: Statement = Statement::new(
+    "UPDATE @extschema@.promotional_codes AS c SET is_active=false, updated_at=pg_catalog.now() WHERE c.id = ANY ($1)",
+);
+
+/// Over Citus every node has its own copy of the codes, of which a limit might choose others: there all are switched off.
+static SWITCH_ALL_OFF: Statement = Statement::new(
+    "UPDATE @extschema@.promotional_codes AS c
+        SET is_active=false, updated_at=pg_catalog.now()
+      WHERE c.is_active AND c.expires_at <= pg_catalog.now() AND $1 > 0",
+);
+
+/// What came of a portion of a task.
+#[derive(Debug)]
+pub struct Portion {
+    pub found: u64,
+    pub changed: u64,
+}
+
+/// Clears carts that nobody has touched for so long.
+pub fn clear_abandoned_carts(age: Interval, most: i32) -> Result<Portion, Error> {
+    if installation::is_distributed()? {
+        return change_by_user(&CLEAR_ABANDONED, &by_user(&ABANDONED_BY_USER, params![age, most])?, age, |_| Ok(()));
+    }
+    let locked: Vec<Uuid> = LOCK_ABANDONED.execute_all(params![age, most], |(id,)| id)?;
+    let abandoned = {
+        let _now = LatestSnapshot::take();
+        STILL_ABANDONED.read_all(params![&locked, age], |(id,)| id)?
+    };
+    let changed = CLEAR.perform(params![&abandoned])?;
+    all_written("cart_items", abandoned.len(), changed)?;
+    Ok(Portion { found: locked.len() as u64, changed })
+}
+
+/// Switches codes off that have expired.
+pub fn switch_codes_off(most: i32) -> Result<Portion, Error> {
+    if installation::is_distributed()? {
+        return Ok(Portion { found: 0, changed: SWITCH_ALL_OFF.perform(params![most])? });
+    }
+    let locked: Vec<Uuid> = LOCK_EXPIRED_CODES.execute_all(params![most], |(id,)| id)?;
+    let changed = SWITCH_OFF.perform(params![&locked])?;
+    all_written("promotional_codes", locked.len(), changed)?;
+    Ok(Portion { found: locked.len() as u64, changed })
+}
+
+/// Rows of a statement that names their users and ids, by user.
+fn by_user(statement: &Statement<(String, Uuid)>, params: &Params) -> Result<BTreeMap<String, Vec<Uuid>>, Error> {
+    let mut found: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
+    statement.execute(params, |(user_id, id)| {
+        found.entry(user_id).or_default().push(id);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Changes rows of each user. Says how many, and tells somebody whose.
+fn change_by_user(
+    statement: &Statement,
+    found: &BTreeMap<String, Vec<Uuid>>,
+    age: Interval,
+    tell: fn(&str) -> Result<(), Error>,
+) -> Result<Portion, Error> {
+    let mut portion = Portion { found: 0, changed: 0 };
+    for (user_id, ids) in found {
+        let rows = statement.perform(params![user_id, ids, age])?;
+        if rows > 0 {
+            tell(user_id)?;
+        }
+        portion.found += ids.len() as u64;
+        portion.changed += rows;
+    }
+    Ok(portion)
+}
+
+/// Marks access that has run out, where it is renewed by itself so long ago.
+pub fn expire_subscriptions(grace: Interval, most: i32) -> Result<Portion, Error> {
+    if installation::is_distributed()? {
+        let found = by_user(&EXPIRED_BY_USER, params![grace, most])?;
+        return change_by_user(&EXPIRE, &found, grace, owned::announce);
+    }
+    let locked: Vec<Uuid> = LOCK_EXPIRED.execute_all(params![grace, most], |(id,)| id)?;
+    let users: Vec<String> = EXPIRE_LOCKED.execute_all(params![&locked], |(user_id,)| user_id)?;
+    all_written("user_add_ons", locked.len(), users.len() as u64)?;
+    users.iter().try_for_each(|user_id| owned::announce(user_id))?;
+    Ok(Portion { found: users.len() as u64, changed: users.len() as u64 })
+}
+
+/// Purchases that have waited for their payment for so long, each with its user and its checkout, unless it may be on its way.
+pub fn unpaid(
+    checkout_age: Interval,
+    payment_age: Interval,
+    most: i32,
+) -> Result<Vec<(String, Uuid, Option<Uuid>)>, Error> {
+    UNPAID.execute_all(params![checkout_age, most, payment_age], |row| row)
+}

@@ -1,0 +1,24 @@
+//! For how long add-ons can be tried.
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::params;
+use crate::pg::statement::Statement;
+
+static TRIAL_DAYS: Statement<(Uuid, i32)> = Statement::new(
+    "SELECT a.id, a.trial_days FROM @extschema@.add_ons a WHERE a.id = ANY ($1) AND a.trial_days IS NOT NULL",
+);
+
+static NAME_AND_TRIAL: Statement<(String, Option<i32>)> =
+    Statement::new("SELECT a.name, a.trial_days FROM @extschema@.add_ons a WHERE a.id = $1");
+
+/// The days of the trials of those of these add-ons that have one.
+pub fn days_of(add_on_ids: &[Uuid]) -> Result<Vec<(Uuid, i32)>, Error> {
+    TRIAL_DAYS.execute_all(params![add_on_ids], |row| row)
+}
+
+/// The name of an add-on, which must be there, and the days of its trial.
+pub fn name_and_days(add_on_id: Uuid) -> Result<(String, Option<i32>), Error> {
+    NAME_AND_TRIAL.execute_one(params![add_on_id], |row| row)?.ok_or(Error::AddOnNotFound { add_on_id })
+}
