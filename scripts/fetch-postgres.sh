@@ -4,7 +4,7 @@
 #   15, 17  Debian packages of bookworm and trixie, with their own C library, so that they run on other releases too, and
 #           with pg_cron, which schedule_maintenance() is tested with
 #   16, 18  PyPI wheels that carry a server
-#   19      the release candidate of Debian experimental; where it cannot be had, the rest goes on without it
+#   19      the release candidate of Debian experimental; where it cannot be fetched, all goes on without it
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=scripts/debian.sh
@@ -73,12 +73,22 @@ fetch() { # MAJOR
 }
 
 mkdir -p "$SERVERS" "$DOWNLOADS"
+fetch_patchelf
+# At once: fetching waits more than it computes.
+declare -a fetching
 # shellcheck disable=SC2048
 for major in ${*:-$SUPPORTED $PREVIEW}; do
-  # Another process: in the condition of an `if` or `||` Bash goes on after a failed command.
-  if [ "$major" = "$PREVIEW" ] && [ -z "${IS_PREVIEW:-}" ]; then
-    IS_PREVIEW=1 "$0" "$major" || say "PostgreSQL $major is not released and could not be fetched: going on without it"
+  fetch "$major" &
+  fetching[major]=$!
+done
+# All are waited for, so that nothing is fetched any more when this ends.
+for major in "${!fetching[@]}"; do
+  if wait "${fetching[major]}"; then
+    continue
+  elif [ "$major" = "$PREVIEW" ]; then
+    say "PostgreSQL $major, which is not released, could not be fetched: going on without it"
   else
-    fetch "$major"
+    missing=$major
   fi
 done
+[ -z "${missing:-}" ] || die "PostgreSQL $missing could not be fetched"

@@ -1,6 +1,4 @@
 //! grant_marketplace_access(): everything is tried as every role, and what may succeed is the table of docs/security.md.
-//!
-//! On a preview too, because privileges are among what each major adds to.
 
 use std::collections::{BTreeMap, BTreeSet};
 

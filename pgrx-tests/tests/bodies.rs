@@ -1,7 +1,5 @@
 //! Whatever a provider sends is answered, or refused with an error of ours; nothing of it ends in an error of PostgreSQL's about a
 //! column, and nothing breaks the books.
-//!
-//! On a preview too, because documents are read as a server stores them.
 
 use std::collections::BTreeMap;
 

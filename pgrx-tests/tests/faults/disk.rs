@@ -97,8 +97,10 @@ fn a_full_disk_leaves_nothing_half_done() {
     let mut client = server.connect("marketplace");
     client.batch_execute("CREATE EXTENSION extensions; SELECT * FROM load_sample_catalog()").unwrap();
     prepare(&mut client);
-    // No room is left by what was changed before.
+    // No room is left by what was changed before. From 19 on a SELECT too writes down which pages everybody sees, and fails where there
+    // is no room for that: the second statement makes it.
     client.batch_execute("VACUUM FULL").unwrap();
+    client.batch_execute("VACUUM").unwrap();
     fill(&mut client);
 
     let before = business::rows(&mut client);

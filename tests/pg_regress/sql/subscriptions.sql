@@ -3,7 +3,7 @@
 \set bolt '''a0000000-0000-4000-8000-000000000004'''
 BEGIN;
 CREATE FUNCTION pg_temp.ahead(at timestamptz) RETURNS interval LANGUAGE sql AS $$ SELECT justify_interval(at - now()) $$;
-CREATE VIEW pg_temp.owned AS
+CREATE TEMP VIEW owned AS
 SELECT u.user_id, a.name, u.status, pg_temp.ahead(u.expires_at) AS ends_in, u.auto_renew, u.cancelled_at = now() AS cancelled_now, u.cancellation_reason, has_add_on(u.user_id, a.id) AS entitled
   FROM user_add_ons u JOIN add_ons a ON a.id = u.add_on_id ORDER BY u.user_id, a.name;
 
@@ -74,7 +74,7 @@ ROLLBACK;
 
 -- What a host has written goes on as it was when what was bought besides is paid back: until its end, and to be renewed.
 BEGIN;
-CREATE VIEW pg_temp.owned AS
+CREATE TEMP VIEW owned AS
 SELECT user_id, status, expires_at - now() = interval '10 days' AS as_the_host_said, auto_renew FROM user_add_ons WHERE user_id = 'hana';
 INSERT INTO user_add_ons (user_id, add_on_id, expires_at) VALUES ('hana', :bolt, now() + interval '10 days');
 SELECT quantity FROM add_to_cart('hana', :bolt);
