@@ -119,7 +119,7 @@ fn columns(message: &SimpleQueryMessage) -> Option<String> {
 }
 
 /// The life of a marketplace, call by call; `<id n>` stands for the n-th id that an answer has named.
-const LIFE: [&str; 96] = [
+const LIFE: [&str; 101] = [
     // Carts and prices.
     "SELECT add_on_id, quantity FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003', 2)",
     "SELECT add_on_id, quantity FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003', 1)",
