@@ -174,7 +174,7 @@ SELECT u.user_id, u.add_on_id, a.name, u.expires_at, u.auto_renew, u.expires_at 
  WHERE u.status = 'active' AND u.expires_at > now() AND u.expires_at <= now() + interval '7 days';
 
 COMMENT ON VIEW @extschema@.subscriptions_expiring_soon IS
-'Active add-ons whose access ends within seven days. It shows users, so it is read with the rights of whoever reads it.';
+'Active add-ons whose access ends within seven days. It shows users, so it runs with the rights of its reader.';
 COMMENT ON COLUMN @extschema@.subscriptions_expiring_soon.user_id IS 'The user.';
 COMMENT ON COLUMN @extschema@.subscriptions_expiring_soon.add_on_id IS 'The add-on.';
 COMMENT ON COLUMN @extschema@.subscriptions_expiring_soon.name IS 'Its name.';
@@ -191,7 +191,7 @@ SELECT p.id AS purchase_id, p.checkout_id, p.user_id, p.add_on_id, a.name, a.cat
 
 COMMENT ON VIEW @extschema@.purchase_details IS
 'Every purchase with what the catalog says of its add-on: one by its id, the lines of a checkout, those of a user or of an add-on. It
-shows users, so it is read with the rights of whoever reads it.';
+shows users, so it runs with the rights of its reader.';
 COMMENT ON COLUMN @extschema@.purchase_details.purchase_id IS 'The purchase.';
 COMMENT ON COLUMN @extschema@.purchase_details.checkout_id IS 'The checkout that it is a line of.';
 COMMENT ON COLUMN @extschema@.purchase_details.user_id IS 'Who bought.';
@@ -228,7 +228,7 @@ SELECT u.user_id, u.add_on_id, a.name, a.description, a.category, a.version, a.i
 
 COMMENT ON VIEW @extschema@.owned_add_ons IS
 'What users have or had, with what the catalog says about it, whatever its status; active_add_ons() has what one may use at an instant. It
-shows users, so it is read with the rights of whoever reads it.';
+shows users, so it runs with the rights of its reader.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.user_id IS 'The user.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.add_on_id IS 'The add-on.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.name IS 'Its name.';

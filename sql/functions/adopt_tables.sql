@@ -88,7 +88,7 @@ WHEN cannot_coerce THEN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.adoption_rows(regclass, text, text, text[]) IS
-'The rows of an old table that are in the way of adopt_tables(). Only that calls it.';
+'The rows of an old table that adopt_tables() cannot migrate. Only that calls it.';
 
 -- Everything that keeps the rows of an old table from being rows of ours. What our constraints say is tested with their own
 -- expressions, on the rows as they would be, and told with the words that stand in the comments on them.
@@ -166,7 +166,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.adoption_obstacles(regclass, regclass) IS
-'Everything that keeps the rows of an old table from being rows of ours. Only adopt_tables() calls it.';
+'Everything that prevents the rows of an old table from being migrated. Only adopt_tables() calls it.';
 
 -- The rows, some thousand pages at a time, so that a long copy tells how far it is. Returns how many rows there were.
 CREATE FUNCTION @extschema@.adopt_rows(old_table regclass, new_table regclass) RETURNS bigint
@@ -198,7 +198,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.adopt_rows(regclass, regclass) IS
-'Copies the rows of an old table into ours, and tells how far it is. Only adopt_tables() calls it.';
+'Copies the rows of an old table into ours, and reports the progress. Only adopt_tables() calls it.';
 
 -- What is taken over as it is, and may not be meant: a sentence for each.
 CREATE FUNCTION @extschema@.adoption_doubts(old_table regclass, new_table regclass, add_ons regclass) RETURNS TABLE (doubt text)
@@ -233,7 +233,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.adoption_doubts(regclass, regclass, regclass) IS
-'What adopt_tables() takes over as it is, though it may not be meant. Only that calls it.';
+'What adopt_tables() migrates unchanged although it may not be intended. Only that calls it.';
 
 CREATE FUNCTION @extschema@.adopt_tables_body(source_schema name, time_zone text, dry_run boolean, skip text[])
 RETURNS TABLE (object text, status text, detail text)
@@ -327,17 +327,16 @@ RETURNS TABLE (object text, status text, detail text)
 LANGUAGE c SECURITY DEFINER COST 100000000 ROWS 10 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean, text[]) IS
-'Migrates the rows of a database that was made from the plain-SQL files that preceded the extension: from tables of the same names in
-another schema, with all or some of their columns. Ids are kept. It is one transaction, and the old tables are only read.
-Arguments: source_schema, where the old tables are; time_zone, whose local times their timestamps without time zone are;
-dry_run, to look for obstacles and write nothing; skip, tables that are left as they are, because the old one of that name is something
-else or is not wanted.
+'Migrates the rows of a database that was created from the plain-SQL files that preceded the extension: from tables of the same names in
+another schema, with all or some of their columns. Ids are kept. It runs in one transaction and only reads the old tables.
+Arguments: source_schema, where the old tables are; time_zone, the time zone of their timestamps without time zone; dry_run, to look for
+obstacles and write nothing; skip, tables to leave out, because the old table of that name is something else or is not wanted.
 Everything is checked first: columns, values that do not fit, and every constraint. If anything is in the way, nothing is written.
 Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes and currencies are stored in
-capitals, and features that are an object as its keys. Notices tell how far it is.
+capitals, and features that are an object as its keys. Notices report the progress.
 Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle, skipped,
-doubtful, left behind; detail, the number of rows, what is wrong with which of them and what to do about it, what is taken over as it is
-and may not be meant, as subscriptions without an end, or the columns that ours does not have.
+doubtful, left behind; detail, the number of rows, what is wrong with which of them and what to do about it, what is migrated unchanged
+although it may not be intended, such as subscriptions without an end, or columns that the new table does not have.
 Errors: 22023 null_argument, invalid_source_schema, unknown_word; 22023, an unknown time zone; 42501, no right to read or write; 55000 row_swallowed.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -2,7 +2,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.add_to_cart(text, uuid, integer) IS
-'Puts units of an add-on into the user''s cart, on top of those that are there.
+'Adds units of an add-on to the user''s cart.
 Arguments: user_id, 1 to 255 characters; add_on_id; quantity, units from 1.
 Returns: the cart item with its new quantity.
 Errors: 22023 null_argument, invalid_user_id, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale,
@@ -10,7 +10,7 @@ row_swallowed; 23514 quantity_limit; 42501 other_user.';
 ALTER FUNCTION @extschema@.add_to_cart(text, uuid, integer) COST 2000 ROWS 1;
 
 COMMENT ON FUNCTION @extschema@.set_cart_quantity(text, uuid, integer) IS
-'Makes the user''s cart hold exactly so many units of an add-on.
+'Sets the number of units of an add-on in the user''s cart.
 Arguments: user_id, 1 to 255 characters; add_on_id; quantity, units; 0 takes the add-on out.
 Returns: the cart item; no row when it was taken out.
 Errors: 22023 null_argument, invalid_user_id, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale,
@@ -32,7 +32,7 @@ Errors: 22023 null_argument, invalid_user_id; 42501 other_user.';
 ALTER FUNCTION @extschema@.clear_cart(text) COST 2000;
 
 COMMENT ON FUNCTION @extschema@.merge_carts(text, text) IS
-'Moves a cart into another user''s, as when a guest signs in. Of an add-on that is in both the larger quantity stays, and no more than
+'Moves a cart into another user''s cart, for example when a guest signs in. If an add-on is in both, the larger quantity stays, up to
 extensions.max_cart_quantity.
 Arguments: from_user_id, whose cart is empty afterwards; into_user_id.
 Returns: the cart of into_user_id, a row for each line in the order in which they were added: add_on_id; quantity.

@@ -2,11 +2,11 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.refuse_catalog(text) IS
-'Raises the error for a document that is no catalog. Only import_catalog() calls it.';
+'Raises the error for a document that is not a catalog. Only import_catalog() calls it.';
 ALTER FUNCTION @extschema@.refuse_catalog(text) COST 10;
 
 COMMENT ON FUNCTION @extschema@.check_rows_written(text, bigint, bigint) IS
-'Raises an error where fewer rows of a table were written than were meant to be. Only import_catalog(), adopt_tables() and
+'Raises an error if fewer rows of a table were written than intended. Only import_catalog(), adopt_tables() and
 load_sample_catalog() call it.';
 ALTER FUNCTION @extschema@.check_rows_written(text, bigint, bigint) COST 10;
 
@@ -263,7 +263,7 @@ LANGUAGE sql COST 200000 ROWS 200 SET search_path = pg_catalog, pg_temp AS $$
      ORDER BY g.place, @extschema@.catalog_object(kind, p.entry), p.id
 $$;
 COMMENT ON FUNCTION @extschema@.catalog_matches(text, jsonb) IS
-'What a document says of a table and what is there, side by side, where they differ. Only import_catalog() calls it.';
+'The differences between a document and a table, side by side. Only import_catalog() calls it.';
 
 -- Writes what an entry says, into the row with this id or a new one. Returns its id.
 CREATE FUNCTION @extschema@.write_catalog_entry(kind text, entry jsonb, id uuid) RETURNS uuid
@@ -349,12 +349,12 @@ LANGUAGE c SECURITY DEFINER COST 1000000 ROWS 200 SET search_path = pg_catalog, 
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 
 COMMENT ON FUNCTION @extschema@.import_catalog(jsonb, boolean) IS
-'Makes the catalog what a document says. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by
+'Changes the catalog to match a document. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by
 code, rules by add-on, tier and priority. Keys that an entry lacks keep their values, or get the defaults of the table. Nothing is
 deleted. Importing a document again changes nothing.
 Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to do everything, report it and undo it.
 Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
-a row that the document does not have; id, of the row, NULL for one that a rehearsal would insert. No rows when nothing differs.
+a row that the document does not have; id, of the row, NULL for one that a dry run would insert. No rows when nothing differs.
 Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them;
 54000 document_too_large; 55000 row_swallowed.';
 

@@ -154,9 +154,9 @@ CREATE FUNCTION @extschema@.check_catalog() RETURNS TABLE (check_name text, deta
 LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 COMMENT ON FUNCTION @extschema@.check_catalog() IS
-'Looks for what in the catalog cannot work, or works otherwise than was probably meant: active rules, bundles and codes that can never
-apply, that apply no more or that save nothing or next to nothing, features without rows, a currency or list prices that nobody can
-charge, discounts of 100 %. check_marketplace() reports what it finds.
+'Finds entries of the catalog that cannot work, or work differently than was probably intended: active rules, bundles and codes that can
+never apply, that no longer apply or that save nothing or almost nothing, features without rows, a currency or list prices that cannot be
+charged, discounts of 100 %. check_marketplace() reports what it finds.
 Arguments: none.
 Returns: a row for each problem found: the check of check_marketplace() it belongs to, and a sentence with the id of the row.
 Errors: none.';

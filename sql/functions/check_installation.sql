@@ -127,7 +127,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
 $$;
 COMMENT ON FUNCTION @extschema@.check_installation() IS
 'Tables, columns, constraints, indexes, triggers and functions that are missing, disabled or not as they were installed, each with the
-command that mends it. Only check_marketplace() calls it.
+command that repairs it. Only check_marketplace() calls it.
 Arguments: none.
 Returns: a row for each problem.
 Errors: none.';

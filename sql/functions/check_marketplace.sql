@@ -65,14 +65,14 @@ LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 20000000 ROWS 20 SET searc
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
 
 COMMENT ON FUNCTION @extschema@.check_marketplace() IS
-'Finds problems: tables, columns, constraints, indexes, triggers and functions that are missing, disabled or replaced, each with the
-command that mends it; counters that differ from the rows behind them, checkouts that cost something else than they were quoted,
-bundles and codes that name unknown add-ons; in the catalog, active rules, bundles and codes that can never apply, apply no more or
-save next to nothing, features without rows, a currency or prices that nobody can charge, discounts of 100 %; and purchases in another currency than that of prices.
+'Finds problems: tables, columns, constraints, indexes, triggers and functions that are missing, disabled or replaced, each with the command
+that repairs it; counters that differ from the rows behind them, checkouts whose price differs from their quote, bundles and codes that name
+unknown add-ons; in the catalog, active rules, bundles and codes that can never apply, no longer apply or save almost nothing, features
+without rows, a currency or prices that cannot be charged, discounts of 100 %; and purchases whose currency differs from that of the prices.
 Arguments: none.
-Returns: a row for each problem found, and one for each check that found none: check_name; ok, false for errors only, so that an alarm
-can hang on it; detail, which names the row or object; severity: error, what is broken; warning, what probably was not meant; notice,
-what may surprise; or ok. Where a table or column is not what it was, rows are not checked.
+Returns: a row for each problem found, and one for each check that found none: check_name; ok, false for errors only, so that an alert can
+use it; detail, which names the row or object; severity: error, what is broken; warning, what was probably not intended; notice, what may be
+surprising; or ok. If a table or column was changed, rows are not checked.
 Errors: none.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

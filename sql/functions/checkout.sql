@@ -2,8 +2,8 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) IS
-'Sells the user''s cart: prices it at one instant, claims the uses of its code and bundles, makes a pending purchase of each line, and
-empties the cart (semantics 6). One transaction: a refusal leaves nothing behind. A total of 0.00 is completed at once. Add-ons that
+'Sells the user''s cart: prices it at one instant, claims the uses of its code and bundles, creates a pending purchase for each line, and
+empties the cart (semantics 6). If it is refused, nothing is changed. A total of 0.00 is completed at once. Add-ons that
 are no longer sold stay in the cart.
 Arguments: user_id, 1 to 255 characters; tier_code; promo_code; expected_total, what the shopper was shown; idempotency_key, up to 255
 characters: the same key with the same arguments returns the same purchases; allow_mixed_billing, sells lines that cannot be paid
@@ -24,9 +24,9 @@ row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.complete_checkout(uuid, text, text, text) COST 10000 ROWS 3;
 
 COMMENT ON FUNCTION @extschema@.fail_checkout(uuid, text, boolean) IS
-'Gives up a checkout that will not be paid, and gives the uses of its code and bundles back (semantics 4).
-Arguments: checkout_id; reason, kept in metadata; restore_cart, puts the lines back into the cart, where they are not in it again
-already. A payment that is told later completes it all the same.
+'Gives up a checkout that will not be paid, and gives back the uses of its code and bundles (semantics 4).
+Arguments: checkout_id; reason, kept in metadata; restore_cart, puts the lines back into the cart, unless they are already in it. A payment
+that is reported later still completes it.
 Returns: whether anything changed.
 Errors: 22023 null_argument; P0002 checkout_not_found; 55000 checkout_state, row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.fail_checkout(uuid, text, boolean) COST 10000;

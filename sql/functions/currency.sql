@@ -2,7 +2,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.currency_setting() IS
-'What the setting extensions.currency comes to.
+'The currency that the setting extensions.currency names.
 Arguments: none.
 Returns: one row: code, as it is set; smallest_unit, the smallest amount that can be charged: 0.01, or 1.00 in currencies that have no
 decimals in ISO 4217; problem, why prices cannot have it, and then smallest_unit is NULL.

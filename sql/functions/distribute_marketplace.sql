@@ -372,12 +372,12 @@ END
 $$;
 
 COMMENT ON FUNCTION @extschema@.distribute_marketplace(integer) IS
-'Spreads the tables over the nodes of a Citus cluster: the catalog is copied to every node, the rows of users lie on the node that their
+'Spreads the tables over the nodes of a Citus cluster: the catalog is copied to every node, the rows of users are on the node that their
 user_id hashes to, and the functions whose first argument is user_id run there. Every node is prepared for it: the triggers of the tables
-are dropped, and the primary keys of the users'' tables become (id, user_id). Calling it again does what is left to do, as after adding a
-node or updating the extension. It takes locks that exclude everybody, and moves all rows.
-Arguments: shard_count, into how many parts the users'' rows are divided.
-Returns: a row for each node, table, foreign key and function: object; status, what was done, or that it was so before.
+are dropped, and the primary keys of the users'' tables become (id, user_id). Calling it again does what is left to do, for example after
+adding a node or updating the extension. It locks out everybody, and moves all rows.
+Arguments: shard_count, the number of parts into which the users'' rows are divided.
+Returns: a row for each node, table, foreign key and function: object; status, what was done, or that nothing had to be done.
 Errors: 22023 invalid_shard_count; 55000 citus_missing, not_coordinator, node_not_prepared, not_distributable, which names all
 obstacles; 42501, the caller does not own the tables.';
 
@@ -424,7 +424,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.distribution_status() IS
 'Whether the tables are spread over the nodes of a Citus cluster, and what is in the way or left to do.
 Arguments: none.
-Returns: a row for Citus, each obstacle, node, table, foreign key and function: object; ok; detail. Without Citus, the first alone.
+Returns: a row for Citus, each obstacle, node, table, foreign key and function: object; ok; detail. Without Citus, only the first.
 Errors: none.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -6,8 +6,8 @@ COMMENT ON FUNCTION @extschema@.has_feature(text, text, timestamptz) IS
 'Whether the user has the feature through some add-on they own (semantics 5).
 Arguments: user_id; feature_key; at, the instant of the decision.
 Returns: true or false, never NULL; false for a NULL argument.
-Asked of a column, as in WHERE has_feature(t.user_id, ''x''), it is planned as a semi-join is: all users are looked up at once, where
-that is cheaper. entitled_users() is the shorter way to all of them.
+With a column as argument, as in WHERE has_feature(t.user_id, ''x''), it is planned like a semi-join: all users are looked up at once if
+that is cheaper. entitled_users() returns all of them.
 Errors: 54000 value_too_large.';
 ALTER FUNCTION @extschema@.has_feature(text, text, timestamptz) COST 100;
 
@@ -15,7 +15,7 @@ COMMENT ON FUNCTION @extschema@.has_add_on(text, uuid, timestamptz) IS
 'Whether the user owns the add-on (semantics 5).
 Arguments: user_id; add_on_id; at, the instant of the decision.
 Returns: true or false, never NULL; false for a NULL argument or an unknown add-on.
-Asked of a column, it is planned as has_feature() is.
+With a column as argument, it is planned like has_feature().
 Errors: 54000 value_too_large.';
 ALTER FUNCTION @extschema@.has_add_on(text, uuid, timestamptz) COST 100;
 
@@ -90,7 +90,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION @extschema@.entitled_users(text, timestamptz) IS
-'Every user who has the feature: the fast way to ask has_feature() of everybody (semantics 5).
+'Every user who has the feature, faster than calling has_feature() for each user (semantics 5).
 Arguments: feature_key; at.
 Returns: each user once, in no particular order.
 Errors: none.';

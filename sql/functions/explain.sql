@@ -14,9 +14,9 @@ Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 2200
 ALTER FUNCTION @extschema@.explain_cart(text, text, text, timestamptz) COST 40000 ROWS 20;
 
 COMMENT ON FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) IS
-'explain_cart() as an indented tree, made to be read by whoever answers "why do I pay this?".
+'explain_cart() as an indented tree, for people who answer "why do I pay this?".
 Arguments: as for price_cart().
-Returns: the tree, in the manner of EXPLAIN.
+Returns: the tree, in the style of EXPLAIN.
 Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000
 explanation_too_long.';
 ALTER FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) COST 40000;

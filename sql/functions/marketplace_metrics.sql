@@ -88,11 +88,11 @@ COMMENT ON FUNCTION @extschema@.marketplace_metrics() IS
 'Numbers for Prometheus and other collectors. Each is found through an index or in a small table, so it can be called every few seconds.
 Arguments: none.
 Returns: rows of metric, labels and value: info, always 1, with version and currency; protected and user_isolation, 1 when they are on;
-estimated_rows by table, as VACUUM and ANALYZE counted; add_ons_on_sale; codes_nearly_used_up, active codes of which nine tenths are used, and
-codes_used_up; cart_lines_changed_last_hour; open_checkouts, which wait for their payment, oldest_open_checkout_seconds and
-open_amount by currency; subscriptions_expiring_within_week; paid_purchases_last_day and paid_amount_last_day by currency, of the last 24 hours,
-without what was refunded in full; unsettled_payments by provider and reason; waiting_for_maintenance by task, rows that
-run_maintenance() would clear away. Where there is nothing to count, a metric without labels is 0, and one with labels has no row.
+estimated_rows by table, as VACUUM and ANALYZE counted; add_ons_on_sale; codes_nearly_used_up, active codes of which nine tenths are used,
+and codes_used_up; cart_lines_changed_last_hour; open_checkouts, which wait for their payment, oldest_open_checkout_seconds and open_amount
+by currency; subscriptions_expiring_within_week; paid_purchases_last_day and paid_amount_last_day by currency, of the last 24 hours, without
+what was refunded in full; unsettled_payments by provider and reason; waiting_for_maintenance by task, rows that run_maintenance() would
+clean up. Where there is nothing to count, a metric without labels is 0, and one with labels has no row.
 Errors: none.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

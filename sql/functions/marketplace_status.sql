@@ -83,7 +83,7 @@ Returns: rows of metric and value, in this order: version; add_ons_on_sale; acti
 open_checkouts, which wait for their payment; open_amount, of these, by currency; revenue_today, since midnight in UTC, less what
 was paid back of it, by currency; codes_nearly_used_up, active codes of which nine tenths are used; unsettled_payments,
 as unsettled_payments() lists them; catalog_cache, of this session;
-waiting_for_maintenance, rows that run_maintenance() would clear away; last_maintenance, if pg_cron runs it; protected;
+waiting_for_maintenance, rows that run_maintenance() would clean up; last_maintenance, if pg_cron runs it; protected;
 user_isolation.
 Errors: 42501, no right to read the tables.';
 

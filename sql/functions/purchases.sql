@@ -2,10 +2,10 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.refund_purchase(uuid, numeric, text) IS
-'Records a refund of a purchase, in part or in full. When all of it was paid back, the purchase is refunded, its access ends unless
-another purchase pays for it, and with the last purchase of a checkout the uses of its code and bundles are given back (semantics 4).
+'Records a refund of a purchase, in part or in full. When the whole amount is refunded, the status becomes refunded, and access ends unless
+another purchase pays for it. With the last purchase of a checkout, the uses of its code and bundles are given back (semantics 4).
 Arguments: purchase_id; amount, a multiple of the smallest amount in its currency, NULL for all that is left; reason, kept in metadata.
-Returns: what is refunded so far.
+Returns: the amount refunded so far.
 Errors: 22023 null_argument, invalid_amount; P0002 purchase_not_found; 55000 purchase_state; 23514 refund_exceeds_amount; 42501
 other_user.';
 ALTER FUNCTION @extschema@.refund_purchase(uuid, numeric, text) COST 5000;
@@ -32,17 +32,17 @@ Errors: 22023 null_argument, unknown_word, invalid_count.';
 ALTER FUNCTION @extschema@.purchase_history(text, text, integer, integer) COST 2000 ROWS 50;
 
 COMMENT ON FUNCTION @extschema@.list_purchases(text, text, integer, integer) IS
-'A page of the user''s purchases for a list, newest first: what purchase_history() returns, what providers and checkouts call them, and
-how many there are. The view purchase_details has the same by purchase, by checkout and of all users.
+'A page of the user''s purchases for a list, newest first: what purchase_history() returns, with the ids of providers and checkouts, and the
+total number. The view purchase_details has the same for a purchase, a checkout or all users.
 Arguments: user_id; status, one of pending, completed, failed, refunded, disputed, NULL for all; max_rows, NULL for all; skip.
 Returns: the purchases, with the present names, categories, versions and pictures of the add-ons; total_count, in each row the number of
-purchases on all pages. A page without rows tells no number.
+purchases on all pages. A page without rows has no total.
 Errors: 22023 null_argument, unknown_word, invalid_count.';
 ALTER FUNCTION @extschema@.list_purchases(text, text, integer, integer) COST 2500 ROWS 20;
 
 COMMENT ON FUNCTION @extschema@.revenue_by_add_on(timestamptz, timestamptz) IS
-'What the view revenue_by_add_on has, of the purchases of a period: by add-on and currency, what brought most first. Refunds count with
-the purchase that they pay back, whenever that was.
+'The view revenue_by_add_on for the purchases of a period: by add-on and currency, the highest revenue first. Refunds count with the purchase
+that they refund, whenever they were made.
 Arguments: since, the first instant of the period, NULL for the first purchase; until, the first instant after it, NULL for no end.
 Returns: the columns of the view: purchases, paid ones; units; gross, what was paid; refunded, until now; net, what is left.
 Errors: none.';

@@ -19,7 +19,7 @@ Errors: 22023 null_argument, invalid_user_id.';
 ALTER FUNCTION @extschema@.explain_access(text, uuid, timestamptz) COST 5000 ROWS 3;
 
 COMMENT ON FUNCTION @extschema@.settle_payment(text, text) IS
-'Says that a payment which was not applied has been dealt with: unsettled_payments() lists it no longer, and it completes nothing later
+'Records that a payment that was not applied has been dealt with: unsettled_payments() no longer lists it, and it completes nothing later
 (semantics 4.3).
 Arguments: payment_id, as unsettled_payments() names it; note, what was done, kept with the facts.
 Returns: whether there was one.
@@ -27,8 +27,8 @@ Errors: 22023 null_argument, text_too_long.';
 ALTER FUNCTION @extschema@.settle_payment(text, text) COST 10000;
 
 COMMENT ON FUNCTION @extschema@.unsettled_payments() IS
-'Money that was taken and pays for nothing: a second payment, another amount or currency, one that came too late (semantics 4.3). It is
-listed until a refund of it is told or settle_payment() is called.
+'Payments that were taken but pay for nothing: a second payment, a wrong amount or currency, a payment that came too late (semantics
+4.3). Each is listed until its refund is reported or settle_payment() is called.
 Arguments: none.
 Returns: a row for each payment, the earliest first: its id, stripe or lago, the checkout that it is about, the user, what was taken with
 tax, the currency, and why it was not applied: already_paid, amount_mismatch, currency_mismatch, payment_used or checkout_failed.
@@ -36,7 +36,7 @@ Errors: none.';
 ALTER FUNCTION @extschema@.unsettled_payments() COST 10000 ROWS 10;
 
 COMMENT ON FUNCTION @extschema@.upcoming_renewals(text, timestamptz) IS
-'What will be renewed, when, and what it costs (semantics 5): add-ons that renew by themselves and whose period ends by an instant.
+'What will be renewed, when, and at which price (semantics 5): add-ons that renew automatically and whose period ends by a given time.
 Arguments: user_id, NULL for everybody; until, a month from now by default.
 Returns: a row for each add-on, the next first: the user, the add-on, when its period ends, renewal_amount, the currency that it was
 bought in, and the promotional code that the amount takes into account.
@@ -44,7 +44,7 @@ Errors: none.';
 ALTER FUNCTION @extschema@.upcoming_renewals(text, timestamptz) COST 10000 ROWS 100;
 
 COMMENT ON FUNCTION @extschema@.reprice_renewals(uuid) IS
-'Sets what renewing an add-on costs to today''s price, for everybody who has it by purchase (semantics 5). The price is that of
+'Sets the renewal price of an add-on to today''s price, for everybody who has bought it (semantics 5). The price is that of
 price_add_on() for the units that the user has, without a tier or a code.
 Arguments: add_on_id.
 Returns: how many amounts changed.

@@ -11,11 +11,11 @@ Errors: 22023 null_argument, text_too_long, invalid_url; P0002 checkout_not_foun
 ALTER FUNCTION @extschema@.stripe_checkout(uuid, text, text) COST 1000;
 
 COMMENT ON FUNCTION @extschema@.reconcile_stripe(jsonb, timestamptz) IS
-'Takes in objects that were fetched from Stripe''s API, for webhooks that did not come (semantics 4). What is known already changes
+'Applies objects that were fetched from Stripe''s API, for webhooks that did not arrive (semantics 4). Objects that are already known change
 nothing. examples/reconcile_stripe.py fetches them.
 Arguments: objects, an array of objects, a list as the API returns it, or one object: checkout sessions, payment intents, charges,
-refunds, disputes, invoices, invoice payments, subscriptions, events; fetched_at, when they were so, at most now.
-Returns: a row for each object: its id, what came of it, in the words of apply_stripe_event(), and whether that changed anything.
+refunds, disputes, invoices, invoice payments, subscriptions, events; fetched_at, when they were fetched, not in the future.
+Returns: a row for each object: its id, the result, as an action of apply_stripe_event(), and whether that changed anything.
 Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden; 54000 document_too_large, document_too_costly.';
 ALTER FUNCTION @extschema@.reconcile_stripe(jsonb, timestamptz) COST 100000 ROWS 100;
 
