@@ -1956,7 +1956,7 @@ ALTER FUNCTION @extschema@.enable_user_isolation(text) COST 100000;
 CREATE OR REPLACE FUNCTION @extschema@.enforce_purchase_transition() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'enforce_purchase_transition_wrapper';
 COMMENT ON FUNCTION @extschema@.enforce_purchase_transition() IS
-'Refuses changes of a purchase''s status that its life does not allow (semantics 4). A trigger of add_on_purchases calls it.
+'Refuses changes of a purchase''s status that are not allowed (semantics 4). A trigger of add_on_purchases calls it.
 Errors: 23514 illegal_transition; 39P01 called_without_trigger.';
 
 CREATE FUNCTION @extschema@.expected_objects() RETURNS TABLE (
@@ -2983,7 +2983,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.normalize_currency() IS
-'Stores the code of a currency in capitals, whoever writes it. A trigger of add_on_purchases calls it.';
+'Stores the code of a currency in capitals, no matter who writes it. A trigger of add_on_purchases calls it.';
 
 CREATE OR REPLACE FUNCTION @extschema@.normalize_promo_code() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -2992,7 +2992,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.normalize_promo_code() IS
-'Stores a code as normalized_code() has it, whoever writes it. A trigger of promotional_codes calls it.';
+'Stores a code in the form of normalized_code(), no matter who writes it. A trigger of promotional_codes calls it.';
 
 CREATE FUNCTION @extschema@.normalized_code(
     "code" pg_catalog.text
@@ -3159,7 +3159,7 @@ ALTER FUNCTION @extschema@.protect_marketplace() COST 10000;
 CREATE FUNCTION @extschema@.protect_redeemed_code() RETURNS trigger
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'protect_redeemed_code_wrapper';
 COMMENT ON FUNCTION @extschema@.protect_redeemed_code() IS
-'Refuses to rename or delete a code that a purchase carries. A trigger of promotional_codes calls it.
+'Refuses to rename or delete a code that a purchase names. A trigger of promotional_codes calls it.
 Errors: 23503 code_redeemed; 39P01 called_without_trigger.';
 
 CREATE FUNCTION @extschema@.protect_sold_add_on() RETURNS trigger
@@ -3848,13 +3848,13 @@ ALTER FUNCTION @extschema@.validate_promo_code(text, text, text, timestamptz) CO
 CREATE FUNCTION @extschema@.verify_row() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'verify_row_wrapper';
 COMMENT ON FUNCTION @extschema@.verify_row() IS
-'Refuses a row that breaks a rule of its table, in words. Triggers of the catalog''s tables call it.
+'Refuses a row that breaks a rule of its table, and explains why. Triggers of the catalog''s tables call it.
 Errors: 23514 row_refused, malformed_column; 39P01 called_without_trigger.';
 
 CREATE FUNCTION @extschema@.verify_uses() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'verify_uses_wrapper';
 COMMENT ON FUNCTION @extschema@.verify_uses() IS
-'Refuses more uses of a code or bundle than it has, in words. Triggers of promotional_codes and add_on_bundles call it.
+'Refuses more uses of a code or bundle than it has, and explains why. Triggers of promotional_codes and add_on_bundles call it.
 Errors: 23514 row_refused; 39P01 called_without_trigger.';
 
 CREATE FUNCTION @extschema@.write_catalog_entry(kind text, entry jsonb, id uuid) RETURNS uuid
@@ -4002,6 +4002,14 @@ Arguments: feature_key; at.
 Returns: each user once, in no particular order.
 Errors: none.';
 
+CREATE OR REPLACE FUNCTION @extschema@.has_no_duplicates(elements uuid[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT count(*) = count(DISTINCT element) FROM unnest(elements) element;
+END;
+COMMENT ON FUNCTION @extschema@.has_no_duplicates(uuid[]) IS
+'Whether no element is given twice and none is NULL. A CHECK constraint of add_on_bundles calls it.';
+
 
 -- The function costs more than an insert would bear, and nearly every code is in capitals.
 CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF currency ON @extschema@.add_on_purchases
@@ -4143,31 +4151,53 @@ CREATE TRIGGER verify_add_on_bundles_uses BEFORE UPDATE OF current_uses ON @exts
 CREATE TRIGGER verify_promotional_codes_uses BEFORE UPDATE OF current_uses ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_uses();
 
+COMMENT ON COLUMN @extschema@.add_on_bundles.current_uses IS 'The number of instances that are sold or held by a pending checkout.';
+COMMENT ON COLUMN @extschema@.add_on_bundles.discount_amount IS 'The amount taken off each instance, in addition to the percentage.';
+COMMENT ON COLUMN @extschema@.add_on_bundles.discount_percent IS 'Percentage taken off the price of the units in its instances, from 0 to 100.';
+COMMENT ON COLUMN @extschema@.add_on_bundles.id IS 'Identifies the bundle. Among selections that save the same amount, smaller ids win.';
+COMMENT ON COLUMN @extschema@.add_on_bundles.max_uses IS 'The maximum number of instances that can be sold; NULL for no limit.';
+COMMENT ON COLUMN @extschema@.add_on_bundles.updated_at IS 'When the row was last updated; maintained by a trigger.';
 COMMENT ON COLUMN @extschema@.add_on_features.configuration IS
 'Limits and options, as a JSON object. Where several owned add-ons give the feature, feature_configuration() merges key by key:
 numbers by the larger, booleans by OR, anything else from the most recently purchased add-on.
-limit, a number from 0, makes the feature metered: consume_feature() lets so many units be used for each unit of the add-on and each
+limit, a number from 0, makes the feature metered: consume_feature() allows this many units for each unit of the add-on and each
 per: period (the default: the add-on''s own paid one), day, month, year (of the calendar in UTC) or ever. overage: refuse (the
 default) or allow more. Limits of several add-ons add up.';
+COMMENT ON COLUMN @extschema@.add_on_features.updated_at IS 'When the row was last updated; maintained by a trigger.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.add_on_id IS 'The add-on. Once bought, it cannot be deleted, only withdrawn from sale.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.facts IS
-'What providers told and people said, on the first purchase of a checkout for all of it; kept by the functions.';
+'What providers reported and people entered, on the first purchase of a checkout for all its purchases; maintained by the functions.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.metadata IS 'The quote line that the amount comes from, and other data about the purchase.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.paid IS
-'What the purchase pays for, as the facts say: since when, for how long, within which subscription; kept by the functions.';
+'What the purchase pays for, according to the facts: since when, for how long, within which subscription; maintained by the functions.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.promo_code IS 'The promotional code that the checkout redeems; every row of the checkout has it.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.provider_ids IS
-'The ids of providers'' things that the facts are about, by which events find them.';
+'The providers'' ids of the objects that the facts are about, by which events find the purchase.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.refund_amount IS 'The amount refunded so far, from 0 to amount.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.refunded_at IS 'When the last refund was recorded.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.status IS
+'pending, completed, failed, refunded or disputed. It goes from pending to completed or failed, from completed to refunded or
+disputed, from disputed to completed or refunded, and in no other way, no matter who writes it.';
 COMMENT ON COLUMN @extschema@.add_ons.category IS 'A slug: words of small letters and digits, joined by hyphens. The sample catalog has ai-services, infrastructure, analytics, development
 and productivity.';
-COMMENT ON COLUMN @extschema@.add_ons.trial_days IS 'For how many days it can be tried, once per user; NULL for no trial.';
-COMMENT ON COLUMN @extschema@.cart_conversion.checkouts IS 'Checkouts begun, whatever became of them.';
+COMMENT ON COLUMN @extschema@.add_ons.icon_url IS 'The address of its icon; not read by the extension.';
+COMMENT ON COLUMN @extschema@.add_ons.id IS 'Identifies the add-on everywhere. Ties in pricing go to the smaller id.';
+COMMENT ON COLUMN @extschema@.add_ons.trial_days IS 'The length of a trial in days, once per user; NULL for no trial.';
+COMMENT ON COLUMN @extschema@.add_ons.updated_at IS 'When the row was last updated; maintained by a trigger.';
+COMMENT ON COLUMN @extschema@.cart_conversion.checkouts IS 'Checkouts begun, whatever their outcome.';
 COMMENT ON COLUMN @extschema@.cart_conversion.conversion_percent IS 'Paid checkouts in percent of carts, open or checked out.';
 COMMENT ON COLUMN @extschema@.cart_conversion.day IS 'The day, in UTC.';
 COMMENT ON COLUMN @extschema@.cart_conversion.failed_checkouts IS 'How many failed or were given up.';
 COMMENT ON COLUMN @extschema@.cart_conversion.open_carts IS 'Carts that nobody has checked out yet.';
-COMMENT ON COLUMN @extschema@.cart_conversion.paid_checkouts IS 'How many were paid, also if paid back since.';
+COMMENT ON COLUMN @extschema@.cart_conversion.paid_checkouts IS 'How many were paid, even if refunded since.';
 COMMENT ON COLUMN @extschema@.cart_conversion.pending_checkouts IS 'Of these, how many wait for their payment.';
+COMMENT ON COLUMN @extschema@.cart_items.added_at IS 'When it was put into the cart; lines are listed in this order.';
+COMMENT ON COLUMN @extschema@.cart_items.billing_type IS 'The billing type; NULL for that of the add-on.';
+COMMENT ON COLUMN @extschema@.cart_items.quantity IS 'Its units. The functions allow at most extensions.max_cart_quantity.';
+COMMENT ON COLUMN @extschema@.cart_items.updated_at IS 'When the row was last updated; maintained by a trigger.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.add_on_id IS 'The add-on.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.auto_renew IS 'Whether a payment is expected to extend it.';
-COMMENT ON COLUMN @extschema@.owned_add_ons.cancellation_reason IS 'What a person said about that.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.cancellation_reason IS 'The reason that was given.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.cancelled_at IS 'When it was cancelled.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.category IS 'Its category.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.description IS 'What it does.';
@@ -4183,55 +4213,78 @@ COMMENT ON COLUMN @extschema@.owned_add_ons.status IS 'active, cancelled, expire
 COMMENT ON COLUMN @extschema@.owned_add_ons.suspended_at IS 'Since when it is suspended by hand.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.user_id IS 'The user.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.version IS 'Its version.';
+COMMENT ON COLUMN @extschema@.pricing_rules.discount_amount IS 'The amount taken off each unit, in addition to the percentage.';
+COMMENT ON COLUMN @extschema@.pricing_rules.discount_percent IS 'Percentage taken off the line, from 0 to 100.';
+COMMENT ON COLUMN @extschema@.pricing_rules.id IS 'Identifies the rule. Among rules with the same priority and discount, the smallest id wins.';
+COMMENT ON COLUMN @extschema@.pricing_rules.tier_code IS 'The tier that it is for; NULL for everybody.';
+COMMENT ON COLUMN @extschema@.pricing_rules.updated_at IS 'When the row was last updated; maintained by a trigger.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.max_uses IS 'The maximum number of redemptions; NULL for no limit.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.net IS 'What was paid with it, less refunds, over all currencies.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.paid_checkouts IS 'Checkouts with it that were paid, even if refunded since.';
+COMMENT ON COLUMN @extschema@.promotional_codes.applicable_to IS 'The add-ons that it is valid for; NULL for all.';
 COMMENT ON COLUMN @extschema@.promotional_codes.code IS
-'What shoppers type. A trigger stores it as normalized_code() has it, whoever writes it, and it is compared in that form; unique. One
-that a purchase carries is neither renamed nor deleted.';
+'What shoppers type. A trigger stores it in the form of normalized_code(), no matter who writes it, and it is compared in that form;
+unique. A code that a purchase names can be neither renamed nor deleted.';
+COMMENT ON COLUMN @extschema@.promotional_codes.created_by IS 'Who created it; not read by the extension.';
+COMMENT ON COLUMN @extschema@.promotional_codes.current_uses IS 'The number of live redemptions: checkouts with this code that are paid or pending.';
+COMMENT ON COLUMN @extschema@.promotional_codes.discount_value IS
+'A percentage up to 100, taken once from the sum of the eligible lines, or an amount, limited to that sum.';
+COMMENT ON COLUMN @extschema@.promotional_codes.max_uses IS 'The maximum number of redemptions; NULL for no limit.';
+COMMENT ON COLUMN @extschema@.promotional_codes.min_purchase_amount IS 'The minimum price of the whole cart, after pricing rules and bundles.';
 COMMENT ON COLUMN @extschema@.promotional_codes.renewals IS
-'To how many renewals it applies besides the first payment; NULL for all.';
+'The number of renewals that it applies to, in addition to the first payment; NULL for all.';
+COMMENT ON COLUMN @extschema@.promotional_codes.updated_at IS 'When the row was last updated; maintained by a trigger.';
 COMMENT ON COLUMN @extschema@.purchase_details.add_on_id IS 'The add-on.';
 COMMENT ON COLUMN @extschema@.purchase_details.amount IS 'What the line cost.';
 COMMENT ON COLUMN @extschema@.purchase_details.category IS 'Its category.';
 COMMENT ON COLUMN @extschema@.purchase_details.checkout_id IS 'The checkout that it is a line of.';
 COMMENT ON COLUMN @extschema@.purchase_details.currency IS 'The currency of the amounts.';
 COMMENT ON COLUMN @extschema@.purchase_details.icon_url IS 'Its picture.';
-COMMENT ON COLUMN @extschema@.purchase_details.lago_invoice_id IS 'What Lago calls the invoice.';
+COMMENT ON COLUMN @extschema@.purchase_details.lago_invoice_id IS 'The id of the invoice in Lago.';
 COMMENT ON COLUMN @extschema@.purchase_details.name IS 'Its present name.';
 COMMENT ON COLUMN @extschema@.purchase_details.payment_method IS 'How it was paid.';
-COMMENT ON COLUMN @extschema@.purchase_details.promo_code IS 'The code that the checkout carries.';
+COMMENT ON COLUMN @extschema@.purchase_details.promo_code IS 'The promotional code of the checkout.';
 COMMENT ON COLUMN @extschema@.purchase_details.purchase_id IS 'The purchase.';
 COMMENT ON COLUMN @extschema@.purchase_details.purchased_at IS 'When the checkout was made.';
 COMMENT ON COLUMN @extschema@.purchase_details.quantity IS 'The units bought.';
-COMMENT ON COLUMN @extschema@.purchase_details.refund_amount IS 'What was paid back of it, until now.';
+COMMENT ON COLUMN @extschema@.purchase_details.refund_amount IS 'The amount refunded until now.';
 COMMENT ON COLUMN @extschema@.purchase_details.refunded_at IS 'When the latest refund was recorded.';
 COMMENT ON COLUMN @extschema@.purchase_details.status IS 'pending, completed, failed, refunded or disputed.';
-COMMENT ON COLUMN @extschema@.purchase_details.stripe_payment_id IS 'What Stripe calls the payment.';
+COMMENT ON COLUMN @extschema@.purchase_details.stripe_payment_id IS 'The id of the payment in Stripe.';
 COMMENT ON COLUMN @extschema@.purchase_details.subscription_ends_at IS 'The end of the period that it paid for.';
-COMMENT ON COLUMN @extschema@.purchase_details.user_id IS 'Who bought.';
+COMMENT ON COLUMN @extschema@.purchase_details.user_id IS 'The buyer.';
 COMMENT ON COLUMN @extschema@.purchase_details.version IS 'Its version.';
-COMMENT ON COLUMN @extschema@.recurring_revenue.changed IS 'How much more that is than before their renewal, or less where it is negative.';
-COMMENT ON COLUMN @extschema@.recurring_revenue.churned IS 'What those that ended in the month were worth a month.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.changed IS 'How much more that is than before their renewal; negative if it is less.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.churned IS 'The monthly value of subscriptions that ended in the month.';
 COMMENT ON COLUMN @extschema@.recurring_revenue.currency IS 'The currency of the amounts.';
 COMMENT ON COLUMN @extschema@.recurring_revenue.month IS 'The first day of the month, in UTC.';
-COMMENT ON COLUMN @extschema@.recurring_revenue.mrr IS 'What those that run at the end of the month, or now, are worth a month.';
-COMMENT ON COLUMN @extschema@.recurring_revenue.new IS 'What those that began in the month are worth a month.';
-COMMENT ON COLUMN @extschema@.recurring_revenue.renewed IS 'What those that were renewed in the month are worth a month since.';
-COMMENT ON COLUMN @extschema@.recurring_revenue.subscriptions IS 'How many run at the end of the month, or now in the current one.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.mrr IS 'The monthly value of subscriptions that run at the end of the month, or now.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.new IS 'The monthly value of subscriptions that began in the month.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.renewed IS 'The new monthly value of subscriptions that were renewed in the month.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.subscriptions IS 'The number of subscriptions that run at the end of the month, or now in the current one.';
+COMMENT ON COLUMN @extschema@.revenue_by_add_on.refunded IS 'The amount refunded.';
+COMMENT ON COLUMN @extschema@.revenue_by_category.refunded IS 'The amount refunded.';
+COMMENT ON COLUMN @extschema@.revenue_by_day.refunded IS 'The amount refunded until now.';
+COMMENT ON COLUMN @extschema@.user_add_ons.add_on_id IS 'The add-on. While somebody owns it, it cannot be deleted, only withdrawn from sale.';
+COMMENT ON COLUMN @extschema@.user_add_ons.cancellation_reason IS 'The reason that was given for the cancellation.';
 COMMENT ON COLUMN @extschema@.user_add_ons.paid_periods IS
-'The paid periods that have not ended, in which usage is counted, where they do not follow from purchased_at, expires_at and how the add-on is
-charged: a year of what is sold by the month, a month behind a trial that ended on the 31st; kept by the functions.';
+'The paid periods that have not ended, in which usage is counted, where they do not follow from purchased_at, expires_at and how the add-on
+is charged: a year of what is sold by the month, a month after a trial that ended on the 31st; maintained by the functions.';
 COMMENT ON COLUMN @extschema@.user_add_ons.quantity IS
 'Units: as many as the live purchase with the most units bought; those of usage_based add-ons add up.';
 COMMENT ON COLUMN @extschema@.user_add_ons.renewal_amount IS
-'What the next renewal costs, locked when it was bought; NULL where nothing was.';
+'The price of the next renewal, locked at the purchase; NULL if nothing was bought.';
 COMMENT ON COLUMN @extschema@.user_add_ons.sources IS
-'Where access comes from besides purchases: grants, trials, what the host wrote; kept by the functions, shown by explain_access().';
+'The sources of access other than purchases: grants, trials, rows written by the host; maintained by the functions, shown by
+explain_access().';
 COMMENT ON COLUMN @extschema@.user_add_ons.suspended_at IS
-'Since when somebody withholds it by hand; only resume_add_on() ends that.';
+'Since when it is suspended by hand; only resume_add_on() ends that.';
+COMMENT ON COLUMN @extschema@.user_add_ons.updated_at IS 'When the row was last updated; maintained by a trigger.';
 COMMENT ON COLUMN @extschema@.user_add_ons.usage IS
 'What was used of the add-on''s metered features, and when that was last counted: {"pages": {"used": 120, "at": "..."}}. It counts in the
-current period if that had begun by then. consume_feature() and its like keep it; feature_usage() tells what it comes to.';
+current period if that had begun by then. consume_feature() and similar functions maintain it; feature_usage() shows the result.';
 COMMENT ON COLUMN @extschema@.user_add_ons.usage_keys IS
-'The idempotency keys that were last used for each metered feature, with what was answered, packed.';
+'The idempotency keys that were last used for each metered feature, with their answers, packed.';
 COMMENT ON CONSTRAINT add_on_bundles_add_on_ids_check ON @extschema@.add_on_bundles IS
 'add_on_ids must name at least two add-ons, each once
 What makes a single add-on cheaper is a pricing rule.';
@@ -4415,6 +4468,12 @@ COMMENT ON INDEX @extschema@.idx_add_on_purchases_unsettled IS
 'SELECT facts -> ''unsettled'' FROM add_on_purchases WHERE facts ? ''unsettled''';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_user_add_on IS
 'SELECT * FROM add_on_purchases WHERE user_id = $1 AND add_on_id = $2';
+COMMENT ON TABLE @extschema@.add_on_purchases IS
+'What was bought and at which price: one row for each line of a checkout, whatever its outcome. The extension never deletes rows.';
+COMMENT ON TABLE @extschema@.pricing_rules IS
+'Discounts on lines of one add-on. Of the rules that apply to a line, the one with the highest priority wins; only stackable rules combine.';
+COMMENT ON TRIGGER enforce_add_on_purchases_transition ON @extschema@.add_on_purchases IS
+'Refuses changes of status that are not allowed.';
 COMMENT ON TRIGGER normalize_add_on_bundles_amounts ON @extschema@.add_on_bundles IS 'Stores discounts with two decimals.';
 COMMENT ON TRIGGER normalize_add_on_purchases_currency ON @extschema@.add_on_purchases IS 'Stores codes of currencies in capitals.';
 COMMENT ON TRIGGER normalize_add_ons_amounts ON @extschema@.add_ons IS 'Stores prices with two decimals.';
@@ -4423,30 +4482,35 @@ COMMENT ON TRIGGER normalize_pricing_rules_amounts ON @extschema@.pricing_rules 
 COMMENT ON TRIGGER normalize_promotional_codes_amounts ON @extschema@.promotional_codes IS 'Stores amounts with two decimals.';
 COMMENT ON TRIGGER protect_add_ons ON @extschema@.add_ons IS 'Keeps add-ons that somebody has bought or owns.';
 COMMENT ON TRIGGER protect_promotional_codes_code ON @extschema@.promotional_codes IS
-'Keeps codes that purchases carry.';
-COMMENT ON TRIGGER verify_add_on_bundles ON @extschema@.add_on_bundles IS 'Says in words what a constraint refuses.';
-COMMENT ON TRIGGER verify_add_on_bundles_uses ON @extschema@.add_on_bundles IS 'Says in words that all uses are taken.';
-COMMENT ON TRIGGER verify_add_on_features ON @extschema@.add_on_features IS 'Says in words what a constraint refuses.';
-COMMENT ON TRIGGER verify_add_ons ON @extschema@.add_ons IS 'Says in words what a constraint refuses.';
-COMMENT ON TRIGGER verify_pricing_rules ON @extschema@.pricing_rules IS 'Says in words what a constraint refuses.';
-COMMENT ON TRIGGER verify_promotional_codes ON @extschema@.promotional_codes IS 'Says in words what a constraint refuses.';
-COMMENT ON TRIGGER verify_promotional_codes_uses ON @extschema@.promotional_codes IS 'Says in words that all uses are taken.';
+'Keeps codes that purchases name.';
+COMMENT ON TRIGGER verify_add_on_bundles ON @extschema@.add_on_bundles IS 'Explains what a constraint refuses.';
+COMMENT ON TRIGGER verify_add_on_bundles_uses ON @extschema@.add_on_bundles IS 'Explains that all uses are taken.';
+COMMENT ON TRIGGER verify_add_on_features ON @extschema@.add_on_features IS 'Explains what a constraint refuses.';
+COMMENT ON TRIGGER verify_add_ons ON @extschema@.add_ons IS 'Explains what a constraint refuses.';
+COMMENT ON TRIGGER verify_pricing_rules ON @extschema@.pricing_rules IS 'Explains what a constraint refuses.';
+COMMENT ON TRIGGER verify_promotional_codes ON @extschema@.promotional_codes IS 'Explains what a constraint refuses.';
+COMMENT ON TRIGGER verify_promotional_codes_uses ON @extschema@.promotional_codes IS 'Explains that all uses are taken.';
 COMMENT ON VIEW @extschema@.cart_conversion IS
-'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, one that was not on the day
-of its latest addition.';
+'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, an open cart on the day of its
+latest addition.';
 COMMENT ON VIEW @extschema@.owned_add_ons IS
-'What users have or had, with what the catalog says about it, whatever its status; active_add_ons() has what one may use at an instant. It
-shows users, so it runs with the rights of its reader.';
+'The add-ons that users have or had, in any status, with the catalog''s data about them; active_add_ons() returns what a user may use at an
+instant. It shows users, so it runs with the rights of its reader.';
+COMMENT ON VIEW @extschema@.promo_code_performance IS 'The revenue and the cost of each promotional code.';
 COMMENT ON VIEW @extschema@.purchase_details IS
-'Every purchase with what the catalog says of its add-on: one by its id, the lines of a checkout, those of a user or of an add-on. It
+'Every purchase with the catalog''s data about its add-on: a single one, or those of a checkout, a user or an add-on. It
 shows users, so it runs with the rights of its reader.';
 COMMENT ON VIEW @extschema@.recurring_revenue IS
-'Monthly recurring revenue (MRR), by month in UTC and currency, up to the current month. What counts are paid periods of purchases that
-are completed, with an end: a period is worth what was paid for it, by the month, so that a year counts a twelfth of its amount in each
-month. A subscription is what a user has of one add-on in one currency. A period that begins at most three days after the one before has
-ended renews it; otherwise it is new. A subscription churns in the month in which its last period ends, and counts as new if it is paid for
-again later. So MRR is that of the month before, plus new, plus changed, less churned. Refunds in full and disputes take a period out of
-every month, as though it had not been paid; refunds in part change nothing. Amounts are rounded to two places when they have been added up.';
+'Monthly recurring revenue (MRR), by month in UTC and currency, up to the current month. It counts the paid periods, with an end, of
+completed purchases: a period is worth what was paid for it, by the month, so that a year counts a twelfth of its amount in each month. A
+subscription is what a user has of one add-on in one currency. A period that begins at most three days after the one before has ended renews
+it; otherwise it is new. A subscription churns in the month in which its last period ends, and counts as new if it is paid for again
+later. So MRR is that of the month before, plus new, plus changed, less churned. Refunds in full and disputes take a period out of every
+month, as if it had never been paid; refunds in part change nothing. Amounts are rounded to two places when they have been added up.';
+COMMENT ON VIEW @extschema@.revenue_by_add_on IS 'Payments and refunds, by add-on and currency.';
+COMMENT ON VIEW @extschema@.revenue_by_category IS 'Payments and refunds, by category of add-on and currency.';
+COMMENT ON VIEW @extschema@.revenue_by_day IS
+'Payments and refunds, by day and currency. Purchases that are pending or failed do not count.';
 COMMENT ON VIEW @extschema@.subscriptions_expiring_soon IS
 'Active add-ons whose access ends within seven days. It shows users, so it runs with the rights of its reader.';
 -- The end of every installation and every update. Nobody may call anything before grant_marketplace_access(), whatever ALTER DEFAULT

@@ -1,7 +1,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.enforce_purchase_transition() IS
-'Refuses changes of a purchase''s status that its life does not allow (semantics 4). A trigger of add_on_purchases calls it.
+'Refuses changes of a purchase''s status that are not allowed (semantics 4). A trigger of add_on_purchases calls it.
 Errors: 23514 illegal_transition; 39P01 called_without_trigger.';
 
 COMMENT ON FUNCTION @extschema@.invalidate_catalog_cache() IS
@@ -39,13 +39,13 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.normalize_promo_code() IS
-'Stores a code as normalized_code() has it, whoever writes it. A trigger of promotional_codes calls it.';
+'Stores a code in the form of normalized_code(), no matter who writes it. A trigger of promotional_codes calls it.';
 
 CREATE TRIGGER normalize_promotional_codes_code BEFORE INSERT OR UPDATE OF code ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.normalize_promo_code();
 
 COMMENT ON FUNCTION @extschema@.protect_redeemed_code() IS
-'Refuses to rename or delete a code that a purchase carries. A trigger of promotional_codes calls it.
+'Refuses to rename or delete a code that a purchase names. A trigger of promotional_codes calls it.
 Errors: 23503 code_redeemed; 39P01 called_without_trigger.';
 
 -- After the code is normalised: triggers fire by name.
@@ -66,7 +66,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.normalize_currency() IS
-'Stores the code of a currency in capitals, whoever writes it. A trigger of add_on_purchases calls it.';
+'Stores the code of a currency in capitals, no matter who writes it. A trigger of add_on_purchases calls it.';
 
 -- The function costs more than an insert would bear, and nearly every code is in capitals.
 CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF currency ON @extschema@.add_on_purchases
@@ -131,10 +131,10 @@ CREATE TRIGGER normalize_add_ons_features BEFORE INSERT OR UPDATE ON @extschema@
 -- have none, as it would cost each of them: our functions write nothing there that is refused. Nor do the columns that count uses, which
 -- have one of their own that compares two numbers.
 COMMENT ON FUNCTION @extschema@.verify_row() IS
-'Refuses a row that breaks a rule of its table, in words. Triggers of the catalog''s tables call it.
+'Refuses a row that breaks a rule of its table, and explains why. Triggers of the catalog''s tables call it.
 Errors: 23514 row_refused, malformed_column; 39P01 called_without_trigger.';
 COMMENT ON FUNCTION @extschema@.verify_uses() IS
-'Refuses more uses of a code or bundle than it has, in words. Triggers of promotional_codes and add_on_bundles call it.
+'Refuses more uses of a code or bundle than it has, and explains why. Triggers of promotional_codes and add_on_bundles call it.
 Errors: 23514 row_refused; 39P01 called_without_trigger.';
 
 CREATE TRIGGER verify_add_ons BEFORE INSERT OR UPDATE ON @extschema@.add_ons
@@ -209,22 +209,22 @@ COMMENT ON TRIGGER update_promotional_codes_updated_at ON @extschema@.promotiona
 COMMENT ON TRIGGER normalize_promotional_codes_code ON @extschema@.promotional_codes IS 'Stores codes as they are compared.';
 COMMENT ON TRIGGER normalize_add_on_purchases_currency ON @extschema@.add_on_purchases IS 'Stores codes of currencies in capitals.';
 COMMENT ON TRIGGER protect_promotional_codes_code ON @extschema@.promotional_codes IS
-'Keeps codes that purchases carry.';
+'Keeps codes that purchases name.';
 COMMENT ON TRIGGER protect_add_ons ON @extschema@.add_ons IS 'Keeps add-ons that somebody has bought or owns.';
 COMMENT ON TRIGGER normalize_add_ons_amounts ON @extschema@.add_ons IS 'Stores prices with two decimals.';
 COMMENT ON TRIGGER normalize_add_on_bundles_amounts ON @extschema@.add_on_bundles IS 'Stores discounts with two decimals.';
 COMMENT ON TRIGGER normalize_pricing_rules_amounts ON @extschema@.pricing_rules IS 'Stores discounts with two decimals.';
 COMMENT ON TRIGGER normalize_promotional_codes_amounts ON @extschema@.promotional_codes IS 'Stores amounts with two decimals.';
 COMMENT ON TRIGGER normalize_add_ons_features ON @extschema@.add_ons IS 'Stores an object of features as its keys.';
-COMMENT ON TRIGGER verify_add_ons ON @extschema@.add_ons IS 'Says in words what a constraint refuses.';
-COMMENT ON TRIGGER verify_add_on_features ON @extschema@.add_on_features IS 'Says in words what a constraint refuses.';
-COMMENT ON TRIGGER verify_pricing_rules ON @extschema@.pricing_rules IS 'Says in words what a constraint refuses.';
-COMMENT ON TRIGGER verify_add_on_bundles ON @extschema@.add_on_bundles IS 'Says in words what a constraint refuses.';
-COMMENT ON TRIGGER verify_promotional_codes ON @extschema@.promotional_codes IS 'Says in words what a constraint refuses.';
-COMMENT ON TRIGGER verify_add_on_bundles_uses ON @extschema@.add_on_bundles IS 'Says in words that all uses are taken.';
-COMMENT ON TRIGGER verify_promotional_codes_uses ON @extschema@.promotional_codes IS 'Says in words that all uses are taken.';
+COMMENT ON TRIGGER verify_add_ons ON @extschema@.add_ons IS 'Explains what a constraint refuses.';
+COMMENT ON TRIGGER verify_add_on_features ON @extschema@.add_on_features IS 'Explains what a constraint refuses.';
+COMMENT ON TRIGGER verify_pricing_rules ON @extschema@.pricing_rules IS 'Explains what a constraint refuses.';
+COMMENT ON TRIGGER verify_add_on_bundles ON @extschema@.add_on_bundles IS 'Explains what a constraint refuses.';
+COMMENT ON TRIGGER verify_promotional_codes ON @extschema@.promotional_codes IS 'Explains what a constraint refuses.';
+COMMENT ON TRIGGER verify_add_on_bundles_uses ON @extschema@.add_on_bundles IS 'Explains that all uses are taken.';
+COMMENT ON TRIGGER verify_promotional_codes_uses ON @extschema@.promotional_codes IS 'Explains that all uses are taken.';
 COMMENT ON TRIGGER enforce_add_on_purchases_transition ON @extschema@.add_on_purchases IS
-'Refuses changes of status that the life of a purchase does not allow.';
+'Refuses changes of status that are not allowed.';
 COMMENT ON TRIGGER invalidate_add_ons_cache ON @extschema@.add_ons IS 'Announces changes to the catalog caches.';
 COMMENT ON TRIGGER invalidate_add_on_features_cache ON @extschema@.add_on_features IS 'Announces changes to the catalog caches.';
 COMMENT ON TRIGGER invalidate_pricing_rules_cache ON @extschema@.pricing_rules IS 'Announces changes to the catalog caches.';

@@ -9,12 +9,12 @@ SELECT timezone('UTC', purchased_at)::date AS day, currency, count(*) AS purchas
  GROUP BY 1, 2;
 
 COMMENT ON VIEW @extschema@.revenue_by_day IS
-'What was paid and paid back, by day and currency. Purchases that are pending or failed do not count.';
+'Payments and refunds, by day and currency. Purchases that are pending or failed do not count.';
 COMMENT ON COLUMN @extschema@.revenue_by_day.day IS 'The day of the purchase, in UTC.';
 COMMENT ON COLUMN @extschema@.revenue_by_day.currency IS 'The currency of the amounts.';
 COMMENT ON COLUMN @extschema@.revenue_by_day.purchases IS 'Paid purchases, one per line of a checkout.';
 COMMENT ON COLUMN @extschema@.revenue_by_day.gross IS 'What was paid.';
-COMMENT ON COLUMN @extschema@.revenue_by_day.refunded IS 'What was paid back of it, until now.';
+COMMENT ON COLUMN @extschema@.revenue_by_day.refunded IS 'The amount refunded until now.';
 COMMENT ON COLUMN @extschema@.revenue_by_day.net IS 'What is left.';
 
 CREATE VIEW @extschema@.revenue_by_add_on AS
@@ -25,7 +25,7 @@ SELECT a.id AS add_on_id, a.name, a.category, p.currency, count(*) AS purchases,
  WHERE p.status IN ('completed', 'refunded', 'disputed')
  GROUP BY a.id, a.name, a.category, p.currency;
 
-COMMENT ON VIEW @extschema@.revenue_by_add_on IS 'What was paid and paid back, by add-on and currency.';
+COMMENT ON VIEW @extschema@.revenue_by_add_on IS 'Payments and refunds, by add-on and currency.';
 COMMENT ON COLUMN @extschema@.revenue_by_add_on.add_on_id IS 'The add-on.';
 COMMENT ON COLUMN @extschema@.revenue_by_add_on.name IS 'Its name.';
 COMMENT ON COLUMN @extschema@.revenue_by_add_on.category IS 'Its category.';
@@ -33,7 +33,7 @@ COMMENT ON COLUMN @extschema@.revenue_by_add_on.currency IS 'The currency of the
 COMMENT ON COLUMN @extschema@.revenue_by_add_on.purchases IS 'Paid purchases.';
 COMMENT ON COLUMN @extschema@.revenue_by_add_on.units IS 'Units of all purchases.';
 COMMENT ON COLUMN @extschema@.revenue_by_add_on.gross IS 'What was paid.';
-COMMENT ON COLUMN @extschema@.revenue_by_add_on.refunded IS 'What was paid back of it.';
+COMMENT ON COLUMN @extschema@.revenue_by_add_on.refunded IS 'The amount refunded.';
 COMMENT ON COLUMN @extschema@.revenue_by_add_on.net IS 'What is left.';
 
 CREATE VIEW @extschema@.revenue_by_category AS
@@ -41,12 +41,12 @@ SELECT category, currency, sum(purchases)::bigint AS purchases, sum(gross) AS gr
   FROM @extschema@.revenue_by_add_on
  GROUP BY category, currency;
 
-COMMENT ON VIEW @extschema@.revenue_by_category IS 'What was paid and paid back, by category of add-on and currency.';
+COMMENT ON VIEW @extschema@.revenue_by_category IS 'Payments and refunds, by category of add-on and currency.';
 COMMENT ON COLUMN @extschema@.revenue_by_category.category IS 'The category.';
 COMMENT ON COLUMN @extschema@.revenue_by_category.currency IS 'The currency of the amounts.';
 COMMENT ON COLUMN @extschema@.revenue_by_category.purchases IS 'Paid purchases.';
 COMMENT ON COLUMN @extschema@.revenue_by_category.gross IS 'What was paid.';
-COMMENT ON COLUMN @extschema@.revenue_by_category.refunded IS 'What was paid back of it.';
+COMMENT ON COLUMN @extschema@.revenue_by_category.refunded IS 'The amount refunded.';
 COMMENT ON COLUMN @extschema@.revenue_by_category.net IS 'What is left.';
 
 CREATE VIEW @extschema@.promo_code_performance AS
@@ -61,16 +61,16 @@ SELECT c.id AS promotional_code_id, c.code, c.is_active, c.current_uses, c.max_u
   LEFT JOIN @extschema@.add_on_purchases p ON p.promo_code = c.code
  GROUP BY c.id;
 
-COMMENT ON VIEW @extschema@.promo_code_performance IS 'What each promotional code has brought and cost.';
+COMMENT ON VIEW @extschema@.promo_code_performance IS 'The revenue and the cost of each promotional code.';
 COMMENT ON COLUMN @extschema@.promo_code_performance.promotional_code_id IS 'The id of the code.';
 COMMENT ON COLUMN @extschema@.promo_code_performance.code IS 'The code.';
 COMMENT ON COLUMN @extschema@.promo_code_performance.is_active IS 'Whether it applies.';
 COMMENT ON COLUMN @extschema@.promo_code_performance.current_uses IS 'Its live redemptions.';
-COMMENT ON COLUMN @extschema@.promo_code_performance.max_uses IS 'The most redemptions; NULL for no limit.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.max_uses IS 'The maximum number of redemptions; NULL for no limit.';
 COMMENT ON COLUMN @extschema@.promo_code_performance.pending_checkouts IS 'Checkouts with it that wait for their payment.';
-COMMENT ON COLUMN @extschema@.promo_code_performance.paid_checkouts IS 'Checkouts with it that were paid, also if paid back since.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.paid_checkouts IS 'Checkouts with it that were paid, even if refunded since.';
 COMMENT ON COLUMN @extschema@.promo_code_performance.users IS 'Users who paid with it.';
-COMMENT ON COLUMN @extschema@.promo_code_performance.net IS 'What was paid with it, less what was paid back, over all currencies.';
+COMMENT ON COLUMN @extschema@.promo_code_performance.net IS 'What was paid with it, less refunds, over all currencies.';
 COMMENT ON COLUMN @extschema@.promo_code_performance.discount IS 'What it took off paid purchases, over all currencies.';
 
 CREATE VIEW @extschema@.cart_conversion AS
@@ -92,14 +92,14 @@ SELECT day, sum(open_carts) AS open_carts, sum(checkouts) AS checkouts, count(*)
  GROUP BY day;
 
 COMMENT ON VIEW @extschema@.cart_conversion IS
-'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, one that was not on the day
-of its latest addition.';
+'How many carts become purchases, by day. A cart that was checked out counts on the day of its checkout, an open cart on the day of its
+latest addition.';
 COMMENT ON COLUMN @extschema@.cart_conversion.day IS 'The day, in UTC.';
 COMMENT ON COLUMN @extschema@.cart_conversion.open_carts IS 'Carts that nobody has checked out yet.';
-COMMENT ON COLUMN @extschema@.cart_conversion.checkouts IS 'Checkouts begun, whatever became of them.';
+COMMENT ON COLUMN @extschema@.cart_conversion.checkouts IS 'Checkouts begun, whatever their outcome.';
 COMMENT ON COLUMN @extschema@.cart_conversion.pending_checkouts IS 'Of these, how many wait for their payment.';
 COMMENT ON COLUMN @extschema@.cart_conversion.failed_checkouts IS 'How many failed or were given up.';
-COMMENT ON COLUMN @extschema@.cart_conversion.paid_checkouts IS 'How many were paid, also if paid back since.';
+COMMENT ON COLUMN @extschema@.cart_conversion.paid_checkouts IS 'How many were paid, even if refunded since.';
 COMMENT ON COLUMN @extschema@.cart_conversion.conversion_percent IS 'Paid checkouts in percent of carts, open or checked out.';
 
 CREATE VIEW @extschema@.recurring_revenue AS
@@ -152,20 +152,20 @@ SELECT m.month::date AS month, m.currency, (sum(coalesce(s.subscriptions, 0)) OV
 WINDOW until_then AS (PARTITION BY m.currency ORDER BY m.month);
 
 COMMENT ON VIEW @extschema@.recurring_revenue IS
-'Monthly recurring revenue (MRR), by month in UTC and currency, up to the current month. What counts are paid periods of purchases that
-are completed, with an end: a period is worth what was paid for it, by the month, so that a year counts a twelfth of its amount in each
-month. A subscription is what a user has of one add-on in one currency. A period that begins at most three days after the one before has
-ended renews it; otherwise it is new. A subscription churns in the month in which its last period ends, and counts as new if it is paid for
-again later. So MRR is that of the month before, plus new, plus changed, less churned. Refunds in full and disputes take a period out of
-every month, as though it had not been paid; refunds in part change nothing. Amounts are rounded to two places when they have been added up.';
+'Monthly recurring revenue (MRR), by month in UTC and currency, up to the current month. It counts the paid periods, with an end, of
+completed purchases: a period is worth what was paid for it, by the month, so that a year counts a twelfth of its amount in each month. A
+subscription is what a user has of one add-on in one currency. A period that begins at most three days after the one before has ended renews
+it; otherwise it is new. A subscription churns in the month in which its last period ends, and counts as new if it is paid for again
+later. So MRR is that of the month before, plus new, plus changed, less churned. Refunds in full and disputes take a period out of every
+month, as if it had never been paid; refunds in part change nothing. Amounts are rounded to two places when they have been added up.';
 COMMENT ON COLUMN @extschema@.recurring_revenue.month IS 'The first day of the month, in UTC.';
 COMMENT ON COLUMN @extschema@.recurring_revenue.currency IS 'The currency of the amounts.';
-COMMENT ON COLUMN @extschema@.recurring_revenue.subscriptions IS 'How many run at the end of the month, or now in the current one.';
-COMMENT ON COLUMN @extschema@.recurring_revenue.new IS 'What those that began in the month are worth a month.';
-COMMENT ON COLUMN @extschema@.recurring_revenue.renewed IS 'What those that were renewed in the month are worth a month since.';
-COMMENT ON COLUMN @extschema@.recurring_revenue.changed IS 'How much more that is than before their renewal, or less where it is negative.';
-COMMENT ON COLUMN @extschema@.recurring_revenue.churned IS 'What those that ended in the month were worth a month.';
-COMMENT ON COLUMN @extschema@.recurring_revenue.mrr IS 'What those that run at the end of the month, or now, are worth a month.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.subscriptions IS 'The number of subscriptions that run at the end of the month, or now in the current one.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.new IS 'The monthly value of subscriptions that began in the month.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.renewed IS 'The new monthly value of subscriptions that were renewed in the month.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.changed IS 'How much more that is than before their renewal; negative if it is less.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.churned IS 'The monthly value of subscriptions that ended in the month.';
+COMMENT ON COLUMN @extschema@.recurring_revenue.mrr IS 'The monthly value of subscriptions that run at the end of the month, or now.';
 
 CREATE VIEW @extschema@.subscriptions_expiring_soon WITH (security_invoker = true) AS
 SELECT u.user_id, u.add_on_id, a.name, u.expires_at, u.auto_renew, u.expires_at - now() AS remaining
@@ -190,11 +190,11 @@ SELECT p.id AS purchase_id, p.checkout_id, p.user_id, p.add_on_id, a.name, a.cat
   JOIN @extschema@.add_ons a ON a.id = p.add_on_id;
 
 COMMENT ON VIEW @extschema@.purchase_details IS
-'Every purchase with what the catalog says of its add-on: one by its id, the lines of a checkout, those of a user or of an add-on. It
+'Every purchase with the catalog''s data about its add-on: a single one, or those of a checkout, a user or an add-on. It
 shows users, so it runs with the rights of its reader.';
 COMMENT ON COLUMN @extschema@.purchase_details.purchase_id IS 'The purchase.';
 COMMENT ON COLUMN @extschema@.purchase_details.checkout_id IS 'The checkout that it is a line of.';
-COMMENT ON COLUMN @extschema@.purchase_details.user_id IS 'Who bought.';
+COMMENT ON COLUMN @extschema@.purchase_details.user_id IS 'The buyer.';
 COMMENT ON COLUMN @extschema@.purchase_details.add_on_id IS 'The add-on.';
 COMMENT ON COLUMN @extschema@.purchase_details.name IS 'Its present name.';
 COMMENT ON COLUMN @extschema@.purchase_details.category IS 'Its category.';
@@ -204,10 +204,10 @@ COMMENT ON COLUMN @extschema@.purchase_details.quantity IS 'The units bought.';
 COMMENT ON COLUMN @extschema@.purchase_details.amount IS 'What the line cost.';
 COMMENT ON COLUMN @extschema@.purchase_details.currency IS 'The currency of the amounts.';
 COMMENT ON COLUMN @extschema@.purchase_details.status IS 'pending, completed, failed, refunded or disputed.';
-COMMENT ON COLUMN @extschema@.purchase_details.refund_amount IS 'What was paid back of it, until now.';
-COMMENT ON COLUMN @extschema@.purchase_details.promo_code IS 'The code that the checkout carries.';
-COMMENT ON COLUMN @extschema@.purchase_details.stripe_payment_id IS 'What Stripe calls the payment.';
-COMMENT ON COLUMN @extschema@.purchase_details.lago_invoice_id IS 'What Lago calls the invoice.';
+COMMENT ON COLUMN @extschema@.purchase_details.refund_amount IS 'The amount refunded until now.';
+COMMENT ON COLUMN @extschema@.purchase_details.promo_code IS 'The promotional code of the checkout.';
+COMMENT ON COLUMN @extschema@.purchase_details.stripe_payment_id IS 'The id of the payment in Stripe.';
+COMMENT ON COLUMN @extschema@.purchase_details.lago_invoice_id IS 'The id of the invoice in Lago.';
 COMMENT ON COLUMN @extschema@.purchase_details.payment_method IS 'How it was paid.';
 COMMENT ON COLUMN @extschema@.purchase_details.purchased_at IS 'When the checkout was made.';
 COMMENT ON COLUMN @extschema@.purchase_details.refunded_at IS 'When the latest refund was recorded.';
@@ -227,8 +227,8 @@ SELECT u.user_id, u.add_on_id, a.name, a.description, a.category, a.version, a.i
   JOIN @extschema@.add_ons a ON a.id = u.add_on_id;
 
 COMMENT ON VIEW @extschema@.owned_add_ons IS
-'What users have or had, with what the catalog says about it, whatever its status; active_add_ons() has what one may use at an instant. It
-shows users, so it runs with the rights of its reader.';
+'The add-ons that users have or had, in any status, with the catalog''s data about them; active_add_ons() returns what a user may use at an
+instant. It shows users, so it runs with the rights of its reader.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.user_id IS 'The user.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.add_on_id IS 'The add-on.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.name IS 'Its name.';
@@ -245,7 +245,7 @@ COMMENT ON COLUMN @extschema@.owned_add_ons.expires_at IS 'Until when; NULL for 
 COMMENT ON COLUMN @extschema@.owned_add_ons.auto_renew IS 'Whether a payment is expected to extend it.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.renewal_amount IS 'What the next renewal costs.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.cancelled_at IS 'When it was cancelled.';
-COMMENT ON COLUMN @extschema@.owned_add_ons.cancellation_reason IS 'What a person said about that.';
+COMMENT ON COLUMN @extschema@.owned_add_ons.cancellation_reason IS 'The reason that was given.';
 COMMENT ON COLUMN @extschema@.owned_add_ons.suspended_at IS 'Since when it is suspended by hand.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

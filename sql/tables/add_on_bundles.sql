@@ -6,7 +6,7 @@ BEGIN ATOMIC
     SELECT count(*) = count(DISTINCT element) FROM unnest(elements) element;
 END;
 COMMENT ON FUNCTION @extschema@.has_no_duplicates(uuid[]) IS
-'Whether every element is given once and none is NULL. A CHECK constraint of add_on_bundles calls it.';
+'Whether no element is given twice and none is NULL. A CHECK constraint of add_on_bundles calls it.';
 
 CREATE TABLE @extschema@.add_on_bundles (
     id               uuid          NOT NULL DEFAULT gen_random_uuid(),
@@ -39,20 +39,20 @@ CREATE TABLE @extschema@.add_on_bundles (
 
 COMMENT ON TABLE @extschema@.add_on_bundles IS
 'Add-ons that are cheaper together. One unit of each makes an instance; a unit belongs to one instance of one bundle at most.';
-COMMENT ON COLUMN @extschema@.add_on_bundles.id IS 'Identifies the bundle. Among selections that save as much, smaller ids win.';
+COMMENT ON COLUMN @extschema@.add_on_bundles.id IS 'Identifies the bundle. Among selections that save the same amount, smaller ids win.';
 COMMENT ON COLUMN @extschema@.add_on_bundles.name IS 'The name shown to shoppers; unique.';
 COMMENT ON COLUMN @extschema@.add_on_bundles.description IS 'What the bundle is good for.';
 COMMENT ON COLUMN @extschema@.add_on_bundles.add_on_ids IS 'The add-ons, at least two, each once.';
-COMMENT ON COLUMN @extschema@.add_on_bundles.discount_percent IS 'Percentage of what its instances consume that comes off, from 0 to 100.';
-COMMENT ON COLUMN @extschema@.add_on_bundles.discount_amount IS 'What comes off per instance, besides the percentage.';
+COMMENT ON COLUMN @extschema@.add_on_bundles.discount_percent IS 'Percentage taken off the price of the units in its instances, from 0 to 100.';
+COMMENT ON COLUMN @extschema@.add_on_bundles.discount_amount IS 'The amount taken off each instance, in addition to the percentage.';
 COMMENT ON COLUMN @extschema@.add_on_bundles.is_active IS 'Whether it applies.';
 COMMENT ON COLUMN @extschema@.add_on_bundles.valid_from IS 'When it begins to apply; NULL for always.';
 COMMENT ON COLUMN @extschema@.add_on_bundles.valid_until IS 'When it no longer applies; NULL for never.';
-COMMENT ON COLUMN @extschema@.add_on_bundles.max_uses IS 'The most instances that can be sold; NULL for no limit.';
-COMMENT ON COLUMN @extschema@.add_on_bundles.current_uses IS 'The instances that are sold or held by a pending checkout.';
+COMMENT ON COLUMN @extschema@.add_on_bundles.max_uses IS 'The maximum number of instances that can be sold; NULL for no limit.';
+COMMENT ON COLUMN @extschema@.add_on_bundles.current_uses IS 'The number of instances that are sold or held by a pending checkout.';
 COMMENT ON COLUMN @extschema@.add_on_bundles.metadata IS 'Anything else; not read by the extension.';
 COMMENT ON COLUMN @extschema@.add_on_bundles.created_at IS 'When the row was inserted.';
-COMMENT ON COLUMN @extschema@.add_on_bundles.updated_at IS 'When the row was last updated; kept by a trigger.';
+COMMENT ON COLUMN @extschema@.add_on_bundles.updated_at IS 'When the row was last updated; maintained by a trigger.';
 -- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
 COMMENT ON CONSTRAINT add_on_bundles_pkey ON @extschema@.add_on_bundles IS
 'id must be another than that of every other row

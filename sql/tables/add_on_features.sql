@@ -24,11 +24,11 @@ COMMENT ON COLUMN @extschema@.add_on_features.enabled IS 'false withholds the fe
 COMMENT ON COLUMN @extschema@.add_on_features.configuration IS
 'Limits and options, as a JSON object. Where several owned add-ons give the feature, feature_configuration() merges key by key:
 numbers by the larger, booleans by OR, anything else from the most recently purchased add-on.
-limit, a number from 0, makes the feature metered: consume_feature() lets so many units be used for each unit of the add-on and each
+limit, a number from 0, makes the feature metered: consume_feature() allows this many units for each unit of the add-on and each
 per: period (the default: the add-on''s own paid one), day, month, year (of the calendar in UTC) or ever. overage: refuse (the
 default) or allow more. Limits of several add-ons add up.';
 COMMENT ON COLUMN @extschema@.add_on_features.created_at IS 'When the row was inserted.';
-COMMENT ON COLUMN @extschema@.add_on_features.updated_at IS 'When the row was last updated; kept by a trigger.';
+COMMENT ON COLUMN @extschema@.add_on_features.updated_at IS 'When the row was last updated; maintained by a trigger.';
 -- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
 COMMENT ON CONSTRAINT add_on_features_pkey ON @extschema@.add_on_features IS
 'id must be another than that of every other row

@@ -33,33 +33,33 @@ CREATE TABLE @extschema@.add_on_purchases (
 );
 
 COMMENT ON TABLE @extschema@.add_on_purchases IS
-'What was bought for how much: one row per line of a checkout, whatever became of it. Rows are never deleted by the extension.';
+'What was bought and at which price: one row for each line of a checkout, whatever its outcome. The extension never deletes rows.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.id IS 'Identifies the purchase.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.user_id IS 'The user as the identity provider names them (Keycloak sub).';
-COMMENT ON COLUMN @extschema@.add_on_purchases.add_on_id IS 'The add-on. One that was bought cannot be deleted, only withdrawn from sale.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.add_on_id IS 'The add-on. Once bought, it cannot be deleted, only withdrawn from sale.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.amount IS 'What the line cost after all discounts.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.currency IS 'ISO 4217 code of the amounts.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.quantity IS 'Units bought.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.checkout_id IS 'The checkout that the purchase belongs to; its rows share it.';
-COMMENT ON COLUMN @extschema@.add_on_purchases.promo_code IS 'The promotional code that the checkout redeems; every row of the checkout carries it.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.promo_code IS 'The promotional code that the checkout redeems; every row of the checkout has it.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.stripe_payment_id IS 'The payment in Stripe, if there is one.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.lago_invoice_id IS 'The invoice in Lago, if there is one.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.status IS
 'pending, completed, failed, refunded or disputed. It goes from pending to completed or failed, from completed to refunded or
-disputed, from disputed to completed or refunded, and no other way, whoever writes it.';
+disputed, from disputed to completed or refunded, and in no other way, no matter who writes it.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.payment_method IS 'How it was paid.';
-COMMENT ON COLUMN @extschema@.add_on_purchases.refund_amount IS 'What was paid back so far, from 0 to amount.';
-COMMENT ON COLUMN @extschema@.add_on_purchases.refunded_at IS 'When something was last paid back.';
-COMMENT ON COLUMN @extschema@.add_on_purchases.metadata IS 'The quote line that the amount comes from, and whatever else belongs to the purchase.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.refund_amount IS 'The amount refunded so far, from 0 to amount.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.refunded_at IS 'When the last refund was recorded.';
+COMMENT ON COLUMN @extschema@.add_on_purchases.metadata IS 'The quote line that the amount comes from, and other data about the purchase.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.purchased_at IS 'When it was bought.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.subscription_ends_at IS 'The end of the access that the purchase paid for; NULL for no end.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.facts IS
-'What providers told and people said, on the first purchase of a checkout for all of it; kept by the functions.';
+'What providers reported and people entered, on the first purchase of a checkout for all its purchases; maintained by the functions.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.provider_ids IS
-'The ids of providers'' things that the facts are about, by which events find them.';
+'The providers'' ids of the objects that the facts are about, by which events find the purchase.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.paid IS
-'What the purchase pays for, as the facts say: since when, for how long, within which subscription; kept by the functions.';
+'What the purchase pays for, according to the facts: since when, for how long, within which subscription; maintained by the functions.';
 -- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
 COMMENT ON CONSTRAINT add_on_purchases_pkey ON @extschema@.add_on_purchases IS
 'id must be another than that of every other row

@@ -31,7 +31,7 @@ CREATE TABLE @extschema@.add_ons (
 
 COMMENT ON TABLE @extschema@.add_ons IS
 'What is for sale. A withdrawn add-on (is_active = false) can no longer be bought, and stays with those who own it.';
-COMMENT ON COLUMN @extschema@.add_ons.id IS 'Identifies the add-on everywhere. Among equals, prices are decided by the smaller id.';
+COMMENT ON COLUMN @extschema@.add_ons.id IS 'Identifies the add-on everywhere. Ties in pricing go to the smaller id.';
 COMMENT ON COLUMN @extschema@.add_ons.name IS 'The name shown to shoppers; unique.';
 COMMENT ON COLUMN @extschema@.add_ons.description IS 'What it does, for shoppers and for search_add_ons().';
 COMMENT ON COLUMN @extschema@.add_ons.category IS 'A slug: words of small letters and digits, joined by hyphens. The sample catalog has ai-services, infrastructure, analytics, development
@@ -46,10 +46,10 @@ COMMENT ON COLUMN @extschema@.add_ons.metadata IS 'Anything else; not read by th
 COMMENT ON COLUMN @extschema@.add_ons.is_featured IS 'Whether to show it on the front page; not read by the extension.';
 COMMENT ON COLUMN @extschema@.add_ons.sort_order IS 'Position in listings, smaller first, before the name.';
 COMMENT ON COLUMN @extschema@.add_ons.version IS 'Version of the add-on itself; not read by the extension.';
-COMMENT ON COLUMN @extschema@.add_ons.icon_url IS 'Where its icon is; not read by the extension.';
+COMMENT ON COLUMN @extschema@.add_ons.icon_url IS 'The address of its icon; not read by the extension.';
 COMMENT ON COLUMN @extschema@.add_ons.created_at IS 'When the row was inserted.';
-COMMENT ON COLUMN @extschema@.add_ons.updated_at IS 'When the row was last updated; kept by a trigger.';
-COMMENT ON COLUMN @extschema@.add_ons.trial_days IS 'For how many days it can be tried, once per user; NULL for no trial.';
+COMMENT ON COLUMN @extschema@.add_ons.updated_at IS 'When the row was last updated; maintained by a trigger.';
+COMMENT ON COLUMN @extschema@.add_ons.trial_days IS 'The length of a trial in days, once per user; NULL for no trial.';
 -- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
 COMMENT ON CONSTRAINT add_ons_pkey ON @extschema@.add_ons IS
 'id must be another than that of every other row

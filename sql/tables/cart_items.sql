@@ -21,11 +21,11 @@ COMMENT ON TABLE @extschema@.cart_items IS 'What users are about to buy: one row
 COMMENT ON COLUMN @extschema@.cart_items.id IS 'Identifies the item.';
 COMMENT ON COLUMN @extschema@.cart_items.user_id IS 'The user as the identity provider names them (Keycloak sub).';
 COMMENT ON COLUMN @extschema@.cart_items.add_on_id IS 'The add-on.';
-COMMENT ON COLUMN @extschema@.cart_items.quantity IS 'Units of it. The functions allow extensions.max_cart_quantity at most.';
-COMMENT ON COLUMN @extschema@.cart_items.billing_type IS 'How it will be charged; NULL for the way of the add-on.';
-COMMENT ON COLUMN @extschema@.cart_items.added_at IS 'When it was put into the cart: lines are listed in this order.';
+COMMENT ON COLUMN @extschema@.cart_items.quantity IS 'Its units. The functions allow at most extensions.max_cart_quantity.';
+COMMENT ON COLUMN @extschema@.cart_items.billing_type IS 'The billing type; NULL for that of the add-on.';
+COMMENT ON COLUMN @extschema@.cart_items.added_at IS 'When it was put into the cart; lines are listed in this order.';
 COMMENT ON COLUMN @extschema@.cart_items.created_at IS 'When the row was inserted.';
-COMMENT ON COLUMN @extschema@.cart_items.updated_at IS 'When the row was last updated; kept by a trigger.';
+COMMENT ON COLUMN @extschema@.cart_items.updated_at IS 'When the row was last updated; maintained by a trigger.';
 -- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
 COMMENT ON CONSTRAINT cart_items_pkey ON @extschema@.cart_items IS
 'id must be another than that of every other row

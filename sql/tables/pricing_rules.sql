@@ -26,13 +26,12 @@ CREATE TABLE @extschema@.pricing_rules (
 );
 
 COMMENT ON TABLE @extschema@.pricing_rules IS
-'Discounts on lines of one add-on. Of the rules that apply to a line the one of the highest priority wins; only stackable
-rules combine.';
-COMMENT ON COLUMN @extschema@.pricing_rules.id IS 'Identifies the rule. Among rules of one priority and one discount, the smallest id wins.';
+'Discounts on lines of one add-on. Of the rules that apply to a line, the one with the highest priority wins; only stackable rules combine.';
+COMMENT ON COLUMN @extschema@.pricing_rules.id IS 'Identifies the rule. Among rules with the same priority and discount, the smallest id wins.';
 COMMENT ON COLUMN @extschema@.pricing_rules.add_on_id IS 'The add-on whose lines it discounts.';
-COMMENT ON COLUMN @extschema@.pricing_rules.tier_code IS 'The tier it is for; NULL for everybody.';
-COMMENT ON COLUMN @extschema@.pricing_rules.discount_percent IS 'Percentage of the line that comes off, from 0 to 100.';
-COMMENT ON COLUMN @extschema@.pricing_rules.discount_amount IS 'What comes off per unit, besides the percentage.';
+COMMENT ON COLUMN @extschema@.pricing_rules.tier_code IS 'The tier that it is for; NULL for everybody.';
+COMMENT ON COLUMN @extschema@.pricing_rules.discount_percent IS 'Percentage taken off the line, from 0 to 100.';
+COMMENT ON COLUMN @extschema@.pricing_rules.discount_amount IS 'The amount taken off each unit, in addition to the percentage.';
 COMMENT ON COLUMN @extschema@.pricing_rules.conditions IS
 'What must hold, as a JSON object; all given keys must. min_quantity, max_quantity: integer from 1, units of the line.
 min_subtotal: number from 0, list price of the cart. requires_addon, excludes_addon: array of add-on ids, each or none of them
@@ -43,7 +42,7 @@ COMMENT ON COLUMN @extschema@.pricing_rules.is_active IS 'Whether it applies.';
 COMMENT ON COLUMN @extschema@.pricing_rules.valid_from IS 'When it begins to apply; NULL for always.';
 COMMENT ON COLUMN @extschema@.pricing_rules.valid_until IS 'When it no longer applies; NULL for never.';
 COMMENT ON COLUMN @extschema@.pricing_rules.created_at IS 'When the row was inserted.';
-COMMENT ON COLUMN @extschema@.pricing_rules.updated_at IS 'When the row was last updated; kept by a trigger.';
+COMMENT ON COLUMN @extschema@.pricing_rules.updated_at IS 'When the row was last updated; maintained by a trigger.';
 -- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
 COMMENT ON CONSTRAINT pricing_rules_pkey ON @extschema@.pricing_rules IS
 'id must be another than that of every other row

@@ -37,28 +37,28 @@ CREATE TABLE @extschema@.promotional_codes (
 COMMENT ON TABLE @extschema@.promotional_codes IS 'Codes that take something off a whole cart, or off some add-ons in it.';
 COMMENT ON COLUMN @extschema@.promotional_codes.id IS 'Identifies the code.';
 COMMENT ON COLUMN @extschema@.promotional_codes.code IS
-'What shoppers type. A trigger stores it as normalized_code() has it, whoever writes it, and it is compared in that form; unique. One
-that a purchase carries is neither renamed nor deleted.';
+'What shoppers type. A trigger stores it in the form of normalized_code(), no matter who writes it, and it is compared in that form;
+unique. A code that a purchase names can be neither renamed nor deleted.';
 COMMENT ON COLUMN @extschema@.promotional_codes.description IS 'What the code is for.';
 COMMENT ON COLUMN @extschema@.promotional_codes.discount_type IS 'percentage or fixed_amount.';
 COMMENT ON COLUMN @extschema@.promotional_codes.discount_value IS
-'A percentage up to 100, taken once from the sum of the eligible lines, or an amount, of which at most that sum comes off.';
-COMMENT ON COLUMN @extschema@.promotional_codes.max_uses IS 'The most redemptions; NULL for no limit.';
-COMMENT ON COLUMN @extschema@.promotional_codes.current_uses IS 'The live redemptions: checkouts with this code that are paid or waiting for it.';
-COMMENT ON COLUMN @extschema@.promotional_codes.applicable_to IS 'The add-ons it is good for; NULL for all.';
-COMMENT ON COLUMN @extschema@.promotional_codes.min_purchase_amount IS 'What the whole cart must cost at least, after pricing rules and bundles.';
+'A percentage up to 100, taken once from the sum of the eligible lines, or an amount, limited to that sum.';
+COMMENT ON COLUMN @extschema@.promotional_codes.max_uses IS 'The maximum number of redemptions; NULL for no limit.';
+COMMENT ON COLUMN @extschema@.promotional_codes.current_uses IS 'The number of live redemptions: checkouts with this code that are paid or pending.';
+COMMENT ON COLUMN @extschema@.promotional_codes.applicable_to IS 'The add-ons that it is valid for; NULL for all.';
+COMMENT ON COLUMN @extschema@.promotional_codes.min_purchase_amount IS 'The minimum price of the whole cart, after pricing rules and bundles.';
 COMMENT ON COLUMN @extschema@.promotional_codes.user_restrictions IS
 'Who may use it, as a JSON object; all given keys must hold. tier: one or an array of tiers. first_purchase_only: boolean, the
 user has no earlier purchase. user_ids: array of users. max_uses_per_user: integer from 1. A key that needs a user or a tier
 refuses the code when none is given.';
 COMMENT ON COLUMN @extschema@.promotional_codes.expires_at IS 'When it no longer applies; NULL for never.';
 COMMENT ON COLUMN @extschema@.promotional_codes.is_active IS 'Whether it applies.';
-COMMENT ON COLUMN @extschema@.promotional_codes.created_by IS 'Who made it; not read by the extension.';
+COMMENT ON COLUMN @extschema@.promotional_codes.created_by IS 'Who created it; not read by the extension.';
 COMMENT ON COLUMN @extschema@.promotional_codes.metadata IS 'Anything else; not read by the extension.';
 COMMENT ON COLUMN @extschema@.promotional_codes.created_at IS 'When the row was inserted.';
-COMMENT ON COLUMN @extschema@.promotional_codes.updated_at IS 'When the row was last updated; kept by a trigger.';
+COMMENT ON COLUMN @extschema@.promotional_codes.updated_at IS 'When the row was last updated; maintained by a trigger.';
 COMMENT ON COLUMN @extschema@.promotional_codes.renewals IS
-'To how many renewals it applies besides the first payment; NULL for all.';
+'The number of renewals that it applies to, in addition to the first payment; NULL for all.';
 -- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
 COMMENT ON CONSTRAINT promotional_codes_pkey ON @extschema@.promotional_codes IS
 'id must be another than that of every other row

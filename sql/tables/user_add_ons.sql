@@ -35,33 +35,34 @@ COMMENT ON TABLE @extschema@.user_add_ons IS
 'Who owns what. A user is entitled to an add-on at an instant when the row is active and purchased_at <= instant < expires_at.';
 COMMENT ON COLUMN @extschema@.user_add_ons.id IS 'Identifies the row.';
 COMMENT ON COLUMN @extschema@.user_add_ons.user_id IS 'The user as the identity provider names them (Keycloak sub).';
-COMMENT ON COLUMN @extschema@.user_add_ons.add_on_id IS 'The add-on. One that somebody owns cannot be deleted, only withdrawn from sale.';
+COMMENT ON COLUMN @extschema@.user_add_ons.add_on_id IS 'The add-on. While somebody owns it, it cannot be deleted, only withdrawn from sale.';
 COMMENT ON COLUMN @extschema@.user_add_ons.status IS
 'active, cancelled (access ended at once), expired, pending or suspended. Only active rows entitle.';
 COMMENT ON COLUMN @extschema@.user_add_ons.purchased_at IS 'When access begins.';
 COMMENT ON COLUMN @extschema@.user_add_ons.expires_at IS 'When access ends, exclusively; NULL for no end. No job has to run for it to end.';
 COMMENT ON COLUMN @extschema@.user_add_ons.lago_subscription_id IS 'The subscription in Lago, if there is one.';
 COMMENT ON COLUMN @extschema@.user_add_ons.auto_renew IS 'Whether a payment is expected to extend it; false once it was cancelled at the end of its period.';
-COMMENT ON COLUMN @extschema@.user_add_ons.cancellation_reason IS 'What the user said when cancelling.';
+COMMENT ON COLUMN @extschema@.user_add_ons.cancellation_reason IS 'The reason that was given for the cancellation.';
 COMMENT ON COLUMN @extschema@.user_add_ons.cancelled_at IS 'When it was cancelled.';
 COMMENT ON COLUMN @extschema@.user_add_ons.created_at IS 'When the row was inserted.';
-COMMENT ON COLUMN @extschema@.user_add_ons.updated_at IS 'When the row was last updated; kept by a trigger.';
+COMMENT ON COLUMN @extschema@.user_add_ons.updated_at IS 'When the row was last updated; maintained by a trigger.';
 COMMENT ON COLUMN @extschema@.user_add_ons.usage IS
 'What was used of the add-on''s metered features, and when that was last counted: {"pages": {"used": 120, "at": "..."}}. It counts in the
-current period if that had begun by then. consume_feature() and its like keep it; feature_usage() tells what it comes to.';
+current period if that had begun by then. consume_feature() and similar functions maintain it; feature_usage() shows the result.';
 COMMENT ON COLUMN @extschema@.user_add_ons.usage_keys IS
-'The idempotency keys that were last used for each metered feature, with what was answered, packed.';
+'The idempotency keys that were last used for each metered feature, with their answers, packed.';
 COMMENT ON COLUMN @extschema@.user_add_ons.quantity IS
 'Units: as many as the live purchase with the most units bought; those of usage_based add-ons add up.';
 COMMENT ON COLUMN @extschema@.user_add_ons.renewal_amount IS
-'What the next renewal costs, locked when it was bought; NULL where nothing was.';
+'The price of the next renewal, locked at the purchase; NULL if nothing was bought.';
 COMMENT ON COLUMN @extschema@.user_add_ons.suspended_at IS
-'Since when somebody withholds it by hand; only resume_add_on() ends that.';
+'Since when it is suspended by hand; only resume_add_on() ends that.';
 COMMENT ON COLUMN @extschema@.user_add_ons.sources IS
-'Where access comes from besides purchases: grants, trials, what the host wrote; kept by the functions, shown by explain_access().';
+'The sources of access other than purchases: grants, trials, rows written by the host; maintained by the functions, shown by
+explain_access().';
 COMMENT ON COLUMN @extschema@.user_add_ons.paid_periods IS
-'The paid periods that have not ended, in which usage is counted, where they do not follow from purchased_at, expires_at and how the add-on is
-charged: a year of what is sold by the month, a month behind a trial that ended on the 31st; kept by the functions.';
+'The paid periods that have not ended, in which usage is counted, where they do not follow from purchased_at, expires_at and how the add-on
+is charged: a year of what is sold by the month, a month after a trial that ended on the 31st; maintained by the functions.';
 -- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
 COMMENT ON CONSTRAINT user_add_ons_pkey ON @extschema@.user_add_ons IS
 'id must be another than that of every other row
