@@ -88,8 +88,11 @@ pub struct Revenue {
     pub refunded: Money,
 }
 
+/// The columns of an add-on's revenue, in its order, amounts in cents.
+type RevenueColumns = (Uuid, String, String, String, i64, i64, i64, i64);
+
 /// Purchases count as the view revenue_by_add_on counts them.
-static REVENUE: Statement<(Uuid, String, String, String, i64, i64, i64, i64)> = Statement::new(concat!(
+static REVENUE: Statement<RevenueColumns> = Statement::new(concat!(
     "SELECT a.id, a.name, a.category, p.currency, pg_catalog.count(*), pg_catalog.sum(p.quantity),
             (pg_catalog.sum(p.amount) * 100)::bigint, (pg_catalog.sum(p.refund_amount) * 100)::bigint
        FROM @extschema@.add_on_purchases p
