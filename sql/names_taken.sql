@@ -17,11 +17,11 @@ BEGIN
     IF here IS NOT NULL THEN
         RAISE EXCEPTION 'the schema % has tables of the extension''s names: %', '@extschema@'::regnamespace, here
             USING ERRCODE = 'duplicate_table',
-                  DETAIL = E'The extension makes tables of its own, and takes the rows of others over.\ncode: names_taken',
+                  DETAIL = E'The extension creates tables of its own, and can migrate the rows of others.\ncode: names_taken',
                   HINT = 'Move each of them away, as with CREATE SCHEMA predecessor; ALTER TABLE ... SET SCHEMA predecessor; then CREATE EXTENSION, and SELECT * FROM adopt_tables(''predecessor''). Or install into another schema: CREATE EXTENSION extensions SCHEMA marketplace.';
     ELSIF elsewhere IS NOT NULL THEN
         RAISE WARNING 'there are tables of the extension''s names in other schemas: %', elsewhere
-            USING HINT = 'adopt_tables() takes their rows over. As long as they are there, a search_path decides which of the two a query means: move them off it.';
+            USING HINT = 'adopt_tables() migrates their rows. As long as they are on a search_path, it decides which of the two a query means: move them away.';
     END IF;
 END
 $$;

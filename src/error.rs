@@ -189,7 +189,7 @@ errors! {
         length: usize,
     } => InvalidParameterValue "invalid_user_id" {
         message: "user_id must have 1 to 255 characters, not {length}";
-        detail: "User ids are stored as varchar(255), and nobody has the empty one.";
+        detail: "User ids are stored as varchar(255), and cannot be empty.";
         hint: "Pass the id under which the identity provider knows the user.";
     }
 
@@ -220,7 +220,7 @@ errors! {
     NotOwner => InsufficientPrivilege "not_owner" {
         message: "must be owner of the marketplace's tables";
         detail: "Only the owner of a table can grant and revoke privileges on it.";
-        hint: "Call it as the role that made the extension, or as a superuser.";
+        hint: "Call it as the role that created the extension, or as a superuser.";
     }
 
     /// A task that concerns all users is called by a role that cannot see all of them.
@@ -229,7 +229,7 @@ errors! {
         task: &'static str,
     } => InsufficientPrivilege "rows_hidden" {
         message: "row-level security hides rows that {task} may be about";
-        detail: "The session sees only the user whom a setting names; what is somebody else's would be missed.";
+        detail: "The session sees only the user whom a setting names; the rows of others would be missed.";
         hint: "Call it as a role that sees everybody: the owner of the tables, or one with BYPASSRLS.";
     }
 
@@ -242,7 +242,7 @@ errors! {
     } => InsufficientPrivilege "other_user" {
         message: "the session may act only for the user whom {setting} names";
         detail if own.is_none() => "It names nobody.";
-        detail: "It names \"{own}\", and the call is about another user, or what is not there.", own = own.clone().unwrap_or_default();
+        detail: "It names \"{own}\", and the call is about another user, or something that does not exist.", own = own.clone().unwrap_or_default();
         hint: "Set {setting} to the user whom the call is about, or call it as a role with BYPASSRLS.";
     }
 
@@ -263,7 +263,7 @@ errors! {
         /// Why not.
         why: &'static str,
     } => InvalidParameterValue "invalid_source_schema" {
-        message: "tables cannot be taken over from the schema \"{schema}\"";
+        message: "tables cannot be migrated from the schema \"{schema}\"";
         detail: "{why}";
         hint: "Pass the schema of the old tables; if it is that of the extension, move them into another first.";
     }
@@ -281,8 +281,8 @@ errors! {
     /// An event trigger's function is called like any other.
     NotCalledByTrigger => EventTriggerProtocolViolated "not_called_by_trigger" {
         message: "guard_marketplace() can only be called by an event trigger";
-        detail: "It has nothing to look at but the command that fires the trigger.";
-        hint: "Call protect_marketplace(), which makes the trigger.";
+        detail: "It can only look at the command that fires the trigger.";
+        hint: "Call protect_marketplace(), which creates the trigger.";
     }
 
     /// A row breaks a rule of its table.
@@ -319,7 +319,7 @@ errors! {
         /// The code.
         promo_code: String,
     } => ForeignKeyViolation "code_redeemed" {
-        message: "promotional code \"{promo_code}\" is carried by purchases";
+        message: "promotional code \"{promo_code}\" is named by purchases";
         detail: "Its uses and limits are counted by its name.";
         hint: "Switch it off instead: UPDATE promotional_codes SET is_active = false.";
     }
@@ -336,16 +336,16 @@ errors! {
 
     /// The tables are no longer in the extension.
     TablesAlreadyDetached => ObjectNotInPrerequisiteState "tables_already_detached" {
-        message: "the tables are detached from the extension already";
+        message: "the tables are already detached from the extension";
         detail: "Nothing was changed.";
-        hint: "Call attach_tables() to take them back in.";
+        hint: "Call attach_tables() to attach them again.";
     }
 
     /// The tables are in the extension.
     TablesAlreadyAttached => ObjectNotInPrerequisiteState "tables_already_attached" {
-        message: "the tables are attached to the extension already";
+        message: "the tables are already attached to the extension";
         detail: "Nothing was changed.";
-        hint: "Call detach_tables() to take them out.";
+        hint: "Call detach_tables() to detach them.";
     }
 
     /// The tables are not what the extension's functions expect.
@@ -396,7 +396,7 @@ errors! {
         limit: usize,
     } => ProgramLimitExceeded "document_too_large" {
         message: "{name} is too large: {size} bytes, and at most {limit} are read";
-        detail: "Documents are read as a whole, and what that takes of the server's memory is limited.";
+        detail: "Documents are read as a whole, and the memory for that is limited.";
         hint: "Shorten {name}, or split it.";
     }
 
@@ -408,7 +408,7 @@ errors! {
         limit: usize,
     } => ProgramLimitExceeded "document_too_costly" {
         message: "{name} would take more than {limit} bytes of memory";
-        detail: "It consists of so many values that they take many times its own size.";
+        detail: "It has so many values that they take many times its own size.";
         hint: "Shorten {name}, or split it.";
     }
 
@@ -422,7 +422,7 @@ errors! {
         limit: usize,
     } => ProgramLimitExceeded "value_too_large" {
         message: "a value of type {what} is too large: {size} bytes, and at most {limit} are read";
-        detail: "Nothing that the functions take, or read from the tables, needs as many.";
+        detail: "No argument, and no row of the tables, needs that many.";
         hint: "Look for it among the arguments, or in the rows that they are about.";
     }
 
@@ -434,7 +434,7 @@ errors! {
         limit: usize,
     } => ProgramLimitExceeded "too_many_lines" {
         message: "{lines} lines are too many: a cart or a quote has at most {limit}";
-        detail: "They are priced together, and what that takes of the server's memory is limited.";
+        detail: "They are priced together, and the memory for that is limited.";
         hint: "Split them into several.";
     }
 
@@ -443,9 +443,9 @@ errors! {
         /// How many bytes of it are read at most.
         limit: usize,
     } => ProgramLimitExceeded "catalog_too_large" {
-        message: "what the prices depend on takes more than {limit} bytes of memory";
+        message: "the catalog that the prices depend on takes more than {limit} bytes of memory";
         detail: "Add-ons, pricing rules and bundles are read together, with all their conditions.";
-        hint: "Take rules and bundles that no longer apply out of the tables, and shorten conditions that name many add-ons.";
+        hint: "Delete rules and bundles that no longer apply, and shorten conditions that name many add-ons.";
     }
 
     /// An explanation that is too long for a single text.
@@ -454,7 +454,7 @@ errors! {
         longest: usize,
     } => ProgramLimitExceeded "explanation_too_long" {
         message: "the explanation of the cart has more than {longest} bytes";
-        detail: "As a text it has to be in memory as a whole.";
+        detail: "A text has to fit into memory as a whole.";
         hint: "Call explain_cart(), which returns it row by row.";
     }
 
@@ -503,7 +503,7 @@ errors! {
     } => NoDataFound "add_on_not_found" {
         message: "add-on {add_on_id} does not exist";
         detail: "No row of add_ons has this id.";
-        hint: "Look ids up in add_ons or with search_add_ons().";
+        hint: "Look up ids in add_ons or with search_add_ons().";
     }
 
     /// The add-on was withdrawn from sale.
@@ -575,7 +575,7 @@ errors! {
         why: Unusable,
     } => ObjectNotInPrerequisiteState "currency_unusable" {
         message: "extensions.currency is \"{code}\", which prices cannot have: {why}";
-        detail: "It was set where nothing could refuse it.";
+        detail: "It was set where it could not be checked.";
         hint: "Set it for the database: ALTER DATABASE ... SET extensions.currency = 'EUR'.";
     }
 
@@ -639,7 +639,7 @@ errors! {
         given: String,
     } => InvalidParameterValue "unknown_word" {
         message: "{argument} must be one of {known}, not \"{given}\"";
-        detail: "Nothing else is stored there.";
+        detail: "No other value is allowed.";
         hint: "Correct {argument}.";
     }
 
@@ -648,9 +648,9 @@ errors! {
         /// The instant given.
         expires_at: String,
     } => InvalidParameterValue "expiry_not_ahead" {
-        message: "expires_at must be ahead, but is {expires_at}";
+        message: "expires_at must be in the future, but is {expires_at}";
         detail: "Access lasts until expires_at, exclusively.";
-        hint: "Pass an instant ahead, or NULL for access without end.";
+        hint: "Pass a time in the future, or NULL for access without end.";
     }
 
     /// An interval that goes backwards.
@@ -670,7 +670,7 @@ errors! {
     } => ObjectNotInPrerequisiteState "empty_cart" {
         message: "the cart of user \"{user_id}\" is empty";
         detail: "It has no line whose add-on is for sale.";
-        hint: "Put something into the cart with add_to_cart().";
+        hint: "Add something to the cart with add_to_cart().";
     }
 
     /// The cart's lines cannot be paid in one session.
@@ -679,7 +679,7 @@ errors! {
         groups: Vec<String>,
     } => CheckViolation "mixed_billing" {
         message: "the cart mixes ways of billing that cannot be paid together: {groups}", groups = groups.join(", ");
-        detail: "One-time and recurring lines, and monthly and annual lines, need payments of their own.";
+        detail: "One-time and recurring lines, and monthly and annual lines, need separate payments.";
         hint: "Check them out one group after the other, or pass allow_mixed_billing => true.";
     }
 
@@ -746,8 +746,8 @@ errors! {
         key: String,
     } => SerializationFailure "idempotency_key_unseen" {
         message: "idempotency key \"{key}\" was used by a checkout that this transaction does not see";
-        detail: "The transaction sees what was there when it began.";
-        hint: "Repeat the transaction: the checkout is returned then.";
+        detail: "The transaction sees the state from when it began.";
+        hint: "Repeat the transaction: it then returns the checkout.";
     }
 
     /// A trigger that is not the extension's has suppressed rows.
@@ -760,8 +760,8 @@ errors! {
         written: u64,
     } => ObjectNotInPrerequisiteState "row_swallowed" {
         message: "only {written} of {meant} rows of {table} were written";
-        detail: "A BEFORE trigger that returns NULL, or a rule, has kept the others from being written.";
-        hint: "Have the trigger raise an error where it refuses, or take it away: look for it with \\d {table}.";
+        detail: "A BEFORE trigger that returns NULL, or a rule, has suppressed the others.";
+        hint: "Let the trigger raise an error instead, or drop it: look for it with \\d {table}.";
     }
 
     /// No such checkout.
@@ -874,7 +874,7 @@ errors! {
         name: String,
     } => CheckViolation "trial_refused" {
         message: "user \"{user_id}\" has tried or owned \"{name}\" already";
-        detail: "An add-on is tried once, by users who never had it.";
+        detail: "Only users who never had an add-on can try it, and only once.";
         hint: "Sell it to the user, or grant it with grant_add_on().";
     }
 
@@ -885,7 +885,7 @@ errors! {
     } => NoDataFound "purchase_not_found" {
         message: "purchase {purchase_id} does not exist";
         detail: "No row of add_on_purchases has this id.";
-        hint: "Look purchases up with purchase_history().";
+        hint: "Look up purchases with purchase_history().";
     }
 
     /// The status of the purchase does not allow it.
@@ -951,7 +951,7 @@ errors! {
     /// Tables cannot be distributed, because Citus is not installed.
     CitusMissing => ObjectNotInPrerequisiteState "citus_missing" {
         message: "the extension citus is not installed in this database";
-        detail: "Only Citus can spread the tables over nodes.";
+        detail: "Only Citus can distribute the tables over nodes.";
         hint: "Add citus to shared_preload_libraries on every node, restart, and create the extension in this database of \
                each.";
     }
@@ -959,7 +959,7 @@ errors! {
     /// Tables cannot be distributed from this node.
     NotCoordinator => ObjectNotInPrerequisiteState "not_coordinator" {
         message: "this node is not the coordinator of the cluster";
-        detail: "Only the coordinator can spread tables, once it is in its own list of nodes.";
+        detail: "Only the coordinator can distribute tables, once it is in its own list of nodes.";
         hint: "Call it on the coordinator. If this is it, call citus_set_coordinator_host() first.";
     }
 
@@ -968,9 +968,9 @@ errors! {
         /// Everything that is in the way, in words.
         obstacles: String,
     } => ObjectNotInPrerequisiteState "not_distributable" {
-        message: "the tables cannot be spread as they are";
+        message: "the tables cannot be distributed as they are";
         detail: "{obstacles}";
-        hint: "Remove what stands in the way and call again; nothing was changed.";
+        hint: "Remove the obstacles and call again; nothing was changed.";
     }
 
     /// Another node could not be prepared.
@@ -1025,7 +1025,7 @@ errors! {
     } => ObjectNotInPrerequisiteState "schema_changed" {
         message: "column {column} of table {table} is {found}, not {expected}";
         detail: "The extension's functions read and write it as {expected}.";
-        hint if found == "missing" => "Run ALTER EXTENSION extensions UPDATE if it was not run since the files were updated; else put the column back or give it its name back. check_marketplace() lists all such columns.";
+        hint if found == "missing" => "Run ALTER EXTENSION extensions UPDATE if it was not run since the files were updated; otherwise add the column again or give it its name back. check_marketplace() lists all such columns.";
         hint if found == "generated" => "Make it an ordinary column again; check_marketplace() lists all such columns.";
         hint: "Change it back: ALTER TABLE {table} ALTER COLUMN {column} TYPE {expected}; check_marketplace() lists all such columns.";
     }
@@ -1051,7 +1051,7 @@ errors! {
     } => ObjectNotInPrerequisiteState "schema_changed" {
         message: "column {column} of a result is {found}, not {expected}";
         detail: "A table of the extension was changed while the function ran.";
-        hint: "Call again; if it happens again, check_marketplace() tells which column was changed.";
+        hint: "Call again; if it happens again, check_marketplace() reports which column was changed.";
     }
 
     /// A column holds NULL that must not.
@@ -1061,7 +1061,7 @@ errors! {
     } => ObjectNotInPrerequisiteState "schema_changed" {
         message: "column {column} of a result is NULL";
         detail: "The extension's functions rely on the NOT NULL constraints of its tables.";
-        hint: "Correct the rows and put the constraint back; check_marketplace() tells which is missing.";
+        hint: "Correct the rows and put the constraint back; check_marketplace() reports which is missing.";
     }
 
     /// The schema was renamed, and functions do not know its new name yet.
