@@ -31,6 +31,13 @@ ODD = {
     r"\bthereby\b|\bherewith\b|\bthereof\b|\bwhereupon\b|\bupon\b": "a plainer word",
     r"\bmay well\b": "can",
     r"\bnot any more\b": "no longer",
+    r"\bhangs? together\b": "are connected",
+    r"\bthat (?:is|are) none\b": "is not valid",
+    r"\bas though\b": "as if",
+    r"\b(?:is|was|are|were) told\b": "is reported",
+    r"\bput aside\b": "stored",
+    r"\bwhatever became of\b": "whatever happened to",
+    r"\bin the manner of\b": "like",
     r"\b([a-z]+) \1\b": "once is enough",
 }
 
