@@ -563,6 +563,23 @@ fn default_privileges_give_nothing_away() {
     }
 }
 
+/// What is called in a schema of any name, besides all reads.
+const CALLED_ANYWHERE: &[&str] = &[
+    "SELECT * FROM import_catalog(export_catalog() || '{\"add_ons\": [{\"name\": \"New\", \"category\": \"analytics\", \"base_price\": 1, \"billing_type\": \"monthly\"}]}')",
+    "SELECT * FROM import_catalog('{\"add_ons\": [{\"name\": \"New\", \"base_price\": 2}]}')",
+    "SELECT * FROM link_reference_tables()",
+    "SELECT * FROM unlink_reference_tables()",
+    "SELECT * FROM distribution_status()",
+    "SELECT * FROM adopt_tables('o\"dd.%I ''%s', dry_run => true)",
+    "SELECT enable_user_isolation(), disable_user_isolation()",
+    "SELECT detach_tables()",
+    "SELECT attach_tables()",
+    "SELECT complete_checkout(checkout_id) FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003'), checkout('ada')",
+    "SELECT * FROM run_maintenance()",
+    "SELECT protect_marketplace()",
+    "SELECT unprotect_marketplace()",
+];
+
 #[test]
 fn schemas_and_roles_have_any_name() {
     let server = Server::shared();
@@ -588,21 +605,7 @@ fn schemas_and_roles_have_any_name() {
             client.batch_execute(&call).unwrap_or_else(|error| panic!("{call}: {error:?}"));
         }
     }
-    let calls = harness::reads::READS.iter().chain(&[
-        "SELECT * FROM import_catalog(export_catalog() || '{\"add_ons\": [{\"name\": \"New\", \"category\": \"analytics\", \"base_price\": 1, \"billing_type\": \"monthly\"}]}')",
-        "SELECT * FROM import_catalog('{\"add_ons\": [{\"name\": \"New\", \"base_price\": 2}]}')",
-        "SELECT * FROM link_reference_tables()",
-        "SELECT * FROM unlink_reference_tables()",
-        "SELECT * FROM distribution_status()",
-        "SELECT * FROM adopt_tables('o\"dd.%I ''%s', dry_run => true)",
-        "SELECT enable_user_isolation(), disable_user_isolation()",
-        "SELECT detach_tables()",
-        "SELECT attach_tables()",
-        "SELECT complete_checkout(checkout_id) FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003'), checkout('ada')",
-        "SELECT * FROM run_maintenance()",
-        "SELECT protect_marketplace()",
-        "SELECT unprotect_marketplace()",
-    ]);
+    let calls = harness::reads::READS.iter().chain(CALLED_ANYWHERE);
     for call in calls.clone() {
         client.batch_execute(call).unwrap_or_else(|error| panic!("{call}: {error:?}"));
     }

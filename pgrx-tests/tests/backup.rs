@@ -390,13 +390,17 @@ fn links_to_tables_of_the_host_are_made_again_after_a_restore() {
     business::assert_same(&business::definitions(&mut restored), &with_links);
 }
 
+fn install() -> String {
+    format!("CREATE SCHEMA {SCHEMA}; CREATE EXTENSION extensions SCHEMA {SCHEMA}")
+}
+
 /// What docs/faq.md and docs/backup.md say of things that somebody has added to the tables, and check_marketplace() before it hurts.
 #[test]
-fn what_was_added_to_the_tables_is_told_and_made_again() {
+fn indexes_and_checks_that_were_added_are_told_and_made_again() {
     let server = original();
     create_database_of(OWNER, "added");
     let mut client = connect_as(OWNER, "added");
-    let install = format!("CREATE SCHEMA {SCHEMA}; CREATE EXTENSION extensions SCHEMA {SCHEMA}");
+    let install = install();
     let additions = format!(
         "CREATE INDEX own_index ON {SCHEMA}.add_ons (lower(name));
          ALTER TABLE {SCHEMA}.cart_items ADD CONSTRAINT own_check CHECK (quantity < 50)"
@@ -420,7 +424,16 @@ fn what_was_added_to_the_tables_is_told_and_made_again() {
     let own = "SELECT count(*) FROM pg_class WHERE relname = 'own_index'";
     assert_eq!(text(&mut restored, own).unwrap(), "0");
     restored.batch_execute(&additions).unwrap();
+}
 
+#[test]
+fn columns_that_were_added_are_told_and_made_before_their_rows() {
+    let server = original();
+    create_database_of(OWNER, "added_column");
+    let mut client = connect_as(OWNER, "added_column");
+    let install = install();
+    client.batch_execute(&format!("{install}; SELECT {SCHEMA}.load_sample_catalog()")).unwrap();
+    let rows = format!("SELECT count(*) FROM {SCHEMA}.add_ons");
     // A column is told as a warning. Its table's rows fail to load, until the column is there again.
     let column = format!("ALTER TABLE {SCHEMA}.add_ons ADD COLUMN supplier text DEFAULT 'acme'");
     client.batch_execute(&column).unwrap();
@@ -429,7 +442,7 @@ fn what_was_added_to_the_tables_is_told_and_made_again() {
     );
     assert_eq!(text(&mut client, &warned).unwrap(), "1");
     let dump = beside(server, "column.dump");
-    quietly(run_as(OWNER, server, "pg_dump", &["-Fc", "-f", &dump, "added"]));
+    quietly(run_as(OWNER, server, "pg_dump", &["-Fc", "-f", &dump, "added_column"]));
     create_database_of(OWNER, "column_restored");
     let output = run_as(OWNER, server, "pg_restore", &["-d", "column_restored", &dump]);
     assert!(!output.status.success() && errors(&output).contains("supplier"), "{}", errors(&output));

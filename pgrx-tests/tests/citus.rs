@@ -527,7 +527,7 @@ fn access_is_given_and_taken_on_every_node() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_named_and_nothing_is_changed() {
+fn nodes_that_are_not_ready_are_named() {
     let Some(nodes) = nodes() else { return };
     nodes[0].create_database("alone");
     let mut alone = nodes[0].connect("alone");
@@ -551,7 +551,11 @@ fn what_stands_in_the_way_is_named_and_nothing_is_changed() {
     hasty.batch_execute("BEGIN; CREATE EXTENSION extensions").unwrap();
     assert_eq!(refusal(&mut hasty, "SELECT * FROM distribute_marketplace()").1, "node_not_prepared");
     hasty.batch_execute("ROLLBACK").unwrap();
+}
 
+#[test]
+fn what_stands_in_the_way_is_named_and_nothing_is_changed() {
+    let Some(nodes) = nodes() else { return };
     let [mut coordinator, mut worker, _] = cluster(nodes, "obstacles");
     let shards = "SELECT * FROM distribute_marketplace(0)";
     assert_eq!(refusal(&mut coordinator, shards).1, "invalid_shard_count");

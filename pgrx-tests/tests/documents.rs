@@ -100,45 +100,47 @@ fn each_difference_is_told_and_nothing_is_deleted() {
     );
 }
 
+/// What is no catalog, the code of its refusal, and words of it.
+const NO_CATALOGS: &[(&str, &str, &str)] = &[
+    ("[]", "malformed_argument", "expected an object, not array"),
+    ("null", "malformed_argument", "expected an object, not null"),
+    (r#"{"addons": []}"#, "malformed_argument", "unknown key addons"),
+    (r#"{"add_ons": {}}"#, "malformed_argument", "add_ons: expected an array, not object"),
+    (r#"{"add_ons": [1]}"#, "malformed_argument", "add_ons[0]: expected an object, not number"),
+    (r#"{"add_ons": [{"name": "Bolt"}, {"nam": "x"}]}"#, "malformed_argument", "add_ons[1]: unknown key nam"),
+    (r#"{"add_ons": [{"base_price": 1}]}"#, "malformed_argument", "add_ons[0]: name is missing"),
+    (r#"{"add_ons": [{"name": null}]}"#, "malformed_argument", "add_ons[0]: name is missing"),
+    (r#"{"add_ons": [{"name": "Bolt", "id": "x"}]}"#, "malformed_argument", "unknown key id"),
+    (
+        r#"{"add_ons": [{"name": "Bolt", "base_price": "x"}]}"#,
+        "malformed_argument",
+        "add-on Bolt: invalid input syntax",
+    ),
+    (
+        r#"{"promotional_codes": [{"code": "VIP2025", "expires_at": "soon"}]}"#,
+        "malformed_argument",
+        "code VIP2025: invalid input",
+    ),
+    (r#"{"pricing_rules": [{"add_on": "Nothing"}]}"#, "malformed_argument", "there is no add-on \"Nothing\""),
+    (
+        r#"{"add_on_bundles": [{"name": "AI Productivity", "add_ons": "Bolt"}]}"#,
+        "malformed_argument",
+        "expected an array of names",
+    ),
+    (
+        r#"{"pricing_rules": [{"add_on": "Bolt", "conditions": {"requires_addon": ["Nothing"]}}]}"#,
+        "malformed_argument",
+        "there is no add-on",
+    ),
+];
+
 #[test]
 fn what_is_no_catalog_is_refused_and_says_where() {
     let mut client = marketplace("no_catalog");
     let before = export(&mut client);
-    let cases = [
-        ("[]", "malformed_argument", "expected an object, not array"),
-        ("null", "malformed_argument", "expected an object, not null"),
-        (r#"{"addons": []}"#, "malformed_argument", "unknown key addons"),
-        (r#"{"add_ons": {}}"#, "malformed_argument", "add_ons: expected an array, not object"),
-        (r#"{"add_ons": [1]}"#, "malformed_argument", "add_ons[0]: expected an object, not number"),
-        (r#"{"add_ons": [{"name": "Bolt"}, {"nam": "x"}]}"#, "malformed_argument", "add_ons[1]: unknown key nam"),
-        (r#"{"add_ons": [{"base_price": 1}]}"#, "malformed_argument", "add_ons[0]: name is missing"),
-        (r#"{"add_ons": [{"name": null}]}"#, "malformed_argument", "add_ons[0]: name is missing"),
-        (r#"{"add_ons": [{"name": "Bolt", "id": "x"}]}"#, "malformed_argument", "unknown key id"),
-        (
-            r#"{"add_ons": [{"name": "Bolt", "base_price": "x"}]}"#,
-            "malformed_argument",
-            "add-on Bolt: invalid input syntax",
-        ),
-        (
-            r#"{"promotional_codes": [{"code": "VIP2025", "expires_at": "soon"}]}"#,
-            "malformed_argument",
-            "code VIP2025: invalid input",
-        ),
-        (r#"{"pricing_rules": [{"add_on": "Nothing"}]}"#, "malformed_argument", "there is no add-on \"Nothing\""),
-        (
-            r#"{"add_on_bundles": [{"name": "AI Productivity", "add_ons": "Bolt"}]}"#,
-            "malformed_argument",
-            "expected an array of names",
-        ),
-        (
-            r#"{"pricing_rules": [{"add_on": "Bolt", "conditions": {"requires_addon": ["Nothing"]}}]}"#,
-            "malformed_argument",
-            "there is no add-on",
-        ),
-    ];
-    for (document, code, words) in cases {
+    for (document, code, words) in NO_CATALOGS {
         let (state, found, message) = refusal(&mut client, &format!("SELECT * FROM import_catalog('{document}')"));
-        assert_eq!((state.as_str(), found.as_str()), ("22023", code), "{document}: {message}");
+        assert_eq!((state.as_str(), found.as_str()), ("22023", *code), "{document}: {message}");
         assert!(message.contains(words), "{document}: {message}");
     }
     assert_eq!(refusal(&mut client, "SELECT * FROM import_catalog(NULL)").1, "null_argument");

@@ -530,6 +530,11 @@ fn what_does_not_concern_us_is_not_handled() {
     let early = json!({"client_reference_id": "c0000000-0000-4000-8000-000000000001", "payment_status": "paid"});
     let report = apply(&mut client, &event("checkout.session.completed", session(early)));
     assert_eq!(report, json!({"handled": false, "action": "not_found", "retry": true}));
+}
+
+#[test]
+fn what_is_no_event_is_refused() {
+    let mut client = marketplace("no_events");
     for body in [
         "{}",
         "[]",

@@ -136,61 +136,65 @@ fn no_index_repeats_the_beginning_of_another() {
     assert_eq!(text(&mut client, repeated), None);
 }
 
-#[test]
-fn queries_of_the_functions_use_their_indexes() {
-    let mut client = database("functions");
-    // Rows that this session has read one after the other and not yet reported.
+const CALLS: &[&str] = &[
+    "SELECT price_cart('user 123', 'pro', 'launch2025')",
+    "SELECT * FROM validate_promo_code('code1234', 'user 123')",
+    "SELECT has_feature('user 123', 'feature_1234')",
+    "SELECT has_add_on('user 123', (SELECT add_on_id FROM user_add_ons WHERE user_id = 'user 123' LIMIT 1))",
+    "SELECT * FROM user_features('user 123')",
+    "SELECT feature_configuration('user 123', 'feature_2')",
+    "SELECT * FROM active_add_ons('user 123')",
+    "SELECT * FROM search_add_ons('number 1234')",
+    "SELECT * FROM search_add_ons(feature_key => 'feature_1234')",
+    "SELECT * FROM add_to_cart('user 123', 'a0000000-0000-4000-8000-000000000003')",
+    "SELECT * FROM remove_from_cart('user 123', 'a0000000-0000-4000-8000-000000000003')",
+    "SELECT clear_cart('user 123')",
+    "SELECT * FROM cart_lines('user 123')",
+    "SELECT * FROM list_add_ons(feature_key => 'feature_1234')",
+    "SELECT * FROM list_purchases('user 123')",
+    "SELECT * FROM list_purchases('user 123', 'failed')",
+    "SELECT * FROM purchase_details WHERE purchase_id = (SELECT purchase_id FROM list_purchases('user 123', max_rows => 1))",
+    "SELECT * FROM purchase_details WHERE user_id = 'user 123' ORDER BY purchased_at DESC LIMIT 20",
+    "SELECT * FROM owned_add_ons WHERE user_id = 'user 123'",
+    "SELECT * FROM purchase_history('user 123')",
+    "SELECT * FROM purchase_history('user 123', 'failed')",
+    "SELECT * FROM add_to_cart('user 123', 'a0000000-0000-4000-8000-000000000003');
+         SELECT complete_checkout(checkout_id) FROM checkout('user 123', 'pro', 'launch2025', idempotency_key => 'k')",
+    "SELECT refund_purchase(purchase_id, 1) FROM purchase_history('user 123', 'completed', 1)",
+    "SELECT dispute_purchase(purchase_id) FROM purchase_history('user 123', 'completed', 1)",
+    "SELECT renew_add_on('user 123', add_on_id, 1, 'pi_x', 'in_x') FROM active_add_ons('user 123')",
+    r#"SELECT apply_stripe_event('{"id": "evt_1", "type": "charge.refunded",
+               "data": {"object": {"id": "ch_1", "payment_intent": "pi_1234", "amount_refunded": 1}}}')"#,
+    r#"SELECT apply_stripe_event('{"id": "evt_1", "type": "customer.subscription.updated",
+               "data": {"object": {"id": "sub_1234", "status": "active"}}}')"#,
+    r#"SELECT apply_lago_event('{"webhook_type": "invoice.created", "object_type": "invoice",
+               "invoice": {"lago_id": "in_1234"}}')"#,
+    r#"SELECT apply_lago_event('{"webhook_type": "subscription.started", "object_type": "subscription",
+               "subscription": {"lago_id": "sub_1234"}}')"#,
+    "SELECT * FROM run_maintenance(batch => 10)",
+];
+
+/// The rows that a call reads one after the other.
+fn rows_read_by(client: &mut Client, call: &str) -> i64 {
+    // Those of this session that it has not yet reported.
     let rows_read = |client: &mut Client| -> i64 {
         let query = "SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_xact_user_tables";
         text(client, query).unwrap().parse().unwrap()
     };
-    let rows_read_by = |client: &mut Client, call: &str| {
-        client.batch_execute("BEGIN").unwrap();
-        let before = rows_read(client);
-        client.batch_execute(call).unwrap_or_else(|error| panic!("{call}: {error:?}"));
-        let after = rows_read(client);
-        client.batch_execute("COMMIT").unwrap();
-        after - before
-    };
+    client.batch_execute("BEGIN").unwrap();
+    let before = rows_read(client);
+    client.batch_execute(call).unwrap_or_else(|error| panic!("{call}: {error:?}"));
+    let after = rows_read(client);
+    client.batch_execute("COMMIT").unwrap();
+    after - before
+}
+
+#[test]
+fn queries_of_the_functions_use_their_indexes() {
+    let mut client = database("functions");
     let whole_table = "SELECT count(*) FROM add_ons WHERE description LIKE '%x%'";
     assert!(rows_read_by(&mut client, whole_table) >= 3000, "reading a whole table is noticed");
-    for call in [
-        "SELECT price_cart('user 123', 'pro', 'launch2025')",
-        "SELECT * FROM validate_promo_code('code1234', 'user 123')",
-        "SELECT has_feature('user 123', 'feature_1234')",
-        "SELECT has_add_on('user 123', (SELECT add_on_id FROM user_add_ons WHERE user_id = 'user 123' LIMIT 1))",
-        "SELECT * FROM user_features('user 123')",
-        "SELECT feature_configuration('user 123', 'feature_2')",
-        "SELECT * FROM active_add_ons('user 123')",
-        "SELECT * FROM search_add_ons('number 1234')",
-        "SELECT * FROM search_add_ons(feature_key => 'feature_1234')",
-        "SELECT * FROM add_to_cart('user 123', 'a0000000-0000-4000-8000-000000000003')",
-        "SELECT * FROM remove_from_cart('user 123', 'a0000000-0000-4000-8000-000000000003')",
-        "SELECT clear_cart('user 123')",
-        "SELECT * FROM cart_lines('user 123')",
-        "SELECT * FROM list_add_ons(feature_key => 'feature_1234')",
-        "SELECT * FROM list_purchases('user 123')",
-        "SELECT * FROM list_purchases('user 123', 'failed')",
-        "SELECT * FROM purchase_details WHERE purchase_id = (SELECT purchase_id FROM list_purchases('user 123', max_rows => 1))",
-        "SELECT * FROM purchase_details WHERE user_id = 'user 123' ORDER BY purchased_at DESC LIMIT 20",
-        "SELECT * FROM owned_add_ons WHERE user_id = 'user 123'",
-        "SELECT * FROM purchase_history('user 123')",
-        "SELECT * FROM purchase_history('user 123', 'failed')",
-        "SELECT * FROM add_to_cart('user 123', 'a0000000-0000-4000-8000-000000000003');
-         SELECT complete_checkout(checkout_id) FROM checkout('user 123', 'pro', 'launch2025', idempotency_key => 'k')",
-        "SELECT refund_purchase(purchase_id, 1) FROM purchase_history('user 123', 'completed', 1)",
-        "SELECT dispute_purchase(purchase_id) FROM purchase_history('user 123', 'completed', 1)",
-        "SELECT renew_add_on('user 123', add_on_id, 1, 'pi_x', 'in_x') FROM active_add_ons('user 123')",
-        r#"SELECT apply_stripe_event('{"id": "evt_1", "type": "charge.refunded",
-               "data": {"object": {"id": "ch_1", "payment_intent": "pi_1234", "amount_refunded": 1}}}')"#,
-        r#"SELECT apply_stripe_event('{"id": "evt_1", "type": "customer.subscription.updated",
-               "data": {"object": {"id": "sub_1234", "status": "active"}}}')"#,
-        r#"SELECT apply_lago_event('{"webhook_type": "invoice.created", "object_type": "invoice",
-               "invoice": {"lago_id": "in_1234"}}')"#,
-        r#"SELECT apply_lago_event('{"webhook_type": "subscription.started", "object_type": "subscription",
-               "subscription": {"lago_id": "sub_1234"}}')"#,
-        "SELECT * FROM run_maintenance(batch => 10)",
-    ] {
+    for call in CALLS {
         let rows_read = rows_read_by(&mut client, call);
         assert!(rows_read < 100, "{call} read {rows_read} rows one after the other");
     }

@@ -50,9 +50,7 @@ fn current() -> String {
         .unwrap()
 }
 
-/// Everything that the catalogs say of the extension, a line for each thing.
-fn description(client: &mut Client) -> BTreeSet<String> {
-    let query = "
+const DESCRIPTION: &str = "
         WITH member AS (
             SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'extensions'
              WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
@@ -107,7 +105,10 @@ fn description(client: &mut Client) -> BTreeSet<String> {
                          pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid))
           FROM pg_depend d JOIN member m ON m.classid = d.classid AND m.objid = d.objid
          WHERE d.refclassid <> 'pg_namespace'::regclass";
-    client.query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+
+/// Everything that the catalogs say of the extension, a line for each thing.
+fn description(client: &mut Client) -> BTreeSet<String> {
+    client.query(DESCRIPTION, &[]).unwrap().iter().map(|row| row.get(0)).collect()
 }
 
 fn assert_same(upgraded: &BTreeSet<String>, fresh: &BTreeSet<String>, version: &str) {
@@ -224,6 +225,46 @@ fn stands(client: &mut Client) -> Vec<String> {
     text(client, query).unwrap().lines().map(str::to_owned).collect()
 }
 
+/// How purchases of 1.0.0 stand after the update.
+const BEFORE: [&str; 16] = [
+    "by hand: completed 10.00: active t",
+    "disputed: disputed 0.00: suspended f",
+    "due: completed 0.00: active f 9 days",
+    "ended: completed 0.00: cancelled f 1 day",
+    "failed: failed 0.00",
+    "gone: refunded 50.00: cancelled f 1 day",
+    "lago: completed 0.00: active t 1 mon",
+    "lost: refunded 50.00: cancelled f 1 day",
+    "noted: pending 0.00",
+    "overdue: completed 0.00: suspended f 1 mon",
+    "paid: completed 0.00: active t 1 mon",
+    "part: completed 30.00: active t",
+    "pending: pending 0.00",
+    "renewed: completed 0.00, completed 0.00: active t 2 mons",
+    "unpaid: completed 0.00: suspended f 1 mon",
+    "won: completed 0.00: active t",
+];
+
+/// How they stand once providers have told more.
+const AFTER: [&str; 16] = [
+    "by hand: completed 10.00: active t", // the provider tells of the same 10.00
+    "disputed: completed 0.00: active t", // won
+    "due: completed 0.00, completed 0.00: active t", // renewed
+    "ended: completed 5.00: cancelled f 1 day",
+    "failed: completed 0.00: active t", // the money came after all
+    "gone: completed 0.00: active t",   // the refund has failed
+    "lago: completed 0.00, completed 0.00: active t 2 mons",
+    "lost: refunded 50.00: cancelled f 1 day",
+    "noted: completed 20.00: active t", // 20.00 were paid back before the payment was told
+    "overdue: completed 0.00, completed 0.00: active t 2 mons",
+    "paid: refunded 10.00: cancelled f",
+    "part: completed 0.00: active t", // the refund has failed
+    "pending: completed 0.00: active t",
+    "renewed: completed 0.00, refunded 10.00: active t 1 mon",
+    "unpaid: completed 0.00: active t 1 mon", // paid again
+    "won: completed 20.00: active t",
+];
+
 /// Rows of 1.0.0 keep their meaning: nothing changes by the update, and what is told later comes out as if it had all been told here.
 #[test]
 fn every_state_of_a_purchase_goes_on_after_the_update() {
@@ -232,49 +273,13 @@ fn every_state_of_a_purchase_goes_on_after_the_update() {
     client.batch_execute("SET timezone = 'UTC'").unwrap();
     client.batch_execute(&script("states-1.0.0.sql")).unwrap();
     client.batch_execute("ALTER EXTENSION extensions UPDATE").unwrap();
-    let before = [
-        "by hand: completed 10.00: active t",
-        "disputed: disputed 0.00: suspended f",
-        "due: completed 0.00: active f 9 days",
-        "ended: completed 0.00: cancelled f 1 day",
-        "failed: failed 0.00",
-        "gone: refunded 50.00: cancelled f 1 day",
-        "lago: completed 0.00: active t 1 mon",
-        "lost: refunded 50.00: cancelled f 1 day",
-        "noted: pending 0.00",
-        "overdue: completed 0.00: suspended f 1 mon",
-        "paid: completed 0.00: active t 1 mon",
-        "part: completed 30.00: active t",
-        "pending: pending 0.00",
-        "renewed: completed 0.00, completed 0.00: active t 2 mons",
-        "unpaid: completed 0.00: suspended f 1 mon",
-        "won: completed 0.00: active t",
-    ];
-    assert_eq!(stands(&mut client), before);
+    assert_eq!(stands(&mut client), BEFORE);
     client.batch_execute(&script("told-later.sql")).unwrap();
-    let after = [
-        "by hand: completed 10.00: active t", // the provider tells of the same 10.00
-        "disputed: completed 0.00: active t", // won
-        "due: completed 0.00, completed 0.00: active t", // renewed
-        "ended: completed 5.00: cancelled f 1 day",
-        "failed: completed 0.00: active t", // the money came after all
-        "gone: completed 0.00: active t",   // the refund has failed
-        "lago: completed 0.00, completed 0.00: active t 2 mons",
-        "lost: refunded 50.00: cancelled f 1 day",
-        "noted: completed 20.00: active t", // 20.00 were paid back before the payment was told
-        "overdue: completed 0.00, completed 0.00: active t 2 mons",
-        "paid: refunded 10.00: cancelled f",
-        "part: completed 0.00: active t", // the refund has failed
-        "pending: completed 0.00: active t",
-        "renewed: completed 0.00, refunded 10.00: active t 1 mon",
-        "unpaid: completed 0.00: active t 1 mon", // paid again
-        "won: completed 20.00: active t",
-    ];
-    assert_eq!(stands(&mut client), after);
+    assert_eq!(stands(&mut client), AFTER);
     // Again, and nothing changes.
     client.batch_execute("DROP FUNCTION told(text, jsonb), lago_told(text, text, int)").unwrap();
     client.batch_execute(&script("told-later.sql")).unwrap();
-    assert_eq!(stands(&mut client), after);
+    assert_eq!(stands(&mut client), AFTER);
     let problems = "SELECT count(*) FROM check_marketplace() WHERE NOT ok";
     assert_eq!(text(&mut client, problems).unwrap(), "0");
 }

@@ -297,6 +297,33 @@ impl Books {
         let stood: Vec<PurchaseStatus> = self.sold().map(|purchase| purchase.columns.status).collect();
         // A checkout lives while any of its purchases does.
         let was_live = stood.iter().any(|status| status.is_live());
+        let after = self.decide(&stood, was_live)?;
+        let is_live_now = after.lines.iter().any(|line| line.status.is_live());
+        let claims = if was_live && !is_live_now { self.claims()? } else { Claims::default() };
+        let has_begun = self.apply(&after);
+        if let Some(since) = after.trial_since {
+            let sold: Vec<&Purchase> = self.sold().collect();
+            let trials = access::trials(since, &sold, &self.purchases, &self.owned)?;
+            self.owned.extend(trials);
+        }
+        access::apply(&mut self.owned, &mut self.purchases, &has_begun)?;
+        let records = self.records(&after);
+        let is_known =
+            self.stored.as_ref() == Some(&records) || (self.stored.is_none() && records == Records::default());
+        let bearing = (!is_known).then(|| Bearing { purchase_id: self.purchases[self.bearer].id, records });
+        purchases::reprice(&self.user_id, &std::mem::take(&mut self.repriced))?;
+        purchases::remove(&self.user_id, &std::mem::take(&mut self.removed))?;
+        let mut has_changed = purchases::save(&self.user_id, &mut self.purchases, bearing.as_ref())?;
+        has_changed |= owned::save(&self.user_id, &mut self.owned)?;
+        // Before the payment, what is heard is all that can change.
+        has_changed |= bearing.is_some() && after.settled_by.is_none();
+        self.stored = bearing.map(|bearing| bearing.records).or(self.stored.take());
+        Ok(Written { after, has_changed, claims })
+    }
+
+    /// What becomes of the sale: what follows from what is known, as far as the uses that it needs are to be had and what stood does not
+    /// stay as it was.
+    fn decide(&mut self, stood: &[PurchaseStatus], was_live: bool) -> Result<Outcome, Error> {
         let mut after = self.outcome();
         if !was_live
             && after.settled_by.is_some()
@@ -322,27 +349,7 @@ impl Books {
             after.lines.iter_mut().for_each(|line| line.status = PurchaseStatus::Failed);
             after.awaited = None;
         }
-        let is_live_now = after.lines.iter().any(|line| line.status.is_live());
-        let claims = if was_live && !is_live_now { self.claims()? } else { Claims::default() };
-        let has_begun = self.apply(&after);
-        if let Some(since) = after.trial_since {
-            let sold: Vec<&Purchase> = self.sold().collect();
-            let trials = access::trials(since, &sold, &self.purchases, &self.owned)?;
-            self.owned.extend(trials);
-        }
-        access::apply(&mut self.owned, &mut self.purchases, &has_begun)?;
-        let records = self.records(&after);
-        let is_known =
-            self.stored.as_ref() == Some(&records) || (self.stored.is_none() && records == Records::default());
-        let bearing = (!is_known).then(|| Bearing { purchase_id: self.purchases[self.bearer].id, records });
-        purchases::reprice(&self.user_id, &std::mem::take(&mut self.repriced))?;
-        purchases::remove(&self.user_id, &std::mem::take(&mut self.removed))?;
-        let mut has_changed = purchases::save(&self.user_id, &mut self.purchases, bearing.as_ref())?;
-        has_changed |= owned::save(&self.user_id, &mut self.owned)?;
-        // Before the payment, what is heard is all that can change.
-        has_changed |= bearing.is_some() && after.settled_by.is_none();
-        self.stored = bearing.map(|bearing| bearing.records).or(self.stored.take());
-        Ok(Written { after, has_changed, claims })
+        Ok(after)
     }
 
     /// The uses of the code and the bundles that the checkout was sold with.

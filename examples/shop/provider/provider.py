@@ -188,6 +188,10 @@ class Provider:
             await self.tell("checkout.session.expired", payloads.checkout_session(session))
             return payloads.checkout_session(session)
 
+        self._add_objects(api)
+        return api
+
+    def _add_objects(self, api: FastAPI) -> None:
         @api.post("/v1/subscriptions/{subscription_id}")
         async def update(subscription_id: str, request: Request) -> dict[str, Any]:
             session = next((session for session in self.sessions.values() if session.subscription == subscription_id), None)
@@ -207,8 +211,6 @@ class Provider:
             start = next((place + 1 for place, about in enumerate(found) if about["id"] == starting_after), 0)
             page = found[start : start + limit]
             return {"object": "list", "url": f"/v1/{resource}", "data": page, "has_more": start + limit < len(found)}
-
-        return api
 
     def _pages(self) -> FastAPI:
         pages = FastAPI(openapi_url=None)

@@ -75,8 +75,8 @@ fn fill(client: &mut Client) {
     }
 }
 
-#[test]
-fn a_full_disk_leaves_nothing_half_done() {
+/// A server with a marketplace on a small disk; `None` where none can be mounted.
+fn on_small_disk() -> Option<(Server, postgres::Client)> {
     let server = Server::start("");
     server.control(&["-m", "fast", "stop"]);
     let small = server.folder().join("small");
@@ -87,7 +87,7 @@ fn a_full_disk_leaves_nothing_half_done() {
         Ok(status) => assert!(status.success()),
         Err(error) => {
             println!("no disk can be mounted here ({error}): interruptions.rs raises the error by a trigger");
-            return;
+            return None;
         }
     }
     let tablespace = format!("CREATE TABLESPACE small LOCATION '{}'", small.display());
@@ -96,6 +96,13 @@ fn a_full_disk_leaves_nothing_half_done() {
     postgres.batch_execute("CREATE DATABASE marketplace TABLESPACE small").unwrap();
     let mut client = server.connect("marketplace");
     client.batch_execute("CREATE EXTENSION extensions; SELECT * FROM load_sample_catalog()").unwrap();
+    drop(postgres);
+    Some((server, client))
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_half_done() {
+    let Some((_server, mut client)) = on_small_disk() else { return };
     prepare(&mut client);
     // No room is left by what was changed before. From 19 on a SELECT too writes down which pages everybody sees, and fails where there
     // is no room for that: the second statement makes it.
