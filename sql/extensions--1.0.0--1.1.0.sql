@@ -1121,7 +1121,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
             SELECT 'function', NULL, p.proname, p.prosrc, NULL
               FROM pg_proc p
              WHERE p.pronamespace = '@extschema@'::regnamespace AND p.prosqlbody IS NULL
-               AND p.prolang IN (SELECT l.oid FROM pg_language l WHERE l.lanname IN ('sql', 'plpgsql'))
+               AND (p.prorettype = 'trigger'::regtype OR p.prolang IN (SELECT l.oid FROM pg_language l WHERE l.lanname IN ('sql', 'plpgsql')))
     ), compared AS (
         SELECT e.kind, e.name, e.spelled, e.definition,
                e.table_oid NOT IN (SELECT unnest(x.extconfig) FROM pg_extension x WHERE x.extname = 'extensions') AS is_detached,
@@ -1440,8 +1440,7 @@ CREATE OR REPLACE FUNCTION @extschema@.checkout(
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
 SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'checkout_wrapper';
+LANGUAGE c AS 'MODULE_PATHNAME', 'checkout_wrapper';
 COMMENT ON FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) IS
 'Sells the user''s cart: prices it at one instant, claims the uses of its code and bundles, creates a pending purchase for each line, and
 empties the cart (semantics 6). If it is refused, nothing is changed. A total of 0.00 is completed at once. Add-ons that
@@ -1494,8 +1493,7 @@ CREATE OR REPLACE FUNCTION @extschema@.complete_checkout(
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
 SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'complete_checkout_wrapper';
+LANGUAGE c AS 'MODULE_PATHNAME', 'complete_checkout_wrapper';
 COMMENT ON FUNCTION @extschema@.complete_checkout(uuid, text, text, text) IS
 'Completes a checkout that was paid, and grants its add-ons: a month, a year, or access without end (semantics 4, 5). Repeating it
 changes nothing and returns the same.
@@ -1519,8 +1517,7 @@ CREATE FUNCTION @extschema@.consume_feature(
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
 SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'consume_feature_wrapper';
+LANGUAGE c AS 'MODULE_PATHNAME', 'consume_feature_wrapper';
 COMMENT ON FUNCTION @extschema@.consume_feature(text, text, numeric, text) IS
 'Uses units of a metered feature, all or none (semantics 7). It is part of the caller''s transaction: work and usage commit or roll back
 together. However many clients call it at once, nobody uses more than is granted. Calls for one user and feature wait for each other, calls
@@ -1969,7 +1966,7 @@ STRICT STABLE PARALLEL SAFE
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'expected_objects_wrapper';
 COMMENT ON FUNCTION @extschema@.expected_objects() IS
-'The parts of the extension''s tables and its functions written in SQL, as they were installed. Only check_installation() calls it.';
+'The parts of the extension''s tables, its functions written in SQL and those of triggers, as they were installed. Only check_installation() calls it.';
 ALTER FUNCTION @extschema@.expected_objects() COST 10000 ROWS 250;
 
 CREATE FUNCTION @extschema@.explain_access(
@@ -2220,8 +2217,7 @@ CREATE FUNCTION @extschema@.feature_usage(
     "resets_at" pg_catalog.timestamptz
 )
 STABLE PARALLEL SAFE
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'feature_usage_wrapper';
+LANGUAGE c AS 'MODULE_PATHNAME', 'feature_usage_wrapper';
 COMMENT ON FUNCTION @extschema@.feature_usage(text, text, timestamptz) IS
 'What a user has used of metered features, and what is left (semantics 7).
 Arguments: user_id; feature_key, NULL for every feature of the user that some add-on limits; at, the instant of the decision.
@@ -2976,14 +2972,11 @@ Returns: the cart of into_user_id, a row for each line in the order in which the
 Errors: 22023 null_argument, invalid_user_id; 55000 row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.merge_carts(text, text) COST 4000 ROWS 5;
 
-CREATE FUNCTION @extschema@.normalize_currency() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    NEW.currency := pg_catalog.upper(NEW.currency COLLATE pg_catalog."C");
-    RETURN NEW;
-END
-$$;
+CREATE FUNCTION @extschema@.normalize_currency() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'normalize_currency_wrapper';
 COMMENT ON FUNCTION @extschema@.normalize_currency() IS
-'Stores the code of a currency in capitals, no matter who writes it. A trigger of add_on_purchases calls it.';
+'Stores the code of a currency in capitals, no matter who writes it. A trigger of add_on_purchases calls it.
+Errors: 39P01 called_without_trigger; 55000 schema_changed.';
 
 CREATE OR REPLACE FUNCTION @extschema@.normalize_promo_code() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -3291,8 +3284,7 @@ CREATE FUNCTION @extschema@.release_feature(
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
 SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'release_feature_wrapper';
+LANGUAGE c AS 'MODULE_PATHNAME', 'release_feature_wrapper';
 COMMENT ON FUNCTION @extschema@.release_feature(text, text, numeric, text) IS
 'Gives back units that consume_feature() has used, at most what was used in the current period (semantics 7).
 Arguments: as for consume_feature(); keys are separate from those of consume_feature().
@@ -3507,8 +3499,7 @@ CREATE FUNCTION @extschema@.set_feature_usage(
 )
 VOLATILE SECURITY DEFINER PARALLEL UNSAFE
 SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'set_feature_usage_wrapper';
+LANGUAGE c AS 'MODULE_PATHNAME', 'set_feature_usage_wrapper';
 COMMENT ON FUNCTION @extschema@.set_feature_usage(text, text, numeric) IS
 'Sets how many units of a metered feature are used, such as a number of seats that is counted elsewhere (semantics 7).
 Arguments: user_id; feature_key; used, units from 0, with at most six decimals.
@@ -3517,13 +3508,11 @@ Errors: 22023 null_argument, invalid_user_id, invalid_units; 22003 units_out_of_
 row_swallowed; 42501 other_user.';
 ALTER FUNCTION @extschema@.set_feature_usage(text, text, numeric) COST 1500 ROWS 1;
 
-CREATE OR REPLACE FUNCTION @extschema@.set_updated_at() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    NEW.updated_at := pg_catalog.now();
-    RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION @extschema@.set_updated_at() IS 'Keeps updated_at. Triggers of the tables call it.';
+CREATE OR REPLACE FUNCTION @extschema@.set_updated_at() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'set_updated_at_wrapper';
+COMMENT ON FUNCTION @extschema@.set_updated_at() IS
+'Keeps updated_at. Triggers of the tables call it.
+Errors: 39P01 called_without_trigger; 55000 schema_changed.';
 
 CREATE FUNCTION @extschema@.settle_payment(
     "payment_id" pg_catalog.text,
@@ -4013,7 +4002,7 @@ COMMENT ON FUNCTION @extschema@.has_no_duplicates(uuid[]) IS
 
 -- The function costs more than an insert would bear, and nearly every code is in capitals.
 CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF currency ON @extschema@.add_on_purchases
-    FOR EACH ROW WHEN (NEW.currency <> upper(NEW.currency COLLATE "C")) EXECUTE FUNCTION @extschema@.normalize_currency();
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.normalize_currency();
 
 -- Configurations had no keys of ours before. Where one has them in another sense, the constraint holds for new ones until somebody
 -- corrects that and validates it.

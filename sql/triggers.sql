@@ -8,13 +8,9 @@ COMMENT ON FUNCTION @extschema@.invalidate_catalog_cache() IS
 'Tells the catalog caches of all sessions that a table has changed. Triggers of the tables of the catalog call it.
 Errors: 39P01 called_without_trigger.';
 
-CREATE FUNCTION @extschema@.set_updated_at() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    NEW.updated_at := pg_catalog.now();
-    RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION @extschema@.set_updated_at() IS 'Keeps updated_at. Triggers of the tables call it.';
+COMMENT ON FUNCTION @extschema@.set_updated_at() IS
+'Keeps updated_at. Triggers of the tables call it.
+Errors: 39P01 called_without_trigger; 55000 schema_changed.';
 
 CREATE TRIGGER update_add_ons_updated_at BEFORE UPDATE ON @extschema@.add_ons
     FOR EACH ROW EXECUTE FUNCTION @extschema@.set_updated_at();
@@ -59,18 +55,13 @@ Errors: 23503 add_on_sold; 39P01 called_without_trigger.';
 CREATE TRIGGER protect_add_ons BEFORE DELETE ON @extschema@.add_ons
     FOR EACH ROW EXECUTE FUNCTION @extschema@.protect_sold_add_on();
 
-CREATE FUNCTION @extschema@.normalize_currency() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    NEW.currency := pg_catalog.upper(NEW.currency COLLATE pg_catalog."C");
-    RETURN NEW;
-END
-$$;
 COMMENT ON FUNCTION @extschema@.normalize_currency() IS
-'Stores the code of a currency in capitals, no matter who writes it. A trigger of add_on_purchases calls it.';
+'Stores the code of a currency in capitals, no matter who writes it. A trigger of add_on_purchases calls it.
+Errors: 39P01 called_without_trigger; 55000 schema_changed.';
 
--- The function costs more than an insert would bear, and nearly every code is in capitals.
+-- Without WHEN, which costs more to prepare for each statement than the function costs for a row.
 CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF currency ON @extschema@.add_on_purchases
-    FOR EACH ROW WHEN (NEW.currency <> upper(NEW.currency COLLATE "C")) EXECUTE FUNCTION @extschema@.normalize_currency();
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.normalize_currency();
 
 -- Amounts of the catalog are stored with two decimals, as they are shown. What has more of them stays as it is, and is refused. Without
 -- WHEN, as that keeps owners from changing the type of a column, and what counts uses does not come here.
@@ -154,7 +145,7 @@ CREATE TRIGGER verify_add_on_bundles_uses BEFORE UPDATE OF current_uses ON @exts
 CREATE TRIGGER verify_promotional_codes_uses BEFORE UPDATE OF current_uses ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.verify_uses();
 
--- Without WHEN, which costs more to prepare for each statement than the function costs for a row.
+-- Without WHEN, like the above.
 CREATE TRIGGER enforce_add_on_purchases_transition BEFORE UPDATE ON @extschema@.add_on_purchases
     FOR EACH ROW EXECUTE FUNCTION @extschema@.enforce_purchase_transition();
 

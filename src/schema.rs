@@ -46,9 +46,11 @@ extension_sql_file!(
         "tables",
         enforce_purchase_transition,
         invalidate_catalog_cache,
+        normalize_currency,
         normalized_code,
         protect_redeemed_code,
         protect_sold_add_on,
+        set_updated_at,
         verify_row,
         verify_uses
     ]

@@ -593,3 +593,67 @@ fn what_a_host_writes_into_metadata_tells_nothing_and_breaks_nothing() {
         }
     }
 }
+
+/// Hosts use the function for tables of their own, whose column can be of any type that reads what an instant is written as.
+#[test]
+fn updated_at_is_kept_in_columns_of_every_type() {
+    let mut client = marketplace("stamps");
+    for of_type in ["timestamptz", "timestamptz(0)", "timestamp", "timestamp(3)", "date", "text"] {
+        client
+            .batch_execute(&format!(
+                "DROP TABLE IF EXISTS notes; CREATE TABLE notes (note text, updated_at {of_type});
+                 CREATE TRIGGER stamp BEFORE INSERT OR UPDATE OR DELETE ON notes FOR EACH ROW EXECUTE FUNCTION set_updated_at()"
+            ))
+            .unwrap();
+        let is_now = format!("RETURNING updated_at = now()::{of_type}");
+        let written = text(&mut client, &format!("INSERT INTO notes VALUES ('one') {is_now}"));
+        assert_eq!(written.as_deref(), Some("t"), "{of_type}");
+        let written = text(&mut client, &format!("UPDATE notes SET note = 'two', updated_at = NULL {is_now}"));
+        assert_eq!(written.as_deref(), Some("t"), "{of_type}");
+        assert_eq!(text(&mut client, "DELETE FROM notes RETURNING note").as_deref(), Some("two"));
+    }
+    client.batch_execute("ALTER TABLE notes DROP COLUMN updated_at; INSERT INTO notes VALUES ('three')").unwrap_err();
+}
+
+/// Uses are claimed without a plan where nothing else has a say. Whatever a host puts on the table has one from the next checkout on.
+#[test]
+fn what_a_host_puts_on_codes_has_its_say_in_every_checkout() {
+    let mut client = marketplace("codes");
+    let mut owner = Server::shared().connect("codes");
+    owner
+        .batch_execute(
+            "INSERT INTO promotional_codes (code, discount_type, discount_value, max_uses) VALUES ('FEW', 'percentage', 10, 3);
+             CREATE FUNCTION buy(shopper text) RETURNS text LANGUAGE plpgsql AS $$
+             BEGIN
+                 PERFORM add_to_cart(shopper, (SELECT id FROM add_ons WHERE name = 'Brigade'));
+                 PERFORM checkout(shopper, promo_code => 'FEW');
+                 RETURN (SELECT current_uses || CASE WHEN updated_at = now() THEN ' now' ELSE '' END FROM promotional_codes WHERE code = 'FEW');
+             END $$",
+        )
+        .unwrap();
+    assert_eq!(text(&mut client, "SELECT buy('ada')").as_deref(), Some("1 now"));
+    owner
+        .batch_execute(
+            "CREATE TABLE log (uses integer);
+             CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO log VALUES (NEW.current_uses); NEW.updated_at := '2020-02-02'; RETURN NEW; END $$;
+             CREATE TRIGGER zz_log BEFORE UPDATE OF current_uses ON promotional_codes FOR EACH ROW EXECUTE FUNCTION log()",
+        )
+        .unwrap();
+    assert_eq!(text(&mut client, "SELECT buy('bob')").as_deref(), Some("2"));
+    assert_eq!(text(&mut client, "SELECT uses FROM log").as_deref(), Some("2"));
+    owner
+        .batch_execute(
+            "DROP TRIGGER zz_log ON promotional_codes; ALTER TABLE promotional_codes ADD CONSTRAINT odd CHECK (current_uses <> 3)",
+        )
+        .unwrap();
+    assert_eq!(refusal(&mut client, "SELECT buy('eve')").0, "23514");
+    owner.batch_execute("ALTER TABLE promotional_codes DROP CONSTRAINT odd").unwrap();
+    owner.batch_execute("ALTER TABLE promotional_codes DISABLE TRIGGER update_promotional_codes_updated_at").unwrap();
+    assert_eq!(text(&mut client, "SELECT buy('eve')").as_deref(), Some("3 now"), "claims set it themselves");
+    assert_eq!(refusal(&mut client, "SELECT buy('kim')").1, "promo_refused");
+    assert_eq!(
+        text(&mut client, "SELECT current_uses FROM promotional_codes WHERE code = 'FEW'").as_deref(),
+        Some("3")
+    );
+}

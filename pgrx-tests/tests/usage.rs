@@ -324,3 +324,118 @@ fn a_parallel_query_may_ask_of_everybody() {
     let sum = "SELECT sum(f.remaining) FROM user_add_ons u CROSS JOIN LATERAL feature_usage(u.user_id, 'credits') f";
     assert_eq!(text(&mut client, sum).as_deref(), Some("1400"));
 }
+
+/// Counting writes the row without a plan where nothing else has a say. Whatever a host puts on the table has one from the next call on,
+/// in sessions that have counted before, too.
+#[test]
+fn what_a_host_puts_on_the_table_has_its_say_in_every_count() {
+    let mut client = marketplace("say");
+    let mut owner = Server::shared().connect("say");
+    give(&mut client, &ada(), 1_000);
+    let count = "SELECT used FROM consume_feature('ada', 'credits')";
+    let stamped = "SELECT updated_at = now() FROM user_add_ons WHERE user_id = 'ada'";
+    let count_and_look = |client: &mut Client, look: &str| {
+        client.batch_execute("BEGIN").unwrap();
+        let used = text(client, count).unwrap();
+        let seen = text(client, look);
+        client.batch_execute("COMMIT").unwrap();
+        (used, seen)
+    };
+    let told = |used: &str, seen: &str| (used.to_owned(), Some(seen.to_owned()));
+    assert_eq!(count_and_look(&mut client, stamped), told("1", "t"));
+
+    for (used, timing) in [("2", "BEFORE UPDATE"), ("3", "AFTER UPDATE OF usage")] {
+        owner
+            .batch_execute(&format!(
+                "CREATE TABLE IF NOT EXISTS log (used text);
+                 CREATE OR REPLACE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN INSERT INTO log VALUES (NEW.usage -> 'credits' ->> 'used'); RETURN NEW; END $$;
+                 CREATE TRIGGER a_log {timing} ON user_add_ons FOR EACH ROW EXECUTE FUNCTION log()"
+            ))
+            .unwrap();
+        assert_eq!(count_and_look(&mut client, "SELECT max(used) FROM log"), told(used, used), "{timing}");
+        owner.batch_execute("DROP TRIGGER a_log ON user_add_ons").unwrap();
+    }
+    owner.batch_execute("ALTER TABLE user_add_ons DISABLE TRIGGER update_user_add_ons_updated_at").unwrap();
+    assert_eq!(count_and_look(&mut client, stamped), told("4", "f"));
+    owner.batch_execute("ALTER TABLE user_add_ons ENABLE TRIGGER update_user_add_ons_updated_at").unwrap();
+    assert_eq!(count_and_look(&mut client, stamped), told("5", "t"));
+    owner
+        .batch_execute(
+            "ALTER TABLE user_add_ons ADD COLUMN so_far numeric GENERATED ALWAYS AS ((usage -> 'credits' -> 'used')::numeric) STORED",
+        )
+        .unwrap();
+    assert_eq!(count_and_look(&mut client, "SELECT so_far FROM user_add_ons"), told("6", "6"));
+    owner.batch_execute("ALTER TABLE user_add_ons DROP COLUMN so_far").unwrap();
+    owner
+        .batch_execute(
+            "CREATE OR REPLACE FUNCTION set_updated_at() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN NEW.updated_at := '2020-02-02'; RETURN NEW; END $$",
+        )
+        .unwrap();
+    let of_host = "SELECT updated_at = '2020-02-02' FROM user_add_ons WHERE user_id = 'ada'";
+    assert_eq!(count_and_look(&mut client, of_host), told("7", "t"));
+    owner
+        .batch_execute("ALTER TABLE user_add_ons ADD CONSTRAINT few CHECK (coalesce((usage -> 'credits' -> 'used')::numeric, 0) <= 8)")
+        .unwrap();
+    assert_eq!(count_and_look(&mut client, of_host), told("8", "t"));
+    assert_eq!(ask(&mut client, count).unwrap_err().0, "23514");
+    assert_eq!(used(&mut client, "ada"), "8");
+}
+
+/// What a transaction has written itself is counted on, and undone with its part of the transaction.
+#[test]
+fn a_transaction_counts_on_what_it_has_written_itself() {
+    let mut client = marketplace("own");
+    give(&mut client, &ada(), 10);
+    client.batch_execute("BEGIN; SELECT consume_feature('ada', 'credits', 4); SAVEPOINT here").unwrap();
+    assert_eq!(text(&mut client, "SELECT used FROM consume_feature('ada', 'credits', 5, 'key')").as_deref(), Some("9"));
+    assert_eq!(text(&mut client, "SELECT allowed FROM consume_feature('ada', 'credits', 2)").as_deref(), Some("f"));
+    client.batch_execute("ROLLBACK TO here").unwrap();
+    assert_eq!(text(&mut client, "SELECT used FROM consume_feature('ada', 'credits', 5, 'key')").as_deref(), Some("9"));
+    client.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(used(&mut client, "ada"), "0");
+    let several = "SELECT string_agg(c.used::text, ' ')
+                     FROM generate_series(1, 4) i, LATERAL consume_feature('ada', 'credits', 3 + i - i) c";
+    assert_eq!(text(&mut client, several).as_deref(), Some("3 6 9 9"));
+}
+
+/// Where a page has no room for the row, the new version is elsewhere, and every index leads to it.
+#[test]
+fn rows_that_move_are_found_by_every_index() {
+    let mut client = marketplace("moved");
+    let users: Vec<String> = (0..600).map(|number| format!("user {number}")).collect();
+    client.batch_execute("ALTER TABLE user_add_ons SET (fillfactor = 100)").unwrap();
+    give(&mut client, &users, 10);
+    client
+        .batch_execute(
+            "UPDATE user_add_ons SET expires_at = 'infinity'; CREATE TEMP TABLE copied AS SELECT id FROM user_add_ons",
+        )
+        .unwrap();
+    client.batch_execute("VACUUM FULL user_add_ons").unwrap();
+    for _ in 0..3 {
+        let each = "SELECT count(*) FROM unnest($1::text[]) u, LATERAL consume_feature(u, 'credits') c WHERE c.allowed";
+        assert_eq!(client.query_one(each, &[&users]).unwrap().get::<_, i64>(0), 600);
+    }
+    client.batch_execute("SELECT pg_stat_force_next_flush()").unwrap();
+    let moved = "SELECT n_tup_upd - n_tup_hot_upd > 50 FROM pg_stat_user_tables WHERE relname = 'user_add_ons'";
+    assert_eq!(text(&mut client, moved).as_deref(), Some("t"), "the test moves no rows");
+    let indexes = "SELECT count(*) FROM pg_index WHERE indrelid = 'user_add_ons'::regclass";
+    assert_eq!(text(&mut client, indexes).as_deref(), Some("6"), "each is asked below");
+    client.batch_execute("SET enable_seqscan = off; SET enable_bitmapscan = off").unwrap();
+    for condition in [
+        "user_id IN (SELECT u FROM unnest($1::text[]) u) AND add_on_id = $2",
+        "id IN (SELECT id FROM copied)",
+        "status = 'active' AND user_id IN (SELECT u FROM unnest($1::text[]) u)",
+        "add_on_id = $2 AND status = 'active'",
+        "status = 'active' AND expires_at <= 'infinity'",
+    ] {
+        let found = format!(
+            "SELECT count(*), sum((usage -> 'credits' -> 'used')::int) FROM user_add_ons
+              WHERE {condition} AND ($1::text[] IS NOT NULL) AND ($2::uuid IS NOT NULL)"
+        );
+        let bolt = add_on(&mut client, "Bolt");
+        let row = client.query_one(&found, &[&users, &bolt]).unwrap();
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, Option<i64>>(1)), (600, Some(1800)), "{condition}");
+    }
+}

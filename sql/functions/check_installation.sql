@@ -28,7 +28,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
             SELECT 'function', NULL, p.proname, p.prosrc, NULL
               FROM pg_proc p
              WHERE p.pronamespace = '@extschema@'::regnamespace AND p.prosqlbody IS NULL
-               AND p.prolang IN (SELECT l.oid FROM pg_language l WHERE l.lanname IN ('sql', 'plpgsql'))
+               AND (p.prorettype = 'trigger'::regtype OR p.prolang IN (SELECT l.oid FROM pg_language l WHERE l.lanname IN ('sql', 'plpgsql')))
     ), compared AS (
         SELECT e.kind, e.name, e.spelled, e.definition,
                e.table_oid NOT IN (SELECT unnest(x.extconfig) FROM pg_extension x WHERE x.extname = 'extensions') AS is_detached,
@@ -132,7 +132,7 @@ Arguments: none.
 Returns: a row for each problem.
 Errors: none.';
 COMMENT ON FUNCTION @extschema@.expected_objects() IS
-'The parts of the extension''s tables and its functions written in SQL, as they were installed. Only check_installation() calls it.';
+'The parts of the extension''s tables, its functions written in SQL and those of triggers, as they were installed. Only check_installation() calls it.';
 COMMENT ON FUNCTION @extschema@.column_differences() IS
 'Columns that the extension''s functions cannot read or write, because they are missing, generated or of another type.
 Only check_installation() and link_reference_tables() call it.';

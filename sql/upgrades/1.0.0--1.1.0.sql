@@ -161,7 +161,7 @@ DROP FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval)
 
 -- The function costs more than an insert would bear, and nearly every code is in capitals.
 CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF currency ON @extschema@.add_on_purchases
-    FOR EACH ROW WHEN (NEW.currency <> upper(NEW.currency COLLATE "C")) EXECUTE FUNCTION @extschema@.normalize_currency();
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.normalize_currency();
 
 -- Configurations had no keys of ours before. Where one has them in another sense, the constraint holds for new ones until somebody
 -- corrects that and validates it.

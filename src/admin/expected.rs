@@ -1,6 +1,8 @@
 //! What an installation consists of: the objects of tables.txt, and the functions written in SQL with the bodies that their files
 //! give them. check_installation() compares with what there is.
 
+use std::collections::BTreeSet;
+
 use crate::pg::tables::EXPECTED;
 
 /// The files that define functions in SQL.
@@ -30,7 +32,7 @@ pub struct Object {
     pub table: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// Its definition as PostgreSQL prints it; the body of a function.
+    /// Its definition as PostgreSQL prints it; the body of a function, or its symbol in the library.
     pub definition: String,
 }
 
@@ -43,7 +45,18 @@ pub fn objects(schema: &str) -> Vec<Object> {
         name,
         definition: definition.replace("@extschema@", schema),
     };
-    parts.map(in_schema).collect()
+    let in_library = trigger_functions().into_iter().map(|name| {
+        let definition = format!("{name}_wrapper");
+        Object { kind: "function", table: "", name, definition }
+    });
+    parts.map(in_schema).chain(in_library).collect()
+}
+
+/// The functions of triggers that are in the library; in place of a body they have the name of the symbol.
+fn trigger_functions() -> BTreeSet<&'static str> {
+    let written_in_sql: BTreeSet<&str> = bodies().into_iter().map(|(name, _)| name).collect();
+    let function = |line: &'static str| Some(line.split_once("EXECUTE FUNCTION @extschema@.")?.1.split_once('(')?.0);
+    EXPECTED.lines().filter_map(function).filter(|name| !written_in_sql.contains(name)).collect()
 }
 
 type Part = (&'static str, &'static str, &'static str, &'static str);

@@ -1,37 +1,46 @@
 //! Selling carts, and what becomes of a checkout.
 
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::{Answer, money, short, user_to_change};
 use crate::operations::checkout::{self, Order};
 use crate::operations::payments::{self, PaymentReferences};
-use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, now, required};
+use crate::pg::call::Call;
+use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, now, required, text_datum};
+use crate::pg::tuplestore::Tuplestore;
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, @extschema@, pg_temp)]
+// Results go into a tuplestore, as each row that a function returns by itself is a call of its own, which takes the rights of the owner and
+// the search_path anew. pgrx knows of no such result and takes the declarations as they stand here.
+#[pg_extern(sql = r#"
+CREATE FUNCTION "checkout"(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "expected_total" pg_catalog.numeric DEFAULT NULL,
+    "idempotency_key" pg_catalog.text DEFAULT NULL,
+    "allow_mixed_billing" bool DEFAULT false
+) RETURNS TABLE (
+    "checkout_id" pg_catalog.uuid,
+    "purchase_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "quantity" INT,
+    "amount" pg_catalog.numeric,
+    "currency" pg_catalog.text,
+    "status" pg_catalog.text
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
 fn checkout(
     user_id: Option<Text>,
-    tier_code: default!(Option<Text>, "NULL"),
-    promo_code: default!(Option<Text>, "NULL"),
-    expected_total: default!(Option<Digits>, "NULL"),
-    idempotency_key: default!(Option<Text>, "NULL"),
-    allow_mixed_billing: default!(Option<bool>, false),
-) -> Result<
-    TableIterator<
-        'static,
-        (
-            name!(checkout_id, Id),
-            name!(purchase_id, Id),
-            name!(add_on_id, Id),
-            name!(quantity, i32),
-            name!(amount, Amount),
-            name!(currency, Text),
-            name!(status, Text),
-        ),
-    >,
-    ErrorReport,
-> {
+    tier_code: Option<Text>,
+    promo_code: Option<Text>,
+    expected_total: Option<Digits>,
+    idempotency_key: Option<Text>,
+    allow_mixed_billing: Option<bool>,
+    call: Call,
+) -> Answer<()> {
     let order = Order {
         user_id: user_to_change(user_id)?,
         tier_code: tier_code.map(|text| text.0),
@@ -41,36 +50,55 @@ fn checkout(
         allow_mixed_billing: required(allow_mixed_billing, "allow_mixed_billing")?,
         at: now(),
     };
-    let rows = checkout::check_out(&order)?.into_iter().map(|sold| {
-        (
-            Id(sold.checkout_id),
-            Id(sold.purchase_id),
-            Id(sold.add_on_id),
-            sold.quantity,
-            Amount(sold.amount),
-            Text(sold.currency),
-            Text(sold.status),
-        )
-    });
-    Ok(TableIterator::new(rows))
+    let mut rows = Tuplestore::open(&call);
+    for sold in checkout::check_out(&order)? {
+        rows.push(|| {
+            [
+                Id(sold.checkout_id).into_datum(),
+                Id(sold.purchase_id).into_datum(),
+                Id(sold.add_on_id).into_datum(),
+                sold.quantity.into_datum(),
+                Amount(sold.amount).into_datum(),
+                Some(text_datum(&sold.currency)),
+                Some(text_datum(&sold.status)),
+            ]
+        });
+    }
+    Ok(())
 }
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, @extschema@, pg_temp)]
+#[pg_extern(sql = r#"
+CREATE FUNCTION "complete_checkout"(
+    "checkout_id" pg_catalog.uuid,
+    "stripe_payment_id" pg_catalog.text DEFAULT NULL,
+    "lago_invoice_id" pg_catalog.text DEFAULT NULL,
+    "payment_method" pg_catalog.text DEFAULT NULL
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "expires_at" pg_catalog.timestamptz
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
 fn complete_checkout(
     checkout_id: Option<Id>,
-    stripe_payment_id: default!(Option<Text>, "NULL"),
-    lago_invoice_id: default!(Option<Text>, "NULL"),
-    payment_method: default!(Option<Text>, "NULL"),
-) -> Result<TableIterator<'static, (name!(add_on_id, Id), name!(expires_at, Option<Timestamp>))>, ErrorReport> {
+    stripe_payment_id: Option<Text>,
+    lago_invoice_id: Option<Text>,
+    payment_method: Option<Text>,
+    call: Call,
+) -> Answer<()> {
     let Id(checkout_id) = required(checkout_id, "checkout_id")?;
     let references = PaymentReferences {
         stripe_payment_id: short(stripe_payment_id, "stripe_payment_id", 255)?,
         lago_invoice_id: short(lago_invoice_id, "lago_invoice_id", 255)?,
         payment_method: short(payment_method, "payment_method", 50)?,
     };
-    let granted = payments::complete(checkout_id, &references)?;
-    Ok(TableIterator::new(granted.into_iter().map(|(add_on_id, end)| (Id(add_on_id), end.map(Timestamp)))))
+    let mut rows = Tuplestore::open(&call);
+    for (add_on_id, end) in payments::complete(checkout_id, &references)? {
+        rows.push(|| [Id(add_on_id).into_datum(), end.map(Timestamp).into_datum()]);
+    }
+    Ok(())
 }
 
 /// As version 1.0.0 has it, whose function is there until ALTER EXTENSION has been run.

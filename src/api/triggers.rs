@@ -28,6 +28,36 @@ fn enforce_purchase_transition(call: Call) -> Answer<Internal> {
     Ok(Internal::from(Some(call.unchanged())))
 }
 
+/// Keeps `updated_at`, of whatever type it is.
+#[pg_extern(
+    volatile,
+    parallel_unsafe,
+    sql = "
+CREATE FUNCTION @extschema@.set_updated_at() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
+)]
+fn set_updated_at(call: Call) -> Answer<Internal> {
+    let call = TriggerCall::of(&call, "set_updated_at")?;
+    Ok(Internal::from(Some(call.with_now(c"updated_at")?)))
+}
+
+/// Stores the code of a currency in capitals.
+#[pg_extern(
+    volatile,
+    parallel_unsafe,
+    sql = "
+CREATE FUNCTION @extschema@.normalize_currency() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
+)]
+fn normalize_currency(call: Call) -> Answer<Internal> {
+    let call = TriggerCall::of(&call, "normalize_currency")?;
+    let currency = call.text(Version::New, c"currency")?;
+    let is_in_capitals = !currency.bytes().any(|letter| letter.is_ascii_lowercase());
+    let row =
+        if is_in_capitals { call.unchanged() } else { call.with_text(c"currency", &currency.to_ascii_uppercase())? };
+    Ok(Internal::from(Some(row)))
+}
+
 /// Announces to the catalog caches of all sessions that the table has changed, once that is committed.
 #[pg_extern(
     volatile,

@@ -1,129 +1,156 @@
 //! What is used of metered features.
 
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::{short, user_to_change};
+use crate::api;
 use crate::error::Error;
 use crate::operations::usage::{self, Answer};
-use crate::pg::datum::{Digits, Quantity, Text, Timestamp, required};
+use crate::pg::call::Call;
+use crate::pg::datum::{Digits, Quantity, Text, Timestamp, required, text_datum};
+use crate::pg::tuplestore::Tuplestore;
 use engine::usage::Status;
 use engine::usage::units::Units;
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, @extschema@, pg_temp)]
+// Results go into a tuplestore, as each row that a function returns by itself is a call of its own, which takes the rights of the owner and
+// the search_path anew. pgrx knows of no such result and takes the declarations as they stand here.
+#[pg_extern(sql = r#"
+CREATE FUNCTION "consume_feature"(
+    "user_id" pg_catalog.text,
+    "feature_key" pg_catalog.text,
+    "amount" pg_catalog.numeric DEFAULT 1,
+    "idempotency_key" pg_catalog.text DEFAULT NULL
+) RETURNS TABLE (
+    "allowed" bool,
+    "used" pg_catalog.numeric,
+    "remaining" pg_catalog.numeric,
+    "granted" pg_catalog.numeric,
+    "resets_at" pg_catalog.timestamptz
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
 fn consume_feature(
     user_id: Option<Text>,
     feature_key: Option<Text>,
-    amount: default!(Option<Digits>, 1),
-    idempotency_key: default!(Option<Text>, "NULL"),
-) -> Result<
-    TableIterator<
-        'static,
-        (
-            name!(allowed, bool),
-            name!(used, Option<Quantity>),
-            name!(remaining, Option<Quantity>),
-            name!(granted, Option<Quantity>),
-            name!(resets_at, Option<Timestamp>),
-        ),
-    >,
-    ErrorReport,
-> {
+    amount: Option<Digits>,
+    idempotency_key: Option<Text>,
+    call: Call,
+) -> api::Answer<()> {
     let (user_id, Text(feature_key)) = (user_to_change(user_id)?, required(feature_key, "feature_key")?);
     let amount = units(amount, "amount")?;
     let key = short(idempotency_key, "idempotency_key", 255)?;
-    Ok(TableIterator::once(answered(usage::consume(&user_id, &feature_key, amount, key.as_deref())?)))
+    give(&call, usage::consume(&user_id, &feature_key, amount, key.as_deref())?);
+    Ok(())
 }
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, @extschema@, pg_temp)]
+#[pg_extern(sql = r#"
+CREATE FUNCTION "release_feature"(
+    "user_id" pg_catalog.text,
+    "feature_key" pg_catalog.text,
+    "amount" pg_catalog.numeric DEFAULT 1,
+    "idempotency_key" pg_catalog.text DEFAULT NULL
+) RETURNS TABLE (
+    "allowed" bool,
+    "used" pg_catalog.numeric,
+    "remaining" pg_catalog.numeric,
+    "granted" pg_catalog.numeric,
+    "resets_at" pg_catalog.timestamptz
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
 fn release_feature(
     user_id: Option<Text>,
     feature_key: Option<Text>,
-    amount: default!(Option<Digits>, 1),
-    idempotency_key: default!(Option<Text>, "NULL"),
-) -> Result<
-    TableIterator<
-        'static,
-        (
-            name!(allowed, bool),
-            name!(used, Option<Quantity>),
-            name!(remaining, Option<Quantity>),
-            name!(granted, Option<Quantity>),
-            name!(resets_at, Option<Timestamp>),
-        ),
-    >,
-    ErrorReport,
-> {
+    amount: Option<Digits>,
+    idempotency_key: Option<Text>,
+    call: Call,
+) -> api::Answer<()> {
     let (user_id, Text(feature_key)) = (user_to_change(user_id)?, required(feature_key, "feature_key")?);
     let amount = units(amount, "amount")?;
     let key = short(idempotency_key, "idempotency_key", 255)?;
-    Ok(TableIterator::once(answered(usage::release(&user_id, &feature_key, amount, key.as_deref())?)))
+    give(&call, usage::release(&user_id, &feature_key, amount, key.as_deref())?);
+    Ok(())
 }
 
-#[pg_extern(volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, @extschema@, pg_temp)]
+#[pg_extern(sql = r#"
+CREATE FUNCTION "set_feature_usage"(
+    "user_id" pg_catalog.text,
+    "feature_key" pg_catalog.text,
+    "used" pg_catalog.numeric
+) RETURNS TABLE (
+    "allowed" bool,
+    "used" pg_catalog.numeric,
+    "remaining" pg_catalog.numeric,
+    "granted" pg_catalog.numeric,
+    "resets_at" pg_catalog.timestamptz
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
 fn set_feature_usage(
     user_id: Option<Text>,
     feature_key: Option<Text>,
     used: Option<Digits>,
-) -> Result<
-    TableIterator<
-        'static,
-        (
-            name!(allowed, bool),
-            name!(used, Option<Quantity>),
-            name!(remaining, Option<Quantity>),
-            name!(granted, Option<Quantity>),
-            name!(resets_at, Option<Timestamp>),
-        ),
-    >,
-    ErrorReport,
-> {
+    call: Call,
+) -> api::Answer<()> {
     let (user_id, Text(feature_key)) = (user_to_change(user_id)?, required(feature_key, "feature_key")?);
     let used = units(used, "used")?;
-    Ok(TableIterator::once(answered(usage::set(&user_id, &feature_key, used)?)))
+    give(&call, usage::set(&user_id, &feature_key, used)?);
+    Ok(())
 }
 
 /// Like other entitlements: who asks about nobody or nothing gets no row.
-#[pg_extern(stable, parallel_safe)]
+#[pg_extern(sql = r#"
+CREATE FUNCTION "feature_usage"(
+    "user_id" pg_catalog.text,
+    "feature_key" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "feature_key" pg_catalog.text,
+    "granted" pg_catalog.numeric,
+    "used" pg_catalog.numeric,
+    "remaining" pg_catalog.numeric,
+    "resets_at" pg_catalog.timestamptz
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
 fn feature_usage(
     user_id: Option<Text>,
-    feature_key: default!(Option<Text>, "NULL"),
-    at: default!(Option<Timestamp>, "pg_catalog.now()"),
-) -> Result<
-    TableIterator<
-        'static,
-        (
-            name!(feature_key, Text),
-            name!(granted, Option<Quantity>),
-            name!(used, Option<Quantity>),
-            name!(remaining, Option<Quantity>),
-            name!(resets_at, Option<Timestamp>),
-        ),
-    >,
-    ErrorReport,
-> {
-    let (Some(Text(user_id)), Some(Timestamp(at))) = (user_id, at) else { return Ok(TableIterator::empty()) };
+    feature_key: Option<Text>,
+    at: Option<Timestamp>,
+    call: Call,
+) -> api::Answer<()> {
+    let mut rows = Tuplestore::open(&call);
+    let (Some(Text(user_id)), Some(Timestamp(at))) = (user_id, at) else { return Ok(()) };
     let found = match feature_key {
         Some(Text(key)) => usage::of_feature(&user_id, &key, at)?.map(|status| (key, status)).into_iter().collect(),
         None => usage::of_features(&user_id, at)?,
     };
-    let rows = found.into_iter().map(|(key, status)| {
+    for (key, status) in found {
         let Status { granted, used, resets_at } = status;
         let [granted, used, remaining] = [granted, used, status.remaining()].map(|units| units.map(Quantity));
-        (Text(key), granted, used, remaining, resets_at.map(Timestamp))
-    });
-    Ok(TableIterator::new(rows))
+        rows.push(|| {
+            let resets_at = resets_at.map(Timestamp).into_datum();
+            [Some(text_datum(&key)), granted.into_datum(), used.into_datum(), remaining.into_datum(), resets_at]
+        });
+    }
+    Ok(())
 }
 
-type Answered = (bool, Option<Quantity>, Option<Quantity>, Option<Quantity>, Option<Timestamp>);
-
-fn answered(Answer { is_allowed, status }: Answer) -> Answered {
+/// Makes an answer the one row of the result.
+fn give(call: &Call, Answer { is_allowed, status }: Answer) {
     let Status { granted, used, resets_at } = status;
     let [used, remaining, granted] = [used, status.remaining(), granted].map(|units| units.map(Quantity));
-    (is_allowed, used, remaining, granted, resets_at.map(Timestamp))
+    Tuplestore::open(call).push(|| {
+        let resets_at = resets_at.map(Timestamp).into_datum();
+        [is_allowed.into_datum(), used.into_datum(), remaining.into_datum(), granted.into_datum(), resets_at]
+    });
 }
 
 /// An amount of units that a counter can hold.

@@ -1,21 +1,21 @@
 //! Counting what is used of metered features (semantics 7).
 //!
 //! Who counts locks the user's rows of the add-ons that give the feature, and nothing else: others of the user go on, and so does
-//! everybody else. What the lock lets see is the latest, so that nobody counts on what somebody else has used meanwhile.
-
-use std::rc::Rc;
+//! everybody else. What the lock lets see is the latest, so that nobody counts on what somebody else has used meanwhile. Where one
+//! add-on gives the feature, as is usual, its row is read without a lock, and written only if it is still as it was read.
 
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::pg::change::Done;
 use crate::pg::datum::clock;
 use crate::store::catalog_cache;
-use crate::store::usage::{self as rows, Row, Within};
+use crate::store::usage::{self as rows, HasKeys, Row, Within};
 use engine::billing::BillingType;
 use engine::json::Malformed;
 use engine::time::Instant;
 use engine::usage::counters;
-use engine::usage::keys::{KeyHash, Keys, Operation};
+use engine::usage::keys::{KeyHash, Operation};
 use engine::usage::metering::{Gift, Metering, Per};
 use engine::usage::period::Holding;
 use engine::usage::units::Units;
@@ -30,18 +30,22 @@ pub struct Answer {
 
 /// Uses units of a feature, all or none.
 pub fn consume(user_id: &str, feature_key: &str, amount: Units, key: Option<&str>) -> Result<Answer, Error> {
-    if key.is_none()
-        && amount > Units::ZERO
-        && let Some(status) = consume_at_once(user_id, feature_key, amount)?
-    {
-        return Ok(Answer { is_allowed: true, status });
-    }
     let key = key.map(|key| KeyHash::of(Operation::Consume, key));
-    change(user_id, feature_key, key, |usage| usage.consume(amount))
+    let ask = Ask { user_id, feature_key, key, change: &|usage| usage.consume(amount) };
+    match ask.at_once()? {
+        AtOnce::Done(answer) => return Ok(answer),
+        AtOnce::NotPossible if key.is_none() && amount > Units::ZERO => {
+            if let Some(status) = consume_by_statement(user_id, feature_key, amount)? {
+                return Ok(Answer { is_allowed: true, status });
+            }
+        }
+        AtOnce::NotPossible | AtOnce::MoreToDecide => {}
+    }
+    ask.locked()
 }
 
-/// Uses units by a single update, where one add-on gives the feature, up to a limit; `None` where there is more to decide.
-fn consume_at_once(user_id: &str, feature_key: &str, amount: Units) -> Result<Option<Status>, Error> {
+/// Uses units by a single statement, where one add-on gives the feature, up to a limit; `None` where there is more to decide.
+fn consume_by_statement(user_id: &str, feature_key: &str, amount: Units) -> Result<Option<Status>, Error> {
     let gifts = catalog_cache::add_ons_giving(feature_key)?;
     let [Gift { add_on_id, billing_type, metering: Ok(metering) }] = &*gifts else { return Ok(None) };
     let Metering { limit: Some(limit), per, allows_overage: false } = *metering else { return Ok(None) };
@@ -68,12 +72,12 @@ fn consume_at_once(user_id: &str, feature_key: &str, amount: Units) -> Result<Op
 /// Gives units back.
 pub fn release(user_id: &str, feature_key: &str, amount: Units, key: Option<&str>) -> Result<Answer, Error> {
     let key = key.map(|key| KeyHash::of(Operation::Release, key));
-    change(user_id, feature_key, key, |usage| usage.release(amount))
+    Ask { user_id, feature_key, key, change: &|usage| usage.release(amount) }.answer()
 }
 
 /// Makes so many units used.
 pub fn set(user_id: &str, feature_key: &str, used: Units) -> Result<Answer, Error> {
-    change(user_id, feature_key, None, |usage| usage.set(used))
+    Ask { user_id, feature_key, key: None, change: &|usage| usage.set(used) }.answer()
 }
 
 /// A user's usage of a feature at an instant, if the user has it.
@@ -149,64 +153,112 @@ fn malformed_column(column: &'static str, malformed: Malformed) -> Error {
     Error::MalformedColumn { column, malformed }
 }
 
-/// Makes a change under the lock of the rows it is about. A key that was used before gets its answer again.
-fn change(
-    user_id: &str,
-    feature_key: &str,
+/// A change of what is used of a feature.
+struct Ask<'a> {
+    user_id: &'a str,
+    feature_key: &'a str,
     key: Option<KeyHash>,
-    change: impl FnOnce(&mut Usage) -> bool,
-) -> Result<Answer, Error> {
-    let gifts: Rc<[Gift]> = catalog_cache::add_ons_giving(feature_key)?;
-    let add_on_ids: Vec<Uuid> = gifts.iter().map(|gift| gift.add_on_id).collect();
-    let locked = rows::locked(user_id, &add_on_ids, key.is_some())?;
-    if let Some(status) = key.and_then(|key| locked.iter().find_map(|row| row.keys.find(feature_key, key))) {
-        return Ok(Answer { is_allowed: true, status });
-    }
-    let held = locked.into_iter().filter_map(|row| Held::of(row, &gifts, feature_key).transpose());
-    let held = held.collect::<Result<Vec<Held>, Error>>()?;
-    // Not before what is counted already: clocks can differ, and a period that has begun does not end.
-    let counted = held.iter().filter_map(|held| held.counter).map(|counter| counter.at);
-    let at = counted.chain([clock()]).max().unwrap_or_else(clock);
-    let owned = held.iter().filter(|held| held.row.is_active && held.holding().contains(at));
-    let mut usage = Usage::of(owned.map(|held| held.source(at)).collect());
-    let is_allowed = change(&mut usage);
-    let status = usage.status();
-    if is_allowed {
-        write(user_id, feature_key, held, &usage, at, key.map(|key| (key, status)))?;
-    }
-    Ok(Answer { is_allowed, status })
+    /// Makes it, and says whether it is allowed.
+    change: &'a dyn Fn(&mut Usage) -> bool,
 }
 
-/// Writes the rows whose counters are others than before. The key is remembered with one of them.
-fn write(
-    user_id: &str,
-    feature_key: &str,
-    held: Vec<Held>,
-    usage: &Usage,
-    at: Instant,
-    mut answered: Option<(KeyHash, Status)>,
-) -> Result<(), Error> {
-    let changes = usage.changes(at);
-    let is_unchanged = changes.is_empty();
-    for mut held in held {
-        let changed = changes.iter().find(|(add_on_id, _)| *add_on_id == held.row.add_on_id);
-        if let Some((_, counter)) = changed {
-            if counter.used > Units::MAX {
-                return Err(Error::UnitsOutOfRange { feature_key: feature_key.to_owned() });
-            }
-            counters::keep(&mut held.row.counters, feature_key, *counter);
-        }
-        let keys: Option<Keys> = match answered {
-            Some((key, status)) if changed.is_some() || is_unchanged => {
-                answered = None;
-                held.row.keys.remember(feature_key, key, status);
-                Some(std::mem::take(&mut held.row.keys))
-            }
-            _ => None,
-        };
-        if changed.is_some() || keys.is_some() {
-            rows::count(user_id, held.row.add_on_id, &held.row.counters, keys.as_ref())?;
+/// What became of a change that was tried without a lock.
+enum AtOnce {
+    Done(Answer),
+    /// It is refused, or there are several add-ons: who decides about that holds the rows.
+    MoreToDecide,
+    NotPossible,
+}
+
+/// What a change comes to, and the rows that are to be written for it.
+struct Decision {
+    answer: Answer,
+    rows: Vec<(Row, HasKeys)>,
+}
+
+impl Ask<'_> {
+    fn answer(&self) -> Result<Answer, Error> {
+        match self.at_once()? {
+            AtOnce::Done(answer) => Ok(answer),
+            AtOnce::MoreToDecide | AtOnce::NotPossible => self.locked(),
         }
     }
-    Ok(())
+
+    /// Makes the change where a single add-on gives the feature, holding its row no longer than writing it takes.
+    fn at_once(&self) -> Result<AtOnce, Error> {
+        let gifts = catalog_cache::add_ons_giving(self.feature_key)?;
+        let [gift] = &*gifts else { return Ok(AtOnce::MoreToDecide) };
+        let mut answer = None;
+        let done = rows::change(self.user_id, gift.add_on_id, self.key.is_some(), &mut |row| {
+            let mut decision = self.decide(vec![row], &gifts)?;
+            answer = decision.answer.is_allowed.then_some(decision.answer);
+            Ok(decision.rows.pop())
+        })?;
+        Ok(match (done, answer) {
+            (Done::NotPossible, _) => AtOnce::NotPossible,
+            (Done::Written | Done::Left, Some(answer)) => AtOnce::Done(answer),
+            _ => AtOnce::MoreToDecide,
+        })
+    }
+
+    /// Makes the change under the lock of the rows it is about.
+    fn locked(&self) -> Result<Answer, Error> {
+        let gifts = catalog_cache::add_ons_giving(self.feature_key)?;
+        let add_on_ids: Vec<Uuid> = gifts.iter().map(|gift| gift.add_on_id).collect();
+        let locked = rows::locked(self.user_id, &add_on_ids, self.key.is_some())?;
+        let decision = self.decide(locked, &gifts)?;
+        for (row, has_keys) in &decision.rows {
+            rows::count(self.user_id, row.add_on_id, &row.counters, has_keys.then_some(&row.keys))?;
+        }
+        Ok(decision.answer)
+    }
+
+    /// What the change comes to by these rows. A key that was used before gets its answer again.
+    fn decide(&self, rows: Vec<Row>, gifts: &[Gift]) -> Result<Decision, Error> {
+        let answered = |key: KeyHash| rows.iter().find_map(|row| row.keys.find(self.feature_key, key));
+        if let Some(status) = self.key.and_then(answered) {
+            return Ok(Decision { answer: Answer { is_allowed: true, status }, rows: Vec::new() });
+        }
+        let held = rows.into_iter().filter_map(|row| Held::of(row, gifts, self.feature_key).transpose());
+        let held = held.collect::<Result<Vec<Held>, Error>>()?;
+        // Not before what is counted already: clocks can differ, and a period that has begun does not end.
+        let counted = held.iter().filter_map(|held| held.counter).map(|counter| counter.at);
+        let at = counted.chain([clock()]).max().unwrap_or_else(clock);
+        let owned = held.iter().filter(|held| held.row.is_active && held.holding().contains(at));
+        let mut usage = Usage::of(owned.map(|held| held.source(at)).collect());
+        let is_allowed = (self.change)(&mut usage);
+        let answer = Answer { is_allowed, status: usage.status() };
+        let rows = if is_allowed { self.to_write(held, &usage, at, answer.status)? } else { Vec::new() };
+        Ok(Decision { answer, rows })
+    }
+
+    /// The rows whose counters are others than before. The key is remembered with one of them.
+    fn to_write(
+        &self,
+        held: Vec<Held>,
+        usage: &Usage,
+        at: Instant,
+        status: Status,
+    ) -> Result<Vec<(Row, HasKeys)>, Error> {
+        let changes = usage.changes(at);
+        let (is_unchanged, mut key) = (changes.is_empty(), self.key);
+        let mut rows = Vec::new();
+        for Held { mut row, .. } in held {
+            let changed = changes.iter().find(|(add_on_id, _)| *add_on_id == row.add_on_id);
+            if let Some((_, counter)) = changed {
+                if counter.used > Units::MAX {
+                    return Err(Error::UnitsOutOfRange { feature_key: self.feature_key.to_owned() });
+                }
+                counters::keep(&mut row.counters, self.feature_key, *counter);
+            }
+            let remembered = key.take_if(|_| changed.is_some() || is_unchanged);
+            if let Some(key) = remembered {
+                row.keys.remember(self.feature_key, key, status);
+            }
+            if changed.is_some() || remembered.is_some() {
+                rows.push((row, remembered.is_some()));
+            }
+        }
+        Ok(rows)
+    }
 }

@@ -1,8 +1,9 @@
-//! The border to PostgreSQL: statements, probes of indexes, values, calls, tuple stores, snapshots, locks, settings, the session, and
+//! The border to PostgreSQL: statements, probes of indexes, changes of single rows, values, calls, tuple stores, snapshots, locks, settings, the session, and
 //! where the extension is installed. Code that is `unsafe` stands here alone.
 
 pub mod body;
 pub mod call;
+pub mod change;
 pub mod checks;
 pub mod datum;
 pub mod document;

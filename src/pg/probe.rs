@@ -99,6 +99,11 @@ impl<R: Columns + 'static> Probe<R> {
         Probe { table, columns, keys, by_plan: Statement::new(sql), known: Cell::new(None) }
     }
 
+    /// The table that it looks into.
+    pub(super) fn table(&self) -> &'static str {
+        self.table
+    }
+
     /// Reads all rows, in no particular order.
     pub fn read_all<T>(&self, params: &Params, read: impl Fn(R::Row<'_>) -> T) -> Result<Vec<T>, Error> {
         let mut found = Vec::new();
@@ -309,7 +314,12 @@ impl<R: Columns + 'static> Opened<R> {
         Ok(found)
     }
 
-    fn each(&mut self, params: &Params, each: &mut dyn FnMut(R::Row<'_>) -> ControlFlow<()>) -> Result<(), Error> {
+    /// Hands over the rows that equal the parameters, until one is enough.
+    pub(super) fn each(
+        &mut self,
+        params: &Params,
+        each: &mut dyn FnMut(R::Row<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         let (mut keys, mut compared) =
             ([pg_sys::ScanKeyData::default(); MOST_KEYS], [pg_sys::Datum::null(); MOST_KEYS]);
         for (position, param) in params.iter().enumerate() {
@@ -330,6 +340,11 @@ impl<R: Columns + 'static> Opened<R> {
         // they would fill the memory of the query.
         compared[..params.len()].iter().for_each(|value| unsafe { pg_sys::pfree(value.cast_mut_ptr()) });
         Ok(())
+    }
+
+    /// Where the row is that was handed over last.
+    pub(super) fn slot(&self) -> *mut pg_sys::TupleTableSlot {
+        self.scan.slot
     }
 
     fn visit(&self, each: &mut dyn FnMut(R::Row<'_>) -> ControlFlow<()>) -> Result<(), Error> {
@@ -358,7 +373,7 @@ impl<R: Columns + 'static> Opened<R> {
 ///
 /// # Safety
 /// The description must be that of a table.
-unsafe fn place_of(description: pg_sys::TupleDesc, name: &str) -> Option<u16> {
+pub(super) unsafe fn place_of(description: pg_sys::TupleDesc, name: &str) -> Option<u16> {
     // SAFETY: the caller says so; it has as many attributes as it says.
     unsafe {
         let is_meant = |place: &usize| {
@@ -371,7 +386,7 @@ unsafe fn place_of(description: pg_sys::TupleDesc, name: &str) -> Option<u16> {
 
 /// A table or an index that is open, closed when it goes out of scope. When an error unwinds, the transaction closes it instead. The
 /// lock stays either way.
-struct Open(pg_sys::Relation);
+pub(super) struct Open(pub(super) pg_sys::Relation);
 
 impl Open {
     /// A table, if it is still there.
@@ -379,11 +394,25 @@ impl Open {
     /// # Safety
     /// A transaction must be in progress.
     unsafe fn table(oid: pg_sys::Oid) -> Option<Open> {
+        // SAFETY: the caller says so.
+        unsafe { Open::table_in(oid, SHARED) }
+    }
+
+    /// The same for a table of which rows are to be written.
+    ///
+    /// # Safety
+    /// A transaction must be in progress.
+    pub(super) unsafe fn table_to_change(oid: pg_sys::Oid) -> Option<Open> {
+        // SAFETY: the caller says so.
+        unsafe { Open::table_in(oid, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE) }
+    }
+
+    unsafe fn table_in(oid: pg_sys::Oid, mode: pg_sys::LOCKMODE) -> Option<Open> {
         if oid == pg_sys::InvalidOid {
             return None;
         }
         // SAFETY: the caller says so.
-        let relation = unsafe { pg_sys::try_table_open(oid, SHARED) };
+        let relation = unsafe { pg_sys::try_table_open(oid, mode) };
         (!relation.is_null()).then_some(Open(relation))
     }
 

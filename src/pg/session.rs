@@ -1,11 +1,22 @@
 //! What the session is and does.
 
+use std::ffi::CStr;
+
 use pgrx::pg_sys;
+
+use super::datum::to_server;
 
 /// Takes in what other sessions have announced when they committed.
 pub fn take_in_announcements() {
     // SAFETY: this is possible whenever a query runs.
     unsafe { pg_sys::AcceptInvalidationMessages() };
+}
+
+/// Tells sessions that listen to a channel, once the transaction commits, as pg_notify() does where something is written.
+pub fn notify(channel: &CStr, payload: &str) {
+    let payload = to_server(payload);
+    // SAFETY: both are C strings, which are copied; what is too long is an error.
+    unsafe { pg_sys::Async_Notify(channel.as_ptr(), payload.as_ptr()) };
 }
 
 /// The role in whose name things are done.
@@ -24,6 +35,12 @@ pub fn is_serializable() -> bool {
 pub fn may_write() -> bool {
     // SAFETY: these read variables.
     unsafe { !(pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() || pg_sys::IsInParallelMode()) }
+}
+
+/// Whether the session applies what another server has done, and triggers fire that do so there.
+pub fn is_replica() -> bool {
+    // SAFETY: this reads a variable.
+    unsafe { pg_sys::SessionReplicationRole != pg_sys::SESSION_REPLICATION_ROLE_ORIGIN as i32 }
 }
 
 /// With RUST_BACKTRACE in the server's environment, every error would carry a backtrace in its DETAIL, PostgreSQL's own

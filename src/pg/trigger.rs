@@ -6,9 +6,10 @@ use pgrx::pg_sys;
 
 use super::call::Call;
 use super::checks;
-use super::datum::{self, Id};
+use super::datum::{self, Id, now};
 use super::row::{self, Column};
 use crate::error::Error;
+use engine::time::Instant;
 use pgrx::FromDatum;
 use uuid::Uuid;
 
@@ -48,6 +49,55 @@ impl TriggerCall {
     /// What the trigger function returns to let things go on: the row, or nothing where the trigger is one for statements.
     pub fn unchanged(&self) -> pg_sys::Datum {
         pg_sys::Datum::from(self.row())
+    }
+
+    /// What the trigger function returns to let the row go on with another text in a column.
+    pub fn with_text(&self, column: &'static CStr, text: &str) -> Result<pg_sys::Datum, Error> {
+        let (number, _) = self.column::<String>(column, "character varying")?;
+        Ok(self.with(number, datum::text_datum(text)))
+    }
+
+    /// What the trigger function returns to let the row go on with the transaction's instant in a column. One of another type than
+    /// PostgreSQL's own for instants gets what is written so.
+    pub fn with_now(&self, column: &'static CStr) -> Result<pg_sys::Datum, Error> {
+        if self.row().is_null() || self.is_delete() {
+            return Ok(self.unchanged());
+        }
+        match self.column::<Instant>(column, "timestamp with time zone") {
+            Ok((number, -1)) => Ok(self.with(number, pg_sys::Datum::from(now().0))),
+            Ok((number, _)) => Ok(self.with(number, self.read_into(number, now()))),
+            Err(error) => {
+                let number = self.number_of(column);
+                if number > 0 { Ok(self.with(number, self.read_into(number, now()))) } else { Err(error) }
+            }
+        }
+    }
+
+    /// The value that a column of any type has for an instant: what its type reads where it is written.
+    fn read_into(&self, number: i32, at: Instant) -> pg_sys::Datum {
+        // SAFETY: the column is one of the table's. Its type reads a C string, or raises an error.
+        unsafe {
+            let column = &*row::attribute((*self.data.tg_relation).rd_att, number as usize - 1);
+            let at = Some(pg_sys::Datum::from(at.0));
+            let text = pgrx::direct_function_call::<&CStr>(pg_sys::timestamptz_out, &[at]).unwrap_or_default();
+            let (mut function, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
+            pg_sys::getTypeInputInfo(column.atttypid, &mut function, &mut parameter);
+            pg_sys::OidInputFunctionCall(function, text.as_ptr().cast_mut(), parameter, column.atttypmod)
+        }
+    }
+
+    fn with(&self, number: i32, value: pg_sys::Datum) -> pg_sys::Datum {
+        let is_null = false;
+        // SAFETY: the row is one of the table's, and the value of the column's type.
+        let row = unsafe {
+            let description = (*self.data.tg_relation).rd_att;
+            pg_sys::heap_modify_tuple_by_cols(self.row(), description, 1, &number, &value, &is_null)
+        };
+        pg_sys::Datum::from(row)
+    }
+
+    fn is_delete(&self) -> bool {
+        self.data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_DELETE
     }
 
     /// A text column of the row that changes; empty where it is NULL.
@@ -124,22 +174,38 @@ impl TriggerCall {
     ) -> Result<Option<pg_sys::Datum>, Error> {
         let row = match version {
             Version::Old => self.data.tg_trigtuple,
-            Version::New => self.data.tg_newtuple,
+            Version::New => self.row(),
         };
-        // SAFETY: the row is one of the table's, whose description says which columns it has.
-        unsafe {
-            let description = (*self.data.tg_relation).rd_att;
-            let number = pg_sys::SPI_fnumber(description, column.as_ptr());
-            let found = match number {
-                1.. => (*row::attribute(description, number as usize - 1)).atttypid,
-                _ => pg_sys::InvalidOid,
-            };
-            if !row::is_stored_as(found, T::TYPES) {
-                return Err(self.changed(column, expected, found));
+        let (number, _) = self.column::<T>(column, expected)?;
+        let mut is_null = false;
+        // SAFETY: the row is one of the table's, which has the column.
+        let value = unsafe { pg_sys::SPI_getbinval(row, (*self.data.tg_relation).rd_att, number, &mut is_null) };
+        Ok((!is_null).then_some(value))
+    }
+
+    /// The number of a column, if there is one of the name.
+    fn number_of(&self, column: &CStr) -> i32 {
+        // SAFETY: the table is open, and the name a C string.
+        unsafe { pg_sys::SPI_fnumber((*self.data.tg_relation).rd_att, column.as_ptr()) }
+    }
+
+    /// The number and the modifier of a column of the type.
+    fn column<T: Column>(&self, column: &'static CStr, expected: &str) -> Result<(i32, i32), Error> {
+        let number = self.number_of(column);
+        // SAFETY: the table's description says which columns it has.
+        let (found, modifier) = unsafe {
+            match number {
+                1.. => {
+                    let found = &*row::attribute((*self.data.tg_relation).rd_att, number as usize - 1);
+                    (found.atttypid, found.atttypmod)
+                }
+                _ => (pg_sys::InvalidOid, -1),
             }
-            let mut is_null = false;
-            let value = pg_sys::SPI_getbinval(row, description, number, &mut is_null);
-            Ok((!is_null).then_some(value))
+        };
+        if row::is_stored_as(found, T::TYPES) {
+            Ok((number, modifier))
+        } else {
+            Err(self.changed(column, expected, found))
         }
     }
 
@@ -152,3 +218,27 @@ impl TriggerCall {
         }
     }
 }
+
+/// Whether a function is the one of this symbol in a library: none but superusers make such.
+///
+/// # Safety
+/// A transaction must be in progress.
+pub(super) unsafe fn is_of_symbol(function: pg_sys::Oid, symbol: &CStr) -> bool {
+    // SAFETY: the caller says so; a row of this catalog has a language and a source, which is a text.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::PROCOID as i32;
+        let row = pg_sys::SearchSysCache1(cache, function.into());
+        if row.is_null() {
+            return false;
+        }
+        let (mut is_null, column) = (false, pg_sys::Anum_pg_proc_prosrc as i16);
+        let is_c = (*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_proc>()).prolang == C;
+        let source = pg_sys::SysCacheGetAttr(cache, row, column, &mut is_null);
+        let is_it = is_c && !is_null && datum::raw_bytes_of(source) == symbol.to_bytes();
+        pg_sys::ReleaseSysCache(row);
+        is_it
+    }
+}
+
+/// The language of functions in libraries.
+const C: pg_sys::Oid = pg_sys::Oid::from_u32(13);

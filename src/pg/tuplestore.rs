@@ -14,11 +14,11 @@ pub struct Tuplestore {
 }
 
 impl Tuplestore {
-    /// Prepares the result of the function that is being called.
+    /// Prepares the result of the function that is being called. Its columns are known to whoever asks for them, and not looked up.
     pub fn open(call: &Call) -> Tuplestore {
         // SAFETY: PostgreSQL raises an error where no set is accepted, and has prepared the result then.
         unsafe {
-            pg_sys::InitMaterializedSRF(call.info(), 0);
+            pg_sys::InitMaterializedSRF(call.info(), pg_sys::MAT_SRF_USE_EXPECTED_DESC);
             let result = (*call.info()).resultinfo.cast::<pg_sys::ReturnSetInfo>();
             let per_row = PgMemoryContexts::new("extensions: row of a result");
             Tuplestore { store: (*result).setResult, columns: (*result).setDesc, per_row }

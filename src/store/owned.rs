@@ -12,6 +12,7 @@ use crate::pg::document::{self, Budget, Document, DocumentColumn};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::probe::Probe;
 use crate::pg::row::{RawText, RowOf};
+use crate::pg::session;
 use crate::pg::settings;
 use crate::pg::statement::Statement;
 use crate::store::all_written;
@@ -125,8 +126,6 @@ static SAVE: Statement = Statement::new(
             renewal_amount=excluded.renewal_amount, suspended_at=excluded.suspended_at, sources=excluded.sources,
             paid_periods=excluded.paid_periods, updated_at=excluded.updated_at",
 );
-
-static ANNOUNCE: Statement = Statement::new("SELECT pg_catalog.pg_notify('extensions_entitlements', $1)");
 
 /// A row of `user_add_ons`.
 #[derive(Clone, Debug)]
@@ -279,12 +278,14 @@ pub fn save(user_id: &str, rows: &mut [Owned]) -> Result<bool, Error> {
         row.is_stored = true;
         row.stored = Some((row.columns.clone(), row.kept.clone()));
     }
-    announce(user_id)?;
+    announce(user_id);
     Ok(true)
 }
 
 /// Tells listeners, once the transaction commits, that the user's entitlements have changed, unless that is switched off.
 /// PostgreSQL drops repetitions within a transaction.
-pub fn announce(user_id: &str) -> Result<(), Error> {
-    if settings::notifies() { ANNOUNCE.perform(params![user_id]).map(|_| ()) } else { Ok(()) }
+pub fn announce(user_id: &str) {
+    if settings::notifies() {
+        session::notify(c"extensions_entitlements", user_id);
+    }
 }

@@ -68,10 +68,10 @@ macro_rules! select_purchases {
         Statement::new(concat!(
             "SELECT p.id, p.add_on_id, (p.amount * 100)::bigint, p.currency, p.status, (p.refund_amount * 100)::bigint,
                     p.stripe_payment_id, p.lago_invoice_id, p.payment_method, p.subscription_ends_at, p.promo_code, p.checkout_id,
-                    p.purchased_at, p.quantity, COALESCE(((p.metadata -> 'quote_line') ->> 'billing_type'), a.billing_type),
+                    p.purchased_at, p.quantity, COALESCE(((p.metadata -> 'quote_line') ->> 'billing_type'),
+                             (SELECT a.billing_type FROM @extschema@.add_ons a WHERE a.id = p.add_on_id)),
                     p.facts, p.paid, (p.metadata ->> 'position'), (p.metadata ->> 'renewal_of'), (p.metadata -> 'renewal')
                FROM @extschema@.add_on_purchases p
-               JOIN @extschema@.add_ons a ON a.id = p.add_on_id
               WHERE p.user_id = $1 AND ",
             $condition,
             "
@@ -500,8 +500,26 @@ pub fn known_by(ids: &BTreeSet<&str>) -> Result<Vec<Location>, Error> {
     })
 }
 
+/// The purchase that has the id of a payment in Stripe, and of an invoice in Lago.
+static WITH_STRIPE_PAYMENT: Probe<(Uuid,)> = probe!("add_on_purchases", ["id"], "stripe_payment_id");
+static WITH_LAGO_INVOICE: Probe<(Uuid,)> = probe!("add_on_purchases", ["id"], "lago_invoice_id");
+
+/// Whether any purchase has one of these ids, as it is now. Nearly every payment is of something that was not paid before.
+fn are_known(ids: &BTreeSet<&str>) -> Result<bool, Error> {
+    let _now = LatestSnapshot::take();
+    for id in ids {
+        if WITH_STRIPE_PAYMENT.any(params![*id], |_| true)? || WITH_LAGO_INVOICE.any(params![*id], |_| true)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Another checkout, or purchase without one, that one of these has paid for.
 pub fn paid_by(ids: &BTreeSet<&str>, besides: Uuid) -> Result<Option<Uuid>, Error> {
+    if !are_known(ids)? {
+        return Ok(None);
+    }
     let ids: Vec<&str> = ids.iter().copied().collect();
     one_as_it_is_now(&PAID_BY, params![&ids, besides])
 }

@@ -4,8 +4,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::pg::change::{BYTES, Change, DOCUMENT, Done};
 use crate::pg::document::{Budget, DocumentColumn};
 use crate::pg::jsonb::Jsonb;
+use crate::pg::parameter::Parameter;
 use crate::pg::probe::Probe;
 use crate::pg::row::{RawText, RowOf};
 use crate::pg::statement::Statement;
@@ -54,6 +56,31 @@ static ALL_HELD: Probe<HeldColumns> = probe!(
     "user_add_ons",
     ["add_on_id", "quantity", "purchased_at", "expires_at", "status", "paid_periods", "usage"],
     "user_id"
+);
+
+/// What the user has of one add-on, to be counted.
+static COUNTED: Change<HeldColumns> = Change::new(
+    probe!(
+        "user_add_ons",
+        ["add_on_id", "quantity", "purchased_at", "expires_at", "status", "paid_periods", "usage"],
+        "user_id",
+        "add_on_id"
+    ),
+    &[("usage", DOCUMENT)],
+);
+
+type CountedColumns =
+    (Uuid, i32, Instant, Option<Instant>, RawText, Option<DocumentColumn>, Option<DocumentColumn>, Option<Vec<u8>>);
+
+/// The same with the keys.
+static COUNTED_WITH_KEYS: Change<CountedColumns> = Change::new(
+    probe!(
+        "user_add_ons",
+        ["add_on_id", "quantity", "purchased_at", "expires_at", "status", "paid_periods", "usage", "usage_keys"],
+        "user_id",
+        "add_on_id"
+    ),
+    &[("usage", DOCUMENT), ("usage_keys", BYTES)],
 );
 
 /// The features of the user's add-ons that some add-on limits.
@@ -193,6 +220,35 @@ pub fn count_within(within: &Within) -> Result<Option<Row>, Error> {
         Ok(())
     })?;
     Ok(counted)
+}
+
+/// Whether a row that is to be written has other keys than before.
+pub type HasKeys = bool;
+
+/// Counts with the user's row of one add-on what is decided by it as it is, without a lock before that. It can be asked more than once.
+pub fn change(
+    user_id: &str,
+    add_on_id: Uuid,
+    with_keys: bool,
+    decide: &mut dyn FnMut(Row) -> Result<Option<(Row, HasKeys)>, Error>,
+) -> Result<Done, Error> {
+    let params = params![user_id, add_on_id];
+    let counters = |row: &Row| Some(Jsonb::of(&row.counters).datum());
+    if !with_keys {
+        return COUNTED.apply(params, &mut |(add_on_id, quantity, from, until, status, periods, usage)| {
+            let row = (add_on_id, quantity, from, until, status == b"active", periods, usage, None);
+            Ok(decide(Row::of(row, &mut Budget::of_rows())?)?.map(|(row, _)| vec![counters(&row)]))
+        });
+    }
+    COUNTED_WITH_KEYS.apply(params, &mut |(add_on_id, quantity, from, until, status, periods, usage, keys)| {
+        let before = keys.clone();
+        let row = (add_on_id, quantity, from, until, status == b"active", periods, usage, keys);
+        let decided = decide(Row::of(row, &mut Budget::of_rows())?)?;
+        Ok(decided.map(|(row, has_keys)| {
+            let keys = if has_keys { Some(row.keys.pack()) } else { before };
+            vec![counters(&row), keys.and_then(|keys| keys.datum())]
+        }))
+    })
 }
 
 /// Writes what was counted, and the keys where they are others than before.

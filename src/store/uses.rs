@@ -8,10 +8,24 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::params;
-use crate::pg::parameter::Params;
+use crate::pg::change::{Change, Done, INSTANT, INTEGER, TypeOid};
+use crate::pg::datum::now;
+use crate::pg::parameter::{Parameter, Params};
 use crate::pg::statement::Statement;
 use crate::store::all_written;
+use crate::{params, probe};
+
+/// Whether it is on, how many uses there may be, and how many there are.
+type Counted = (bool, Option<i32>, i32);
+
+/// The columns that a claim writes, with and without a statement.
+const CLAIMED: &[(&str, TypeOid)] = &[("current_uses", INTEGER), ("updated_at", INSTANT)];
+
+/// Uses of a code and of a bundle, claimed without a statement.
+static USES_OF_CODE: Change<Counted> =
+    Change::new(probe!("promotional_codes", ["is_active", "max_uses", "current_uses"], "code"), CLAIMED);
+static USES_OF_BUNDLE: Change<Counted> =
+    Change::new(probe!("add_on_bundles", ["is_active", "max_uses", "current_uses"], "id"), CLAIMED);
 
 static CLAIM_CODE: Statement = Statement::new(
     "UPDATE @extschema@.promotional_codes c
@@ -108,14 +122,30 @@ fn claim(
     }
 }
 
+/// Claims so many uses of what is on, if there are so many left, and holds the row no longer than that takes. Says whether it was done;
+/// where it was not, a statement has to decide.
+fn claim_at_once(change: &Change<Counted>, params: &Params, count: i32) -> Result<bool, Error> {
+    let done = change.apply(params, &mut |(is_on, most, uses)| {
+        let claimed = uses.checked_add(count).filter(|&claimed| is_on && most.is_none_or(|most| claimed <= most));
+        Ok(claimed.map(|claimed| vec![claimed.datum(), now().datum()]))
+    })?;
+    Ok(done == Done::Written)
+}
+
 /// Claims one use of a code. Says whether there was one.
 pub fn claim_code(code: &str) -> Result<bool, Error> {
+    if claim_at_once(&USES_OF_CODE, params![code], 1)? {
+        return Ok(true);
+    }
     Ok(claim(CODES, &CLAIM_CODE, &LOCK_CODE, params![code], Offer::Now)? == Claim::Made)
 }
 
 /// Claims instances of a bundle. Says whether there were so many.
 pub fn claim_bundle(bundle_id: Uuid, instances: u32) -> Result<bool, Error> {
     let instances = i32::try_from(instances).unwrap_or(i32::MAX);
+    if claim_at_once(&USES_OF_BUNDLE, params![bundle_id], instances)? {
+        return Ok(true);
+    }
     Ok(claim(BUNDLES, &CLAIM_BUNDLE, &LOCK_BUNDLE, params![bundle_id, instances], Offer::Now)? == Claim::Made)
 }
 
