@@ -93,6 +93,10 @@ class Bench:
             if (count := self.value(query)) != 0:
                 sys.exit(f"{name}: the baseline and the extension differ in {count} answers")
 
+    def metered(self):
+        """The add-on of the metered feature."""
+        return self.value("SELECT add_on_id FROM add_on_features WHERE feature_key = 'metered'")
+
     def value(self, query):
         with psycopg.connect(dbname="bench") as connection:
             return connection.execute(query).fetchone()[0]
@@ -121,6 +125,7 @@ class Bench:
         command = [Path(os.environ["BIN"]) / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
         command += ["-T", str(seconds or self.arguments.seconds), "-D", f"carts={self.size['carts']}"]
         command += ["-D", f"users={self.size['users']}", "-D", f"add_ons={self.size['add_ons']}", *options]
+        command += ["-D", f"metered={self.metered()}"]
         command += ["-f", str(HERE / "pgbench" / f"{script}.sql"), "bench"]
         command += ["--log", f"--log-prefix={log}"] if log else []
         done = subprocess.run(command, capture_output=True, text=True)
@@ -198,8 +203,7 @@ class Bench:
 
     def entitlements(self):
         """One user's feature by value beside the executor's floor, in the arguments of an aggregate, and what was used of one."""
-        with psycopg.connect(dbname="bench") as connection:
-            add_on = connection.execute("SELECT add_on_id FROM add_on_features WHERE feature_key = 'metered'").fetchone()[0]
+        add_on = self.metered()
         asked = "(SELECT 'meter-' || i % 2001 AS u FROM generate_series(1, 20000) i OFFSET 0) q"
         probe = f"""SELECT count(*) FROM {asked} WHERE EXISTS (
                         SELECT FROM user_add_ons o WHERE o.user_id = q.u AND o.add_on_id = '{add_on}' AND o.status = 'active'
@@ -263,7 +267,9 @@ class Bench:
         self.transactions("checkout and complete_checkout", "bare_checkout", "checkout", 0.70)
         self.transactions("checkout and complete_checkout, 8 clients", "bare_checkout", "checkout", None, clients=8)
         self.transactions("one hot code, 32 clients", "bare_hot_code", "hot_code", 0.80, clients=32)
-        self.transactions("consume_feature, one row, 32 clients", "bare_usage", "usage", 0.80, clients=32)
+        self.transactions("consume_feature, one row, 32 clients, against its UPDATE", "bare_usage_of_own_row", "usage", 0.80, clients=32)
+        self.transactions("consume_feature, one row, 32 clients, against a plain table", "bare_usage", "usage", None, clients=32)
+        self.transactions("consume_feature, one client, against a plain table", "bare_usage", "usage", None)
         self.transactions("consume_feature, 2001 users, 32 clients", "bare_usage_of_many", "usage_of_many", None, clients=32)
 
     def single_calls(self):
