@@ -34,8 +34,9 @@ CREATE INDEX idx_add_on_purchases_lago_invoice ON @extschema@.add_on_purchases (
     WHERE lago_invoice_id IS NOT NULL;
 CREATE INDEX idx_add_on_purchases_pending ON @extschema@.add_on_purchases (purchased_at, checkout_id)
     WHERE status = 'pending';
+-- pg_upgrade would bring IN (...) back in other words, and the index would no longer be as expected.
 CREATE INDEX idx_add_on_purchases_revenue ON @extschema@.add_on_purchases (purchased_at) INCLUDE (add_on_id, amount)
-    WHERE status IN ('completed', 'refunded', 'disputed');
+    WHERE status = ANY ('{completed,refunded,disputed}'::text[]);
 CREATE UNIQUE INDEX idx_add_on_purchases_idempotency_key ON @extschema@.add_on_purchases
     (user_id, (metadata ->> 'idempotency_key')) WHERE metadata ? 'idempotency_key';
 CREATE INDEX idx_add_on_purchases_provider_ids ON @extschema@.add_on_purchases USING gin (provider_ids)

@@ -1,4 +1,5 @@
-//! Runs every suite on every given PostgreSQL and prints a table of what came out: `harness 15 16 17 18`.
+//! Runs every suite on every given PostgreSQL and prints a table of what came out: `harness 15 16 17 18`. On [`PREVIEW`], given with
+//! others, a few run.
 //!
 //! One thread builds the extension for one version after the other, as Cargo does one thing at a time in a folder. Others run
 //! the suites of versions that are built, [`SUITES_AT_ONCE`] at a time whatever their version: suites wait more than they compute, and

@@ -61,7 +61,7 @@ CREATE INDEX idx_add_on_purchases_user_add_on ON @extschema@.add_on_purchases (u
 -- What was paid, also where it was paid back since: all that reports of a period read.
 DROP INDEX @extschema@.idx_add_on_purchases_revenue;
 CREATE INDEX idx_add_on_purchases_revenue ON @extschema@.add_on_purchases (purchased_at) INCLUDE (add_on_id, amount)
-    WHERE status IN ('completed', 'refunded', 'disputed');
+    WHERE status = ANY ('{completed,refunded,disputed}'::text[]);
 
 CREATE VIEW @extschema@.cart_conversion AS
 WITH steps AS (
