@@ -160,7 +160,13 @@ DROP FUNCTION @extschema@.check_marketplace();
 DROP FUNCTION @extschema@.fail_checkout(uuid, text);
 DROP FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval);
 
-CREATE FUNCTION @extschema@.add_on_ids(names jsonb, whose text) RETURNS jsonb
+-- What is not for users starts with _. Whatever depends on the functions, or was granted, stays as it is.
+ALTER FUNCTION @extschema@.check_catalog() RENAME TO _check_catalog;
+ALTER FUNCTION @extschema@.plan_entitlement_check(internal) RENAME TO _plan_entitlement_check;
+ALTER FUNCTION @extschema@.reference_links() RENAME TO _reference_links;
+ALTER FUNCTION @extschema@.unknown_references() RENAME TO _unknown_references;
+
+CREATE FUNCTION @extschema@._add_on_ids(names jsonb, whose text) RETURNS jsonb
 LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     wanted text;
@@ -170,7 +176,7 @@ BEGIN
     IF jsonb_typeof(names) = 'null' THEN
         RETURN names;
     ELSIF jsonb_typeof(names) <> 'array' THEN
-        PERFORM @extschema@.refuse_catalog(format('%s: expected an array of names of add-ons, not %s', whose, names));
+        PERFORM @extschema@._refuse_catalog(format('%s: expected an array of names of add-ons, not %s', whose, names));
     END IF;
     FOR wanted IN SELECT jsonb_array_elements_text(names) LOOP
         SELECT a.id INTO found FROM @extschema@.add_ons a WHERE a.name = wanted;
@@ -178,47 +184,26 @@ BEGIN
             -- Exported where no add-on had this id.
             found := wanted::uuid;
         ELSIF found IS NULL THEN
-            PERFORM @extschema@.refuse_catalog(format('%s: there is no add-on %s, neither here nor in the document', whose, quote_ident(wanted)));
+            PERFORM @extschema@._refuse_catalog(format('%s: there is no add-on %s, neither here nor in the document', whose, quote_ident(wanted)));
         END IF;
         ids := ids || to_jsonb(found);
     END LOOP;
     RETURN ids;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.add_on_ids(jsonb, text) IS
+COMMENT ON FUNCTION @extschema@._add_on_ids(jsonb, text) IS
 'The ids of add-ons, in the order of their names. Only import_catalog() calls it.';
 
-CREATE FUNCTION @extschema@.add_on_names(ids jsonb) RETURNS jsonb
+CREATE FUNCTION @extschema@._add_on_names(ids jsonb) RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000 SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(jsonb_agg(coalesce(a.name, given.id) ORDER BY given.place), '[]')
       FROM jsonb_array_elements_text(ids) WITH ORDINALITY given (id, place)
       LEFT JOIN @extschema@.add_ons a ON a.id = given.id::uuid
 $$;
-COMMENT ON FUNCTION @extschema@.add_on_names(jsonb) IS
+COMMENT ON FUNCTION @extschema@._add_on_names(jsonb) IS
 'The names of add-ons, in the order of their ids. Only export_catalog() and import_catalog() call it.';
 
-CREATE OR REPLACE FUNCTION @extschema@.add_to_cart(
-    "user_id" pg_catalog.text,
-    "add_on_id" pg_catalog.uuid,
-    "quantity" INT DEFAULT 1
-) RETURNS TABLE (
-    "cart_item_id" pg_catalog.uuid,
-    "add_on_id" pg_catalog.uuid,
-    "quantity" INT
-)
-VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'add_to_cart_wrapper';
-COMMENT ON FUNCTION @extschema@.add_to_cart(text, uuid, integer) IS
-'Adds units of an add-on to the user''s cart.
-Arguments: user_id, 1 to 255 characters; add_on_id; quantity, units from 1.
-Returns: the cart item with its new quantity.
-Errors: 22023 null_argument, invalid_user_id, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale,
-row_swallowed; 23514 quantity_limit; 42501 other_user.';
-ALTER FUNCTION @extschema@.add_to_cart(text, uuid, integer) COST 2000 ROWS 1;
-
-CREATE FUNCTION @extschema@.adopt_rows(old_table regclass, new_table regclass) RETURNS bigint
+CREATE FUNCTION @extschema@._adopt_rows(old_table regclass, new_table regclass) RETURNS bigint
 LANGUAGE plpgsql COST 10000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     pages_at_once CONSTANT bigint := 4096;
@@ -230,7 +215,7 @@ DECLARE
     total bigint := 0;
 BEGIN
     SELECT string_agg(format('%I', c.column_name), ', '), string_agg(c.expression, ', ') INTO columns, list
-      FROM @extschema@.adoption_columns(old_table, new_table) c;
+      FROM @extschema@._adoption_columns(old_table, new_table) c;
     FOR page IN 0 .. pages BY pages_at_once LOOP
         EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM %s s WHERE s.ctid >= $1 AND s.ctid < $2', new_table, columns, list, old_table)
           USING format('(%s,0)', page)::tid, format('(%s,0)', page + pages_at_once)::tid;
@@ -238,7 +223,7 @@ BEGIN
         total := total + row_count;
         EXECUTE format('SELECT count(*) FROM %s s WHERE s.ctid >= $1 AND s.ctid < $2', old_table)
            INTO meant USING format('(%s,0)', page)::tid, format('(%s,0)', page + pages_at_once)::tid;
-        PERFORM @extschema@.check_rows_written((SELECT c.relname::text FROM pg_class c WHERE c.oid = new_table), meant, row_count);
+        PERFORM @extschema@._check_rows_written((SELECT c.relname::text FROM pg_class c WHERE c.oid = new_table), meant, row_count);
         IF page + pages_at_once < pages THEN
             RAISE NOTICE '%: % rows, % %%', old_table, total, 100 * (page + pages_at_once) / pages;
         END IF;
@@ -246,28 +231,10 @@ BEGIN
     RETURN total;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adopt_rows(regclass, regclass) IS
+COMMENT ON FUNCTION @extschema@._adopt_rows(regclass, regclass) IS
 'Copies the rows of an old table into ours, and reports the progress. Only adopt_tables() calls it.';
 
-CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false,
-                                        skip text[] DEFAULT '{}')
-RETURNS TABLE (object text, status text, detail text)
-LANGUAGE c SECURITY DEFINER COST 100000000 ROWS 10 SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean, text[]) IS
-'Migrates the rows of a database that was created from the plain-SQL files that preceded the extension: from tables of the same names in
-another schema, with all or some of their columns. Ids are kept. It runs in one transaction and only reads the old tables.
-Arguments: source_schema, where the old tables are; time_zone, the time zone of their timestamps without time zone; dry_run, to look for
-obstacles and write nothing; skip, tables to leave out, because the old table of that name is something else or is not wanted.
-Everything is checked first: columns, values that do not fit, and every constraint. If anything is in the way, nothing is written.
-Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes and currencies are stored in
-capitals, and features that are an object as its keys. Notices report the progress.
-Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle, skipped,
-doubtful, left behind; detail, the number of rows, what is wrong with which of them and what to do about it, what is migrated unchanged
-although it may not be intended, such as subscriptions without an end, or columns that the new table does not have.
-Errors: 22023 null_argument, invalid_source_schema, unknown_word; 22023, an unknown time zone; 42501, no right to read or write; 55000 row_swallowed.';
-
-CREATE FUNCTION @extschema@.adopt_tables_body(source_schema name, time_zone text, dry_run boolean, skip text[])
+CREATE FUNCTION @extschema@._adopt_tables_body(source_schema name, time_zone text, dry_run boolean, skip text[])
 RETURNS TABLE (object text, status text, detail text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
@@ -282,7 +249,7 @@ DECLARE
     -- Where the add-ons are that the old tables refer to.
     add_ons regclass;
 BEGIN
-    PERFORM @extschema@.check_adoption(source_schema, time_zone, skip);
+    PERFORM @extschema@._check_adoption(source_schema, time_zone, skip);
     add_ons := coalesce(CASE WHEN 'add_ons' <> ALL (skip) THEN to_regclass(format('%I.add_ons', source_schema)) END,
                         '@extschema@.add_ons'::regclass);
     -- Every conversion goes by it, and it ends with the function.
@@ -312,7 +279,7 @@ BEGIN
         END IF;
         EXECUTE format('LOCK TABLE %s IN SHARE MODE', old_table);
         RAISE NOTICE '%: checking', old_table;
-        FOR detail IN SELECT * FROM @extschema@.adoption_obstacles(old_table, new_table) LOOP
+        FOR detail IN SELECT * FROM @extschema@._adoption_obstacles(old_table, new_table) LOOP
             is_clear := false;
             RETURN NEXT;
         END LOOP;
@@ -329,13 +296,13 @@ BEGIN
             EXECUTE format('SELECT count(*) FROM %s', old_table) INTO row_count;
         ELSE
             status := 'adopted';
-            row_count := @extschema@.adopt_rows(old_table, new_table);
+            row_count := @extschema@._adopt_rows(old_table, new_table);
             EXECUTE format('ANALYZE %s', new_table);
         END IF;
         detail := format('%s %s', row_count, CASE row_count WHEN 1 THEN 'row' ELSE 'rows' END);
         RETURN NEXT;
         status := 'doubtful';
-        FOR detail IN SELECT * FROM @extschema@.adoption_doubts(old_table, new_table, add_ons) LOOP
+        FOR detail IN SELECT * FROM @extschema@._adoption_doubts(old_table, new_table, add_ons) LOOP
             RETURN NEXT;
         END LOOP;
         SELECT string_agg(quote_ident(o.attname), ', ' ORDER BY o.attnum) INTO left_behind
@@ -350,10 +317,10 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adopt_tables_body(name, text, boolean, text[]) IS
+COMMENT ON FUNCTION @extschema@._adopt_tables_body(name, text, boolean, text[]) IS
 'What adopt_tables() does, which has it run as the owner of the tables. Only that calls it.';
 
-CREATE FUNCTION @extschema@.adoption_columns(old_table regclass, new_table regclass)
+CREATE FUNCTION @extschema@._adoption_columns(old_table regclass, new_table regclass)
 RETURNS TABLE (column_name text, expression text, obstacle text, loss text)
 LANGUAGE sql COST 10000 ROWS 15 SET search_path = pg_catalog, pg_temp AS $$
     SELECT n.attname::text,
@@ -384,14 +351,14 @@ LANGUAGE sql COST 10000 ROWS 15 SET search_path = pg_catalog, pg_temp AS $$
                            ELSE format('s.%I::%s', n.attname, n.type) END) c (expression)
      ORDER BY n.attnum
 $$;
-COMMENT ON FUNCTION @extschema@.adoption_columns(regclass, regclass) IS
+COMMENT ON FUNCTION @extschema@._adoption_columns(regclass, regclass) IS
 'How adopt_tables() makes the columns of our tables from those of an old one, and what would get lost. Only adopt_tables() calls it.';
 
-CREATE FUNCTION @extschema@.adoption_doubts(old_table regclass, new_table regclass, add_ons regclass) RETURNS TABLE (doubt text)
+CREATE FUNCTION @extschema@._adoption_doubts(old_table regclass, new_table regclass, add_ons regclass) RETURNS TABLE (doubt text)
 LANGUAGE plpgsql COST 1000000 ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     expressions CONSTANT jsonb := (SELECT jsonb_object_agg(c.column_name, c.expression)
-                                     FROM @extschema@.adoption_columns(old_table, new_table) c);
+                                     FROM @extschema@._adoption_columns(old_table, new_table) c);
     has_features CONSTANT boolean := EXISTS (SELECT FROM pg_attribute a
                                               WHERE a.attrelid = old_table AND a.attname = 'features' AND NOT a.attisdropped);
     row_count bigint;
@@ -418,10 +385,10 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adoption_doubts(regclass, regclass, regclass) IS
+COMMENT ON FUNCTION @extschema@._adoption_doubts(regclass, regclass, regclass) IS
 'What adopt_tables() migrates unchanged although it may not be intended. Only that calls it.';
 
-CREATE FUNCTION @extschema@.adoption_obstacles(old_table regclass, new_table regclass) RETURNS TABLE (obstacle text)
+CREATE FUNCTION @extschema@._adoption_obstacles(old_table regclass, new_table regclass) RETURNS TABLE (obstacle text)
 LANGUAGE plpgsql COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     problem record;
@@ -438,9 +405,9 @@ BEGIN
         RETURN NEXT;
         RETURN;
     END IF;
-    FOR problem IN SELECT * FROM @extschema@.adoption_columns(old_table, new_table) LOOP
+    FOR problem IN SELECT * FROM @extschema@._adoption_columns(old_table, new_table) LOOP
         culprits := CASE WHEN problem.obstacle IS NULL
-                         THEN @extschema@.adoption_rows(old_table, 's.*', format('length((%s)::text) < 0', problem.expression)) END;
+                         THEN @extschema@._adoption_rows(old_table, 's.*', format('length((%s)::text) < 0', problem.expression)) END;
         IF problem.obstacle IS NOT NULL OR culprits IS NOT NULL THEN
             is_convertible := false;
             obstacle := format('column %s: %s', problem.column_name, coalesce(problem.obstacle, 'no such value is possible: ' || culprits));
@@ -448,7 +415,7 @@ BEGIN
             CONTINUE;
         END IF;
         culprits := CASE WHEN problem.loss IS NOT NULL
-                         THEN @extschema@.adoption_rows(old_table, 's.*', problem.loss, ARRAY[problem.column_name]) END;
+                         THEN @extschema@._adoption_rows(old_table, 's.*', problem.loss, ARRAY[problem.column_name]) END;
         IF culprits IS NOT NULL THEN
             obstacle := format('column %s: values do not fit: %s. Shorten or round them', problem.column_name, culprits);
             RETURN NEXT;
@@ -458,7 +425,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT string_agg(format('%s AS %I', c.expression, c.column_name), ', ') INTO list
-      FROM @extschema@.adoption_columns(old_table, new_table) c;
+      FROM @extschema@._adoption_columns(old_table, new_table) c;
     FOR rule IN
         SELECT n.oid AS constraint_oid, n.conname::text AS name, format('NOT (%s)', pg_get_expr(n.conbin, n.conrelid)) AS breaks
           FROM pg_constraint n WHERE n.conrelid = new_table AND n.contype = 'c'
@@ -483,10 +450,10 @@ BEGIN
          GROUP BY n.oid, n.conname
     LOOP
         words := string_to_array(obj_description(rule.constraint_oid, 'pg_constraint'), E'\n');
-        culprits := @extschema@.adoption_rows(old_table, list, rule.breaks,
-                                              ARRAY(SELECT a.attname::text FROM pg_constraint n JOIN pg_attribute a
-                                                       ON a.attrelid = n.conrelid AND a.attnum = ANY (n.conkey)
-                                                     WHERE n.oid = rule.constraint_oid));
+        culprits := @extschema@._adoption_rows(old_table, list, rule.breaks,
+                                               ARRAY(SELECT a.attname::text FROM pg_constraint n JOIN pg_attribute a
+                                                        ON a.attrelid = n.conrelid AND a.attnum = ANY (n.conkey)
+                                                      WHERE n.oid = rule.constraint_oid));
         IF culprits IS NOT NULL THEN
             obstacle := concat_ws('', coalesce(format('%s (%s)', words[1], rule.name), rule.name), ': ', culprits, '. ' || words[2]);
             RETURN NEXT;
@@ -494,10 +461,10 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adoption_obstacles(regclass, regclass) IS
+COMMENT ON FUNCTION @extschema@._adoption_obstacles(regclass, regclass) IS
 'Everything that prevents the rows of an old table from being migrated. Only adopt_tables() calls it.';
 
-CREATE FUNCTION @extschema@.adoption_rows(old_table regclass, list text, condition text, told text[] DEFAULT '{}') RETURNS text
+CREATE FUNCTION @extschema@._adoption_rows(old_table regclass, list text, condition text, told text[] DEFAULT '{}') RETURNS text
 LANGUAGE plpgsql COST 1000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     seen CONSTANT text := format('(SELECT s.ctid AS old_ctid, %s FROM %s s) s', list, old_table);
@@ -538,74 +505,10 @@ WHEN cannot_coerce THEN
     RETURN format('all rows (%s)', SQLERRM);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adoption_rows(regclass, text, text, text[]) IS
+COMMENT ON FUNCTION @extschema@._adoption_rows(regclass, text, text, text[]) IS
 'The rows of an old table that adopt_tables() cannot migrate. Only that calls it.';
 
-CREATE OR REPLACE FUNCTION @extschema@.apply_lago_event(
-    "event" pg_catalog.jsonb
-) RETURNS pg_catalog.jsonb
-VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'apply_lago_event_wrapper';
-COMMENT ON FUNCTION @extschema@.apply_lago_event(jsonb) IS
-'Applies the body of a Lago webhook whose signature was verified. Repeated, late and unordered deliveries leave the same state.
-Arguments: event, the body as Lago sends it. Our checkout is found by a checkout_id in the metadata of the invoice or as the external
-id of the subscription, else by the invoice or the subscription.
-Returns: as apply_stripe_event().
-Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden; 54000 document_too_large, document_too_costly.';
-ALTER FUNCTION @extschema@.apply_lago_event(jsonb) COST 10000;
-
-CREATE OR REPLACE FUNCTION @extschema@.apply_stripe_event(
-    "event" pg_catalog.jsonb
-) RETURNS pg_catalog.jsonb
-VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'apply_stripe_event_wrapper';
-COMMENT ON FUNCTION @extschema@.apply_stripe_event(jsonb) IS
-'Applies the body of a Stripe webhook whose signature was verified. Repeated, late and unordered deliveries leave the same state.
-Arguments: event, the body as Stripe sends it, of any API version since 2022. Our checkout is found by metadata.checkout_id or
-client_reference_id, otherwise by any id that is already known.
-Returns: {"handled": boolean, "action": text, "retry": boolean, ...}. retry is true if the body names a checkout that does not exist yet
-(not_found): answer the provider with an error, and it will deliver again; answer everything else with success. handled is false for this,
-for events that do not concern us (ignored, not_ours, unknown_status), and for a payment that is not applied (refused, with reason,
-payment_id, expected and received; unsettled_payments() lists it). Otherwise changed says whether this delivery changed anything.
-Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden; 54000 document_too_large, document_too_costly.';
-ALTER FUNCTION @extschema@.apply_stripe_event(jsonb) COST 10000;
-
-CREATE FUNCTION @extschema@.attach_tables() RETURNS VOID
-STRICT VOLATILE PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'attach_tables_wrapper';
-COMMENT ON FUNCTION @extschema@.attach_tables() IS
-'Takes the eight tables back into the extension, if they still have every column, constraint and trigger that they had; adds the
-constraints that detach_tables() dropped, and lets pg_dump dump the rows as those of an extension again.
-Arguments: none.
-Returns: nothing.
-Errors: 55000 tables_already_attached, tables_differ, with all that is missing in DETAIL; 23514, a row breaks one of the constraints;
-42501, the caller does not own the extension or a table.';
-ALTER FUNCTION @extschema@.attach_tables() COST 1000000;
-
-CREATE OR REPLACE FUNCTION @extschema@.cancel_add_on(
-    "user_id" pg_catalog.text,
-    "add_on_id" pg_catalog.uuid,
-    "reason" pg_catalog.text DEFAULT NULL,
-    "immediately" bool DEFAULT false
-) RETURNS pg_catalog.timestamptz
-VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'cancel_add_on_wrapper';
-COMMENT ON FUNCTION @extschema@.cancel_add_on(text, uuid, text, boolean) IS
-'Cancels an add-on: it runs out at the end of its period, or ends immediately (semantics 5).
-Arguments: user_id; add_on_id; reason; immediately.
-Returns: when access ends; NULL for never, because a one-time purchase has no period to run out.
-Errors: 22023 null_argument, invalid_user_id; P0002 not_owned; 42501 other_user.';
-ALTER FUNCTION @extschema@.cancel_add_on(text, uuid, text, boolean) COST 5000;
-
-CREATE FUNCTION @extschema@.canonical_entry(kind text, entry jsonb) RETURNS jsonb
+CREATE FUNCTION @extschema@._canonical_entry(kind text, entry jsonb) RETURNS jsonb
 LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     by_name CONSTANT text[] := '{add_on,add_ons,applicable_to,conditions}';
@@ -623,111 +526,40 @@ BEGIN
               FROM jsonb_each(entry) e
               LEFT JOIN pg_attribute a ON a.attrelid = format('%s.%I', '@extschema@', kind)::regclass AND a.attname = e.key AND NOT a.attisdropped);
 EXCEPTION WHEN data_exception THEN
-    PERFORM @extschema@.refuse_catalog(format('%s: %s', @extschema@.catalog_object(kind, entry), SQLERRM));
+    PERFORM @extschema@._refuse_catalog(format('%s: %s', @extschema@._catalog_object(kind, entry), SQLERRM));
 END
 $$;
-COMMENT ON FUNCTION @extschema@.canonical_entry(text, jsonb) IS
+COMMENT ON FUNCTION @extschema@._canonical_entry(text, jsonb) IS
 'An entry of a catalog document as export_catalog() would write it. Only import_catalog() calls it.';
 
-CREATE FUNCTION @extschema@.cart_lines(
-    "user_id" pg_catalog.text,
-    "tier_code" pg_catalog.text DEFAULT NULL,
-    "promo_code" pg_catalog.text DEFAULT NULL,
-    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
-) RETURNS TABLE (
-    "cart_item_id" pg_catalog.uuid,
-    "add_on_id" pg_catalog.uuid,
-    "name" pg_catalog.text,
-    "description" pg_catalog.text,
-    "category" pg_catalog.text,
-    "icon_url" pg_catalog.text,
-    "billing_type" pg_catalog.text,
-    "quantity" pg_catalog.int4,
-    "unit_list_price" pg_catalog.numeric,
-    "list_amount" pg_catalog.numeric,
-    "discount" pg_catalog.numeric,
-    "total" pg_catalog.numeric,
-    "added_at" pg_catalog.timestamptz
-)
-STABLE PARALLEL SAFE
-LANGUAGE c AS 'MODULE_PATHNAME', 'cart_lines_wrapper';
-COMMENT ON FUNCTION @extschema@.cart_lines(text, text, text, timestamptz) IS
-'The user''s stored cart as rows to show: each line with its id, its add-on as in the catalog, and its price as by price_cart().
-The totals of all rows are the total of price_cart().
-Arguments: as for price_cart().
-Returns: a row for each line, in the order in which they were added: cart_item_id; add_on_id; name, description, category and icon_url of
-the add-on; billing_type, the line''s own or else the add-on''s; quantity; unit_list_price; list_amount; discount, by rules, bundles and
-code; total, the amount to pay for the line; added_at. If the add-on is no longer sold, list_amount, discount and total are NULL.
-Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range;
-54000 too_many_lines, catalog_too_large,
-value_too_large.';
-ALTER FUNCTION @extschema@.cart_lines(text, text, text, timestamptz) COST 2000 ROWS 5;
-
-CREATE OR REPLACE FUNCTION @extschema@.cart_total(
-    "user_id" pg_catalog.text,
-    "tier_code" pg_catalog.text DEFAULT NULL,
-    "promo_code" pg_catalog.text DEFAULT NULL,
-    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
-) RETURNS pg_catalog.numeric
-STABLE PARALLEL SAFE
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'cart_total_wrapper';
-COMMENT ON FUNCTION @extschema@.cart_total(text, text, text, timestamptz) IS
-'The total of price_cart() alone.
-Arguments: as for price_cart().
-Returns: the amount to pay, with two decimals; 0.00 for an empty cart.
-Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range;
-54000 too_many_lines, catalog_too_large,
-value_too_large.';
-ALTER FUNCTION @extschema@.cart_total(text, text, text, timestamptz) COST 1000;
-
-CREATE OR REPLACE FUNCTION @extschema@.catalog_cache_stats() RETURNS TABLE (
-    "entries" bigint,
-    "bytes" bigint,
-    "loads" bigint,
-    "hits" bigint,
-    "invalidations" bigint
-)
-STRICT VOLATILE PARALLEL RESTRICTED
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'catalog_cache_stats_wrapper';
-COMMENT ON FUNCTION @extschema@.catalog_cache_stats() IS
-'Statistics of this session''s copy of the catalog. It holds the add-ons that the session has used, with their rules and bundles, and the
-features, up to extensions.catalog_cache_size, and is emptied when the catalog changes.
-Arguments: none.
-Returns: one row. entries and bytes, what is kept now; loads, how many entries were read from the tables; hits, how often an entry was found
-in the cache; invalidations, how often it was emptied; the last three since the session began.
-Errors: none.';
-ALTER FUNCTION @extschema@.catalog_cache_stats() COST 10 ROWS 1;
-
-CREATE FUNCTION @extschema@.catalog_columns(kind text, entry jsonb) RETURNS jsonb
+CREATE FUNCTION @extschema@._catalog_columns(kind text, entry jsonb) RETURNS jsonb
 LANGUAGE plpgsql COST 2000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    object CONSTANT text := @extschema@.catalog_object(kind, entry);
+    object CONSTANT text := @extschema@._catalog_object(kind, entry);
     columns jsonb := entry - '{add_on,add_ons}'::text[];
     condition record;
 BEGIN
     IF entry ? 'add_on' THEN
-        columns := columns || jsonb_build_object('add_on_id', @extschema@.add_on_ids(jsonb_build_array(entry -> 'add_on'), object) -> 0);
+        columns := columns || jsonb_build_object('add_on_id', @extschema@._add_on_ids(jsonb_build_array(entry -> 'add_on'), object) -> 0);
     END IF;
     IF entry ? 'add_ons' THEN
-        columns := columns || jsonb_build_object('add_on_ids', @extschema@.add_on_ids(entry -> 'add_ons', object));
+        columns := columns || jsonb_build_object('add_on_ids', @extschema@._add_on_ids(entry -> 'add_ons', object));
     END IF;
     IF entry ? 'applicable_to' THEN
-        columns := columns || jsonb_build_object('applicable_to', @extschema@.add_on_ids(entry -> 'applicable_to', object));
+        columns := columns || jsonb_build_object('applicable_to', @extschema@._add_on_ids(entry -> 'applicable_to', object));
     END IF;
     IF jsonb_typeof(entry -> 'conditions') = 'object' THEN
         FOR condition IN SELECT * FROM jsonb_each(entry -> 'conditions') c WHERE c.key IN ('requires_addon', 'excludes_addon') LOOP
-            columns := jsonb_set(columns, ARRAY['conditions', condition.key], @extschema@.add_on_ids(condition.value, object));
+            columns := jsonb_set(columns, ARRAY['conditions', condition.key], @extschema@._add_on_ids(condition.value, object));
         END LOOP;
     END IF;
     RETURN columns;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.catalog_columns(text, jsonb) IS
+COMMENT ON FUNCTION @extschema@._catalog_columns(text, jsonb) IS
 'An entry of a catalog document with the ids of this database. Only import_catalog() calls it.';
 
-CREATE FUNCTION @extschema@.catalog_key(kind text, entry jsonb) RETURNS jsonb
+CREATE FUNCTION @extschema@._catalog_key(kind text, entry jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 20 SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE kind WHEN 'add_on_features' THEN jsonb_build_array(entry -> 'add_on', entry -> 'feature_key')
                      WHEN 'pricing_rules' THEN jsonb_build_array(entry -> 'add_on', coalesce(entry -> 'tier_code', 'null'),
@@ -735,48 +567,48 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 20 SET search_path = pg_catalog, pg_te
                      WHEN 'promotional_codes' THEN entry -> 'code'
                      ELSE entry -> 'name' END
 $$;
-COMMENT ON FUNCTION @extschema@.catalog_key(text, jsonb) IS
+COMMENT ON FUNCTION @extschema@._catalog_key(text, jsonb) IS
 'What tells the rows of a table apart in a catalog document. Only export_catalog() and import_catalog() call it.';
 
-CREATE FUNCTION @extschema@.catalog_keys(kind text) RETURNS text[]
+CREATE FUNCTION @extschema@._catalog_keys(kind text) RETURNS text[]
 LANGUAGE sql STABLE COST 1000 SET search_path = pg_catalog, pg_temp AS $$
     SELECT array_agg(CASE a.attname WHEN 'add_on_id' THEN 'add_on' WHEN 'add_on_ids' THEN 'add_ons' ELSE a.attname END ORDER BY a.attnum)
       FROM pg_attribute a
      WHERE a.attrelid = format('%s.%I', '@extschema@', kind)::regclass AND a.attnum > 0 AND NOT a.attisdropped
        AND a.attname <> ALL ('{id,created_at,updated_at,created_by,current_uses}')
 $$;
-COMMENT ON FUNCTION @extschema@.catalog_keys(text) IS
+COMMENT ON FUNCTION @extschema@._catalog_keys(text) IS
 'The keys that a row of a table may have in a catalog document. Only export_catalog() and import_catalog() call it.';
 
-CREATE FUNCTION @extschema@.catalog_matches(kind text, entries jsonb) RETURNS TABLE (entry jsonb, id uuid, here jsonb)
+CREATE FUNCTION @extschema@._catalog_matches(kind text, entries jsonb) RETURNS TABLE (entry jsonb, id uuid, here jsonb)
 LANGUAGE sql COST 200000 ROWS 200 SET search_path = pg_catalog, pg_temp AS $$
     WITH given AS MATERIALIZED (
         SELECT canonical.entry, row_number() OVER (PARTITION BY canonical.entry) AS copy, e.place
           FROM jsonb_array_elements(entries) WITH ORDINALITY e (value, place)
-         CROSS JOIN LATERAL @extschema@.canonical_entry(kind, e.value) canonical (entry)
+         CROSS JOIN LATERAL @extschema@._canonical_entry(kind, e.value) canonical (entry)
     ), present AS MATERIALIZED (
         SELECT r.id, r.entry, row_number() OVER (PARTITION BY r.entry ORDER BY r.id) AS copy
-          FROM @extschema@.catalog_rows() r
-         WHERE r.kind = catalog_matches.kind
+          FROM @extschema@._catalog_rows() r
+         WHERE r.kind = _catalog_matches.kind
     ), same AS MATERIALIZED (
         SELECT g.place, p.id FROM given g JOIN present p ON p.entry = g.entry AND p.copy = g.copy
     ), other_given AS (
-        SELECT g.*, @extschema@.catalog_key(kind, g.entry) AS key,
-               row_number() OVER (PARTITION BY @extschema@.catalog_key(kind, g.entry) ORDER BY g.place) AS turn
+        SELECT g.*, @extschema@._catalog_key(kind, g.entry) AS key,
+               row_number() OVER (PARTITION BY @extschema@._catalog_key(kind, g.entry) ORDER BY g.place) AS turn
           FROM given g WHERE g.place NOT IN (SELECT s.place FROM same s)
     ), other_present AS (
-        SELECT p.*, @extschema@.catalog_key(kind, p.entry) AS key,
-               row_number() OVER (PARTITION BY @extschema@.catalog_key(kind, p.entry) ORDER BY p.id) AS turn
+        SELECT p.*, @extschema@._catalog_key(kind, p.entry) AS key,
+               row_number() OVER (PARTITION BY @extschema@._catalog_key(kind, p.entry) ORDER BY p.id) AS turn
           FROM present p WHERE p.id NOT IN (SELECT s.id FROM same s)
     )
     SELECT g.entry, p.id, p.entry
       FROM other_given g FULL JOIN other_present p ON p.key = g.key AND p.turn = g.turn
-     ORDER BY g.place, @extschema@.catalog_object(kind, p.entry), p.id
+     ORDER BY g.place, @extschema@._catalog_object(kind, p.entry), p.id
 $$;
-COMMENT ON FUNCTION @extschema@.catalog_matches(text, jsonb) IS
+COMMENT ON FUNCTION @extschema@._catalog_matches(text, jsonb) IS
 'The differences between a document and a table, side by side. Only import_catalog() calls it.';
 
-CREATE FUNCTION @extschema@.catalog_object(kind text, entry jsonb) RETURNS text
+CREATE FUNCTION @extschema@._catalog_object(kind text, entry jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 20 SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE kind WHEN 'add_ons' THEN 'add-on ' || (entry ->> 'name')
                      WHEN 'add_on_features' THEN format('feature %s of %s', entry ->> 'feature_key', entry ->> 'add_on')
@@ -785,21 +617,21 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 20 SET search_path = pg_catalog, pg_te
                      ELSE format('rule of %s for %s, priority %s', entry ->> 'add_on',
                                  coalesce('tier ' || (entry ->> 'tier_code'), 'everybody'), coalesce(entry ->> 'priority', '0')) END
 $$;
-COMMENT ON FUNCTION @extschema@.catalog_object(text, jsonb) IS
+COMMENT ON FUNCTION @extschema@._catalog_object(text, jsonb) IS
 'A row of the catalog in words. Only export_catalog() and import_catalog() call it.';
 
-CREATE FUNCTION @extschema@.catalog_rows() RETURNS TABLE (kind text, id uuid, entry jsonb)
+CREATE FUNCTION @extschema@._catalog_rows() RETURNS TABLE (kind text, id uuid, entry jsonb)
 LANGUAGE sql STABLE PARALLEL SAFE COST 100000 ROWS 200 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
     SELECT r.kind, r.id,
            r.entry - '{id,created_at,updated_at,created_by,current_uses,add_on_id,add_on_ids}'::text[]
            || coalesce((SELECT jsonb_build_object('add_on', a.name) FROM @extschema@.add_ons a
                          WHERE a.id = (r.entry ->> 'add_on_id')::uuid), '{}')
-           || CASE WHEN r.kind = 'add_on_bundles' THEN jsonb_build_object('add_ons', @extschema@.add_on_names(r.entry -> 'add_on_ids'))
+           || CASE WHEN r.kind = 'add_on_bundles' THEN jsonb_build_object('add_ons', @extschema@._add_on_names(r.entry -> 'add_on_ids'))
                    WHEN r.kind = 'promotional_codes' AND r.entry -> 'applicable_to' <> 'null'
-                   THEN jsonb_build_object('applicable_to', @extschema@.add_on_names(r.entry -> 'applicable_to'))
+                   THEN jsonb_build_object('applicable_to', @extschema@._add_on_names(r.entry -> 'applicable_to'))
                    WHEN r.kind = 'pricing_rules'
                    THEN jsonb_build_object('conditions', (r.entry -> 'conditions')
-                            || coalesce((SELECT jsonb_object_agg(c.key, @extschema@.add_on_names(c.value))
+                            || coalesce((SELECT jsonb_object_agg(c.key, @extschema@._add_on_names(c.value))
                                            FROM jsonb_each(r.entry -> 'conditions') c
                                           WHERE c.key IN ('requires_addon', 'excludes_addon')), '{}'))
                    ELSE '{}' END
@@ -813,10 +645,10 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 100000 ROWS 200 SET search_path = pg_cata
              UNION ALL
             SELECT 'promotional_codes', t.id, to_jsonb(t) FROM @extschema@.promotional_codes t) r (kind, id, entry)
 $$;
-COMMENT ON FUNCTION @extschema@.catalog_rows() IS
+COMMENT ON FUNCTION @extschema@._catalog_rows() IS
 'The rows of the catalog as a document has them, with their ids. Only export_catalog() and import_catalog() call it.';
 
-CREATE FUNCTION @extschema@.check_adoption(
+CREATE FUNCTION @extschema@._check_adoption(
     "source_schema" pg_catalog.text,
     "time_zone" pg_catalog.text,
     "skip" pg_catalog.text[]
@@ -825,17 +657,17 @@ VOLATILE PARALLEL UNSAFE
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'check_adoption_wrapper';
-COMMENT ON FUNCTION @extschema@.check_adoption(text, text, text[]) IS
+COMMENT ON FUNCTION @extschema@._check_adoption(text, text, text[]) IS
 'Refuses schemas that adopt_tables() cannot take tables from. Only that calls it.
 Arguments: source_schema; time_zone.
 Returns: nothing.
 Errors: 22023 null_argument, invalid_source_schema.';
-ALTER FUNCTION @extschema@.check_adoption(text, text, text[]) COST 1000;
+ALTER FUNCTION @extschema@._check_adoption(text, text, text[]) COST 1000;
 
-CREATE OR REPLACE FUNCTION @extschema@.check_catalog() RETURNS TABLE (check_name text, detail text)
+CREATE OR REPLACE FUNCTION @extschema@._check_catalog() RETURNS TABLE (check_name text, detail text)
 LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.check_catalog() IS
+COMMENT ON FUNCTION @extschema@._check_catalog() IS
 'Finds entries of the catalog that cannot work, or work differently than was probably intended: active rules, bundles and codes that can
 never apply, that no longer apply or that save nothing or almost nothing, features without rows, a currency or list prices that cannot be
 charged, discounts of 100 %. check_marketplace() reports what it finds.
@@ -843,7 +675,7 @@ Arguments: none.
 Returns: a row for each problem found: the check of check_marketplace() it belongs to, and a sentence with the id of the row.
 Errors: none.';
 
-CREATE FUNCTION @extschema@.check_catalog_body() RETURNS TABLE (check_name text, detail text)
+CREATE FUNCTION @extschema@._check_catalog_body() RETURNS TABLE (check_name text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH rules AS (
         SELECT r.*, 'the rule ' || r.id || ' of add-on "' || a.name || '"' AS label,
@@ -890,7 +722,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
         UNION ALL
             SELECT r.label, t.relname || ' knows no tier ' || r.tier_code
               FROM rules r
-              JOIN @extschema@.unknown_references() unknown ON unknown.from_column = 'tier_code' AND unknown.value = r.tier_code
+              JOIN @extschema@._unknown_references() unknown ON unknown.from_column = 'tier_code' AND unknown.value = r.tier_code
               JOIN pg_class t ON t.oid = unknown.to_table
         UNION ALL
             SELECT r.label, 'the rule ' || min(winner.id::text) || ' of a higher priority always wins: it has no conditions'
@@ -975,12 +807,12 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
        AND NOT EXISTS (SELECT FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.enabled)
     UNION ALL
     SELECT 'currency', 'extensions.currency is "' || c.code || '", which prices cannot have: ' || c.problem
-      FROM @extschema@.currency_setting() c
+      FROM @extschema@._currency_setting() c
      WHERE c.problem IS NOT NULL
     UNION ALL
     SELECT 'currency', 'add-on "' || a.name || '" (' || a.id || ') costs ' || a.base_price || ', which is no multiple of '
                        || c.smallest_unit || ', the smallest amount in ' || c.code
-      FROM @extschema@.currency_setting() c
+      FROM @extschema@._currency_setting() c
       JOIN @extschema@.add_ons a ON a.base_price % c.smallest_unit <> 0
      WHERE a.is_active
     UNION ALL
@@ -988,18 +820,18 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
       FROM discounts d
      WHERE d.percent = 100
 $$;
-COMMENT ON FUNCTION @extschema@.check_catalog_body() IS
-'What check_catalog() does, which has it run as the owner of the tables. Only that calls it.';
+COMMENT ON FUNCTION @extschema@._check_catalog_body() IS
+'What _check_catalog() does, which has it run as the owner of the tables. Only that calls it.';
 
-CREATE FUNCTION @extschema@.check_catalog_document(catalog jsonb) RETURNS void
+CREATE FUNCTION @extschema@._check_catalog_document(catalog jsonb) RETURNS void
 LANGUAGE plpgsql COST 100000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
     problem text;
 BEGIN
-    PERFORM @extschema@.check_catalog_size(catalog);
+    PERFORM @extschema@._check_catalog_size(catalog);
     IF jsonb_typeof(catalog) IS DISTINCT FROM 'object' THEN
-        PERFORM @extschema@.refuse_catalog(CASE WHEN catalog IS NOT NULL THEN format('expected an object, not %s', jsonb_typeof(catalog)) END);
+        PERFORM @extschema@._refuse_catalog(CASE WHEN catalog IS NOT NULL THEN format('expected an object, not %s', jsonb_typeof(catalog)) END);
     END IF;
     SELECT CASE WHEN k.key <> ALL (kinds) THEN format('unknown key %s; the keys are %s', quote_ident(k.key), array_to_string(kinds, ', '))
                 WHEN jsonb_typeof(k.value) <> 'array' THEN format('%s: expected an array, not %s', k.key, jsonb_typeof(k.value)) END
@@ -1008,19 +840,19 @@ BEGIN
      WHERE k.key <> ALL (kinds) OR jsonb_typeof(k.value) <> 'array'
      ORDER BY k.key LIMIT 1;
     IF problem IS NOT NULL THEN
-        PERFORM @extschema@.refuse_catalog(problem);
+        PERFORM @extschema@._refuse_catalog(problem);
     END IF;
     SELECT CASE WHEN jsonb_typeof(e.value) <> 'object' THEN format('%s[%s]: expected an object, not %s', k.key, e.place - 1, jsonb_typeof(e.value))
                 WHEN unknown.key IS NOT NULL
                 THEN format('%s[%s]: unknown key %s; the keys are %s', k.key, e.place - 1, quote_ident(unknown.key),
-                            array_to_string(@extschema@.catalog_keys(k.key), ', '))
+                            array_to_string(@extschema@._catalog_keys(k.key), ', '))
                 ELSE format('%s[%s]: %s is missing', k.key, e.place - 1, required.key) END
       INTO problem
       FROM jsonb_each(catalog) k
      CROSS JOIN LATERAL jsonb_array_elements(k.value) WITH ORDINALITY e (value, place)
      CROSS JOIN LATERAL (SELECT CASE jsonb_typeof(e.value) WHEN 'object' THEN e.value ELSE '{}' END) entry (value)
       LEFT JOIN LATERAL (SELECT o.key FROM jsonb_object_keys(entry.value) o (key)
-                          WHERE o.key <> ALL (@extschema@.catalog_keys(k.key)) ORDER BY o.key LIMIT 1) unknown ON true
+                          WHERE o.key <> ALL (@extschema@._catalog_keys(k.key)) ORDER BY o.key LIMIT 1) unknown ON true
       LEFT JOIN LATERAL (SELECT r.key
                            FROM unnest(CASE k.key WHEN 'add_on_features' THEN '{add_on,feature_key}' WHEN 'pricing_rules' THEN '{add_on}'
                                                   WHEN 'promotional_codes' THEN '{code}' ELSE '{name}' END::text[]) r (key)
@@ -1028,24 +860,24 @@ BEGIN
      WHERE jsonb_typeof(e.value) <> 'object' OR unknown.key IS NOT NULL OR required.key IS NOT NULL
      ORDER BY k.key, e.place LIMIT 1;
     IF problem IS NOT NULL THEN
-        PERFORM @extschema@.refuse_catalog(problem);
+        PERFORM @extschema@._refuse_catalog(problem);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.check_catalog_document(jsonb) IS
+COMMENT ON FUNCTION @extschema@._check_catalog_document(jsonb) IS
 'Refuses a document that import_catalog() cannot read, and says where. Only that calls it.';
 
-CREATE FUNCTION @extschema@.check_catalog_size(
+CREATE FUNCTION @extschema@._check_catalog_size(
     "catalog" pg_catalog.jsonb
 ) RETURNS VOID
 IMMUTABLE PARALLEL SAFE
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'check_catalog_size_wrapper';
-COMMENT ON FUNCTION @extschema@.check_catalog_size(jsonb) IS
+COMMENT ON FUNCTION @extschema@._check_catalog_size(jsonb) IS
 'Raises an error for a document that is too large to be imported. Only import_catalog() calls it.';
-ALTER FUNCTION @extschema@.check_catalog_size(jsonb) COST 10;
+ALTER FUNCTION @extschema@._check_catalog_size(jsonb) COST 10;
 
-CREATE FUNCTION @extschema@.check_distribution(shard_count integer) RETURNS void
+CREATE FUNCTION @extschema@._check_distribution(shard_count integer) RETURNS void
 LANGUAGE plpgsql COST 20000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     is_coordinator boolean;
@@ -1053,57 +885,43 @@ DECLARE
     plain_owner name;
 BEGIN
     IF shard_count IS NULL OR shard_count NOT BETWEEN 1 AND 64000 THEN
-        PERFORM @extschema@.refuse_distribution('invalid_shard_count', NULL, coalesce(shard_count::text, 'NULL'));
+        PERFORM @extschema@._refuse_distribution('invalid_shard_count', NULL, coalesce(shard_count::text, 'NULL'));
     END IF;
     IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
-        PERFORM @extschema@.refuse_distribution('citus_missing', NULL, NULL);
+        PERFORM @extschema@._refuse_distribution('citus_missing', NULL, NULL);
     END IF;
     -- Citus moves rows and makes constraints with the rights of whoever asks for it, and what the tables' owner has defined with them.
     SELECT r.rolname INTO plain_owner
-      FROM @extschema@.marketplace_tables() m JOIN pg_class c ON c.oid = m.relation JOIN pg_roles r ON r.oid = c.relowner
+      FROM @extschema@._marketplace_tables() m JOIN pg_class c ON c.oid = m.relation JOIN pg_roles r ON r.oid = c.relowner
      WHERE NOT r.rolsuper AND (SELECT me.rolsuper FROM pg_roles me WHERE me.rolname = current_user)
      LIMIT 1;
     IF plain_owner IS NOT NULL THEN
-        PERFORM @extschema@.refuse_distribution('not_distributable', NULL, format(
+        PERFORM @extschema@._refuse_distribution('not_distributable', NULL, format(
                     'The tables belong to %I, who is no superuser: connect as that role.', plain_owner));
     END IF;
     EXECUTE 'SELECT citus_is_coordinator()' INTO is_coordinator;
     IF NOT is_coordinator THEN
-        PERFORM @extschema@.refuse_distribution('not_coordinator', NULL, NULL);
+        PERFORM @extschema@._refuse_distribution('not_coordinator', NULL, NULL);
     END IF;
     SELECT string_agg(format('%s: %s.', o.object, o.obstacle), ' ' ORDER BY o.object, o.obstacle) INTO obstacles
-      FROM @extschema@.distribution_obstacles() o;
+      FROM @extschema@._distribution_obstacles() o;
     IF obstacles IS NOT NULL THEN
-        PERFORM @extschema@.refuse_distribution('not_distributable', NULL, obstacles);
+        PERFORM @extschema@._refuse_distribution('not_distributable', NULL, obstacles);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.check_distribution(integer) IS
+COMMENT ON FUNCTION @extschema@._check_distribution(integer) IS
 'Raises an error that names everything that is in the way. Only distribute_marketplace() calls it.';
 
-CREATE FUNCTION @extschema@.check_feature_configuration(
-    "configuration" pg_catalog.jsonb
-) RETURNS bool
-IMMUTABLE STRICT PARALLEL SAFE
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'check_feature_configuration_wrapper';
-COMMENT ON FUNCTION @extschema@.check_feature_configuration(jsonb) IS
-'Whether a document is one that add_on_features.configuration may hold: limit, per and overage must make sense, everything else is the
-host''s own. A CHECK constraint calls it.
-Arguments: configuration.
-Returns: true, or an error that names the key.
-Errors: 23514 malformed_column.';
-ALTER FUNCTION @extschema@.check_feature_configuration(jsonb) COST 50;
-
-CREATE FUNCTION @extschema@.check_installation() RETURNS TABLE (check_name text, severity text, detail text)
+CREATE FUNCTION @extschema@._check_installation() RETURNS TABLE (check_name text, severity text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
     WITH tables AS (
         SELECT wanted.name, c.oid, c.oid::regclass AS spelled, c.relkind = 'p' AS is_partitioned
-          FROM (SELECT DISTINCT e.table_name FROM @extschema@.expected_objects() e WHERE e.kind = 'column') wanted (name)
+          FROM (SELECT DISTINCT e.table_name FROM @extschema@._expected_objects() e WHERE e.kind = 'column') wanted (name)
           LEFT JOIN pg_class c ON c.relname = wanted.name AND c.relnamespace = '@extschema@'::regnamespace AND c.relkind IN ('r', 'p')
     ), expected AS (
         SELECT e.kind, e.name, e.definition, t.oid AS table_oid, t.spelled, t.is_partitioned
-          FROM @extschema@.expected_objects() e
+          FROM @extschema@._expected_objects() e
           LEFT JOIN tables t ON t.name = e.table_name
          WHERE e.table_name = '' OR t.oid IS NOT NULL
     ), found (kind, table_oid, name, definition, state) AS (
@@ -1165,7 +983,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
         SELECT 'columns', 'error', format('column %I of %s is %s, not %s', d.column_name, t.spelled, d.found, d.expected)
                || CASE WHEN d.found NOT IN ('missing', 'generated')
                        THEN format('. ALTER TABLE %s ALTER COLUMN %I TYPE %s', t.spelled, d.column_name, d.expected) ELSE '' END
-          FROM @extschema@.column_differences() d
+          FROM @extschema@._column_differences() d
           JOIN tables t ON t.name = d.table_name
     UNION ALL
         SELECT 'columns', 'warning', format('column %I of %s may be NULL. ALTER TABLE %2$s ALTER COLUMN %1$I SET NOT NULL', a.attname, e.spelled)
@@ -1218,32 +1036,18 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
          WHERE f.kind IN ('index', 'constraint') AND f.state IS NOT NULL
            AND NOT EXISTS (SELECT FROM expected e WHERE e.kind = f.kind AND e.name = f.name AND e.table_oid = f.table_oid)
 $$;
-COMMENT ON FUNCTION @extschema@.check_installation() IS
+COMMENT ON FUNCTION @extschema@._check_installation() IS
 'Tables, columns, constraints, indexes, triggers and functions that are missing, disabled or not as they were installed, each with the
 command that repairs it. Only check_marketplace() calls it.
 Arguments: none.
 Returns: a row for each problem.
 Errors: none.';
 
-CREATE OR REPLACE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
-LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 20000000 ROWS 20 SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.check_marketplace() IS
-'Finds problems: tables, columns, constraints, indexes, triggers and functions that are missing, disabled or replaced, each with the command
-that repairs it; counters that differ from the rows behind them, checkouts whose price differs from their quote, bundles and codes that name
-unknown add-ons; in the catalog, active rules, bundles and codes that can never apply, no longer apply or save almost nothing, features
-without rows, a currency or prices that cannot be charged, discounts of 100 %; and purchases whose currency differs from that of the prices.
-Arguments: none.
-Returns: a row for each problem found, and one for each check that found none: check_name; ok, false for errors only, so that an alert can
-use it; detail, which names the row or object; severity: error, what is broken; warning, what was probably not intended; notice, what may be
-surprising; or ok. If a table or column was changed, rows are not checked.
-Errors: none.';
-
-CREATE FUNCTION @extschema@.check_marketplace_body() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
+CREATE FUNCTION @extschema@._check_marketplace_body() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- The rows cannot be read as long as a table or a column is missing or has another type.
-    is_readable CONSTANT boolean := NOT EXISTS (SELECT FROM @extschema@.check_installation() i
+    is_readable CONSTANT boolean := NOT EXISTS (SELECT FROM @extschema@._check_installation() i
                                                  WHERE i.check_name IN ('tables', 'columns') AND i.severity = 'error');
     names text[] := '{}';
     severities text[] := '{}';
@@ -1251,14 +1055,14 @@ DECLARE
 BEGIN
     SELECT coalesce(array_agg(i.check_name), '{}'), coalesce(array_agg(i.severity), '{}'), coalesce(array_agg(i.detail), '{}')
       INTO names, severities, details
-      FROM @extschema@.check_installation() i;
+      FROM @extschema@._check_installation() i;
     IF is_readable THEN
         SELECT names || coalesce(array_agg(p.check_name), '{}'), details || coalesce(array_agg(p.detail), '{}')
           INTO names, details
-          FROM @extschema@.check_purchases() p;
+          FROM @extschema@._check_purchases() p;
         SELECT names || coalesce(array_agg(c.check_name), '{}'), details || coalesce(array_agg(c.detail), '{}')
           INTO names, details
-          FROM @extschema@.check_catalog() c;
+          FROM @extschema@._check_catalog() c;
     END IF;
     -- Problems of the installation have severities of their own, others that of their check.
     RETURN QUERY
@@ -1295,23 +1099,10 @@ BEGIN
      ORDER BY checks.position, problems.severity, problems.detail;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.check_marketplace_body() IS
+COMMENT ON FUNCTION @extschema@._check_marketplace_body() IS
 'What check_marketplace() does, which has it run as the owner of the tables. Only that calls it.';
 
-CREATE OR REPLACE FUNCTION @extschema@.check_pricing_conditions(
-    "conditions" pg_catalog.jsonb
-) RETURNS bool
-IMMUTABLE STRICT PARALLEL SAFE
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'check_pricing_conditions_wrapper';
-COMMENT ON FUNCTION @extschema@.check_pricing_conditions(jsonb) IS
-'Whether a document is one that pricing_rules.conditions may hold. A CHECK constraint calls it.
-Arguments: conditions.
-Returns: true, or an error that names the key.
-Errors: 23514 malformed_column; 54000 document_too_large, document_too_costly.';
-ALTER FUNCTION @extschema@.check_pricing_conditions(jsonb) COST 50;
-
-CREATE FUNCTION @extschema@.check_purchases() RETURNS TABLE (check_name text, detail text)
+CREATE FUNCTION @extschema@._check_purchases() RETURNS TABLE (check_name text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
             SELECT 'promotional_code_uses' AS check_name,
                    'code ' || c.code || ' (' || c.id || ') has current_uses ' || c.current_uses || ', but '
@@ -1356,7 +1147,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_cat
             SELECT 'purchase_currencies',
                    count(*) || ' purchases are in ' || p.currency || ', of which ' || count(*) FILTER (WHERE p.status = 'pending')
                    || ' wait for their payment; prices are in ' || c.code
-              FROM @extschema@.currency_setting() c
+              FROM @extschema@._currency_setting() c
               JOIN @extschema@.add_on_purchases p ON p.currency <> c.code
              GROUP BY p.currency, c.code
         UNION ALL
@@ -1389,14 +1180,14 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_cat
              CROSS JOIN unnest(c.applicable_to) named (id)
              WHERE NOT EXISTS (SELECT FROM @extschema@.add_ons a WHERE a.id = named.id)
 $$;
-COMMENT ON FUNCTION @extschema@.check_purchases() IS
+COMMENT ON FUNCTION @extschema@._check_purchases() IS
 'Counters, quotes and refunds that do not agree with the rows behind them, and bundles and codes that name unknown add-ons.
 Only check_marketplace() calls it.
 Arguments: none.
 Returns: a row for each problem.
 Errors: none.';
 
-CREATE FUNCTION @extschema@.check_rows_written(
+CREATE FUNCTION @extschema@._check_rows_written(
     "table_name" pg_catalog.text,
     "meant" bigint,
     "written" bigint
@@ -1404,71 +1195,12 @@ CREATE FUNCTION @extschema@.check_rows_written(
 IMMUTABLE PARALLEL SAFE
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'check_rows_written_wrapper';
-COMMENT ON FUNCTION @extschema@.check_rows_written(text, bigint, bigint) IS
+COMMENT ON FUNCTION @extschema@._check_rows_written(text, bigint, bigint) IS
 'Raises an error if fewer rows of a table were written than intended. Only import_catalog(), adopt_tables() and
 load_sample_catalog() call it.';
-ALTER FUNCTION @extschema@.check_rows_written(text, bigint, bigint) COST 10;
+ALTER FUNCTION @extschema@._check_rows_written(text, bigint, bigint) COST 10;
 
-CREATE OR REPLACE FUNCTION @extschema@.check_user_restrictions(
-    "user_restrictions" pg_catalog.jsonb
-) RETURNS bool
-IMMUTABLE STRICT PARALLEL SAFE
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'check_user_restrictions_wrapper';
-COMMENT ON FUNCTION @extschema@.check_user_restrictions(jsonb) IS
-'Whether a document is one that promotional_codes.user_restrictions may hold. A CHECK constraint calls it.
-Arguments: user_restrictions.
-Returns: true, or an error that names the key.
-Errors: 23514 malformed_column; 54000 document_too_large, document_too_costly.';
-ALTER FUNCTION @extschema@.check_user_restrictions(jsonb) COST 50;
-
-CREATE OR REPLACE FUNCTION @extschema@.checkout(
-    "user_id" pg_catalog.text,
-    "tier_code" pg_catalog.text DEFAULT NULL,
-    "promo_code" pg_catalog.text DEFAULT NULL,
-    "expected_total" pg_catalog.numeric DEFAULT NULL,
-    "idempotency_key" pg_catalog.text DEFAULT NULL,
-    "allow_mixed_billing" bool DEFAULT false
-) RETURNS TABLE (
-    "checkout_id" pg_catalog.uuid,
-    "purchase_id" pg_catalog.uuid,
-    "add_on_id" pg_catalog.uuid,
-    "quantity" INT,
-    "amount" pg_catalog.numeric,
-    "currency" pg_catalog.text,
-    "status" pg_catalog.text
-)
-VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c AS 'MODULE_PATHNAME', 'checkout_wrapper';
-COMMENT ON FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) IS
-'Sells the user''s cart: prices it at one instant, claims the uses of its code and bundles, creates a pending purchase for each line, and
-empties the cart (semantics 6). If it is refused, nothing is changed. A total of 0.00 is completed at once. Add-ons that
-are no longer sold stay in the cart.
-Arguments: user_id, 1 to 255 characters; tier_code; promo_code; expected_total, what the shopper was shown; idempotency_key, up to 255
-characters: the same key with the same arguments returns the same purchases; allow_mixed_billing, sells lines that cannot be paid
-in one session.
-Returns: a row for each purchase, in the order of the cart, all with one checkout_id.
-Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long, idempotency_key_reused; 55000 empty_cart,
-price_changed, price_not_chargeable, currency_unusable, row_swallowed; 23514 promo_refused, already_owned, mixed_billing; 22003
-amount_out_of_range; 40001 idempotency_key_unseen; 42501 other_user.';
-ALTER FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) COST 10000 ROWS 3;
-
-CREATE OR REPLACE FUNCTION @extschema@.clear_cart(
-    "user_id" pg_catalog.text
-) RETURNS INT
-VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'clear_cart_wrapper';
-COMMENT ON FUNCTION @extschema@.clear_cart(text) IS
-'Empties the user''s cart.
-Arguments: user_id.
-Returns: how many items it had.
-Errors: 22023 null_argument, invalid_user_id; 42501 other_user.';
-ALTER FUNCTION @extschema@.clear_cart(text) COST 2000;
-
-CREATE FUNCTION @extschema@.column_differences() RETURNS TABLE (
+CREATE FUNCTION @extschema@._column_differences() RETURNS TABLE (
     "table_name" pg_catalog.text,
     "column_name" pg_catalog.text,
     "expected" pg_catalog.text,
@@ -1477,61 +1209,12 @@ CREATE FUNCTION @extschema@.column_differences() RETURNS TABLE (
 STRICT STABLE PARALLEL SAFE
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'column_differences_wrapper';
-COMMENT ON FUNCTION @extschema@.column_differences() IS
+COMMENT ON FUNCTION @extschema@._column_differences() IS
 'Columns that the extension''s functions cannot read or write, because they are missing, generated or of another type.
-Only check_installation() and link_reference_tables() call it.';
-ALTER FUNCTION @extschema@.column_differences() COST 10000 ROWS 10;
+Only _check_installation() and link_reference_tables() call it.';
+ALTER FUNCTION @extschema@._column_differences() COST 10000 ROWS 10;
 
-CREATE OR REPLACE FUNCTION @extschema@.complete_checkout(
-    "checkout_id" pg_catalog.uuid,
-    "stripe_payment_id" pg_catalog.text DEFAULT NULL,
-    "lago_invoice_id" pg_catalog.text DEFAULT NULL,
-    "payment_method" pg_catalog.text DEFAULT NULL
-) RETURNS TABLE (
-    "add_on_id" pg_catalog.uuid,
-    "expires_at" pg_catalog.timestamptz
-)
-VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c AS 'MODULE_PATHNAME', 'complete_checkout_wrapper';
-COMMENT ON FUNCTION @extschema@.complete_checkout(uuid, text, text, text) IS
-'Completes a checkout that was paid, and grants its add-ons: a month, a year, or access without end (semantics 4, 5). Repeating it
-changes nothing and returns the same.
-Arguments: checkout_id; stripe_payment_id, lago_invoice_id, up to 255 characters; payment_method, up to 50.
-Returns: a row for each purchase, in the order of the cart: when the access that it pays for ends, NULL for no end.
-Errors: 22023 null_argument, text_too_long; P0002 checkout_not_found; 23514 payment_used; 55000 checkout_state, payment_mismatch,
-row_swallowed; 42501 other_user.';
-ALTER FUNCTION @extschema@.complete_checkout(uuid, text, text, text) COST 10000 ROWS 3;
-
-CREATE FUNCTION @extschema@.consume_feature(
-    "user_id" pg_catalog.text,
-    "feature_key" pg_catalog.text,
-    "amount" pg_catalog.numeric DEFAULT 1,
-    "idempotency_key" pg_catalog.text DEFAULT NULL
-) RETURNS TABLE (
-    "allowed" bool,
-    "used" pg_catalog.numeric,
-    "remaining" pg_catalog.numeric,
-    "granted" pg_catalog.numeric,
-    "resets_at" pg_catalog.timestamptz
-)
-VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c AS 'MODULE_PATHNAME', 'consume_feature_wrapper';
-COMMENT ON FUNCTION @extschema@.consume_feature(text, text, numeric, text) IS
-'Uses units of a metered feature, all or none (semantics 7). It is part of the caller''s transaction: work and usage commit or roll back
-together. However many clients call it at once, nobody uses more than is granted. Calls for one user and feature wait for each other, calls
-for different users never do.
-Arguments: user_id; feature_key; amount, units from 0, with at most six decimals; idempotency_key, with which a repeated call gets the
-answer of the first and counts nothing; the last 100 of a user and feature are remembered, except for calls that were not allowed.
-Returns: one row. allowed, whether the units were used; used, in the current period; remaining, what can still be used; granted, what
-the user''s add-ons give together, and, like remaining, NULL where that is any amount; resets_at, when the first of their periods ends.
-Units of several add-ons are taken from what ends first. A user without the feature has nothing granted.
-Errors: 22023 null_argument, invalid_user_id, invalid_units, text_too_long; 22003 units_out_of_range; 23514 malformed_column; 55000
-row_swallowed; 42501 other_user.';
-ALTER FUNCTION @extschema@.consume_feature(text, text, numeric, text) COST 1500 ROWS 1;
-
-CREATE FUNCTION @extschema@.currency_setting() RETURNS TABLE (
+CREATE FUNCTION @extschema@._currency_setting() RETURNS TABLE (
     "code" pg_catalog.text,
     "smallest_unit" pg_catalog.numeric,
     "problem" pg_catalog.text
@@ -1539,108 +1222,20 @@ CREATE FUNCTION @extschema@.currency_setting() RETURNS TABLE (
 STRICT STABLE PARALLEL SAFE
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'currency_setting_wrapper';
-COMMENT ON FUNCTION @extschema@.currency_setting() IS
+COMMENT ON FUNCTION @extschema@._currency_setting() IS
 'The currency that the setting extensions.currency names.
 Arguments: none.
 Returns: one row: code, as it is set; smallest_unit, the smallest amount that can be charged: 0.01, or 1.00 in currencies that have no
 decimals in ISO 4217; problem, why prices cannot have it, and then smallest_unit is NULL.
 Errors: none.';
-ALTER FUNCTION @extschema@.currency_setting() COST 40 ROWS 1;
+ALTER FUNCTION @extschema@._currency_setting() COST 40 ROWS 1;
 
-CREATE FUNCTION @extschema@.detach_tables() RETURNS VOID
-STRICT VOLATILE PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'detach_tables_wrapper';
-COMMENT ON FUNCTION @extschema@.detach_tables() IS
-'Takes the eight tables out of the extension. They keep their rows, their indexes and their triggers, and everything keeps working; but
-pg_dump dumps them like any other table, tools that do not touch members of extensions can use them, and DROP EXTENSION leaves them. The
-triggers are then dropped with the extension. Constraints that call its functions are dropped at once: add_on_bundles_add_on_ids_check,
-pricing_rules_conditions_check, promotional_codes_user_restrictions_check.
-Arguments: none.
-Returns: nothing.
-Errors: 55000 tables_already_detached; 42501, the caller does not own the extension.';
-ALTER FUNCTION @extschema@.detach_tables() COST 100000;
-
-CREATE FUNCTION @extschema@.disable_user_isolation() RETURNS VOID
-STRICT VOLATILE PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'disable_user_isolation_wrapper';
-COMMENT ON FUNCTION @extschema@.disable_user_isolation() IS
-'Switches off what enable_user_isolation() switched on. Policies that somebody else created stay, and row-level security with them.
-Arguments: none.
-Returns: nothing.
-Errors: 42501, the caller does not own the tables.';
-ALTER FUNCTION @extschema@.disable_user_isolation() COST 100000;
-
-CREATE OR REPLACE FUNCTION @extschema@.dispute_purchase(
-    "purchase_id" pg_catalog.uuid,
-    "reason" pg_catalog.text DEFAULT NULL
-) RETURNS pg_catalog.text
-VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'dispute_purchase_wrapper';
-COMMENT ON FUNCTION @extschema@.dispute_purchase(uuid, text) IS
-'Records that the payment of a completed purchase is contested, and withholds its access (semantics 4, 5).
-Arguments: purchase_id; reason, kept in metadata.
-Returns: the new status.
-Errors: 22023 null_argument; P0002 purchase_not_found; 55000 purchase_state; 42501 other_user.';
-ALTER FUNCTION @extschema@.dispute_purchase(uuid, text) COST 5000;
-
-CREATE FUNCTION @extschema@.distribute_marketplace(shard_count integer DEFAULT 32) RETURNS TABLE (object text, status text)
-LANGUAGE plpgsql COST 1000000000 ROWS 40 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    item record;
-BEGIN
-    PERFORM @extschema@.check_distribution(shard_count);
-    RETURN QUERY SELECT * FROM @extschema@.prepare_workers();
-    object := 'coordinator';
-    SELECT CASE p WHEN 0 THEN 'was prepared' ELSE format('prepared by %s changes', p) END INTO status
-      FROM @extschema@.prepare_distribution() p;
-    RETURN NEXT;
-
-    -- Tables that refer to each other cannot be changed over many connections at once.
-    PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
-    FOR item IN SELECT * FROM @extschema@.marketplace_tables() m ORDER BY m.place LOOP
-        object := 'table ' || item.name;
-        status := @extschema@.distribute_table(item.relation, item.has_users, shard_count);
-        RETURN NEXT;
-    END LOOP;
-    FOR item IN SELECT * FROM @extschema@.distribution_foreign_keys() LOOP
-        object := 'constraint ' || item.name;
-        status := 'was there';
-        IF NOT item.is_there THEN
-            EXECUTE item.command;
-            status := 'added again';
-        END IF;
-        RETURN NEXT;
-    END LOOP;
-    FOR item IN SELECT f AS name FROM @extschema@.functions_of_users() f LOOP
-        EXECUTE 'SELECT create_distributed_function($1, ''user_id'', colocate_with => ''@extschema@.user_add_ons'')' USING item.name;
-        object := 'function ' || item.name;
-        status := 'runs on the node of its user';
-        RETURN NEXT;
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION @extschema@.distribute_marketplace(integer) IS
-'Spreads the tables over the nodes of a Citus cluster: the catalog is copied to every node, the rows of users are on the node that their
-user_id hashes to, and the functions whose first argument is user_id run there. Every node is prepared for it: the triggers of the tables
-are dropped, and the primary keys of the users'' tables become (id, user_id). Calling it again does what is left to do, for example after
-adding a node or updating the extension. It locks out everybody, and moves all rows.
-Arguments: shard_count, the number of parts into which the users'' rows are divided.
-Returns: a row for each node, table, foreign key and function: object; status, what was done, or that nothing had to be done.
-Errors: 22023 invalid_shard_count; 55000 citus_missing, not_coordinator, node_not_prepared, not_distributable, which names all
-obstacles; 42501, the caller does not own the tables.';
-
-CREATE FUNCTION @extschema@.distribute_table(relation regclass, has_users boolean, shard_count integer) RETURNS text
+CREATE FUNCTION @extschema@._distribute_table(relation regclass, has_users boolean, shard_count integer) RETURNS text
 LANGUAGE plpgsql COST 100000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     done CONSTANT text := CASE WHEN has_users THEN 'spread by user_id' ELSE 'copied to every node' END;
 BEGIN
-    IF @extschema@.distribution_method(relation) IS NOT NULL THEN
+    IF @extschema@._distribution_method(relation) IS NOT NULL THEN
         RETURN 'was ' || done;
     ELSIF NOT has_users THEN
         EXECUTE 'SELECT create_reference_table($1)' USING relation;
@@ -1653,10 +1248,10 @@ BEGIN
     RETURN done;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.distribute_table(regclass, boolean, integer) IS
+COMMENT ON FUNCTION @extschema@._distribute_table(regclass, boolean, integer) IS
 'Has Citus spread one table. Only distribute_marketplace() calls it.';
 
-CREATE FUNCTION @extschema@.distribution_foreign_keys() RETURNS TABLE (name text, command text, is_there boolean)
+CREATE FUNCTION @extschema@._distribution_foreign_keys() RETURNS TABLE (name text, command text, is_there boolean)
 LANGUAGE sql COST 10000 ROWS 5 SET search_path = pg_catalog, pg_temp AS $$
     SELECT k.from_table || '_add_on_id_fkey',
            format('ALTER TABLE %4$s.%1$I ADD CONSTRAINT %2$I FOREIGN KEY (add_on_id) REFERENCES %4$s.add_ons (id) ON DELETE %3$s',
@@ -1667,10 +1262,10 @@ LANGUAGE sql COST 10000 ROWS 5 SET search_path = pg_catalog, pg_temp AS $$
                    (4, 'add_on_purchases', 'RESTRICT'), (5, 'cart_items', 'CASCADE')) k (place, from_table, action)
      ORDER BY k.place
 $$;
-COMMENT ON FUNCTION @extschema@.distribution_foreign_keys() IS
+COMMENT ON FUNCTION @extschema@._distribution_foreign_keys() IS
 'The foreign keys between the tables, and whether they are there. Only distribute_marketplace() and distribution_status() call it.';
 
-CREATE FUNCTION @extschema@.distribution_method(relation regclass) RETURNS "char"
+CREATE FUNCTION @extschema@._distribution_method(relation regclass) RETURNS "char"
 LANGUAGE plpgsql COST 200 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     method "char";
@@ -1682,18 +1277,18 @@ BEGIN
     RETURN method;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.distribution_method(regclass) IS
+COMMENT ON FUNCTION @extschema@._distribution_method(regclass) IS
 'How Citus spreads a table: r copied to every node, h by a hash of the user; NULL for a table that is only here.
 Only the functions below call it.';
 
-CREATE FUNCTION @extschema@.distribution_nodes() RETURNS TABLE (node text, is_worker boolean, version text, report jsonb, failure text)
+CREATE FUNCTION @extschema@._distribution_nodes() RETURNS TABLE (node text, is_worker boolean, version text, report jsonb, failure text)
 LANGUAGE plpgsql COST 10000000 ROWS 3 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     worker record;
 BEGIN
     node := 'coordinator';
     is_worker := false;
-    SELECT e.extversion, @extschema@.distribution_of_node() INTO version, report FROM pg_extension e WHERE e.extname = 'extensions';
+    SELECT e.extversion, @extschema@._distribution_of_node() INTO version, report FROM pg_extension e WHERE e.extname = 'extensions';
     RETURN NEXT;
     is_worker := true;
     FOR worker IN EXECUTE $query$
@@ -1707,7 +1302,7 @@ BEGIN
         failure := CASE WHEN NOT worker.success THEN worker.result END;
         IF worker.success AND version <> '' THEN
             EXECUTE 'SELECT CASE WHEN r.success THEN r.result::jsonb END, CASE WHEN NOT r.success THEN r.result END
-                       FROM run_command_on_workers(''SELECT @extschema@.distribution_of_node()'') r
+                       FROM run_command_on_workers(''SELECT @extschema@._distribution_of_node()'') r
                       WHERE r.nodename = $1 AND r.nodeport = $2'
                INTO report, failure USING worker.nodename, worker.nodeport;
         END IF;
@@ -1715,28 +1310,28 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.distribution_nodes() IS
-'Asks every node of the cluster for its distribution_of_node(). Only distribute_marketplace() and distribution_status() call it.';
+COMMENT ON FUNCTION @extschema@._distribution_nodes() IS
+'Asks every node of the cluster for its _distribution_of_node(). Only distribute_marketplace() and distribution_status() call it.';
 
-CREATE FUNCTION @extschema@.distribution_obstacles() RETURNS TABLE (object text, obstacle text)
+CREATE FUNCTION @extschema@._distribution_obstacles() RETURNS TABLE (object text, obstacle text)
 LANGUAGE plpgsql COST 20000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
         SELECT 'table ' || m.name, 'it is missing or is no ordinary table'
-          FROM @extschema@.marketplace_tables() m
+          FROM @extschema@._marketplace_tables() m
           LEFT JOIN pg_class c ON c.oid = m.relation AND c.relkind = 'r'
          WHERE c.oid IS NULL
          UNION ALL
         SELECT 'table ' || m.name, 'it does not belong to the extension: call attach_tables() first'
-          FROM @extschema@.marketplace_tables() m
-         WHERE m.relation IS NOT NULL AND NOT @extschema@.is_member('pg_class', m.relation)
+          FROM @extschema@._marketplace_tables() m
+         WHERE m.relation IS NOT NULL AND NOT @extschema@._is_member('pg_class', m.relation)
          UNION ALL
         SELECT 'table ' || m.name, format('trigger %s is not the extension''s: drop it', t.tgname)
-          FROM @extschema@.marketplace_tables() m
-          JOIN pg_trigger t ON t.tgrelid = m.relation AND NOT t.tgisinternal AND NOT @extschema@.is_member('pg_proc', t.tgfoid)
+          FROM @extschema@._marketplace_tables() m
+          JOIN pg_trigger t ON t.tgrelid = m.relation AND NOT t.tgisinternal AND NOT @extschema@._is_member('pg_proc', t.tgfoid)
          UNION ALL
         SELECT 'table ' || m.name, 'policy user_isolation looks into another query: call disable_user_isolation() first'
-          FROM @extschema@.marketplace_tables() m
+          FROM @extschema@._marketplace_tables() m
           JOIN pg_policy p ON p.polrelid = m.relation AND p.polname = 'user_isolation'
          UNION ALL
         SELECT 'table ' || c.conrelid::regclass,
@@ -1745,13 +1340,13 @@ BEGIN
                            THEN 'call unlink_reference_tables() first' ELSE 'drop it' END)
           FROM pg_constraint c
          WHERE c.contype = 'f'
-           AND (c.conrelid IN (SELECT m.relation FROM @extschema@.marketplace_tables() m))
-               <> (c.confrelid IN (SELECT m.relation FROM @extschema@.marketplace_tables() m))
-           AND EXISTS (SELECT FROM @extschema@.marketplace_tables() m
-                        WHERE m.relation IN (c.conrelid, c.confrelid) AND @extschema@.distribution_method(m.relation) IS NULL);
+           AND (c.conrelid IN (SELECT m.relation FROM @extschema@._marketplace_tables() m))
+               <> (c.confrelid IN (SELECT m.relation FROM @extschema@._marketplace_tables() m))
+           AND EXISTS (SELECT FROM @extschema@._marketplace_tables() m
+                        WHERE m.relation IN (c.conrelid, c.confrelid) AND @extschema@._distribution_method(m.relation) IS NULL);
     RETURN QUERY
         SELECT n.node, o.obstacle
-          FROM @extschema@.distribution_nodes() n
+          FROM @extschema@._distribution_nodes() n
          CROSS JOIN LATERAL (
                SELECT n.failure WHERE n.failure IS NOT NULL
                 UNION ALL
@@ -1767,10 +1362,10 @@ BEGIN
                 WHERE (n.report -> 'max_prepared_transactions') = '0') o (obstacle);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.distribution_obstacles() IS
+COMMENT ON FUNCTION @extschema@._distribution_obstacles() IS
 'What is in the way of distribute_marketplace(), object by object. Only that and distribution_status() call it.';
 
-CREATE FUNCTION @extschema@.distribution_of_node() RETURNS jsonb
+CREATE FUNCTION @extschema@._distribution_of_node() RETURNS jsonb
 LANGUAGE plpgsql COST 200000 SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 DECLARE
     local_table text;
@@ -1778,8 +1373,8 @@ DECLARE
     filled text[] := '{}';
 BEGIN
     FOR local_table IN
-        SELECT m.name FROM @extschema@.marketplace_tables() m
-         WHERE m.relation IS NOT NULL AND @extschema@.distribution_method(m.relation) IS NULL
+        SELECT m.name FROM @extschema@._marketplace_tables() m
+         WHERE m.relation IS NOT NULL AND @extschema@._distribution_method(m.relation) IS NULL
     LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %s.%I)', '@extschema@', local_table) INTO has_rows;
         IF has_rows THEN
@@ -1788,59 +1383,14 @@ BEGIN
     END LOOP;
     RETURN jsonb_build_object(
         'tables_with_rows', to_jsonb(filled),
-        'preparations', (SELECT count(*) FROM @extschema@.distribution_preparations()),
+        'preparations', (SELECT count(*) FROM @extschema@._distribution_preparations()),
         'max_prepared_transactions', current_setting('max_prepared_transactions')::integer);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.distribution_of_node() IS
-'What distribute_marketplace() and distribution_status() want to know of each node. Only distribution_nodes() calls it.';
+COMMENT ON FUNCTION @extschema@._distribution_of_node() IS
+'What distribute_marketplace() and distribution_status() want to know of each node. Only _distribution_nodes() calls it.';
 
-CREATE FUNCTION @extschema@.distribution_status() RETURNS TABLE (object text, ok boolean, detail text)
-LANGUAGE plpgsql COST 50000000 ROWS 40 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    citus_version CONSTANT text := (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'citus');
-BEGIN
-    RETURN QUERY SELECT 'citus', citus_version IS NOT NULL, coalesce('version ' || citus_version, 'is not installed in this database');
-    IF citus_version IS NULL THEN
-        RETURN;
-    END IF;
-    RETURN QUERY SELECT o.object, false, o.obstacle FROM @extschema@.distribution_obstacles() o;
-    RETURN QUERY
-        SELECT n.node, coalesce((n.report ->> 'preparations') = '0', false),
-               CASE WHEN n.failure IS NOT NULL THEN 'cannot be asked'
-                    WHEN n.version = '' THEN 'the extension is missing: call distribute_marketplace()'
-                    WHEN (n.report ->> 'preparations') = '0' THEN format('version %s, prepared', n.version)
-                    ELSE format('%s changes are left to make: call distribute_marketplace()', n.report ->> 'preparations') END
-          FROM @extschema@.distribution_nodes() n;
-    RETURN QUERY
-        SELECT 'table ' || m.name, coalesce(s.method = CASE WHEN m.has_users THEN 'h' ELSE 'r' END, false),
-               CASE WHEN s.method IS NULL THEN 'only on this node: call distribute_marketplace()'
-                    WHEN s.method = 'r' THEN 'copied to every node'
-                    WHEN s.method = 'h' THEN 'spread by user_id'
-                    ELSE 'spread in another way' END
-          FROM @extschema@.marketplace_tables() m
-         CROSS JOIN LATERAL (SELECT @extschema@.distribution_method(m.relation)) s (method)
-         ORDER BY m.place;
-    RETURN QUERY
-        SELECT 'constraint ' || k.name, k.is_there,
-               CASE WHEN k.is_there THEN 'is there' ELSE 'is missing: call distribute_marketplace()' END
-          FROM @extschema@.distribution_foreign_keys() k;
-    RETURN QUERY EXECUTE $query$
-        SELECT 'function ' || f::text, o.distribution_argument_index IS NOT NULL,
-               CASE WHEN o.distribution_argument_index IS NOT NULL THEN 'runs on the node of its user'
-                    ELSE 'runs where it is called: call distribute_marketplace()' END
-          FROM @extschema@.functions_of_users() f
-          LEFT JOIN pg_dist_object o ON o.classid = 'pg_proc'::regclass AND o.objid = f::oid
-    $query$;
-END
-$$;
-COMMENT ON FUNCTION @extschema@.distribution_status() IS
-'Whether the tables are spread over the nodes of a Citus cluster, and what is in the way or left to do.
-Arguments: none.
-Returns: a row for Citus, each obstacle, node, table, foreign key and function: object; ok; detail. Without Citus, only the first.
-Errors: none.';
-
-CREATE FUNCTION @extschema@.draft_problem(whose regclass, draft jsonb) RETURNS text
+CREATE FUNCTION @extschema@._draft_problem(whose regclass, draft jsonb) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE COST 10000 SET search_path = pg_catalog, pg_temp AS $$
     WITH given AS MATERIALIZED (
         SELECT CASE jsonb_typeof(draft) WHEN 'object' THEN draft ELSE '{}' END AS entry
@@ -1893,11 +1443,11 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000 SET search_path = pg_catalog, pg_te
             SELECT 4, format('"%s" must be %s, not %s', m.name, m.expected, left(m.value::text, 60)) FROM misfits m) p (step, problem)
      ORDER BY p.step, p.problem LIMIT 1
 $$;
-COMMENT ON FUNCTION @extschema@.draft_problem(regclass, jsonb) IS
+COMMENT ON FUNCTION @extschema@._draft_problem(regclass, jsonb) IS
 'Why a JSON object is no row of a table, by the types of its columns; NULL when it is one. Only the
 simulations call it.';
 
-CREATE FUNCTION @extschema@.draft_row(whose regclass, draft jsonb, id uuid)
+CREATE FUNCTION @extschema@._draft_row(whose regclass, draft jsonb, id uuid)
 RETURNS TABLE (entry jsonb, broken_constraint text, rule text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE COST 100000 ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -1929,34 +1479,11 @@ BEGIN
     RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.draft_row(regclass, jsonb, uuid) IS
+COMMENT ON FUNCTION @extschema@._draft_row(regclass, jsonb, uuid) IS
 'The row that a table would make of a JSON object with its columns as keys, defaults and all, and the first of its constraints that
 refuses it, with what that asks for. Only the simulations call it.';
 
-CREATE FUNCTION @extschema@.enable_user_isolation(
-    "setting" pg_catalog.text DEFAULT 'extensions.user_id'
-) RETURNS VOID
-VOLATILE PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'enable_user_isolation_wrapper';
-COMMENT ON FUNCTION @extschema@.enable_user_isolation(text) IS
-'Switches on row-level security: in user_add_ons, add_on_purchases and cart_items, every session sees and writes only the rows of the user
-whose id is in a setting, through functions and directly, and no rows while it is not set. Functions change only data of that user. The
-owner of the tables, superusers and roles with BYPASSRLS see everything: let one of these apply payment events and run the maintenance.
-The setting is only as trustworthy as whoever can set it: let the backend set it (SET LOCAL extensions.user_id = ...), never the user.
-Arguments: setting, the name of the setting.
-Returns: nothing. Calling it again with another setting replaces the first.
-Errors: 22023 null_argument, invalid_setting; 42501, the caller does not own the tables.';
-ALTER FUNCTION @extschema@.enable_user_isolation(text) COST 100000;
-
-CREATE OR REPLACE FUNCTION @extschema@.enforce_purchase_transition() RETURNS trigger
-LANGUAGE c AS 'MODULE_PATHNAME', 'enforce_purchase_transition_wrapper';
-COMMENT ON FUNCTION @extschema@.enforce_purchase_transition() IS
-'Refuses changes of a purchase''s status that are not allowed (semantics 4). A trigger of add_on_purchases calls it.
-Errors: 23514 illegal_transition; 39P01 called_without_trigger.';
-
-CREATE FUNCTION @extschema@.expected_objects() RETURNS TABLE (
+CREATE FUNCTION @extschema@._expected_objects() RETURNS TABLE (
     "kind" pg_catalog.text,
     "table_name" pg_catalog.text,
     "name" pg_catalog.text,
@@ -1965,95 +1492,11 @@ CREATE FUNCTION @extschema@.expected_objects() RETURNS TABLE (
 STRICT STABLE PARALLEL SAFE
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'expected_objects_wrapper';
-COMMENT ON FUNCTION @extschema@.expected_objects() IS
-'The parts of the extension''s tables, its functions written in SQL and those of triggers, as they were installed. Only check_installation() calls it.';
-ALTER FUNCTION @extschema@.expected_objects() COST 10000 ROWS 250;
+COMMENT ON FUNCTION @extschema@._expected_objects() IS
+'The parts of the extension''s tables, its functions written in SQL and those of triggers, as they were installed. Only _check_installation() calls it.';
+ALTER FUNCTION @extschema@._expected_objects() COST 10000 ROWS 250;
 
-CREATE FUNCTION @extschema@.explain_access(
-    "user_id" pg_catalog.text,
-    "add_on_id" pg_catalog.uuid,
-    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
-) RETURNS TABLE (
-    "source" pg_catalog.text,
-    "source_id" pg_catalog.text,
-    "valid_from" pg_catalog.timestamptz,
-    "valid_until" pg_catalog.timestamptz,
-    "live" bool,
-    "detail" pg_catalog.text
-)
-STABLE PARALLEL SAFE
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'explain_access_wrapper';
-COMMENT ON FUNCTION @extschema@.explain_access(text, uuid, timestamptz) IS
-'Every source of a user''s access to an add-on, and why it gives access or does not (semantics 5).
-Arguments: user_id, 1 to 255 characters; add_on_id; at.
-Returns: a row for each source, the earliest first: purchase, subscription, grant, trial, or host, a row that was not written by these
-functions; source_id, the purchase, the subscription or the number of the grant; its window, NULL where it gives no time; whether it
-gives access at that instant; and why. A suspension by hand is a row of its own.
-Errors: 22023 null_argument, invalid_user_id.';
-ALTER FUNCTION @extschema@.explain_access(text, uuid, timestamptz) COST 5000 ROWS 3;
-
-CREATE OR REPLACE FUNCTION @extschema@.explain_cart(
-    "user_id" pg_catalog.text,
-    "tier_code" pg_catalog.text DEFAULT NULL,
-    "promo_code" pg_catalog.text DEFAULT NULL,
-    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
-) RETURNS TABLE (
-    "step" pg_catalog.int4,
-    "stage" pg_catalog.text,
-    "add_on_id" pg_catalog.uuid,
-    "source_id" pg_catalog.uuid,
-    "source" pg_catalog.text,
-    "outcome" pg_catalog.text,
-    "base" pg_catalog.numeric,
-    "discount" pg_catalog.numeric,
-    "detail" pg_catalog.text
-)
-STABLE PARALLEL SAFE
-LANGUAGE c AS 'MODULE_PATHNAME', 'explain_cart_wrapper';
-COMMENT ON FUNCTION @extschema@.explain_cart(text, text, text, timestamptz) IS
-'Why the user''s cart costs what price_cart() says: a row for each candidate of each step, applied or not, and why (semantics 2).
-Arguments: as for price_cart().
-Returns: the rows in the order of the steps. step, counted from 1; stage, one of line, rule, bundle, bundle_split, promo_condition,
-promo, promo_split, total; add_on_id, the line''s, where the row is about one line; source_id, the rule, the bundle or the code;
-source, its name; outcome: listed or unavailable (line), applied, lost or ineligible (rule), applied, not_chosen or ineligible
-(bundle), met or the reason of the refusal (promo_condition), applied or refused (promo), to_pay (total); base, the amount that it
-starts from, of a total what is to pay; discount, what it takes off its line, so that the rows add up to the quote''s
-discount_total; detail, why, with the values compared.
-Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
-ALTER FUNCTION @extschema@.explain_cart(text, text, text, timestamptz) COST 40000 ROWS 20;
-
-CREATE OR REPLACE FUNCTION @extschema@.explain_cart_text(
-    "user_id" pg_catalog.text,
-    "tier_code" pg_catalog.text DEFAULT NULL,
-    "promo_code" pg_catalog.text DEFAULT NULL,
-    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
-) RETURNS pg_catalog.text
-STABLE PARALLEL SAFE
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'explain_cart_text_wrapper';
-COMMENT ON FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) IS
-'explain_cart() as an indented tree, for people who answer "why do I pay this?".
-Arguments: as for price_cart().
-Returns: the tree, in the style of EXPLAIN.
-Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000
-explanation_too_long.';
-ALTER FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) COST 40000;
-
-CREATE FUNCTION @extschema@.explain_checkout(checkout_id uuid)
-RETURNS TABLE (step integer, stage text, add_on_id uuid, source_id uuid, source text, outcome text, base numeric, discount numeric, detail text)
-LANGUAGE c STABLE PARALLEL SAFE COST 20000 ROWS 20 SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.explain_checkout(uuid) IS
-'Why a checkout cost what it cost: the quote that it was sold by, in the columns of explain_cart(). The catalog may have changed since.
-Arguments: checkout_id.
-Returns: the rows in the order of the steps; none for a checkout that does not exist or is another user''s. step, counted from 1; stage, one of
-line, rule, bundle, bundle_split, promo, promo_split, total; add_on_id, the line''s; source_id, the rule or the bundle, NULL where several
-applied together; source, its name; outcome: listed, applied or to_pay; base, the amount that it starts from, of a total what was to
-pay; discount, what it took off its line, so that the rows add up to the discount; detail, the values.
-Errors: none.';
-
-CREATE FUNCTION @extschema@.explain_checkout_body(checkout_id uuid)
+CREATE FUNCTION @extschema@._explain_checkout_body(checkout_id uuid)
 RETURNS TABLE (step integer, stage text, add_on_id uuid, source_id uuid, source text, outcome text, base numeric, discount numeric, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH purchases AS (
@@ -2070,7 +1513,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
                row_number() OVER (ORDER BY p.metadata -> 'position', p.purchased_at, p.id) AS place
           FROM @extschema@.add_on_purchases p
           JOIN @extschema@.add_ons a ON a.id = p.add_on_id
-         WHERE p.checkout_id = explain_checkout_body.checkout_id
+         WHERE p.checkout_id = _explain_checkout_body.checkout_id
     ), lines AS (
         SELECT p.place, p.add_on_id, coalesce(p.line ->> 'name', p.name) AS name, p.amount, p.promo_code,
                coalesce((p.line -> 'quantity')::numeric, p.quantity) AS quantity, p.line ->> 'unit_list_price' AS unit_list_price,
@@ -2128,222 +1571,43 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
       FROM rows r
      ORDER BY r.stage_number, r.place
 $$;
-COMMENT ON FUNCTION @extschema@.explain_checkout_body(uuid) IS
+COMMENT ON FUNCTION @extschema@._explain_checkout_body(uuid) IS
 'What explain_checkout() does, which has it run as the owner of the tables where a superuser calls. Only that calls it.';
 
-CREATE FUNCTION @extschema@.export_catalog() RETURNS pg_catalog.jsonb
-STRICT STABLE SECURITY DEFINER PARALLEL SAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'export_catalog_wrapper';
-ALTER FUNCTION @extschema@.export_catalog() COST 200000;
-COMMENT ON FUNCTION @extschema@.export_catalog() IS
-'The catalog as a document with names instead of ids, to keep in version control or to import elsewhere.
-Arguments: none.
-Returns: an object of arrays, one for each table: add_ons, add_on_features, add_on_bundles, pricing_rules, promotional_codes; each of
-flat objects with the columns as keys, so that jsonb_to_recordset() makes rows of them. add_on and add_ons hold names, as do
-applicable_to, requires_addon and excludes_addon. What belongs to one environment is left out: ids, created_at, updated_at,
-created_by, current_uses. Times are in UTC. The same catalog always gives the same document.
-Errors: 42501, no right to read the tables.';
-
-CREATE FUNCTION @extschema@.export_catalog_body() RETURNS jsonb
+CREATE FUNCTION @extschema@._export_catalog_body() RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT jsonb_object_agg(kinds.kind, coalesce(entries.list, '[]'))
       FROM unnest('{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}'::text[]) kinds (kind)
-      LEFT JOIN (SELECT r.kind, jsonb_agg(r.entry ORDER BY @extschema@.catalog_key(r.kind, r.entry), r.entry) AS list
-                   FROM @extschema@.catalog_rows() r
+      LEFT JOIN (SELECT r.kind, jsonb_agg(r.entry ORDER BY @extschema@._catalog_key(r.kind, r.entry), r.entry) AS list
+                   FROM @extschema@._catalog_rows() r
                   GROUP BY r.kind) entries ON entries.kind = kinds.kind
 $$;
-COMMENT ON FUNCTION @extschema@.export_catalog_body() IS
+COMMENT ON FUNCTION @extschema@._export_catalog_body() IS
 'What export_catalog() does, which has it run as the owner of the tables. Only that calls it.';
 
-CREATE FUNCTION @extschema@.export_user(
-    "user_id" pg_catalog.text
-) RETURNS pg_catalog.jsonb
-STABLE SECURITY DEFINER PARALLEL SAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'export_user_wrapper';
-COMMENT ON FUNCTION @extschema@.export_user(text) IS
-'Everything that is stored about a user, for a request of access under data protection law.
-Arguments: user_id.
-Returns: a document: user_id; cart_items, user_add_ons and add_on_purchases, with their rows as they are; promotional_codes, the codes that
-name the user. If nothing is stored, the lists are empty.
-Errors: 22023 null_argument, invalid_user_id; 42501 other_user.';
-ALTER FUNCTION @extschema@.export_user(text) COST 20000;
-
-CREATE OR REPLACE FUNCTION @extschema@.fail_checkout(
-    "checkout_id" pg_catalog.uuid,
-    "reason" pg_catalog.text DEFAULT NULL,
-    "restore_cart" bool DEFAULT false
-) RETURNS bool
-VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'give_up_checkout_wrapper';
-COMMENT ON FUNCTION @extschema@.fail_checkout(uuid, text, boolean) IS
-'Gives up a checkout that will not be paid, and gives back the uses of its code and bundles (semantics 4).
-Arguments: checkout_id; reason, kept in metadata; restore_cart, puts the lines back into the cart, unless they are already in it. A payment
-that is reported later still completes it.
-Returns: whether anything changed.
-Errors: 22023 null_argument; P0002 checkout_not_found; 55000 checkout_state, row_swallowed; 42501 other_user.';
-ALTER FUNCTION @extschema@.fail_checkout(uuid, text, boolean) COST 10000;
-
-CREATE OR REPLACE FUNCTION @extschema@.feature_configuration(
-    "user_id" pg_catalog.text,
-    "feature_key" pg_catalog.text,
-    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
-) RETURNS pg_catalog.jsonb
-STABLE PARALLEL SAFE
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'feature_configuration_wrapper';
-COMMENT ON FUNCTION @extschema@.feature_configuration(text, text, timestamptz) IS
-'The limits and options of a feature, merged over all add-ons that give it to the user: key by key, numbers by the larger,
-booleans by OR, anything else from the most recently purchased add-on (semantics 5).
-Arguments: user_id; feature_key; at.
-Returns: the configuration; NULL when the user does not have the feature.
-Errors: 54000 value_too_large.';
-ALTER FUNCTION @extschema@.feature_configuration(text, text, timestamptz) COST 1500;
-
-CREATE FUNCTION @extschema@.feature_usage(
-    "user_id" pg_catalog.text,
-    "feature_key" pg_catalog.text DEFAULT NULL,
-    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
-) RETURNS TABLE (
-    "feature_key" pg_catalog.text,
-    "granted" pg_catalog.numeric,
-    "used" pg_catalog.numeric,
-    "remaining" pg_catalog.numeric,
-    "resets_at" pg_catalog.timestamptz
-)
-STABLE PARALLEL SAFE
-LANGUAGE c AS 'MODULE_PATHNAME', 'feature_usage_wrapper';
-COMMENT ON FUNCTION @extschema@.feature_usage(text, text, timestamptz) IS
-'What a user has used of metered features, and what is left (semantics 7).
-Arguments: user_id; feature_key, NULL for every feature of the user that some add-on limits; at, the instant of the decision.
-Returns: a row for each feature that the user has, in key order: feature_key; granted, what the user''s add-ons give together, NULL for any
-amount; used, in the period of that instant; remaining; resets_at, when the first of their periods ends. Usage before the current period is
-not kept: for an earlier instant, used and remaining are NULL.
-Errors: 23514 malformed_column.';
-ALTER FUNCTION @extschema@.feature_usage(text, text, timestamptz) COST 300 ROWS 1;
-
-CREATE FUNCTION @extschema@.forget_user(
-    "user_id" pg_catalog.text,
-    "replacement" pg_catalog.text DEFAULT NULL
-) RETURNS TABLE (
-    "object" pg_catalog.text,
-    "affected" bigint
-)
-VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'forget_user_wrapper';
-COMMENT ON FUNCTION @extschema@.forget_user(text, text) IS
-'Removes a person and keeps the accounts correct: the cart is deleted; purchases, with their amounts and uses, and the access that they paid
-for stay under another name, which also replaces the user in promotional codes. Backups and server logs are not covered.
-Arguments: user_id; replacement, the name under which they stay; by default a new one, different for every call.
-Returns: a row for each table: object, and affected, how many of its rows were removed or renamed.
-Errors: 22023 null_argument, invalid_user_id, same_user; 42501 other_user.';
-ALTER FUNCTION @extschema@.forget_user(text, text) COST 50000 ROWS 4;
-
-CREATE FUNCTION @extschema@.functions_of_users() RETURNS SETOF regprocedure
+CREATE FUNCTION @extschema@._functions_of_users() RETURNS SETOF regprocedure
 LANGUAGE sql COST 100000 ROWS 25 SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.oid::regprocedure
       FROM pg_proc p
-     WHERE p.pronargs > 0 AND p.proargnames[1] = 'user_id' AND @extschema@.is_member('pg_proc', p.oid)
+     WHERE p.pronargs > 0 AND p.proargnames[1] = 'user_id' AND @extschema@._is_member('pg_proc', p.oid)
      ORDER BY p.proname
 $$;
-COMMENT ON FUNCTION @extschema@.functions_of_users() IS
+COMMENT ON FUNCTION @extschema@._functions_of_users() IS
 'The functions that Citus sends to the node of the user, whom their first argument names. Only distribute_marketplace() and
 distribution_status() call it.';
 
-CREATE OR REPLACE FUNCTION @extschema@.grant_add_on(
-    "user_id" pg_catalog.text,
-    "add_on_id" pg_catalog.uuid,
-    "expires_at" pg_catalog.timestamptz DEFAULT NULL
-) RETURNS TABLE (
-    "add_on_id" pg_catalog.uuid,
-    "expires_at" pg_catalog.timestamptz
-)
-VOLATILE SECURITY DEFINER PARALLEL UNSAFE
-SET search_path TO pg_catalog, @extschema@, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'grant_add_on_wrapper';
-COMMENT ON FUNCTION @extschema@.grant_add_on(text, uuid, timestamptz) IS
-'Gives the user an add-on without a purchase. Access that the user already has is not shortened (semantics 5).
-Arguments: user_id, 1 to 255 characters; add_on_id, for sale or not; expires_at, in the future, NULL for no end.
-Returns: the add-on and when access ends.
-Errors: 22023 null_argument, invalid_user_id, expiry_not_ahead; P0002 add_on_not_found; 42501 other_user.';
-ALTER FUNCTION @extschema@.grant_add_on(text, uuid, timestamptz) COST 5000 ROWS 1;
-
-CREATE FUNCTION @extschema@.grant_marketplace_access(
-    "role" pg_catalog.regrole,
-    "level" pg_catalog.text
-) RETURNS VOID
-VOLATILE PARALLEL UNSAFE
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'grant_marketplace_access_wrapper';
-COMMENT ON FUNCTION @extschema@.grant_marketplace_access(regrole, text) IS
-'Gives a role the privileges of a level: EXECUTE on its functions, and the privileges on tables and schema that these need.
-Arguments: role; level: catalog (look at add-ons, price_add_on, quote without a user and a code), entitlements (has_feature and similar
-functions), shop (add-ons, carts, prices, codes, checkouts, purchase history), billing (payments, refunds, disputes, subscriptions, payment
-events), support (everything that explains a price, an order or access; changes nothing), monitor (check_marketplace and similar functions),
-tables (direct reads and writes, for backends that do not call functions), admin (all of these, and everything else). A role can have
-several levels. The table marketplace_access, which the first call creates, records what each role was granted.
-Returns: nothing.
-Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';
-ALTER FUNCTION @extschema@.grant_marketplace_access(regrole, text) COST 100000;
-
-CREATE FUNCTION @extschema@.guard_marketplace() RETURNS event_trigger
-LANGUAGE c AS 'MODULE_PATHNAME', 'guard_marketplace_wrapper';
-COMMENT ON FUNCTION @extschema@.guard_marketplace() IS
-'Does nothing but be called: the event trigger extensions_guard has the library loaded with it, which then guards the tables.
-Errors: 39P03 not_called_by_trigger.';
-
-CREATE OR REPLACE FUNCTION @extschema@.has_features(
-    "user_id" pg_catalog.text,
-    "feature_keys" pg_catalog.text[],
-    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
-) RETURNS TABLE (
-    "feature_key" pg_catalog.text,
-    "entitled" bool
-)
-STABLE PARALLEL SAFE
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'has_features_wrapper';
-COMMENT ON FUNCTION @extschema@.has_features(text, text[], timestamptz) IS
-'has_feature() for several features at once.
-Arguments: user_id; feature_keys; at, the instant of the decision.
-Returns: a row for each given key, in the given order; entitled is never NULL.
-Errors: 54000 value_too_large.';
-ALTER FUNCTION @extschema@.has_features(text, text[], timestamptz) COST 1500 ROWS 5;
-
-CREATE FUNCTION @extschema@.hold_user(
+CREATE FUNCTION @extschema@._hold_user(
     "user_id" pg_catalog.text
 ) RETURNS VOID
 VOLATILE PARALLEL UNSAFE
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'hold_user_wrapper';
-COMMENT ON FUNCTION @extschema@.hold_user(text) IS
+COMMENT ON FUNCTION @extschema@._hold_user(text) IS
 'Has this node hold a user''s lock until the transaction ends. Only the other nodes of a Citus cluster call it, on the node of the
 user''s rows, as the owner of the tables.';
-ALTER FUNCTION @extschema@.hold_user(text) COST 100;
+ALTER FUNCTION @extschema@._hold_user(text) COST 100;
 
-CREATE FUNCTION @extschema@.import_catalog(catalog jsonb, dry_run boolean DEFAULT false) RETURNS TABLE (object text, action text, id uuid)
-LANGUAGE c SECURITY DEFINER COST 1000000 ROWS 200 SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.import_catalog(jsonb, boolean) IS
-'Changes the catalog to match a document. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by
-code, rules by add-on, tier and priority. Keys that an entry lacks keep their values, or get the defaults of the table. Nothing is
-deleted. Importing a document again changes nothing.
-Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to do everything, report it and undo it.
-Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
-a row that the document does not have; id, of the row, NULL for one that a dry run would insert. No rows when nothing differs.
-Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them;
-54000 document_too_large; 55000 row_swallowed.';
-
-CREATE FUNCTION @extschema@.import_catalog_body(catalog jsonb, dry_run boolean) RETURNS TABLE (object text, action text, id uuid)
+CREATE FUNCTION @extschema@._import_catalog_body(catalog jsonb, dry_run boolean) RETURNS TABLE (object text, action text, id uuid)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
@@ -2351,24 +1615,24 @@ DECLARE
     match record;
     difference record;
 BEGIN
-    PERFORM @extschema@.check_catalog_document(catalog);
+    PERFORM @extschema@._check_catalog_document(catalog);
     -- A rehearsal does everything, so that the tables have their say, and undoes it.
     FOREACH kind IN ARRAY kinds LOOP
         CONTINUE WHEN NOT catalog ? kind;
-        FOR match IN SELECT * FROM @extschema@.catalog_matches(kind, catalog -> kind) LOOP
-            object := @extschema@.catalog_object(kind, coalesce(match.here, match.entry));
+        FOR match IN SELECT * FROM @extschema@._catalog_matches(kind, catalog -> kind) LOOP
+            object := @extschema@._catalog_object(kind, coalesce(match.here, match.entry));
             id := match.id;
             IF match.entry IS NULL THEN
                 action := 'keep';
                 RETURN NEXT;
             ELSIF match.here IS NULL THEN
-                id := @extschema@.write_catalog_entry(kind, match.entry, NULL);
+                id := @extschema@._write_catalog_entry(kind, match.entry, NULL);
                 action := 'insert';
                 -- Nobody will find the row of a rehearsal.
                 id := CASE WHEN NOT dry_run THEN id END;
                 RETURN NEXT;
             ELSIF match.here || match.entry <> match.here THEN
-                PERFORM @extschema@.write_catalog_entry(kind, match.entry, match.id);
+                PERFORM @extschema@._write_catalog_entry(kind, match.entry, match.id);
                 FOR difference IN SELECT e.key, match.here -> e.key AS old, e.value AS new FROM jsonb_each(match.entry) e LOOP
                     CONTINUE WHEN difference.old = difference.new;
                     action := format('update %s: %s -> %s', difference.key, difference.old, difference.new);
@@ -2385,43 +1649,26 @@ EXCEPTION WHEN SQLSTATE 'UE001' THEN
     NULL;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.import_catalog_body(jsonb, boolean) IS
+COMMENT ON FUNCTION @extschema@._import_catalog_body(jsonb, boolean) IS
 'What import_catalog() does, which has it run as the owner of the tables. Only that calls it.';
 
-CREATE OR REPLACE FUNCTION @extschema@.invalidate_catalog_cache() RETURNS trigger
-LANGUAGE c AS 'MODULE_PATHNAME', 'invalidate_catalog_cache_wrapper';
-COMMENT ON FUNCTION @extschema@.invalidate_catalog_cache() IS
-'Tells the catalog caches of all sessions that a table has changed. Triggers of the tables of the catalog call it.
-Errors: 39P01 called_without_trigger.';
-
-CREATE FUNCTION @extschema@.is_member(class regclass, object oid) RETURNS boolean
+CREATE FUNCTION @extschema@._is_member(class regclass, object oid) RETURNS boolean
 LANGUAGE sql COST 100 SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pg_depend d
                      JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND e.extname = 'extensions'
                     WHERE d.classid = class AND d.objid = object AND d.deptype = 'e')
 $$;
-COMMENT ON FUNCTION @extschema@.is_member(regclass, oid) IS
+COMMENT ON FUNCTION @extschema@._is_member(regclass, oid) IS
 'Whether an object, a row of that catalog, belongs to the extension. Only the functions below call it.';
 
-CREATE OR REPLACE FUNCTION @extschema@.link_reference_tables() RETURNS TABLE (reference text, status text, detail text)
-LANGUAGE c SECURITY DEFINER COST 1000000 ROWS 6 SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.link_reference_tables() IS
-'Adds foreign keys to the tables subscription_tiers(tier_code) and feature_definitions(feature_key) of the host application, where
-they exist, in this schema or in public. Calling it again validates what could not be validated before.
-Arguments: none.
-Returns: a row for each link: linked, linked for new rows (detail names the values in the way), not linked (detail says why), or no
-such table.
-Errors: none.';
-
-CREATE FUNCTION @extschema@.link_reference_tables_body() RETURNS TABLE (reference text, status text, detail text)
+CREATE FUNCTION @extschema@._link_reference_tables_body() RETURNS TABLE (reference text, status text, detail text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     link record;
     obstacles text;
     reason text;
 BEGIN
-    FOR link IN SELECT * FROM @extschema@.reference_links() LOOP
+    FOR link IN SELECT * FROM @extschema@._reference_links() LOOP
         reference := link.reference;
         IF link.to_table IS NULL THEN
             status := 'no such table';
@@ -2433,7 +1680,7 @@ BEGIN
         SELECT format('column %s.%s is %s, not %s; change the type of %s instead', d.table_name, d.column_name, d.found, d.expected,
                       split_part(link.reference, ' -> ', 2))
           INTO detail
-          FROM @extschema@.column_differences() d
+          FROM @extschema@._column_differences() d
          WHERE d.table_name = split_part(link.reference, '.', 1) AND d.column_name = link.from_column;
         IF FOUND THEN
             status := 'not linked';
@@ -2459,7 +1706,7 @@ BEGIN
         END IF;
         -- All values in the way, and not only the first, which is all that validating names.
         SELECT string_agg(format('%s (%s rows)', unknown.value, unknown.row_count), ', ' ORDER BY unknown.value) INTO obstacles
-          FROM @extschema@.unknown_references() unknown
+          FROM @extschema@._unknown_references() unknown
          WHERE unknown.from_table = link.from_table AND unknown.from_column = link.from_column;
         IF obstacles IS NULL THEN
             EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', link.from_table, link.constraint_name);
@@ -2473,100 +1720,10 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.link_reference_tables_body() IS
+COMMENT ON FUNCTION @extschema@._link_reference_tables_body() IS
 'What link_reference_tables() does, which has it run as the owner of the tables. Only that calls it.';
 
-CREATE FUNCTION @extschema@.list_add_ons(
-    "search" pg_catalog.text DEFAULT NULL,
-    "category" pg_catalog.text DEFAULT NULL,
-    "feature_key" pg_catalog.text DEFAULT NULL,
-    "min_price" pg_catalog.numeric DEFAULT NULL,
-    "max_price" pg_catalog.numeric DEFAULT NULL,
-    "max_rows" pg_catalog.int4 DEFAULT 20,
-    "skip" pg_catalog.int4 DEFAULT 0
-) RETURNS TABLE (
-    "add_on_id" pg_catalog.uuid,
-    "name" pg_catalog.text,
-    "description" pg_catalog.text,
-    "category" pg_catalog.text,
-    "base_price" pg_catalog.numeric,
-    "billing_type" pg_catalog.text,
-    "features" pg_catalog.jsonb,
-    "version" pg_catalog.text,
-    "icon_url" pg_catalog.text,
-    "trial_days" pg_catalog.int4,
-    "is_featured" pg_catalog.bool,
-    "created_at" pg_catalog.timestamptz,
-    "rank" pg_catalog.float4,
-    "total_count" pg_catalog.int8
-)
-STABLE PARALLEL SAFE
-LANGUAGE c AS 'MODULE_PATHNAME', 'list_add_ons_wrapper';
-COMMENT ON FUNCTION @extschema@.list_add_ons(text, text, text, numeric, numeric, integer, integer) IS
-'A page of the add-ons on sale, for a list: what search_add_ons() finds, in its order, with more columns for pages, and the total number.
-Arguments: as for search_add_ons().
-Returns: the add-ons; created_at, when it was added to the catalog; rank, 0 without search; total_count, in each row the number of
-add-ons on all pages. A page without rows has no total.
-Errors: 22023 invalid_count; 54000 value_too_large.';
-ALTER FUNCTION @extschema@.list_add_ons(text, text, text, numeric, numeric, integer, integer) COST 15000 ROWS 20;
-
-CREATE FUNCTION @extschema@.list_features() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF jsonb_typeof(NEW.features) = 'object' THEN
-        NEW.features := (SELECT coalesce(jsonb_agg(given.key ORDER BY given.key), '[]') FROM jsonb_object_keys(NEW.features) given (key));
-    END IF;
-    RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION @extschema@.list_features() IS
-'Stores features that are given as an object as the array of its keys. A trigger of add_ons calls it.';
-
-CREATE FUNCTION @extschema@.list_purchases(
-    "user_id" pg_catalog.text,
-    "status" pg_catalog.text DEFAULT NULL,
-    "max_rows" pg_catalog.int4 DEFAULT 20,
-    "skip" pg_catalog.int4 DEFAULT 0
-) RETURNS TABLE (
-    "purchase_id" pg_catalog.uuid,
-    "checkout_id" pg_catalog.uuid,
-    "add_on_id" pg_catalog.uuid,
-    "name" pg_catalog.text,
-    "category" pg_catalog.text,
-    "version" pg_catalog.text,
-    "icon_url" pg_catalog.text,
-    "quantity" pg_catalog.int4,
-    "amount" pg_catalog.numeric,
-    "currency" pg_catalog.text,
-    "status" pg_catalog.text,
-    "refund_amount" pg_catalog.numeric,
-    "promo_code" pg_catalog.text,
-    "stripe_payment_id" pg_catalog.text,
-    "lago_invoice_id" pg_catalog.text,
-    "purchased_at" pg_catalog.timestamptz,
-    "subscription_ends_at" pg_catalog.timestamptz,
-    "total_count" pg_catalog.int8
-)
-STABLE PARALLEL SAFE
-LANGUAGE c AS 'MODULE_PATHNAME', 'list_purchases_wrapper';
-COMMENT ON FUNCTION @extschema@.list_purchases(text, text, integer, integer) IS
-'A page of the user''s purchases for a list, newest first: what purchase_history() returns, with the ids of providers and checkouts, and the
-total number. The view purchase_details has the same for a purchase, a checkout or all users.
-Arguments: user_id; status, one of pending, completed, failed, refunded, disputed, NULL for all; max_rows, NULL for all; skip.
-Returns: the purchases, with the present names, categories, versions and pictures of the add-ons; total_count, in each row the number of
-purchases on all pages. A page without rows has no total.
-Errors: 22023 null_argument, unknown_word, invalid_count.';
-ALTER FUNCTION @extschema@.list_purchases(text, text, integer, integer) COST 2500 ROWS 20;
-
-CREATE OR REPLACE FUNCTION @extschema@.load_sample_catalog() RETURNS TABLE (object text, inserted bigint)
-LANGUAGE c SECURITY DEFINER COST 100000 ROWS 4 SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.load_sample_catalog() IS
-'Inserts nine add-ons with their features, four bundles and four promotional codes, to experiment with. Existing rows are not changed.
-Arguments: none.
-Returns: for each table, how many rows were inserted: none when run again.
-Errors: 55000 row_swallowed.';
-
-CREATE FUNCTION @extschema@.load_sample_catalog_body() RETURNS TABLE (object text, inserted bigint)
+CREATE FUNCTION @extschema@._load_sample_catalog_body() RETURNS TABLE (object text, inserted bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- Rows that were neither written nor there before: a trigger has swallowed them.
@@ -2678,7 +1835,7 @@ BEGIN
                               AND NOT EXISTS (SELECT FROM @extschema@.add_ons t WHERE t.id = g.id OR t.name = g.name))
       INTO inserted, swallowed
       FROM given g;
-    PERFORM @extschema@.check_rows_written('add_ons', inserted + swallowed, inserted);
+    PERFORM @extschema@._check_rows_written('add_ons', inserted + swallowed, inserted);
     object := 'add_ons';
     RETURN NEXT;
 
@@ -2698,7 +1855,7 @@ BEGIN
                               AND NOT EXISTS (SELECT FROM @extschema@.add_on_features t WHERE t.add_on_id = g.add_on_id AND t.feature_key = g.feature_key))
       INTO inserted, swallowed
       FROM given g;
-    PERFORM @extschema@.check_rows_written('add_on_features', inserted + swallowed, inserted);
+    PERFORM @extschema@._check_rows_written('add_on_features', inserted + swallowed, inserted);
     object := 'add_on_features';
     RETURN NEXT;
 
@@ -2729,7 +1886,7 @@ BEGIN
                               AND NOT EXISTS (SELECT FROM @extschema@.add_on_bundles t WHERE t.id = g.id OR t.name = g.name))
       INTO inserted, swallowed
       FROM given g;
-    PERFORM @extschema@.check_rows_written('add_on_bundles', inserted + swallowed, inserted);
+    PERFORM @extschema@._check_rows_written('add_on_bundles', inserted + swallowed, inserted);
     object := 'add_on_bundles';
     RETURN NEXT;
 
@@ -2754,34 +1911,20 @@ BEGIN
                               AND NOT EXISTS (SELECT FROM @extschema@.promotional_codes t WHERE t.id = g.id OR t.code = g.code))
       INTO inserted, swallowed
       FROM given g;
-    PERFORM @extschema@.check_rows_written('promotional_codes', inserted + swallowed, inserted);
+    PERFORM @extschema@._check_rows_written('promotional_codes', inserted + swallowed, inserted);
     object := 'promotional_codes';
     RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.load_sample_catalog_body() IS
+COMMENT ON FUNCTION @extschema@._load_sample_catalog_body() IS
 'What load_sample_catalog() does, which has it run as the owner of the tables. Only that calls it.';
 
-CREATE FUNCTION @extschema@.marketplace_metrics() RETURNS TABLE (metric text, labels jsonb, value numeric)
-LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 200000 ROWS 25 SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.marketplace_metrics() IS
-'Numbers for Prometheus and other collectors. Each is found through an index or in a small table, so it can be called every few seconds.
-Arguments: none.
-Returns: rows of metric, labels and value: info, always 1, with version and currency; protected and user_isolation, 1 when they are on;
-estimated_rows by table, as VACUUM and ANALYZE counted; add_ons_on_sale; codes_nearly_used_up, active codes of which nine tenths are used,
-and codes_used_up; cart_lines_changed_last_hour; open_checkouts, which wait for their payment, oldest_open_checkout_seconds and open_amount
-by currency; subscriptions_expiring_within_week; paid_purchases_last_day and paid_amount_last_day by currency, of the last 24 hours, without
-what was refunded in full; unsettled_payments by provider and reason; waiting_for_maintenance by task, rows that run_maintenance() would
-clean up. Where there is nothing to count, a metric without labels is 0, and one with labels has no row.
-Errors: none.';
-
-CREATE FUNCTION @extschema@.marketplace_metrics_body() RETURNS TABLE (metric text, labels jsonb, value numeric)
+CREATE FUNCTION @extschema@._marketplace_metrics_body() RETURNS TABLE (metric text, labels jsonb, value numeric)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 BEGIN
     RETURN QUERY
     SELECT 'info', jsonb_build_object('version', e.extversion, 'currency', s.code), 1::numeric
-      FROM pg_extension e CROSS JOIN @extschema@.currency_setting() s WHERE e.extname = 'extensions'
+      FROM pg_extension e CROSS JOIN @extschema@._currency_setting() s WHERE e.extname = 'extensions'
      UNION ALL
     SELECT 'protected', '{}'::jsonb, count(*)::numeric FROM pg_event_trigger t WHERE t.evtname = 'extensions_guard'
      UNION ALL
@@ -2852,24 +1995,10 @@ BEGIN
       FROM @extschema@.promotional_codes c WHERE c.is_active AND c.expires_at <= now();
 END
 $$;
-COMMENT ON FUNCTION @extschema@.marketplace_metrics_body() IS
+COMMENT ON FUNCTION @extschema@._marketplace_metrics_body() IS
 'What marketplace_metrics() does, which has it run as the owner of the tables. Only that calls it.';
 
-CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, value text)
-LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.marketplace_status() IS
-'An overview of the state of the marketplace.
-Arguments: none.
-Returns: rows of metric and value, in this order: version; add_ons_on_sale; active_subscriptions; subscriptions_expiring_soon; carts;
-open_checkouts, which wait for their payment; open_amount, of these, by currency; revenue_today, since midnight in UTC, less what
-was paid back of it, by currency; codes_nearly_used_up, active codes of which nine tenths are used; unsettled_payments,
-as unsettled_payments() lists them; catalog_cache, of this session;
-waiting_for_maintenance, rows that run_maintenance() would clean up; last_maintenance, if pg_cron runs it; protected;
-user_isolation.
-Errors: 42501, no right to read the tables.';
-
-CREATE FUNCTION @extschema@.marketplace_status_body() RETURNS TABLE (metric text, value text)
+CREATE FUNCTION @extschema@._marketplace_status_body() RETURNS TABLE (metric text, value text)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     last_maintenance text;
@@ -2893,7 +2022,7 @@ BEGIN
     SELECT jsonb_object_agg(m.metric, m.value), max(m.amounts) FILTER (WHERE m.metric = 'open_amount') INTO counted, open_amount
       FROM (SELECT m.metric, sum(m.value) AS value,
                    string_agg(format('%s %s', m.labels ->> 'currency', m.value), ', ' ORDER BY m.labels ->> 'currency') AS amounts
-              FROM @extschema@.marketplace_metrics_body() m
+              FROM @extschema@._marketplace_metrics_body() m
              -- Every cart that nobody has touched for a month is no news.
              WHERE m.labels ->> 'task' IS DISTINCT FROM 'abandoned_cart_items'
              GROUP BY m.metric) m;
@@ -2938,10 +2067,10 @@ BEGIN
     SELECT 'user_isolation', CASE counted ->> 'user_isolation' WHEN '0' THEN 'no' ELSE 'yes' END;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.marketplace_status_body() IS
+COMMENT ON FUNCTION @extschema@._marketplace_status_body() IS
 'What marketplace_status() does, which has it run as the owner of the tables. Only that calls it.';
 
-CREATE FUNCTION @extschema@.marketplace_tables() RETURNS TABLE (place integer, name text, relation regclass, has_users boolean)
+CREATE FUNCTION @extschema@._marketplace_tables() RETURNS TABLE (place integer, name text, relation regclass, has_users boolean)
 LANGUAGE sql COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.place, t.name, c.oid::regclass, t.has_users
       FROM (VALUES (1, 'add_ons', false), (2, 'add_on_features', false), (3, 'add_on_bundles', false), (4, 'pricing_rules', false),
@@ -2950,8 +2079,1070 @@ LANGUAGE sql COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
       -- What stands under the name of a table and is none is not looked into.
       LEFT JOIN pg_class c ON c.relnamespace = '@extschema@'::regnamespace AND c.relname = t.name AND c.relkind IN ('r', 'p')
 $$;
-COMMENT ON FUNCTION @extschema@.marketplace_tables() IS
+COMMENT ON FUNCTION @extschema@._marketplace_tables() IS
 'The eight tables, those that others refer to first, and whether their rows are a user''s. Only the functions below call it.';
+
+CREATE OR REPLACE FUNCTION @extschema@._plan_entitlement_check(
+    "request" internal
+) RETURNS internal
+IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'plan_entitlement_check_wrapper';
+COMMENT ON FUNCTION @extschema@._plan_entitlement_check(internal) IS
+'Planner support of has_feature() and has_add_on(): asked of a column, they are planned as EXISTS over user_add_ons. Not called by
+anybody but PostgreSQL.';
+
+CREATE FUNCTION @extschema@._prepare_distribution() RETURNS bigint
+LANGUAGE plpgsql COST 10000000 SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
+DECLARE
+    commands CONSTANT text[] := ARRAY(SELECT c FROM @extschema@._distribution_preparations() c);
+    command text;
+BEGIN
+    -- What is done here is done on each node by this same function.
+    PERFORM set_config('citus.enable_ddl_propagation', 'off', true);
+    FOREACH command IN ARRAY commands LOOP
+        EXECUTE command;
+    END LOOP;
+    PERFORM set_config('citus.enable_ddl_propagation', 'on', true);
+    RETURN cardinality(commands);
+END
+$$;
+COMMENT ON FUNCTION @extschema@._prepare_distribution() IS
+'Makes the tables of this node such that Citus can spread them. Only distribute_marketplace() calls it.';
+
+CREATE FUNCTION @extschema@._prepare_workers() RETURNS TABLE (object text, status text)
+LANGUAGE plpgsql COST 100000000 ROWS 3 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    command text;
+    worker record;
+BEGIN
+    FOREACH command IN ARRAY ARRAY[
+        -- Citus itself makes extensions on the workers that are made after it.
+        (SELECT format('DO $do$ BEGIN
+                            PERFORM set_config(''citus.enable_ddl_propagation'', ''off'', true), set_config(''lock_timeout'', ''10s'', true);
+                            CREATE SCHEMA IF NOT EXISTS %1$s;
+                            CREATE EXTENSION IF NOT EXISTS extensions SCHEMA %1$s VERSION %2$L;
+                        END $do$', e.extnamespace::regnamespace, e.extversion)
+           FROM pg_extension e WHERE e.extname = 'extensions'),
+        'SELECT @extschema@._prepare_distribution()']
+    LOOP
+        FOR worker IN EXECUTE 'SELECT * FROM run_command_on_workers($1)' USING command LOOP
+            object := format('node %s:%s', worker.nodename, worker.nodeport);
+            IF NOT worker.success THEN
+                PERFORM @extschema@._refuse_distribution('node_not_prepared', object, worker.result);
+            END IF;
+            IF command LIKE 'SELECT%' THEN
+                status := CASE worker.result WHEN '0' THEN 'was prepared' ELSE format('prepared by %s changes', worker.result) END;
+                RETURN NEXT;
+            END IF;
+        END LOOP;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._prepare_workers() IS
+'Prepares the other nodes; what is done there is done, whatever becomes of the transaction. Only distribute_marketplace() calls it.';
+
+CREATE OR REPLACE FUNCTION @extschema@._reference_links()
+RETURNS TABLE (reference text, from_table regclass, from_column text, constraint_name text, to_column text, to_table regclass)
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 6 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT l.from_table || '.' || l.from_column || ' -> ' || l.to_table || '.' || l.to_column,
+           ('@extschema@.' || l.from_table)::regclass, l.from_column, l.from_table || '_' || l.from_column || '_fkey', l.to_column,
+           coalesce(to_regclass('@extschema@.' || l.to_table), to_regclass('public.' || l.to_table))
+      FROM (VALUES ('pricing_rules', 'tier_code', 'subscription_tiers', 'tier_code'),
+                   ('add_on_features', 'feature_key', 'feature_definitions', 'feature_key'))
+           l (from_table, from_column, to_table, to_column)
+$$;
+COMMENT ON FUNCTION @extschema@._reference_links() IS
+'The links that link_reference_tables() makes and unlink_reference_tables() drops, and the tables they would point to.';
+
+CREATE FUNCTION @extschema@._refuse_catalog(
+    "problem" pg_catalog.text
+) RETURNS VOID
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'refuse_catalog_wrapper';
+COMMENT ON FUNCTION @extschema@._refuse_catalog(text) IS
+'Raises the error for a document that is not a catalog. Only import_catalog() calls it.';
+ALTER FUNCTION @extschema@._refuse_catalog(text) COST 10;
+
+CREATE FUNCTION @extschema@._refuse_distribution(
+    "code" pg_catalog.text,
+    "node" pg_catalog.text,
+    "detail" pg_catalog.text
+) RETURNS VOID
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'refuse_distribution_wrapper';
+COMMENT ON FUNCTION @extschema@._refuse_distribution(text, text, text) IS
+'Raises one of the errors of distribute_marketplace(). Only that and what it calls call it.';
+ALTER FUNCTION @extschema@._refuse_distribution(text, text, text) COST 10;
+
+CREATE OR REPLACE FUNCTION @extschema@._unknown_references()
+RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
+LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@._unknown_references() IS
+'Tiers of pricing rules and features of add-ons that the application''s tables, where they exist, do not know.
+Arguments: none.
+Returns: a row for each unknown value: where it stands, the table that should know it, and how many rows have it.
+Errors: none.';
+
+CREATE FUNCTION @extschema@._unknown_references_body()
+RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    link record;
+BEGIN
+    FOR link IN
+        SELECT l.*
+          FROM @extschema@._reference_links() l
+          JOIN pg_attribute a ON a.attrelid = l.to_table AND a.attname = l.to_column AND NOT a.attisdropped
+         WHERE has_column_privilege(l.to_table, l.to_column, 'SELECT')
+    LOOP
+        RETURN QUERY EXECUTE format(
+            'SELECT $1, $2, $3, f.%1$I::text, count(*)
+               FROM %2$s f
+              WHERE f.%1$I IS NOT NULL AND NOT EXISTS (SELECT FROM %3$s t WHERE t.%4$I = f.%1$I)
+              GROUP BY f.%1$I',
+            link.from_column, link.from_table, link.to_table, link.to_column)
+        USING link.from_table, link.from_column, link.to_table;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._unknown_references_body() IS
+'What _unknown_references() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE FUNCTION @extschema@._unlink_reference_tables_body() RETURNS TABLE (reference text, status text, detail text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    link record;
+BEGIN
+    FOR link IN SELECT * FROM @extschema@._reference_links() LOOP
+        reference := link.reference;
+        IF EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = link.from_table AND c.conname = link.constraint_name) THEN
+            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', link.from_table, link.constraint_name);
+            status := 'unlinked';
+            detail := format('constraint %s is dropped', link.constraint_name);
+        ELSE
+            status := 'was not linked';
+            detail := format('there is no constraint %s', link.constraint_name);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._unlink_reference_tables_body() IS
+'What unlink_reference_tables() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE FUNCTION @extschema@._write_catalog_entry(kind text, entry jsonb, id uuid) RETURNS uuid
+LANGUAGE plpgsql COST 5000 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    columns CONSTANT jsonb := @extschema@._catalog_columns(kind, entry);
+    list CONSTANT text := (SELECT string_agg(quote_ident(c.key), ', ') FROM jsonb_object_keys(columns) c (key));
+    written uuid;
+    told text;
+    advice text;
+BEGIN
+    IF id IS NULL THEN
+        EXECUTE format('INSERT INTO %3$s.%1$I (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::%3$s.%1$I, $1) RETURNING id',
+                       kind, list, '@extschema@')
+           INTO written USING columns;
+    ELSE
+        EXECUTE format('UPDATE %3$s.%1$I SET (%2$s) = (SELECT %2$s FROM jsonb_populate_record(NULL::%3$s.%1$I, $1)) WHERE id = $2
+                        RETURNING id', kind, list, '@extschema@')
+           INTO written USING columns, id;
+    END IF;
+    PERFORM @extschema@._check_rows_written(kind, 1, CASE WHEN written IS NULL THEN 0 ELSE 1 END);
+    RETURN written;
+EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    IF SQLSTATE LIKE '23%' THEN
+        -- The table tells what is wrong, but not with which entry.
+        GET STACKED DIAGNOSTICS told = PG_EXCEPTION_DETAIL, advice = PG_EXCEPTION_HINT;
+        RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = format('%s: %s', @extschema@._catalog_object(kind, entry), SQLERRM),
+                              DETAIL = told, HINT = coalesce(nullif(advice, ''), 'Correct the document and import it again.');
+    END IF;
+    PERFORM @extschema@._refuse_catalog(format('%s: %s', @extschema@._catalog_object(kind, entry), SQLERRM));
+END
+$$;
+COMMENT ON FUNCTION @extschema@._write_catalog_entry(text, jsonb, uuid) IS
+'Stores an entry of a catalog document. Only import_catalog() calls it.';
+
+CREATE OR REPLACE FUNCTION @extschema@.add_to_cart(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "quantity" INT DEFAULT 1
+) RETURNS TABLE (
+    "cart_item_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "quantity" INT
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'add_to_cart_wrapper';
+COMMENT ON FUNCTION @extschema@.add_to_cart(text, uuid, integer) IS
+'Adds units of an add-on to the user''s cart.
+Arguments: user_id, 1 to 255 characters; add_on_id; quantity, units from 1.
+Returns: the cart item with its new quantity.
+Errors: 22023 null_argument, invalid_user_id, invalid_quantity; P0002 add_on_not_found; 55000 add_on_not_for_sale,
+row_swallowed; 23514 quantity_limit; 42501 other_user.';
+ALTER FUNCTION @extschema@.add_to_cart(text, uuid, integer) COST 2000 ROWS 1;
+
+CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false,
+                                        skip text[] DEFAULT '{}')
+RETURNS TABLE (object text, status text, detail text)
+LANGUAGE c SECURITY DEFINER COST 100000000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.adopt_tables(name, text, boolean, text[]) IS
+'Migrates the rows of a database that was created from the plain-SQL files that preceded the extension: from tables of the same names in
+another schema, with all or some of their columns. Ids are kept. It runs in one transaction and only reads the old tables.
+Arguments: source_schema, where the old tables are; time_zone, the time zone of their timestamps without time zone; dry_run, to look for
+obstacles and write nothing; skip, tables to leave out, because the old table of that name is something else or is not wanted.
+Everything is checked first: columns, values that do not fit, and every constraint. If anything is in the way, nothing is written.
+Columns that the old tables lack get their defaults, and so does NULL where it is not allowed. Codes and currencies are stored in
+capitals, and features that are an object as its keys. Notices report the progress.
+Returns: a row for each table and each obstacle: object, the table; status, one of adopted, can be adopted, absent, obstacle, skipped,
+doubtful, left behind; detail, the number of rows, what is wrong with which of them and what to do about it, what is migrated unchanged
+although it may not be intended, such as subscriptions without an end, or columns that the new table does not have.
+Errors: 22023 null_argument, invalid_source_schema, unknown_word; 22023, an unknown time zone; 42501, no right to read or write; 55000 row_swallowed.';
+
+CREATE OR REPLACE FUNCTION @extschema@.apply_lago_event(
+    "event" pg_catalog.jsonb
+) RETURNS pg_catalog.jsonb
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'apply_lago_event_wrapper';
+COMMENT ON FUNCTION @extschema@.apply_lago_event(jsonb) IS
+'Applies the body of a Lago webhook whose signature was verified. Repeated, late and unordered deliveries leave the same state.
+Arguments: event, the body as Lago sends it. Our checkout is found by a checkout_id in the metadata of the invoice or as the external
+id of the subscription, else by the invoice or the subscription.
+Returns: as apply_stripe_event().
+Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden; 54000 document_too_large, document_too_costly.';
+ALTER FUNCTION @extschema@.apply_lago_event(jsonb) COST 10000;
+
+CREATE OR REPLACE FUNCTION @extschema@.apply_stripe_event(
+    "event" pg_catalog.jsonb
+) RETURNS pg_catalog.jsonb
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'apply_stripe_event_wrapper';
+COMMENT ON FUNCTION @extschema@.apply_stripe_event(jsonb) IS
+'Applies the body of a Stripe webhook whose signature was verified. Repeated, late and unordered deliveries leave the same state.
+Arguments: event, the body as Stripe sends it, of any API version since 2022. Our checkout is found by metadata.checkout_id or
+client_reference_id, otherwise by any id that is already known.
+Returns: {"handled": boolean, "action": text, "retry": boolean, ...}. retry is true if the body names a checkout that does not exist yet
+(not_found): answer the provider with an error, and it will deliver again; answer everything else with success. handled is false for this,
+for events that do not concern us (ignored, not_ours, unknown_status), and for a payment that is not applied (refused, with reason,
+payment_id, expected and received; unsettled_payments() lists it). Otherwise changed says whether this delivery changed anything.
+Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden; 54000 document_too_large, document_too_costly.';
+ALTER FUNCTION @extschema@.apply_stripe_event(jsonb) COST 10000;
+
+CREATE FUNCTION @extschema@.attach_tables() RETURNS VOID
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'attach_tables_wrapper';
+COMMENT ON FUNCTION @extschema@.attach_tables() IS
+'Takes the eight tables back into the extension, if they still have every column, constraint and trigger that they had; adds the
+constraints that detach_tables() dropped, and lets pg_dump dump the rows as those of an extension again.
+Arguments: none.
+Returns: nothing.
+Errors: 55000 tables_already_attached, tables_differ, with all that is missing in DETAIL; 23514, a row breaks one of the constraints;
+42501, the caller does not own the extension or a table.';
+ALTER FUNCTION @extschema@.attach_tables() COST 1000000;
+
+CREATE OR REPLACE FUNCTION @extschema@.cancel_add_on(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "reason" pg_catalog.text DEFAULT NULL,
+    "immediately" bool DEFAULT false
+) RETURNS pg_catalog.timestamptz
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'cancel_add_on_wrapper';
+COMMENT ON FUNCTION @extschema@.cancel_add_on(text, uuid, text, boolean) IS
+'Cancels an add-on: it runs out at the end of its period, or ends immediately (semantics 5).
+Arguments: user_id; add_on_id; reason; immediately.
+Returns: when access ends; NULL for never, because a one-time purchase has no period to run out.
+Errors: 22023 null_argument, invalid_user_id; P0002 not_owned; 42501 other_user.';
+ALTER FUNCTION @extschema@.cancel_add_on(text, uuid, text, boolean) COST 5000;
+
+CREATE FUNCTION @extschema@.cart_lines(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "cart_item_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "description" pg_catalog.text,
+    "category" pg_catalog.text,
+    "icon_url" pg_catalog.text,
+    "billing_type" pg_catalog.text,
+    "quantity" pg_catalog.int4,
+    "unit_list_price" pg_catalog.numeric,
+    "list_amount" pg_catalog.numeric,
+    "discount" pg_catalog.numeric,
+    "total" pg_catalog.numeric,
+    "added_at" pg_catalog.timestamptz
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'cart_lines_wrapper';
+COMMENT ON FUNCTION @extschema@.cart_lines(text, text, text, timestamptz) IS
+'The user''s stored cart as rows to show: each line with its id, its add-on as in the catalog, and its price as by price_cart().
+The totals of all rows are the total of price_cart().
+Arguments: as for price_cart().
+Returns: a row for each line, in the order in which they were added: cart_item_id; add_on_id; name, description, category and icon_url of
+the add-on; billing_type, the line''s own or else the add-on''s; quantity; unit_list_price; list_amount; discount, by rules, bundles and
+code; total, the amount to pay for the line; added_at. If the add-on is no longer sold, list_amount, discount and total are NULL.
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range;
+54000 too_many_lines, catalog_too_large,
+value_too_large.';
+ALTER FUNCTION @extschema@.cart_lines(text, text, text, timestamptz) COST 2000 ROWS 5;
+
+CREATE OR REPLACE FUNCTION @extschema@.cart_total(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS pg_catalog.numeric
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'cart_total_wrapper';
+COMMENT ON FUNCTION @extschema@.cart_total(text, text, text, timestamptz) IS
+'The total of price_cart() alone.
+Arguments: as for price_cart().
+Returns: the amount to pay, with two decimals; 0.00 for an empty cart.
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range;
+54000 too_many_lines, catalog_too_large,
+value_too_large.';
+ALTER FUNCTION @extschema@.cart_total(text, text, text, timestamptz) COST 1000;
+
+CREATE OR REPLACE FUNCTION @extschema@.catalog_cache_stats() RETURNS TABLE (
+    "entries" bigint,
+    "bytes" bigint,
+    "loads" bigint,
+    "hits" bigint,
+    "invalidations" bigint
+)
+STRICT VOLATILE PARALLEL RESTRICTED
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'catalog_cache_stats_wrapper';
+COMMENT ON FUNCTION @extschema@.catalog_cache_stats() IS
+'Statistics of this session''s copy of the catalog. It holds the add-ons that the session has used, with their rules and bundles, and the
+features, up to extensions.catalog_cache_size, and is emptied when the catalog changes.
+Arguments: none.
+Returns: one row. entries and bytes, what is kept now; loads, how many entries were read from the tables; hits, how often an entry was found
+in the cache; invalidations, how often it was emptied; the last three since the session began.
+Errors: none.';
+ALTER FUNCTION @extschema@.catalog_cache_stats() COST 10 ROWS 1;
+
+CREATE FUNCTION @extschema@.check_feature_configuration(
+    "configuration" pg_catalog.jsonb
+) RETURNS bool
+IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'check_feature_configuration_wrapper';
+COMMENT ON FUNCTION @extschema@.check_feature_configuration(jsonb) IS
+'Whether a document is one that add_on_features.configuration may hold: limit, per and overage must make sense, everything else is the
+host''s own. A CHECK constraint calls it.
+Arguments: configuration.
+Returns: true, or an error that names the key.
+Errors: 23514 malformed_column.';
+ALTER FUNCTION @extschema@.check_feature_configuration(jsonb) COST 50;
+
+CREATE OR REPLACE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
+LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 20000000 ROWS 20 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.check_marketplace() IS
+'Finds problems: tables, columns, constraints, indexes, triggers and functions that are missing, disabled or replaced, each with the command
+that repairs it; counters that differ from the rows behind them, checkouts whose price differs from their quote, bundles and codes that name
+unknown add-ons; in the catalog, active rules, bundles and codes that can never apply, no longer apply or save almost nothing, features
+without rows, a currency or prices that cannot be charged, discounts of 100 %; and purchases whose currency differs from that of the prices.
+Arguments: none.
+Returns: a row for each problem found, and one for each check that found none: check_name; ok, false for errors only, so that an alert can
+use it; detail, which names the row or object; severity: error, what is broken; warning, what was probably not intended; notice, what may be
+surprising; or ok. If a table or column was changed, rows are not checked.
+Errors: none.';
+
+CREATE OR REPLACE FUNCTION @extschema@.check_pricing_conditions(
+    "conditions" pg_catalog.jsonb
+) RETURNS bool
+IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'check_pricing_conditions_wrapper';
+COMMENT ON FUNCTION @extschema@.check_pricing_conditions(jsonb) IS
+'Whether a document is one that pricing_rules.conditions may hold. A CHECK constraint calls it.
+Arguments: conditions.
+Returns: true, or an error that names the key.
+Errors: 23514 malformed_column; 54000 document_too_large, document_too_costly.';
+ALTER FUNCTION @extschema@.check_pricing_conditions(jsonb) COST 50;
+
+CREATE OR REPLACE FUNCTION @extschema@.check_user_restrictions(
+    "user_restrictions" pg_catalog.jsonb
+) RETURNS bool
+IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'check_user_restrictions_wrapper';
+COMMENT ON FUNCTION @extschema@.check_user_restrictions(jsonb) IS
+'Whether a document is one that promotional_codes.user_restrictions may hold. A CHECK constraint calls it.
+Arguments: user_restrictions.
+Returns: true, or an error that names the key.
+Errors: 23514 malformed_column; 54000 document_too_large, document_too_costly.';
+ALTER FUNCTION @extschema@.check_user_restrictions(jsonb) COST 50;
+
+CREATE OR REPLACE FUNCTION @extschema@.checkout(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "expected_total" pg_catalog.numeric DEFAULT NULL,
+    "idempotency_key" pg_catalog.text DEFAULT NULL,
+    "allow_mixed_billing" bool DEFAULT false
+) RETURNS TABLE (
+    "checkout_id" pg_catalog.uuid,
+    "purchase_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "quantity" INT,
+    "amount" pg_catalog.numeric,
+    "currency" pg_catalog.text,
+    "status" pg_catalog.text
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', 'checkout_wrapper';
+COMMENT ON FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) IS
+'Sells the user''s cart: prices it at one instant, claims the uses of its code and bundles, creates a pending purchase for each line, and
+empties the cart (semantics 6). If it is refused, nothing is changed. A total of 0.00 is completed at once. Add-ons that
+are no longer sold stay in the cart.
+Arguments: user_id, 1 to 255 characters; tier_code; promo_code; expected_total, what the shopper was shown; idempotency_key, up to 255
+characters: the same key with the same arguments returns the same purchases; allow_mixed_billing, sells lines that cannot be paid
+in one session.
+Returns: a row for each purchase, in the order of the cart, all with one checkout_id.
+Errors: 22023 null_argument, invalid_user_id, invalid_amount, text_too_long, idempotency_key_reused; 55000 empty_cart,
+price_changed, price_not_chargeable, currency_unusable, row_swallowed; 23514 promo_refused, already_owned, mixed_billing; 22003
+amount_out_of_range; 40001 idempotency_key_unseen; 42501 other_user.';
+ALTER FUNCTION @extschema@.checkout(text, text, text, numeric, text, boolean) COST 10000 ROWS 3;
+
+CREATE OR REPLACE FUNCTION @extschema@.clear_cart(
+    "user_id" pg_catalog.text
+) RETURNS INT
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'clear_cart_wrapper';
+COMMENT ON FUNCTION @extschema@.clear_cart(text) IS
+'Empties the user''s cart.
+Arguments: user_id.
+Returns: how many items it had.
+Errors: 22023 null_argument, invalid_user_id; 42501 other_user.';
+ALTER FUNCTION @extschema@.clear_cart(text) COST 2000;
+
+CREATE OR REPLACE FUNCTION @extschema@.complete_checkout(
+    "checkout_id" pg_catalog.uuid,
+    "stripe_payment_id" pg_catalog.text DEFAULT NULL,
+    "lago_invoice_id" pg_catalog.text DEFAULT NULL,
+    "payment_method" pg_catalog.text DEFAULT NULL
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "expires_at" pg_catalog.timestamptz
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', 'complete_checkout_wrapper';
+COMMENT ON FUNCTION @extschema@.complete_checkout(uuid, text, text, text) IS
+'Completes a checkout that was paid, and grants its add-ons: a month, a year, or access without end (semantics 4, 5). Repeating it
+changes nothing and returns the same.
+Arguments: checkout_id; stripe_payment_id, lago_invoice_id, up to 255 characters; payment_method, up to 50.
+Returns: a row for each purchase, in the order of the cart: when the access that it pays for ends, NULL for no end.
+Errors: 22023 null_argument, text_too_long; P0002 checkout_not_found; 23514 payment_used; 55000 checkout_state, payment_mismatch,
+row_swallowed; 42501 other_user.';
+ALTER FUNCTION @extschema@.complete_checkout(uuid, text, text, text) COST 10000 ROWS 3;
+
+CREATE FUNCTION @extschema@.consume_feature(
+    "user_id" pg_catalog.text,
+    "feature_key" pg_catalog.text,
+    "amount" pg_catalog.numeric DEFAULT 1,
+    "idempotency_key" pg_catalog.text DEFAULT NULL
+) RETURNS TABLE (
+    "allowed" bool,
+    "used" pg_catalog.numeric,
+    "remaining" pg_catalog.numeric,
+    "granted" pg_catalog.numeric,
+    "resets_at" pg_catalog.timestamptz
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', 'consume_feature_wrapper';
+COMMENT ON FUNCTION @extschema@.consume_feature(text, text, numeric, text) IS
+'Uses units of a metered feature, all or none (semantics 7). It is part of the caller''s transaction: work and usage commit or roll back
+together. However many clients call it at once, nobody uses more than is granted. Calls for one user and feature wait for each other, calls
+for different users never do.
+Arguments: user_id; feature_key; amount, units from 0, with at most six decimals; idempotency_key, with which a repeated call gets the
+answer of the first and counts nothing; the last 100 of a user and feature are remembered, except for calls that were not allowed.
+Returns: one row. allowed, whether the units were used; used, in the current period; remaining, what can still be used; granted, what
+the user''s add-ons give together, and, like remaining, NULL where that is any amount; resets_at, when the first of their periods ends.
+Units of several add-ons are taken from what ends first. A user without the feature has nothing granted.
+Errors: 22023 null_argument, invalid_user_id, invalid_units, text_too_long; 22003 units_out_of_range; 23514 malformed_column; 55000
+row_swallowed; 42501 other_user.';
+ALTER FUNCTION @extschema@.consume_feature(text, text, numeric, text) COST 1500 ROWS 1;
+
+CREATE FUNCTION @extschema@.detach_tables() RETURNS VOID
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'detach_tables_wrapper';
+COMMENT ON FUNCTION @extschema@.detach_tables() IS
+'Takes the eight tables out of the extension. They keep their rows, their indexes and their triggers, and everything keeps working; but
+pg_dump dumps them like any other table, tools that do not touch members of extensions can use them, and DROP EXTENSION leaves them. The
+triggers are then dropped with the extension. Constraints that call its functions are dropped at once: add_on_bundles_add_on_ids_check,
+pricing_rules_conditions_check, promotional_codes_user_restrictions_check.
+Arguments: none.
+Returns: nothing.
+Errors: 55000 tables_already_detached; 42501, the caller does not own the extension.';
+ALTER FUNCTION @extschema@.detach_tables() COST 100000;
+
+CREATE FUNCTION @extschema@.disable_user_isolation() RETURNS VOID
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'disable_user_isolation_wrapper';
+COMMENT ON FUNCTION @extschema@.disable_user_isolation() IS
+'Switches off what enable_user_isolation() switched on. Policies that somebody else created stay, and row-level security with them.
+Arguments: none.
+Returns: nothing.
+Errors: 42501, the caller does not own the tables.';
+ALTER FUNCTION @extschema@.disable_user_isolation() COST 100000;
+
+CREATE OR REPLACE FUNCTION @extschema@.dispute_purchase(
+    "purchase_id" pg_catalog.uuid,
+    "reason" pg_catalog.text DEFAULT NULL
+) RETURNS pg_catalog.text
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'dispute_purchase_wrapper';
+COMMENT ON FUNCTION @extschema@.dispute_purchase(uuid, text) IS
+'Records that the payment of a completed purchase is contested, and withholds its access (semantics 4, 5).
+Arguments: purchase_id; reason, kept in metadata.
+Returns: the new status.
+Errors: 22023 null_argument; P0002 purchase_not_found; 55000 purchase_state; 42501 other_user.';
+ALTER FUNCTION @extschema@.dispute_purchase(uuid, text) COST 5000;
+
+CREATE FUNCTION @extschema@.distribute_marketplace(shard_count integer DEFAULT 32) RETURNS TABLE (object text, status text)
+LANGUAGE plpgsql COST 1000000000 ROWS 40 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    item record;
+BEGIN
+    PERFORM @extschema@._check_distribution(shard_count);
+    RETURN QUERY SELECT * FROM @extschema@._prepare_workers();
+    object := 'coordinator';
+    SELECT CASE p WHEN 0 THEN 'was prepared' ELSE format('prepared by %s changes', p) END INTO status
+      FROM @extschema@._prepare_distribution() p;
+    RETURN NEXT;
+
+    -- Tables that refer to each other cannot be changed over many connections at once.
+    PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
+    FOR item IN SELECT * FROM @extschema@._marketplace_tables() m ORDER BY m.place LOOP
+        object := 'table ' || item.name;
+        status := @extschema@._distribute_table(item.relation, item.has_users, shard_count);
+        RETURN NEXT;
+    END LOOP;
+    FOR item IN SELECT * FROM @extschema@._distribution_foreign_keys() LOOP
+        object := 'constraint ' || item.name;
+        status := 'was there';
+        IF NOT item.is_there THEN
+            EXECUTE item.command;
+            status := 'added again';
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+    FOR item IN SELECT f AS name FROM @extschema@._functions_of_users() f LOOP
+        EXECUTE 'SELECT create_distributed_function($1, ''user_id'', colocate_with => ''@extschema@.user_add_ons'')' USING item.name;
+        object := 'function ' || item.name;
+        status := 'runs on the node of its user';
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.distribute_marketplace(integer) IS
+'Spreads the tables over the nodes of a Citus cluster: the catalog is copied to every node, the rows of users are on the node that their
+user_id hashes to, and the functions whose first argument is user_id run there. Every node is prepared for it: the triggers of the tables
+are dropped, and the primary keys of the users'' tables become (id, user_id). Calling it again does what is left to do, for example after
+adding a node or updating the extension. It locks out everybody, and moves all rows.
+Arguments: shard_count, the number of parts into which the users'' rows are divided.
+Returns: a row for each node, table, foreign key and function: object; status, what was done, or that nothing had to be done.
+Errors: 22023 invalid_shard_count; 55000 citus_missing, not_coordinator, node_not_prepared, not_distributable, which names all
+obstacles; 42501, the caller does not own the tables.';
+
+CREATE FUNCTION @extschema@.distribution_status() RETURNS TABLE (object text, ok boolean, detail text)
+LANGUAGE plpgsql COST 50000000 ROWS 40 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    citus_version CONSTANT text := (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'citus');
+BEGIN
+    RETURN QUERY SELECT 'citus', citus_version IS NOT NULL, coalesce('version ' || citus_version, 'is not installed in this database');
+    IF citus_version IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT o.object, false, o.obstacle FROM @extschema@._distribution_obstacles() o;
+    RETURN QUERY
+        SELECT n.node, coalesce((n.report ->> 'preparations') = '0', false),
+               CASE WHEN n.failure IS NOT NULL THEN 'cannot be asked'
+                    WHEN n.version = '' THEN 'the extension is missing: call distribute_marketplace()'
+                    WHEN (n.report ->> 'preparations') = '0' THEN format('version %s, prepared', n.version)
+                    ELSE format('%s changes are left to make: call distribute_marketplace()', n.report ->> 'preparations') END
+          FROM @extschema@._distribution_nodes() n;
+    RETURN QUERY
+        SELECT 'table ' || m.name, coalesce(s.method = CASE WHEN m.has_users THEN 'h' ELSE 'r' END, false),
+               CASE WHEN s.method IS NULL THEN 'only on this node: call distribute_marketplace()'
+                    WHEN s.method = 'r' THEN 'copied to every node'
+                    WHEN s.method = 'h' THEN 'spread by user_id'
+                    ELSE 'spread in another way' END
+          FROM @extschema@._marketplace_tables() m
+         CROSS JOIN LATERAL (SELECT @extschema@._distribution_method(m.relation)) s (method)
+         ORDER BY m.place;
+    RETURN QUERY
+        SELECT 'constraint ' || k.name, k.is_there,
+               CASE WHEN k.is_there THEN 'is there' ELSE 'is missing: call distribute_marketplace()' END
+          FROM @extschema@._distribution_foreign_keys() k;
+    RETURN QUERY EXECUTE $query$
+        SELECT 'function ' || f::text, o.distribution_argument_index IS NOT NULL,
+               CASE WHEN o.distribution_argument_index IS NOT NULL THEN 'runs on the node of its user'
+                    ELSE 'runs where it is called: call distribute_marketplace()' END
+          FROM @extschema@._functions_of_users() f
+          LEFT JOIN pg_dist_object o ON o.classid = 'pg_proc'::regclass AND o.objid = f::oid
+    $query$;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.distribution_status() IS
+'Whether the tables are spread over the nodes of a Citus cluster, and what is in the way or left to do.
+Arguments: none.
+Returns: a row for Citus, each obstacle, node, table, foreign key and function: object; ok; detail. Without Citus, only the first.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.enable_user_isolation(
+    "setting" pg_catalog.text DEFAULT 'extensions.user_id'
+) RETURNS VOID
+VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'enable_user_isolation_wrapper';
+COMMENT ON FUNCTION @extschema@.enable_user_isolation(text) IS
+'Switches on row-level security: in user_add_ons, add_on_purchases and cart_items, every session sees and writes only the rows of the user
+whose id is in a setting, through functions and directly, and no rows while it is not set. Functions change only data of that user. The
+owner of the tables, superusers and roles with BYPASSRLS see everything: let one of these apply payment events and run the maintenance.
+The setting is only as trustworthy as whoever can set it: let the backend set it (SET LOCAL extensions.user_id = ...), never the user.
+Arguments: setting, the name of the setting.
+Returns: nothing. Calling it again with another setting replaces the first.
+Errors: 22023 null_argument, invalid_setting; 42501, the caller does not own the tables.';
+ALTER FUNCTION @extschema@.enable_user_isolation(text) COST 100000;
+
+CREATE OR REPLACE FUNCTION @extschema@.enforce_purchase_transition() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'enforce_purchase_transition_wrapper';
+COMMENT ON FUNCTION @extschema@.enforce_purchase_transition() IS
+'Refuses changes of a purchase''s status that are not allowed (semantics 4). A trigger of add_on_purchases calls it.
+Errors: 23514 illegal_transition; 39P01 called_without_trigger.';
+
+CREATE FUNCTION @extschema@.explain_access(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "source" pg_catalog.text,
+    "source_id" pg_catalog.text,
+    "valid_from" pg_catalog.timestamptz,
+    "valid_until" pg_catalog.timestamptz,
+    "live" bool,
+    "detail" pg_catalog.text
+)
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'explain_access_wrapper';
+COMMENT ON FUNCTION @extschema@.explain_access(text, uuid, timestamptz) IS
+'Every source of a user''s access to an add-on, and why it gives access or does not (semantics 5).
+Arguments: user_id, 1 to 255 characters; add_on_id; at.
+Returns: a row for each source, the earliest first: purchase, subscription, grant, trial, or host, a row that was not written by these
+functions; source_id, the purchase, the subscription or the number of the grant; its window, NULL where it gives no time; whether it
+gives access at that instant; and why. A suspension by hand is a row of its own.
+Errors: 22023 null_argument, invalid_user_id.';
+ALTER FUNCTION @extschema@.explain_access(text, uuid, timestamptz) COST 5000 ROWS 3;
+
+CREATE OR REPLACE FUNCTION @extschema@.explain_cart(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "step" pg_catalog.int4,
+    "stage" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "source_id" pg_catalog.uuid,
+    "source" pg_catalog.text,
+    "outcome" pg_catalog.text,
+    "base" pg_catalog.numeric,
+    "discount" pg_catalog.numeric,
+    "detail" pg_catalog.text
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'explain_cart_wrapper';
+COMMENT ON FUNCTION @extschema@.explain_cart(text, text, text, timestamptz) IS
+'Why the user''s cart costs what price_cart() says: a row for each candidate of each step, applied or not, and why (semantics 2).
+Arguments: as for price_cart().
+Returns: the rows in the order of the steps. step, counted from 1; stage, one of line, rule, bundle, bundle_split, promo_condition,
+promo, promo_split, total; add_on_id, the line''s, where the row is about one line; source_id, the rule, the bundle or the code;
+source, its name; outcome: listed or unavailable (line), applied, lost or ineligible (rule), applied, not_chosen or ineligible
+(bundle), met or the reason of the refusal (promo_condition), applied or refused (promo), to_pay (total); base, the amount that it
+starts from, of a total what is to pay; discount, what it takes off its line, so that the rows add up to the quote''s
+discount_total; detail, why, with the values compared.
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range.';
+ALTER FUNCTION @extschema@.explain_cart(text, text, text, timestamptz) COST 40000 ROWS 20;
+
+CREATE OR REPLACE FUNCTION @extschema@.explain_cart_text(
+    "user_id" pg_catalog.text,
+    "tier_code" pg_catalog.text DEFAULT NULL,
+    "promo_code" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS pg_catalog.text
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'explain_cart_text_wrapper';
+COMMENT ON FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) IS
+'explain_cart() as an indented tree, for people who answer "why do I pay this?".
+Arguments: as for price_cart().
+Returns: the tree, in the style of EXPLAIN.
+Errors: 22023 null_argument; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000
+explanation_too_long.';
+ALTER FUNCTION @extschema@.explain_cart_text(text, text, text, timestamptz) COST 40000;
+
+CREATE FUNCTION @extschema@.explain_checkout(checkout_id uuid)
+RETURNS TABLE (step integer, stage text, add_on_id uuid, source_id uuid, source text, outcome text, base numeric, discount numeric, detail text)
+LANGUAGE c STABLE PARALLEL SAFE COST 20000 ROWS 20 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.explain_checkout(uuid) IS
+'Why a checkout cost what it cost: the quote that it was sold by, in the columns of explain_cart(). The catalog may have changed since.
+Arguments: checkout_id.
+Returns: the rows in the order of the steps; none for a checkout that does not exist or is another user''s. step, counted from 1; stage, one of
+line, rule, bundle, bundle_split, promo, promo_split, total; add_on_id, the line''s; source_id, the rule or the bundle, NULL where several
+applied together; source, its name; outcome: listed, applied or to_pay; base, the amount that it starts from, of a total what was to
+pay; discount, what it took off its line, so that the rows add up to the discount; detail, the values.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.export_catalog() RETURNS pg_catalog.jsonb
+STRICT STABLE SECURITY DEFINER PARALLEL SAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'export_catalog_wrapper';
+ALTER FUNCTION @extschema@.export_catalog() COST 200000;
+COMMENT ON FUNCTION @extschema@.export_catalog() IS
+'The catalog as a document with names instead of ids, to keep in version control or to import elsewhere.
+Arguments: none.
+Returns: an object of arrays, one for each table: add_ons, add_on_features, add_on_bundles, pricing_rules, promotional_codes; each of
+flat objects with the columns as keys, so that jsonb_to_recordset() makes rows of them. add_on and add_ons hold names, as do
+applicable_to, requires_addon and excludes_addon. What belongs to one environment is left out: ids, created_at, updated_at,
+created_by, current_uses. Times are in UTC. The same catalog always gives the same document.
+Errors: 42501, no right to read the tables.';
+
+CREATE FUNCTION @extschema@.export_user(
+    "user_id" pg_catalog.text
+) RETURNS pg_catalog.jsonb
+STABLE SECURITY DEFINER PARALLEL SAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'export_user_wrapper';
+COMMENT ON FUNCTION @extschema@.export_user(text) IS
+'Everything that is stored about a user, for a request of access under data protection law.
+Arguments: user_id.
+Returns: a document: user_id; cart_items, user_add_ons and add_on_purchases, with their rows as they are; promotional_codes, the codes that
+name the user. If nothing is stored, the lists are empty.
+Errors: 22023 null_argument, invalid_user_id; 42501 other_user.';
+ALTER FUNCTION @extschema@.export_user(text) COST 20000;
+
+CREATE OR REPLACE FUNCTION @extschema@.fail_checkout(
+    "checkout_id" pg_catalog.uuid,
+    "reason" pg_catalog.text DEFAULT NULL,
+    "restore_cart" bool DEFAULT false
+) RETURNS bool
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'give_up_checkout_wrapper';
+COMMENT ON FUNCTION @extschema@.fail_checkout(uuid, text, boolean) IS
+'Gives up a checkout that will not be paid, and gives back the uses of its code and bundles (semantics 4).
+Arguments: checkout_id; reason, kept in metadata; restore_cart, puts the lines back into the cart, unless they are already in it. A payment
+that is reported later still completes it.
+Returns: whether anything changed.
+Errors: 22023 null_argument; P0002 checkout_not_found; 55000 checkout_state, row_swallowed; 42501 other_user.';
+ALTER FUNCTION @extschema@.fail_checkout(uuid, text, boolean) COST 10000;
+
+CREATE OR REPLACE FUNCTION @extschema@.feature_configuration(
+    "user_id" pg_catalog.text,
+    "feature_key" pg_catalog.text,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS pg_catalog.jsonb
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'feature_configuration_wrapper';
+COMMENT ON FUNCTION @extschema@.feature_configuration(text, text, timestamptz) IS
+'The limits and options of a feature, merged over all add-ons that give it to the user: key by key, numbers by the larger,
+booleans by OR, anything else from the most recently purchased add-on (semantics 5).
+Arguments: user_id; feature_key; at.
+Returns: the configuration; NULL when the user does not have the feature.
+Errors: 54000 value_too_large.';
+ALTER FUNCTION @extschema@.feature_configuration(text, text, timestamptz) COST 1500;
+
+CREATE FUNCTION @extschema@.feature_usage(
+    "user_id" pg_catalog.text,
+    "feature_key" pg_catalog.text DEFAULT NULL,
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "feature_key" pg_catalog.text,
+    "granted" pg_catalog.numeric,
+    "used" pg_catalog.numeric,
+    "remaining" pg_catalog.numeric,
+    "resets_at" pg_catalog.timestamptz
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'feature_usage_wrapper';
+COMMENT ON FUNCTION @extschema@.feature_usage(text, text, timestamptz) IS
+'What a user has used of metered features, and what is left (semantics 7).
+Arguments: user_id; feature_key, NULL for every feature of the user that some add-on limits; at, the instant of the decision.
+Returns: a row for each feature that the user has, in key order: feature_key; granted, what the user''s add-ons give together, NULL for any
+amount; used, in the period of that instant; remaining; resets_at, when the first of their periods ends. Usage before the current period is
+not kept: for an earlier instant, used and remaining are NULL.
+Errors: 23514 malformed_column.';
+ALTER FUNCTION @extschema@.feature_usage(text, text, timestamptz) COST 300 ROWS 1;
+
+CREATE FUNCTION @extschema@.forget_user(
+    "user_id" pg_catalog.text,
+    "replacement" pg_catalog.text DEFAULT NULL
+) RETURNS TABLE (
+    "object" pg_catalog.text,
+    "affected" bigint
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'forget_user_wrapper';
+COMMENT ON FUNCTION @extschema@.forget_user(text, text) IS
+'Removes a person and keeps the accounts correct: the cart is deleted; purchases, with their amounts and uses, and the access that they paid
+for stay under another name, which also replaces the user in promotional codes. Backups and server logs are not covered.
+Arguments: user_id; replacement, the name under which they stay; by default a new one, different for every call.
+Returns: a row for each table: object, and affected, how many of its rows were removed or renamed.
+Errors: 22023 null_argument, invalid_user_id, same_user; 42501 other_user.';
+ALTER FUNCTION @extschema@.forget_user(text, text) COST 50000 ROWS 4;
+
+CREATE OR REPLACE FUNCTION @extschema@.grant_add_on(
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "expires_at" pg_catalog.timestamptz DEFAULT NULL
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "expires_at" pg_catalog.timestamptz
+)
+VOLATILE SECURITY DEFINER PARALLEL UNSAFE
+SET search_path TO pg_catalog, @extschema@, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'grant_add_on_wrapper';
+COMMENT ON FUNCTION @extschema@.grant_add_on(text, uuid, timestamptz) IS
+'Gives the user an add-on without a purchase. Access that the user already has is not shortened (semantics 5).
+Arguments: user_id, 1 to 255 characters; add_on_id, for sale or not; expires_at, in the future, NULL for no end.
+Returns: the add-on and when access ends.
+Errors: 22023 null_argument, invalid_user_id, expiry_not_ahead; P0002 add_on_not_found; 42501 other_user.';
+ALTER FUNCTION @extschema@.grant_add_on(text, uuid, timestamptz) COST 5000 ROWS 1;
+
+CREATE FUNCTION @extschema@.grant_marketplace_access(
+    "role" pg_catalog.regrole,
+    "level" pg_catalog.text
+) RETURNS VOID
+VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'grant_marketplace_access_wrapper';
+COMMENT ON FUNCTION @extschema@.grant_marketplace_access(regrole, text) IS
+'Gives a role the privileges of a level: EXECUTE on its functions, and the privileges on tables and schema that these need.
+Arguments: role; level: catalog (look at add-ons, price_add_on, quote without a user and a code), entitlements (has_feature and similar
+functions), shop (add-ons, carts, prices, codes, checkouts, purchase history), billing (payments, refunds, disputes, subscriptions, payment
+events), support (everything that explains a price, an order or access; changes nothing), monitor (check_marketplace and similar functions),
+tables (direct reads and writes, for backends that do not call functions), admin (all of these, and everything else). A role can have
+several levels. The table marketplace_access, which the first call creates, records what each role was granted.
+Returns: nothing.
+Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';
+ALTER FUNCTION @extschema@.grant_marketplace_access(regrole, text) COST 100000;
+
+CREATE FUNCTION @extschema@.guard_marketplace() RETURNS event_trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'guard_marketplace_wrapper';
+COMMENT ON FUNCTION @extschema@.guard_marketplace() IS
+'Does nothing but be called: the event trigger extensions_guard has the library loaded with it, which then guards the tables.
+Errors: 39P03 not_called_by_trigger.';
+
+CREATE OR REPLACE FUNCTION @extschema@.has_features(
+    "user_id" pg_catalog.text,
+    "feature_keys" pg_catalog.text[],
+    "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "feature_key" pg_catalog.text,
+    "entitled" bool
+)
+STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'has_features_wrapper';
+COMMENT ON FUNCTION @extschema@.has_features(text, text[], timestamptz) IS
+'has_feature() for several features at once.
+Arguments: user_id; feature_keys; at, the instant of the decision.
+Returns: a row for each given key, in the given order; entitled is never NULL.
+Errors: 54000 value_too_large.';
+ALTER FUNCTION @extschema@.has_features(text, text[], timestamptz) COST 1500 ROWS 5;
+
+CREATE FUNCTION @extschema@.import_catalog(catalog jsonb, dry_run boolean DEFAULT false) RETURNS TABLE (object text, action text, id uuid)
+LANGUAGE c SECURITY DEFINER COST 1000000 ROWS 200 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.import_catalog(jsonb, boolean) IS
+'Changes the catalog to match a document. Rows are found by names: add-ons and bundles by name, features by add-on and key, codes by
+code, rules by add-on, tier and priority. Keys that an entry lacks keep their values, or get the defaults of the table. Nothing is
+deleted. Importing a document again changes nothing.
+Arguments: catalog, as export_catalog() returns it, or a part of it; dry_run, to do everything, report it and undo it.
+Returns: a row for each difference: object, in words; action: insert, update with the column and its old and new value, or keep for
+a row that the document does not have; id, of the row, NULL for one that a dry run would insert. No rows when nothing differs.
+Errors: 22023 null_argument, malformed_argument; what the constraints of the tables raise; 42501, no right to write them;
+54000 document_too_large; 55000 row_swallowed.';
+
+CREATE OR REPLACE FUNCTION @extschema@.invalidate_catalog_cache() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'invalidate_catalog_cache_wrapper';
+COMMENT ON FUNCTION @extschema@.invalidate_catalog_cache() IS
+'Tells the catalog caches of all sessions that a table has changed. Triggers of the tables of the catalog call it.
+Errors: 39P01 called_without_trigger.';
+
+CREATE OR REPLACE FUNCTION @extschema@.link_reference_tables() RETURNS TABLE (reference text, status text, detail text)
+LANGUAGE c SECURITY DEFINER COST 1000000 ROWS 6 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.link_reference_tables() IS
+'Adds foreign keys to the tables subscription_tiers(tier_code) and feature_definitions(feature_key) of the host application, where
+they exist, in this schema or in public. Calling it again validates what could not be validated before.
+Arguments: none.
+Returns: a row for each link: linked, linked for new rows (detail names the values in the way), not linked (detail says why), or no
+such table.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.list_add_ons(
+    "search" pg_catalog.text DEFAULT NULL,
+    "category" pg_catalog.text DEFAULT NULL,
+    "feature_key" pg_catalog.text DEFAULT NULL,
+    "min_price" pg_catalog.numeric DEFAULT NULL,
+    "max_price" pg_catalog.numeric DEFAULT NULL,
+    "max_rows" pg_catalog.int4 DEFAULT 20,
+    "skip" pg_catalog.int4 DEFAULT 0
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "description" pg_catalog.text,
+    "category" pg_catalog.text,
+    "base_price" pg_catalog.numeric,
+    "billing_type" pg_catalog.text,
+    "features" pg_catalog.jsonb,
+    "version" pg_catalog.text,
+    "icon_url" pg_catalog.text,
+    "trial_days" pg_catalog.int4,
+    "is_featured" pg_catalog.bool,
+    "created_at" pg_catalog.timestamptz,
+    "rank" pg_catalog.float4,
+    "total_count" pg_catalog.int8
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'list_add_ons_wrapper';
+COMMENT ON FUNCTION @extschema@.list_add_ons(text, text, text, numeric, numeric, integer, integer) IS
+'A page of the add-ons on sale, for a list: what search_add_ons() finds, in its order, with more columns for pages, and the total number.
+Arguments: as for search_add_ons().
+Returns: the add-ons; created_at, when it was added to the catalog; rank, 0 without search; total_count, in each row the number of
+add-ons on all pages. A page without rows has no total.
+Errors: 22023 invalid_count; 54000 value_too_large.';
+ALTER FUNCTION @extschema@.list_add_ons(text, text, text, numeric, numeric, integer, integer) COST 15000 ROWS 20;
+
+CREATE FUNCTION @extschema@.list_features() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF jsonb_typeof(NEW.features) = 'object' THEN
+        NEW.features := (SELECT coalesce(jsonb_agg(given.key ORDER BY given.key), '[]') FROM jsonb_object_keys(NEW.features) given (key));
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.list_features() IS
+'Stores features that are given as an object as the array of its keys. A trigger of add_ons calls it.';
+
+CREATE FUNCTION @extschema@.list_purchases(
+    "user_id" pg_catalog.text,
+    "status" pg_catalog.text DEFAULT NULL,
+    "max_rows" pg_catalog.int4 DEFAULT 20,
+    "skip" pg_catalog.int4 DEFAULT 0
+) RETURNS TABLE (
+    "purchase_id" pg_catalog.uuid,
+    "checkout_id" pg_catalog.uuid,
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "category" pg_catalog.text,
+    "version" pg_catalog.text,
+    "icon_url" pg_catalog.text,
+    "quantity" pg_catalog.int4,
+    "amount" pg_catalog.numeric,
+    "currency" pg_catalog.text,
+    "status" pg_catalog.text,
+    "refund_amount" pg_catalog.numeric,
+    "promo_code" pg_catalog.text,
+    "stripe_payment_id" pg_catalog.text,
+    "lago_invoice_id" pg_catalog.text,
+    "purchased_at" pg_catalog.timestamptz,
+    "subscription_ends_at" pg_catalog.timestamptz,
+    "total_count" pg_catalog.int8
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', 'list_purchases_wrapper';
+COMMENT ON FUNCTION @extschema@.list_purchases(text, text, integer, integer) IS
+'A page of the user''s purchases for a list, newest first: what purchase_history() returns, with the ids of providers and checkouts, and the
+total number. The view purchase_details has the same for a purchase, a checkout or all users.
+Arguments: user_id; status, one of pending, completed, failed, refunded, disputed, NULL for all; max_rows, NULL for all; skip.
+Returns: the purchases, with the present names, categories, versions and pictures of the add-ons; total_count, in each row the number of
+purchases on all pages. A page without rows has no total.
+Errors: 22023 null_argument, unknown_word, invalid_count.';
+ALTER FUNCTION @extschema@.list_purchases(text, text, integer, integer) COST 2500 ROWS 20;
+
+CREATE OR REPLACE FUNCTION @extschema@.load_sample_catalog() RETURNS TABLE (object text, inserted bigint)
+LANGUAGE c SECURITY DEFINER COST 100000 ROWS 4 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.load_sample_catalog() IS
+'Inserts nine add-ons with their features, four bundles and four promotional codes, to experiment with. Existing rows are not changed.
+Arguments: none.
+Returns: for each table, how many rows were inserted: none when run again.
+Errors: 55000 row_swallowed.';
+
+CREATE FUNCTION @extschema@.marketplace_metrics() RETURNS TABLE (metric text, labels jsonb, value numeric)
+LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 200000 ROWS 25 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.marketplace_metrics() IS
+'Numbers for Prometheus and other collectors. Each is found through an index or in a small table, so it can be called every few seconds.
+Arguments: none.
+Returns: rows of metric, labels and value: info, always 1, with version and currency; protected and user_isolation, 1 when they are on;
+estimated_rows by table, as VACUUM and ANALYZE counted; add_ons_on_sale; codes_nearly_used_up, active codes of which nine tenths are used,
+and codes_used_up; cart_lines_changed_last_hour; open_checkouts, which wait for their payment, oldest_open_checkout_seconds and open_amount
+by currency; subscriptions_expiring_within_week; paid_purchases_last_day and paid_amount_last_day by currency, of the last 24 hours, without
+what was refunded in full; unsettled_payments by provider and reason; waiting_for_maintenance by task, rows that run_maintenance() would
+clean up. Where there is nothing to count, a metric without labels is 0, and one with labels has no row.
+Errors: none.';
+
+CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, value text)
+LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER COST 1000000 ROWS 14 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'run_body_wrapper';
+COMMENT ON FUNCTION @extschema@.marketplace_status() IS
+'An overview of the state of the marketplace.
+Arguments: none.
+Returns: rows of metric and value, in this order: version; add_ons_on_sale; active_subscriptions; subscriptions_expiring_soon; carts;
+open_checkouts, which wait for their payment; open_amount, of these, by currency; revenue_today, since midnight in UTC, less what
+was paid back of it, by currency; codes_nearly_used_up, active codes of which nine tenths are used; unsettled_payments,
+as unsettled_payments() lists them; catalog_cache, of this session;
+waiting_for_maintenance, rows that run_maintenance() would clean up; last_maintenance, if pg_cron runs it; protected;
+user_isolation.
+Errors: 42501, no right to read the tables.';
 
 CREATE FUNCTION @extschema@.merge_carts(
     "from_user_id" pg_catalog.text,
@@ -3025,56 +3216,6 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.pad_decimals() IS
 'Stores amounts with two decimals: 10 as 10.00. Triggers of the catalog''s tables call it.';
-
-CREATE FUNCTION @extschema@.prepare_distribution() RETURNS bigint
-LANGUAGE plpgsql COST 10000000 SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
-DECLARE
-    commands CONSTANT text[] := ARRAY(SELECT c FROM @extschema@.distribution_preparations() c);
-    command text;
-BEGIN
-    -- What is done here is done on each node by this same function.
-    PERFORM set_config('citus.enable_ddl_propagation', 'off', true);
-    FOREACH command IN ARRAY commands LOOP
-        EXECUTE command;
-    END LOOP;
-    PERFORM set_config('citus.enable_ddl_propagation', 'on', true);
-    RETURN cardinality(commands);
-END
-$$;
-COMMENT ON FUNCTION @extschema@.prepare_distribution() IS
-'Makes the tables of this node such that Citus can spread them. Only distribute_marketplace() calls it.';
-
-CREATE FUNCTION @extschema@.prepare_workers() RETURNS TABLE (object text, status text)
-LANGUAGE plpgsql COST 100000000 ROWS 3 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    command text;
-    worker record;
-BEGIN
-    FOREACH command IN ARRAY ARRAY[
-        -- Citus itself makes extensions on the workers that are made after it.
-        (SELECT format('DO $do$ BEGIN
-                            PERFORM set_config(''citus.enable_ddl_propagation'', ''off'', true), set_config(''lock_timeout'', ''10s'', true);
-                            CREATE SCHEMA IF NOT EXISTS %1$s;
-                            CREATE EXTENSION IF NOT EXISTS extensions SCHEMA %1$s VERSION %2$L;
-                        END $do$', e.extnamespace::regnamespace, e.extversion)
-           FROM pg_extension e WHERE e.extname = 'extensions'),
-        'SELECT @extschema@.prepare_distribution()']
-    LOOP
-        FOR worker IN EXECUTE 'SELECT * FROM run_command_on_workers($1)' USING command LOOP
-            object := format('node %s:%s', worker.nodename, worker.nodeport);
-            IF NOT worker.success THEN
-                PERFORM @extschema@.refuse_distribution('node_not_prepared', object, worker.result);
-            END IF;
-            IF command LIKE 'SELECT%' THEN
-                status := CASE worker.result WHEN '0' THEN 'was prepared' ELSE format('prepared by %s changes', worker.result) END;
-                RETURN NEXT;
-            END IF;
-        END LOOP;
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION @extschema@.prepare_workers() IS
-'Prepares the other nodes; what is done there is done, whatever becomes of the transaction. Only distribute_marketplace() calls it.';
 
 CREATE OR REPLACE FUNCTION @extschema@.price_add_on(
     "add_on_id" pg_catalog.uuid,
@@ -3247,28 +3388,6 @@ Returns: the amount refunded so far.
 Errors: 22023 null_argument, invalid_amount; P0002 purchase_not_found; 55000 purchase_state; 23514 refund_exceeds_amount; 42501
 other_user.';
 ALTER FUNCTION @extschema@.refund_purchase(uuid, numeric, text) COST 5000;
-
-CREATE FUNCTION @extschema@.refuse_catalog(
-    "problem" pg_catalog.text
-) RETURNS VOID
-VOLATILE PARALLEL UNSAFE
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'refuse_catalog_wrapper';
-COMMENT ON FUNCTION @extschema@.refuse_catalog(text) IS
-'Raises the error for a document that is not a catalog. Only import_catalog() calls it.';
-ALTER FUNCTION @extschema@.refuse_catalog(text) COST 10;
-
-CREATE FUNCTION @extschema@.refuse_distribution(
-    "code" pg_catalog.text,
-    "node" pg_catalog.text,
-    "detail" pg_catalog.text
-) RETURNS VOID
-VOLATILE PARALLEL UNSAFE
-LANGUAGE c
-AS 'MODULE_PATHNAME', 'refuse_distribution_wrapper';
-COMMENT ON FUNCTION @extschema@.refuse_distribution(text, text, text) IS
-'Raises one of the errors of distribute_marketplace(). Only that and what it calls call it.';
-ALTER FUNCTION @extschema@.refuse_distribution(text, text, text) COST 10;
 
 CREATE FUNCTION @extschema@.release_feature(
     "user_id" pg_catalog.text,
@@ -3665,41 +3784,6 @@ Returns: whether anything changed.
 Errors: 22023 null_argument, invalid_user_id; P0002 not_owned; 42501 other_user.';
 ALTER FUNCTION @extschema@.suspend_add_on(text, uuid, text) COST 5000;
 
-CREATE OR REPLACE FUNCTION @extschema@.unknown_references()
-RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
-LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.unknown_references() IS
-'Tiers of pricing rules and features of add-ons that the application''s tables, where they exist, do not know.
-Arguments: none.
-Returns: a row for each unknown value: where it stands, the table that should know it, and how many rows have it.
-Errors: none.';
-
-CREATE FUNCTION @extschema@.unknown_references_body()
-RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    link record;
-BEGIN
-    FOR link IN
-        SELECT l.*
-          FROM @extschema@.reference_links() l
-          JOIN pg_attribute a ON a.attrelid = l.to_table AND a.attname = l.to_column AND NOT a.attisdropped
-         WHERE has_column_privilege(l.to_table, l.to_column, 'SELECT')
-    LOOP
-        RETURN QUERY EXECUTE format(
-            'SELECT $1, $2, $3, f.%1$I::text, count(*)
-               FROM %2$s f
-              WHERE f.%1$I IS NOT NULL AND NOT EXISTS (SELECT FROM %3$s t WHERE t.%4$I = f.%1$I)
-              GROUP BY f.%1$I',
-            link.from_column, link.from_table, link.to_table, link.to_column)
-        USING link.from_table, link.from_column, link.to_table;
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION @extschema@.unknown_references_body() IS
-'What unknown_references() does, which has it run as the owner of the tables. Only that calls it.';
-
 CREATE OR REPLACE FUNCTION @extschema@.unlink_reference_tables() RETURNS TABLE (reference text, status text, detail text)
 LANGUAGE c SECURITY DEFINER COST 10000 ROWS 6 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
@@ -3708,28 +3792,6 @@ COMMENT ON FUNCTION @extschema@.unlink_reference_tables() IS
 Arguments: none.
 Returns: a row for each link: unlinked, or was not linked.
 Errors: none.';
-
-CREATE FUNCTION @extschema@.unlink_reference_tables_body() RETURNS TABLE (reference text, status text, detail text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    link record;
-BEGIN
-    FOR link IN SELECT * FROM @extschema@.reference_links() LOOP
-        reference := link.reference;
-        IF EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = link.from_table AND c.conname = link.constraint_name) THEN
-            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', link.from_table, link.constraint_name);
-            status := 'unlinked';
-            detail := format('constraint %s is dropped', link.constraint_name);
-        ELSE
-            status := 'was not linked';
-            detail := format('there is no constraint %s', link.constraint_name);
-        END IF;
-        RETURN NEXT;
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION @extschema@.unlink_reference_tables_body() IS
-'What unlink_reference_tables() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.unprotect_marketplace() RETURNS void
 STRICT VOLATILE PARALLEL UNSAFE
@@ -3846,45 +3908,12 @@ COMMENT ON FUNCTION @extschema@.verify_uses() IS
 'Refuses more uses of a code or bundle than it has, and explains why. Triggers of promotional_codes and add_on_bundles call it.
 Errors: 23514 row_refused; 39P01 called_without_trigger.';
 
-CREATE FUNCTION @extschema@.write_catalog_entry(kind text, entry jsonb, id uuid) RETURNS uuid
-LANGUAGE plpgsql COST 5000 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    columns CONSTANT jsonb := @extschema@.catalog_columns(kind, entry);
-    list CONSTANT text := (SELECT string_agg(quote_ident(c.key), ', ') FROM jsonb_object_keys(columns) c (key));
-    written uuid;
-    told text;
-    advice text;
-BEGIN
-    IF id IS NULL THEN
-        EXECUTE format('INSERT INTO %3$s.%1$I (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::%3$s.%1$I, $1) RETURNING id',
-                       kind, list, '@extschema@')
-           INTO written USING columns;
-    ELSE
-        EXECUTE format('UPDATE %3$s.%1$I SET (%2$s) = (SELECT %2$s FROM jsonb_populate_record(NULL::%3$s.%1$I, $1)) WHERE id = $2
-                        RETURNING id', kind, list, '@extschema@')
-           INTO written USING columns, id;
-    END IF;
-    PERFORM @extschema@.check_rows_written(kind, 1, CASE WHEN written IS NULL THEN 0 ELSE 1 END);
-    RETURN written;
-EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
-    IF SQLSTATE LIKE '23%' THEN
-        -- The table tells what is wrong, but not with which entry.
-        GET STACKED DIAGNOSTICS told = PG_EXCEPTION_DETAIL, advice = PG_EXCEPTION_HINT;
-        RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = format('%s: %s', @extschema@.catalog_object(kind, entry), SQLERRM),
-                              DETAIL = told, HINT = coalesce(nullif(advice, ''), 'Correct the document and import it again.');
-    END IF;
-    PERFORM @extschema@.refuse_catalog(format('%s: %s', @extschema@.catalog_object(kind, entry), SQLERRM));
-END
-$$;
-COMMENT ON FUNCTION @extschema@.write_catalog_entry(text, jsonb, uuid) IS
-'Stores an entry of a catalog document. Only import_catalog() calls it.';
-
 CREATE OR REPLACE FUNCTION @extschema@.has_add_on(
     "user_id" pg_catalog.text,
     "add_on_id" pg_catalog.uuid,
     "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
 ) RETURNS bool
-STABLE PARALLEL SAFE SUPPORT @extschema@."plan_entitlement_check"
+STABLE PARALLEL SAFE SUPPORT @extschema@."_plan_entitlement_check"
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'has_add_on_wrapper';
 COMMENT ON FUNCTION @extschema@.has_add_on(text, uuid, timestamptz) IS
@@ -3900,7 +3929,7 @@ CREATE OR REPLACE FUNCTION @extschema@.has_feature(
     "feature_key" pg_catalog.text,
     "at" pg_catalog.timestamptz DEFAULT pg_catalog.now()
 ) RETURNS bool
-STABLE PARALLEL SAFE SUPPORT @extschema@."plan_entitlement_check"
+STABLE PARALLEL SAFE SUPPORT @extschema@."_plan_entitlement_check"
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'has_feature_wrapper';
 COMMENT ON FUNCTION @extschema@.has_feature(text, text, timestamptz) IS
@@ -3911,6 +3940,38 @@ With a column as argument, as in WHERE has_feature(t.user_id, ''x''), it is plan
 that is cheaper. entitled_users() returns all of them.
 Errors: 54000 value_too_large.';
 ALTER FUNCTION @extschema@.has_feature(text, text, timestamptz) COST 100;
+
+CREATE FUNCTION @extschema@._distribution_preparations() RETURNS SETOF text
+LANGUAGE sql COST 100000 ROWS 30 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('DROP TRIGGER %I ON %s', t.tgname, m.relation)
+      FROM @extschema@._marketplace_tables() m
+      JOIN pg_trigger t ON t.tgrelid = m.relation AND NOT t.tgisinternal AND @extschema@._is_member('pg_proc', t.tgfoid)
+     UNION ALL
+    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', m.relation, c.conname)
+      FROM @extschema@._marketplace_tables() m
+      JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'f'
+     WHERE @extschema@._distribution_method(m.relation) IS NULL
+     UNION ALL
+    -- With the id first, for those who look for nothing else.
+    SELECT format('ALTER TABLE %1$s DROP CONSTRAINT %2$I, ADD CONSTRAINT %2$I PRIMARY KEY (id, user_id)', m.relation, c.conname)
+      FROM @extschema@._marketplace_tables() m
+      JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'p' AND cardinality(c.conkey) = 1
+     WHERE m.has_users
+     UNION ALL
+    -- Citus takes no parameters of functions in SQL, and does not see the tables of a function that becomes part of a query. So
+    -- the same query goes into PL/pgSQL; without the casts that keep Citus from knowing the user's column.
+    SELECT format('CREATE OR REPLACE FUNCTION %s(%s) RETURNS %s LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+                   AS $body$ #variable_conflict use_column BEGIN RETURN QUERY %s END $body$',
+                  p.oid::regproc, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
+                  regexp_replace(regexp_replace(pg_get_function_sqlbody(p.oid), '^BEGIN ATOMIC(.*)END$', '\1'),
+                                 '\(([a-z]+\.user_id)\)::text = ', '\1 = ', 'g'))
+      FROM pg_proc p
+      JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'sql'
+     WHERE p.pronamespace = '@extschema@'::regnamespace
+       AND p.proname IN ('active_add_ons', 'entitled_users')
+$$;
+COMMENT ON FUNCTION @extschema@._distribution_preparations() IS
+'What is left to do on this node before Citus can spread the tables, as commands. Only the functions below call it.';
 
 CREATE OR REPLACE FUNCTION @extschema@.active_add_ons(user_id text, at timestamptz DEFAULT now())
 RETURNS TABLE (
@@ -3932,38 +3993,6 @@ COMMENT ON FUNCTION @extschema@.active_add_ons(text, timestamptz) IS
 Arguments: user_id; at.
 Returns: a row for each add-on, also for those no longer sold; quantity, the units that the user has of it.
 Errors: none.';
-
-CREATE FUNCTION @extschema@.distribution_preparations() RETURNS SETOF text
-LANGUAGE sql COST 100000 ROWS 30 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT format('DROP TRIGGER %I ON %s', t.tgname, m.relation)
-      FROM @extschema@.marketplace_tables() m
-      JOIN pg_trigger t ON t.tgrelid = m.relation AND NOT t.tgisinternal AND @extschema@.is_member('pg_proc', t.tgfoid)
-     UNION ALL
-    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', m.relation, c.conname)
-      FROM @extschema@.marketplace_tables() m
-      JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'f'
-     WHERE @extschema@.distribution_method(m.relation) IS NULL
-     UNION ALL
-    -- With the id first, for those who look for nothing else.
-    SELECT format('ALTER TABLE %1$s DROP CONSTRAINT %2$I, ADD CONSTRAINT %2$I PRIMARY KEY (id, user_id)', m.relation, c.conname)
-      FROM @extschema@.marketplace_tables() m
-      JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'p' AND cardinality(c.conkey) = 1
-     WHERE m.has_users
-     UNION ALL
-    -- Citus takes no parameters of functions in SQL, and does not see the tables of a function that becomes part of a query. So
-    -- the same query goes into PL/pgSQL; without the casts that keep Citus from knowing the user's column.
-    SELECT format('CREATE OR REPLACE FUNCTION %s(%s) RETURNS %s LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-                   AS $body$ #variable_conflict use_column BEGIN RETURN QUERY %s END $body$',
-                  p.oid::regproc, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
-                  regexp_replace(regexp_replace(pg_get_function_sqlbody(p.oid), '^BEGIN ATOMIC(.*)END$', '\1'),
-                                 '\(([a-z]+\.user_id)\)::text = ', '\1 = ', 'g'))
-      FROM pg_proc p
-      JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'sql'
-     WHERE p.pronamespace = '@extschema@'::regnamespace
-       AND p.proname IN ('active_add_ons', 'entitled_users')
-$$;
-COMMENT ON FUNCTION @extschema@.distribution_preparations() IS
-'What is left to do on this node before Citus can spread the tables, as commands. Only the functions below call it.';
 
 CREATE OR REPLACE FUNCTION @extschema@.entitled_users(feature_key text, at timestamptz DEFAULT now())
 RETURNS SETOF text
@@ -4012,7 +4041,7 @@ ALTER TABLE @extschema@.add_on_features ADD CONSTRAINT add_on_features_configura
 -- Rows are changed as the owner of the tables, whoever updates: triggers and whatever else of the owner's is in the way has no more
 -- rights than the owner then, although this script runs as a superuser.
 ALTER TABLE @extschema@.promotional_codes DROP CONSTRAINT promotional_codes_code_check;
-CREATE FUNCTION @extschema@.upgrade_rows_body() RETURNS TABLE (object text, affected bigint)
+CREATE FUNCTION @extschema@._upgrade_rows_body() RETURNS TABLE (object text, affected bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     BEGIN
@@ -4096,14 +4125,14 @@ END
 $$;
 DO $$
 BEGIN
-    EXECUTE format('ALTER FUNCTION @extschema@.upgrade_rows_body() OWNER TO %s',
+    EXECUTE format('ALTER FUNCTION @extschema@._upgrade_rows_body() OWNER TO %s',
                    (SELECT c.relowner::regrole FROM pg_catalog.pg_class c WHERE c.oid = '@extschema@.add_ons'::regclass));
 END
 $$;
 CREATE FUNCTION @extschema@.upgrade_rows() RETURNS TABLE (object text, affected bigint)
 LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'run_body_wrapper';
 SELECT * FROM @extschema@.upgrade_rows();
-DROP FUNCTION @extschema@.upgrade_rows(), @extschema@.upgrade_rows_body();
+DROP FUNCTION @extschema@.upgrade_rows(), @extschema@._upgrade_rows_body();
 ALTER TABLE @extschema@.promotional_codes
     ADD CONSTRAINT promotional_codes_code_check CHECK (code <> '');
 CREATE TRIGGER protect_promotional_codes_code BEFORE UPDATE OF code OR DELETE ON @extschema@.promotional_codes

@@ -35,7 +35,7 @@ fn script(name: &str, by_hand: &str, old: &str, new: &str) -> String {
     format!(
         "-- Made by `make upgrade-script` from sql/upgrades/{name} and the sources of functions and comments: edit those.\n\
          SET LOCAL search_path = pg_catalog, pg_temp;\n\n{before}{}{after}\n{}{privileges}",
-        new.functions_since(&old),
+        new.functions_since(&old, &renamed_functions(before)),
         new.comments_since(&old),
     )
 }
@@ -65,8 +65,8 @@ impl Definitions {
         Definitions { functions, comments }
     }
 
-    /// Functions that are new or have changed. One that is made again forgets what it costs.
-    fn functions_since(&self, old: &Definitions) -> String {
+    /// Functions that are new, renamed or have changed. One that is made again forgets what it costs.
+    fn functions_since(&self, old: &Definitions, renamed: &BTreeSet<&str>) -> String {
         let is_as_before = |name, made| {
             old.functions.get(name).is_some_and(|before: &Vec<String>| comparable(before) == comparable(made))
         };
@@ -74,8 +74,8 @@ impl Definitions {
         changed.sort_by_key(|(_, made)| made.iter().map(|statement| place(statement)).max());
         let mut script = String::new();
         for (name, made) in changed {
-            let create =
-                if old.functions.contains_key(name) { "CREATE OR REPLACE FUNCTION" } else { "CREATE FUNCTION" };
+            let is_there = old.functions.contains_key(name) || renamed.contains(&**name);
+            let create = if is_there { "CREATE OR REPLACE FUNCTION" } else { "CREATE FUNCTION" };
             made.iter().for_each(|statement| {
                 script += &format!("{};\n", statement.replacen("CREATE FUNCTION", create, 1));
             });
@@ -87,6 +87,12 @@ impl Definitions {
     fn comments_since(&self, old: &Definitions) -> String {
         self.comments.difference(&old.comments).map(|comment| format!("{comment};\n")).collect()
     }
+}
+
+/// The names that functions get by hand.
+fn renamed_functions(script: &str) -> BTreeSet<&str> {
+    let statements = script.lines().filter(|line| line.starts_with("ALTER FUNCTION "));
+    statements.filter_map(|line| line.split_once(" RENAME TO ")).map(|(_, name)| name.trim_end_matches(';')).collect()
 }
 
 /// The same for functions that tell their costs when they are made and afterwards.

@@ -126,25 +126,25 @@ const CALLS: &[(&str, &str)] = &[
     ("start_trial", ""),
     ("upcoming_renewals", "SELECT * FROM upcoming_renewals('bob')"),
     ("reprice_renewals", "SELECT reprice_renewals('{brigade}')"),
-    ("check_adoption", "SELECT check_adoption('pg_catalog', 'UTC', '{}')"),
-    ("adoption_columns", "SELECT * FROM adoption_columns('known', 'add_ons')"),
-    ("adoption_rows", "SELECT adoption_rows('known', 's.*', 'false')"),
-    ("adoption_doubts", "SELECT * FROM adoption_doubts('known', 'add_ons', 'add_ons')"),
-    ("adoption_obstacles", "SELECT * FROM adoption_obstacles('known', 'add_ons')"),
-    ("adopt_rows", "SELECT adopt_rows('cart_items', 'cart_items') WHERE false"),
+    ("_check_adoption", "SELECT _check_adoption('pg_catalog', 'UTC', '{}')"),
+    ("_adoption_columns", "SELECT * FROM _adoption_columns('known', 'add_ons')"),
+    ("_adoption_rows", "SELECT _adoption_rows('known', 's.*', 'false')"),
+    ("_adoption_doubts", "SELECT * FROM _adoption_doubts('known', 'add_ons', 'add_ons')"),
+    ("_adoption_obstacles", "SELECT * FROM _adoption_obstacles('known', 'add_ons')"),
+    ("_adopt_rows", "SELECT _adopt_rows('cart_items', 'cart_items') WHERE false"),
     ("adopt_tables", "SELECT * FROM adopt_tables('pg_catalog')"),
-    ("load_sample_catalog_body", "SELECT * FROM load_sample_catalog_body()"),
-    ("check_marketplace_body", "SELECT * FROM check_marketplace_body()"),
-    ("check_catalog_body", "SELECT * FROM check_catalog_body()"),
-    ("marketplace_status_body", "SELECT * FROM marketplace_status_body()"),
-    ("marketplace_metrics_body", "SELECT * FROM marketplace_metrics_body()"),
-    ("explain_checkout_body", "SELECT * FROM explain_checkout_body('00000000-0000-4000-8000-000000000000')"),
-    ("unknown_references_body", "SELECT * FROM unknown_references_body()"),
-    ("export_catalog_body", "SELECT export_catalog_body()"),
-    ("import_catalog_body", "SELECT * FROM import_catalog_body('{}', false)"),
-    ("adopt_tables_body", "SELECT * FROM adopt_tables_body('pg_catalog', 'UTC', true, '{}')"),
-    ("link_reference_tables_body", ""),
-    ("unlink_reference_tables_body", ""),
+    ("_load_sample_catalog_body", "SELECT * FROM _load_sample_catalog_body()"),
+    ("_check_marketplace_body", "SELECT * FROM _check_marketplace_body()"),
+    ("_check_catalog_body", "SELECT * FROM _check_catalog_body()"),
+    ("_marketplace_status_body", "SELECT * FROM _marketplace_status_body()"),
+    ("_marketplace_metrics_body", "SELECT * FROM _marketplace_metrics_body()"),
+    ("_explain_checkout_body", "SELECT * FROM _explain_checkout_body('00000000-0000-4000-8000-000000000000')"),
+    ("_unknown_references_body", "SELECT * FROM _unknown_references_body()"),
+    ("_export_catalog_body", "SELECT _export_catalog_body()"),
+    ("_import_catalog_body", "SELECT * FROM _import_catalog_body('{}', false)"),
+    ("_adopt_tables_body", "SELECT * FROM _adopt_tables_body('pg_catalog', 'UTC', true, '{}')"),
+    ("_link_reference_tables_body", ""),
+    ("_unlink_reference_tables_body", ""),
     ("price_carts", "SELECT * FROM price_carts()"),
     (
         "simulate_pricing_rule",
@@ -159,50 +159,50 @@ const CALLS: &[(&str, &str)] = &[
         "simulate_promo_code",
         r#"SELECT * FROM simulate_promo_code('{"code": "NEW", "discount_type": "percentage", "discount_value": 5}')"#,
     ),
-    ("check_catalog", "SELECT * FROM check_catalog()"),
-    ("currency_setting", "SELECT * FROM currency_setting()"),
+    ("_check_catalog", "SELECT * FROM _check_catalog()"),
+    ("_currency_setting", "SELECT * FROM _currency_setting()"),
     ("export_user", "SELECT export_user('ada')"),
     ("forget_user", "SELECT * FROM forget_user('ada')"),
-    ("hold_user", "SELECT hold_user('ada')"),
-    ("check_installation", "SELECT * FROM check_installation()"),
-    ("check_purchases", "SELECT * FROM check_purchases()"),
-    ("expected_objects", "SELECT * FROM expected_objects()"),
-    ("column_differences", "SELECT * FROM column_differences()"),
+    ("_hold_user", "SELECT _hold_user('ada')"),
+    ("_check_installation", "SELECT * FROM _check_installation()"),
+    ("_check_purchases", "SELECT * FROM _check_purchases()"),
+    ("_expected_objects", "SELECT * FROM _expected_objects()"),
+    ("_column_differences", "SELECT * FROM _column_differences()"),
     ("check_marketplace", "SELECT * FROM check_marketplace()"),
     ("run_maintenance", "SELECT * FROM run_maintenance()"),
-    ("hold_user", "SELECT hold_user('ada')"),
-    ("reference_links", "SELECT * FROM reference_links()"),
-    ("unknown_references", "SELECT * FROM unknown_references()"),
+    ("_hold_user", "SELECT _hold_user('ada')"),
+    ("_reference_links", "SELECT * FROM _reference_links()"),
+    ("_unknown_references", "SELECT * FROM _unknown_references()"),
     ("load_sample_catalog", "SELECT * FROM load_sample_catalog()"),
     ("marketplace_status", "SELECT * FROM marketplace_status()"),
     ("marketplace_metrics", "SELECT * FROM marketplace_metrics()"),
     ("explain_checkout", "SELECT * FROM explain_checkout('00000000-0000-4000-8000-000000000000')"),
     ("export_catalog", "SELECT export_catalog()"),
     ("import_catalog", "SELECT * FROM import_catalog('{\"add_ons\": [{\"name\": \"Bolt\", \"base_price\": 1}]}')"),
-    ("catalog_keys", "SELECT catalog_keys('add_ons')"),
-    ("draft_problem", "SELECT draft_problem('pg_class', '{}')"),
-    ("draft_row", "SELECT draft_row('pg_class', '{}', gen_random_uuid())"),
-    ("catalog_key", "SELECT catalog_key('add_ons', '{}')"),
-    ("catalog_object", "SELECT catalog_object('add_ons', '{}')"),
-    ("catalog_rows", "SELECT * FROM catalog_rows()"),
-    ("catalog_matches", "SELECT * FROM catalog_matches('add_ons', '[]')"),
-    ("catalog_columns", "SELECT catalog_columns('add_ons', '{}')"),
-    ("canonical_entry", "SELECT canonical_entry('add_ons', '{\"name\": \"Bolt\"}')"),
-    ("write_catalog_entry", "SELECT write_catalog_entry('add_ons', '{\"name\": \"Bolt\"}', '{brigade}') WHERE false"),
-    ("add_on_names", "SELECT add_on_names('[]')"),
-    ("add_on_ids", "SELECT add_on_ids('[]', 'x')"),
-    ("check_catalog_document", "SELECT check_catalog_document('{}')"),
-    ("check_catalog_size", "SELECT check_catalog_size('{}')"),
-    ("check_rows_written", "SELECT check_rows_written('add_ons', 1, 1)"),
-    ("refuse_catalog", "SELECT refuse_catalog('x') WHERE false"),
-    ("refuse_distribution", "SELECT refuse_distribution('x', '', '') WHERE false"),
-    ("marketplace_tables", "SELECT * FROM marketplace_tables()"),
-    ("is_member", "SELECT is_member('pg_class', 1259)"),
-    ("distribution_method", "SELECT distribution_method('cart_items')"),
-    ("distribution_preparations", "SELECT * FROM distribution_preparations()"),
-    ("distribution_of_node", "SELECT distribution_of_node()"),
-    ("distribution_foreign_keys", "SELECT * FROM distribution_foreign_keys()"),
-    ("functions_of_users", "SELECT * FROM functions_of_users()"),
+    ("_catalog_keys", "SELECT _catalog_keys('add_ons')"),
+    ("_draft_problem", "SELECT _draft_problem('pg_class', '{}')"),
+    ("_draft_row", "SELECT _draft_row('pg_class', '{}', gen_random_uuid())"),
+    ("_catalog_key", "SELECT _catalog_key('add_ons', '{}')"),
+    ("_catalog_object", "SELECT _catalog_object('add_ons', '{}')"),
+    ("_catalog_rows", "SELECT * FROM _catalog_rows()"),
+    ("_catalog_matches", "SELECT * FROM _catalog_matches('add_ons', '[]')"),
+    ("_catalog_columns", "SELECT _catalog_columns('add_ons', '{}')"),
+    ("_canonical_entry", "SELECT _canonical_entry('add_ons', '{\"name\": \"Bolt\"}')"),
+    ("_write_catalog_entry", "SELECT _write_catalog_entry('add_ons', '{\"name\": \"Bolt\"}', '{brigade}') WHERE false"),
+    ("_add_on_names", "SELECT _add_on_names('[]')"),
+    ("_add_on_ids", "SELECT _add_on_ids('[]', 'x')"),
+    ("_check_catalog_document", "SELECT _check_catalog_document('{}')"),
+    ("_check_catalog_size", "SELECT _check_catalog_size('{}')"),
+    ("_check_rows_written", "SELECT _check_rows_written('add_ons', 1, 1)"),
+    ("_refuse_catalog", "SELECT _refuse_catalog('x') WHERE false"),
+    ("_refuse_distribution", "SELECT _refuse_distribution('x', '', '') WHERE false"),
+    ("_marketplace_tables", "SELECT * FROM _marketplace_tables()"),
+    ("_is_member", "SELECT _is_member('pg_class', 1259)"),
+    ("_distribution_method", "SELECT _distribution_method('cart_items')"),
+    ("_distribution_preparations", "SELECT * FROM _distribution_preparations()"),
+    ("_distribution_of_node", "SELECT _distribution_of_node()"),
+    ("_distribution_foreign_keys", "SELECT * FROM _distribution_foreign_keys()"),
+    ("_functions_of_users", "SELECT * FROM _functions_of_users()"),
     ("distribution_status", "SELECT * FROM distribution_status()"),
     ("link_reference_tables", "SELECT * FROM link_reference_tables()"),
     ("unlink_reference_tables", "SELECT * FROM unlink_reference_tables()"),
@@ -211,12 +211,12 @@ const CALLS: &[(&str, &str)] = &[
     ("protect_marketplace", ""),
     ("unprotect_marketplace", ""),
     ("detach_tables", ""),
-    ("distribution_nodes", ""),
-    ("distribution_obstacles", ""),
-    ("check_distribution", ""),
-    ("prepare_distribution", ""),
-    ("prepare_workers", ""),
-    ("distribute_table", ""),
+    ("_distribution_nodes", ""),
+    ("_distribution_obstacles", ""),
+    ("_check_distribution", ""),
+    ("_prepare_distribution", ""),
+    ("_prepare_workers", ""),
+    ("_distribute_table", ""),
     ("distribute_marketplace", ""),
     ("attach_tables", ""),
     ("grant_marketplace_access", ""),
@@ -291,6 +291,41 @@ fn the_documentation_knows_every_function_and_privileges_agree_with_it() {
             assert_eq!(text(&mut client, &may).unwrap() == "t", levels.contains(level), "{level}: {function}");
         }
     }
+}
+
+/// The functions that have a section of their own in the reference.
+fn explained() -> BTreeSet<String> {
+    let page = std::fs::read_to_string(paths::root().join("docs/reference.md")).unwrap();
+    let (functions, _) = page.split_once("\n## Views\n").unwrap();
+    functions.lines().filter_map(|line| line.strip_prefix("### ")).map(str::to_owned).collect()
+}
+
+/// What a function calls that runs with the rights of its caller, and who that is: it needs the same levels.
+const CALLED_AS_THE_CALLER: [(&str, &str); 1] = [("_explain_checkout_body", "explain_checkout")];
+
+#[test]
+fn a_name_tells_whether_a_function_is_for_users() {
+    let mut client = marketplace("prefixes");
+    let (documented, explained) = (documented(), explained());
+    let query = "
+        SELECT p.proname::text, p.prorettype = ANY ('{trigger,event_trigger}'::regtype[]), has_function_privilege('public', p.oid, 'EXECUTE')
+          FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+          JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'extensions'";
+    let of_admin = BTreeSet::from(["admin".to_owned()]);
+    let mut prefixed = 0;
+    for row in client.query(query, &[]).unwrap() {
+        let (name, is_of_trigger, is_public): (String, bool, bool) = (row.get(0), row.get(1), row.get(2));
+        let is_of_tables = is_of_trigger || FOR_ALL.contains(&name.as_str());
+        assert_eq!(explained.contains(&name), !is_of_tables && !name.starts_with('_'), "{name}");
+        if name.starts_with('_') {
+            let caller = CALLED_AS_THE_CALLER.iter().find(|(called, _)| *called == name);
+            let levels = caller.map_or(&of_admin, |(_, caller)| &documented[*caller]);
+            assert!(!is_public, "{name}");
+            assert!(documented.get(&name).is_none_or(|given| given == levels), "{name}");
+            prefixed += 1;
+        }
+    }
+    assert!(prefixed > 50, "{prefixed}");
 }
 
 #[test]

@@ -168,9 +168,9 @@ const CASES: &[(&str, &str)] = &[
     ("invalid_shard_count", "SELECT * FROM distribute_marketplace(0)"),
     ("citus_missing", "SELECT * FROM distribute_marketplace()"),
     // What takes a cluster is raised by distribute_marketplace() itself in the suite citus.
-    ("not_coordinator", "SELECT refuse_distribution('not_coordinator', NULL, NULL)"),
-    ("not_distributable", "SELECT refuse_distribution('not_distributable', NULL, 'Something is in the way.')"),
-    ("node_not_prepared", "SELECT refuse_distribution('node_not_prepared', 'node', 'It failed.')"),
+    ("not_coordinator", "SELECT _refuse_distribution('not_coordinator', NULL, NULL)"),
+    ("not_distributable", "SELECT _refuse_distribution('not_distributable', NULL, 'Something is in the way.')"),
+    ("node_not_prepared", "SELECT _refuse_distribution('node_not_prepared', 'node', 'It failed.')"),
     ("scheduler_missing", "SELECT schedule_maintenance()"),
     ("illegal_transition", "UPDATE add_on_purchases SET status = 'refunded' WHERE user_id = 'bob'"),
     (

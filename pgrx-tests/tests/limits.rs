@@ -83,7 +83,7 @@ fn texts_and_arrays_that_are_too_large_are_refused_before_they_are_copied() {
         "fail_checkout(gen_random_uuid(), x)",
         "search_add_ons(x)",
         "validate_promo_code(x)",
-        "apply_stripe_event('{}') FROM (SELECT refuse_catalog(x) FROM long) q",
+        "apply_stripe_event('{}') FROM (SELECT _refuse_catalog(x) FROM long) q",
     ] {
         let (state, code, message) =
             refusal(&mut client, &format!("SELECT {call} FROM long").replace("q FROM long", "q"));

@@ -570,7 +570,7 @@ fn a_users_lock_is_nobody_elses_to_take() {
     stranger.step("SET ROLE stranger").unwrap();
     stranger.step("SELECT pg_advisory_lock(1702392947, hashtext('ada'))").unwrap();
     stranger.step("SELECT pg_advisory_lock(hashtext('ada'))").unwrap();
-    assert_eq!(state(stranger.step("SELECT hold_user('ada')")), "42501");
+    assert_eq!(state(stranger.step("SELECT _hold_user('ada')")), "42501");
     client.batch_execute("SET lock_timeout = '2s'").unwrap();
     assert!(ask(&mut client, "SELECT checkout_id FROM checkout('ada')").is_ok());
     stranger.step("SELECT pg_advisory_unlock_all(); RESET ROLE; DROP ROLE stranger").unwrap();

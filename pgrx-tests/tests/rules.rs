@@ -270,7 +270,7 @@ fn what_is_paid_is_the_same_wherever_it_is_asked() {
     }
     // What was paid and paid back in full is refunded.
     client.batch_execute("UPDATE add_on_purchases SET refund_amount = amount").unwrap();
-    let told = "SELECT name FROM statuses, add_on_purchases p, check_purchases()
+    let told = "SELECT name FROM statuses, add_on_purchases p, _check_purchases()
                  WHERE p.user_id = name AND check_name = 'refunds' AND strpos(detail, p.id::text) > 0";
     all_say(&mut client, &statuses(|status| status.is_paid() && status != PurchaseStatus::Refunded), &[told]);
 }
@@ -287,7 +287,7 @@ fn what_waits_for_its_payment_is_the_same_wherever_it_is_asked() {
             "SELECT lower(code) FROM promo_code_performance WHERE pending_checkouts = 1",
             "SELECT name FROM statuses, marketplace_metrics() WHERE metric = 'open_amount' AND labels ->> 'currency' = currency",
             "SELECT name FROM statuses, marketplace_status() WHERE metric = 'open_amount' AND strpos(value, currency) > 0",
-            "SELECT name FROM statuses, check_purchases() WHERE check_name = 'purchase_currencies' AND detail LIKE '1 purchases are in ' || currency || ', of which 1%'",
+            "SELECT name FROM statuses, _check_purchases() WHERE check_name = 'purchase_currencies' AND detail LIKE '1 purchases are in ' || currency || ', of which 1%'",
         ],
     );
     let earlier = "UPDATE add_on_purchases SET purchased_at = now() - CASE status WHEN 'pending' THEN 2 ELSE 9 END * interval '1 day'";
@@ -313,8 +313,8 @@ fn what_keeps_its_uses_and_what_makes_no_newcomer_is_the_same_wherever_it_is_ask
         &mut client,
         &live,
         &[
-            "SELECT name FROM statuses, check_purchases() WHERE check_name = 'promotional_code_uses' AND strpos(detail, upper(name)) > 0",
-            "SELECT name FROM statuses, check_purchases() WHERE check_name = 'bundle_uses' AND strpos(detail, bundle_id::text) > 0",
+            "SELECT name FROM statuses, _check_purchases() WHERE check_name = 'promotional_code_uses' AND strpos(detail, upper(name)) > 0",
+            "SELECT name FROM statuses, _check_purchases() WHERE check_name = 'bundle_uses' AND strpos(detail, bundle_id::text) > 0",
         ],
     );
     let used_up =
@@ -350,7 +350,7 @@ fn which_codes_are_over_or_used_up_is_the_same_wherever_it_is_asked() {
     };
     let told = |because: &str| {
         format!(
-            "SELECT c.code::text FROM promotional_codes c, check_catalog() k WHERE k.detail = 'the code ' || c.code || ' (' || c.id || ') applies no more: {because}'"
+            "SELECT c.code::text FROM promotional_codes c, _check_catalog() k WHERE k.detail = 'the code ' || c.code || ' (' || c.id || ') applies no more: {because}'"
         )
     };
     let expired = codes(&|reasons, _| is(reasons, "expired") && !is(reasons, "inactive"));

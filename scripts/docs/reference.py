@@ -32,6 +32,9 @@ SECTIONS = {
     "Several nodes": ["distribute_marketplace", "distribution_status"],
 }
 LISTED = {name for names in SECTIONS.values() for name in names}
+# Not for users either, and without _ in front: constraints of the tables name them, and so do dumps.
+OF_CONSTRAINTS = {"check_feature_configuration", "check_pricing_conditions", "check_user_restrictions", "has_no_duplicates",
+                  "normalized_code"}
 
 HEAD = """# Reference
 
@@ -45,6 +48,8 @@ The following applies to all functions:
   unit is given as *currency*.
 - `at` is the instant at which a call decides everything. Windows of time are half open: `from <= at < until`.
 - Arguments can be passed by name, `quote(items => ..., promo_code => ...)`, so those with a default can be left out.
+- Functions whose names start with `_` are not for users: other functions of the extension call them, and any version may change
+  them. `\\dfn [^_]*` in psql lists the others.
 - *Level* is the access level that a role needs to call the function; see `grant_marketplace_access`. `admin` may call all.
 
 """
@@ -164,14 +169,15 @@ def functions_text(connection):
     found = functions(connection)
     known = {name: comments.parse(function.comment) for name, function in found.items()}
     internal = [name for name in found if name not in LISTED]
-    # Whoever adds a function for users writes its arguments down; those of internal ones are not.
-    unlisted = [name for name in internal if known[name].arguments not in ("", "none.") and not name.startswith("check_")]
+    unlisted = [name for name in internal
+                if not name.startswith("_") and name not in OF_CONSTRAINTS and not found[name].result.endswith("trigger")]
     outputs, missing = examples.run_all(connection, [name for name in found if name in LISTED])
     text = "## Functions\n\n" + examples.setup_text()
     for title, names in SECTIONS.items():
         entries = [function_text(found[name], known, outputs) for name in names if name in found]
         text += f"## {title}\n\n" + "".join(entries) if entries else ""
-    problems = [f"{name} has no place in SECTIONS of scripts/docs/reference.py" for name in unlisted]
+    problems = [f"{name} has no place in SECTIONS of scripts/docs/reference.py; if it is not for users, start its name with _"
+                for name in unlisted]
     problems += [f"{name} has no example: write docs/examples/{name}.sql" for name in missing]
     return text + internal_text(internal, found), problems
 

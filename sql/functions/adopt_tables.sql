@@ -1,16 +1,16 @@
 -- Taking over the tables of a database that was made from plain SQL files. Dynamic throughout, because their columns are not known.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-COMMENT ON FUNCTION @extschema@.check_adoption(text, text, text[]) IS
+COMMENT ON FUNCTION @extschema@._check_adoption(text, text, text[]) IS
 'Refuses schemas that adopt_tables() cannot take tables from. Only that calls it.
 Arguments: source_schema; time_zone.
 Returns: nothing.
 Errors: 22023 null_argument, invalid_source_schema.';
-ALTER FUNCTION @extschema@.check_adoption(text, text, text[]) COST 1000;
+ALTER FUNCTION @extschema@._check_adoption(text, text, text[]) COST 1000;
 
 -- Each column of ours as an expression over the old table "s": converted where the type differs; its default where it is missing,
 -- and where it is NULL but may not be.
-CREATE FUNCTION @extschema@.adoption_columns(old_table regclass, new_table regclass)
+CREATE FUNCTION @extschema@._adoption_columns(old_table regclass, new_table regclass)
 RETURNS TABLE (column_name text, expression text, obstacle text, loss text)
 LANGUAGE sql COST 10000 ROWS 15 SET search_path = pg_catalog, pg_temp AS $$
     SELECT n.attname::text,
@@ -41,12 +41,12 @@ LANGUAGE sql COST 10000 ROWS 15 SET search_path = pg_catalog, pg_temp AS $$
                            ELSE format('s.%I::%s', n.attname, n.type) END) c (expression)
      ORDER BY n.attnum
 $$;
-COMMENT ON FUNCTION @extschema@.adoption_columns(regclass, regclass) IS
+COMMENT ON FUNCTION @extschema@._adoption_columns(regclass, regclass) IS
 'How adopt_tables() makes the columns of our tables from those of an old one, and what would get lost. Only adopt_tables() calls it.';
 
 -- Which rows of an old table, seen through a SELECT list, a condition holds for, or raises an error for, with their values in some
 -- columns; NULL when none.
-CREATE FUNCTION @extschema@.adoption_rows(old_table regclass, list text, condition text, told text[] DEFAULT '{}') RETURNS text
+CREATE FUNCTION @extschema@._adoption_rows(old_table regclass, list text, condition text, told text[] DEFAULT '{}') RETURNS text
 LANGUAGE plpgsql COST 1000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     seen CONSTANT text := format('(SELECT s.ctid AS old_ctid, %s FROM %s s) s', list, old_table);
@@ -87,12 +87,12 @@ WHEN cannot_coerce THEN
     RETURN format('all rows (%s)', SQLERRM);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adoption_rows(regclass, text, text, text[]) IS
+COMMENT ON FUNCTION @extschema@._adoption_rows(regclass, text, text, text[]) IS
 'The rows of an old table that adopt_tables() cannot migrate. Only that calls it.';
 
 -- Everything that keeps the rows of an old table from being rows of ours. What our constraints say is tested with their own
 -- expressions, on the rows as they would be, and told with the words that stand in the comments on them.
-CREATE FUNCTION @extschema@.adoption_obstacles(old_table regclass, new_table regclass) RETURNS TABLE (obstacle text)
+CREATE FUNCTION @extschema@._adoption_obstacles(old_table regclass, new_table regclass) RETURNS TABLE (obstacle text)
 LANGUAGE plpgsql COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     problem record;
@@ -109,9 +109,9 @@ BEGIN
         RETURN NEXT;
         RETURN;
     END IF;
-    FOR problem IN SELECT * FROM @extschema@.adoption_columns(old_table, new_table) LOOP
+    FOR problem IN SELECT * FROM @extschema@._adoption_columns(old_table, new_table) LOOP
         culprits := CASE WHEN problem.obstacle IS NULL
-                         THEN @extschema@.adoption_rows(old_table, 's.*', format('length((%s)::text) < 0', problem.expression)) END;
+                         THEN @extschema@._adoption_rows(old_table, 's.*', format('length((%s)::text) < 0', problem.expression)) END;
         IF problem.obstacle IS NOT NULL OR culprits IS NOT NULL THEN
             is_convertible := false;
             obstacle := format('column %s: %s', problem.column_name, coalesce(problem.obstacle, 'no such value is possible: ' || culprits));
@@ -119,7 +119,7 @@ BEGIN
             CONTINUE;
         END IF;
         culprits := CASE WHEN problem.loss IS NOT NULL
-                         THEN @extschema@.adoption_rows(old_table, 's.*', problem.loss, ARRAY[problem.column_name]) END;
+                         THEN @extschema@._adoption_rows(old_table, 's.*', problem.loss, ARRAY[problem.column_name]) END;
         IF culprits IS NOT NULL THEN
             obstacle := format('column %s: values do not fit: %s. Shorten or round them', problem.column_name, culprits);
             RETURN NEXT;
@@ -129,7 +129,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT string_agg(format('%s AS %I', c.expression, c.column_name), ', ') INTO list
-      FROM @extschema@.adoption_columns(old_table, new_table) c;
+      FROM @extschema@._adoption_columns(old_table, new_table) c;
     FOR rule IN
         SELECT n.oid AS constraint_oid, n.conname::text AS name, format('NOT (%s)', pg_get_expr(n.conbin, n.conrelid)) AS breaks
           FROM pg_constraint n WHERE n.conrelid = new_table AND n.contype = 'c'
@@ -154,10 +154,10 @@ BEGIN
          GROUP BY n.oid, n.conname
     LOOP
         words := string_to_array(obj_description(rule.constraint_oid, 'pg_constraint'), E'\n');
-        culprits := @extschema@.adoption_rows(old_table, list, rule.breaks,
-                                              ARRAY(SELECT a.attname::text FROM pg_constraint n JOIN pg_attribute a
-                                                       ON a.attrelid = n.conrelid AND a.attnum = ANY (n.conkey)
-                                                     WHERE n.oid = rule.constraint_oid));
+        culprits := @extschema@._adoption_rows(old_table, list, rule.breaks,
+                                               ARRAY(SELECT a.attname::text FROM pg_constraint n JOIN pg_attribute a
+                                                        ON a.attrelid = n.conrelid AND a.attnum = ANY (n.conkey)
+                                                      WHERE n.oid = rule.constraint_oid));
         IF culprits IS NOT NULL THEN
             obstacle := concat_ws('', coalesce(format('%s (%s)', words[1], rule.name), rule.name), ': ', culprits, '. ' || words[2]);
             RETURN NEXT;
@@ -165,11 +165,11 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adoption_obstacles(regclass, regclass) IS
+COMMENT ON FUNCTION @extschema@._adoption_obstacles(regclass, regclass) IS
 'Everything that prevents the rows of an old table from being migrated. Only adopt_tables() calls it.';
 
 -- The rows, some thousand pages at a time, so that a long copy tells how far it is. Returns how many rows there were.
-CREATE FUNCTION @extschema@.adopt_rows(old_table regclass, new_table regclass) RETURNS bigint
+CREATE FUNCTION @extschema@._adopt_rows(old_table regclass, new_table regclass) RETURNS bigint
 LANGUAGE plpgsql COST 10000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     pages_at_once CONSTANT bigint := 4096;
@@ -181,7 +181,7 @@ DECLARE
     total bigint := 0;
 BEGIN
     SELECT string_agg(format('%I', c.column_name), ', '), string_agg(c.expression, ', ') INTO columns, list
-      FROM @extschema@.adoption_columns(old_table, new_table) c;
+      FROM @extschema@._adoption_columns(old_table, new_table) c;
     FOR page IN 0 .. pages BY pages_at_once LOOP
         EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM %s s WHERE s.ctid >= $1 AND s.ctid < $2', new_table, columns, list, old_table)
           USING format('(%s,0)', page)::tid, format('(%s,0)', page + pages_at_once)::tid;
@@ -189,7 +189,7 @@ BEGIN
         total := total + row_count;
         EXECUTE format('SELECT count(*) FROM %s s WHERE s.ctid >= $1 AND s.ctid < $2', old_table)
            INTO meant USING format('(%s,0)', page)::tid, format('(%s,0)', page + pages_at_once)::tid;
-        PERFORM @extschema@.check_rows_written((SELECT c.relname::text FROM pg_class c WHERE c.oid = new_table), meant, row_count);
+        PERFORM @extschema@._check_rows_written((SELECT c.relname::text FROM pg_class c WHERE c.oid = new_table), meant, row_count);
         IF page + pages_at_once < pages THEN
             RAISE NOTICE '%: % rows, % %%', old_table, total, 100 * (page + pages_at_once) / pages;
         END IF;
@@ -197,15 +197,15 @@ BEGIN
     RETURN total;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adopt_rows(regclass, regclass) IS
+COMMENT ON FUNCTION @extschema@._adopt_rows(regclass, regclass) IS
 'Copies the rows of an old table into ours, and reports the progress. Only adopt_tables() calls it.';
 
 -- What is taken over as it is, and may not be meant: a sentence for each.
-CREATE FUNCTION @extschema@.adoption_doubts(old_table regclass, new_table regclass, add_ons regclass) RETURNS TABLE (doubt text)
+CREATE FUNCTION @extschema@._adoption_doubts(old_table regclass, new_table regclass, add_ons regclass) RETURNS TABLE (doubt text)
 LANGUAGE plpgsql COST 1000000 ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     expressions CONSTANT jsonb := (SELECT jsonb_object_agg(c.column_name, c.expression)
-                                     FROM @extschema@.adoption_columns(old_table, new_table) c);
+                                     FROM @extschema@._adoption_columns(old_table, new_table) c);
     has_features CONSTANT boolean := EXISTS (SELECT FROM pg_attribute a
                                               WHERE a.attrelid = old_table AND a.attname = 'features' AND NOT a.attisdropped);
     row_count bigint;
@@ -232,10 +232,10 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adoption_doubts(regclass, regclass, regclass) IS
+COMMENT ON FUNCTION @extschema@._adoption_doubts(regclass, regclass, regclass) IS
 'What adopt_tables() migrates unchanged although it may not be intended. Only that calls it.';
 
-CREATE FUNCTION @extschema@.adopt_tables_body(source_schema name, time_zone text, dry_run boolean, skip text[])
+CREATE FUNCTION @extschema@._adopt_tables_body(source_schema name, time_zone text, dry_run boolean, skip text[])
 RETURNS TABLE (object text, status text, detail text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
@@ -250,7 +250,7 @@ DECLARE
     -- Where the add-ons are that the old tables refer to.
     add_ons regclass;
 BEGIN
-    PERFORM @extschema@.check_adoption(source_schema, time_zone, skip);
+    PERFORM @extschema@._check_adoption(source_schema, time_zone, skip);
     add_ons := coalesce(CASE WHEN 'add_ons' <> ALL (skip) THEN to_regclass(format('%I.add_ons', source_schema)) END,
                         '@extschema@.add_ons'::regclass);
     -- Every conversion goes by it, and it ends with the function.
@@ -280,7 +280,7 @@ BEGIN
         END IF;
         EXECUTE format('LOCK TABLE %s IN SHARE MODE', old_table);
         RAISE NOTICE '%: checking', old_table;
-        FOR detail IN SELECT * FROM @extschema@.adoption_obstacles(old_table, new_table) LOOP
+        FOR detail IN SELECT * FROM @extschema@._adoption_obstacles(old_table, new_table) LOOP
             is_clear := false;
             RETURN NEXT;
         END LOOP;
@@ -297,13 +297,13 @@ BEGIN
             EXECUTE format('SELECT count(*) FROM %s', old_table) INTO row_count;
         ELSE
             status := 'adopted';
-            row_count := @extschema@.adopt_rows(old_table, new_table);
+            row_count := @extschema@._adopt_rows(old_table, new_table);
             EXECUTE format('ANALYZE %s', new_table);
         END IF;
         detail := format('%s %s', row_count, CASE row_count WHEN 1 THEN 'row' ELSE 'rows' END);
         RETURN NEXT;
         status := 'doubtful';
-        FOR detail IN SELECT * FROM @extschema@.adoption_doubts(old_table, new_table, add_ons) LOOP
+        FOR detail IN SELECT * FROM @extschema@._adoption_doubts(old_table, new_table, add_ons) LOOP
             RETURN NEXT;
         END LOOP;
         SELECT string_agg(quote_ident(o.attname), ', ' ORDER BY o.attnum) INTO left_behind
@@ -318,7 +318,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.adopt_tables_body(name, text, boolean, text[]) IS
+COMMENT ON FUNCTION @extschema@._adopt_tables_body(name, text, boolean, text[]) IS
 'What adopt_tables() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.adopt_tables(source_schema name, time_zone text DEFAULT 'UTC', dry_run boolean DEFAULT false,

@@ -2,7 +2,7 @@
 -- so that no query takes them in: Citus would not find the tables in it. It takes the names of columns from the first SELECT of a UNION.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE FUNCTION @extschema@.check_catalog_body() RETURNS TABLE (check_name text, detail text)
+CREATE FUNCTION @extschema@._check_catalog_body() RETURNS TABLE (check_name text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH rules AS (
         SELECT r.*, 'the rule ' || r.id || ' of add-on "' || a.name || '"' AS label,
@@ -49,7 +49,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
         UNION ALL
             SELECT r.label, t.relname || ' knows no tier ' || r.tier_code
               FROM rules r
-              JOIN @extschema@.unknown_references() unknown ON unknown.from_column = 'tier_code' AND unknown.value = r.tier_code
+              JOIN @extschema@._unknown_references() unknown ON unknown.from_column = 'tier_code' AND unknown.value = r.tier_code
               JOIN pg_class t ON t.oid = unknown.to_table
         UNION ALL
             SELECT r.label, 'the rule ' || min(winner.id::text) || ' of a higher priority always wins: it has no conditions'
@@ -134,12 +134,12 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
        AND NOT EXISTS (SELECT FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.enabled)
     UNION ALL
     SELECT 'currency', 'extensions.currency is "' || c.code || '", which prices cannot have: ' || c.problem
-      FROM @extschema@.currency_setting() c
+      FROM @extschema@._currency_setting() c
      WHERE c.problem IS NOT NULL
     UNION ALL
     SELECT 'currency', 'add-on "' || a.name || '" (' || a.id || ') costs ' || a.base_price || ', which is no multiple of '
                        || c.smallest_unit || ', the smallest amount in ' || c.code
-      FROM @extschema@.currency_setting() c
+      FROM @extschema@._currency_setting() c
       JOIN @extschema@.add_ons a ON a.base_price % c.smallest_unit <> 0
      WHERE a.is_active
     UNION ALL
@@ -147,13 +147,13 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
       FROM discounts d
      WHERE d.percent = 100
 $$;
-COMMENT ON FUNCTION @extschema@.check_catalog_body() IS
-'What check_catalog() does, which has it run as the owner of the tables. Only that calls it.';
+COMMENT ON FUNCTION @extschema@._check_catalog_body() IS
+'What _check_catalog() does, which has it run as the owner of the tables. Only that calls it.';
 
-CREATE FUNCTION @extschema@.check_catalog() RETURNS TABLE (check_name text, detail text)
+CREATE FUNCTION @extschema@._check_catalog() RETURNS TABLE (check_name text, detail text)
 LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.check_catalog() IS
+COMMENT ON FUNCTION @extschema@._check_catalog() IS
 'Finds entries of the catalog that cannot work, or work differently than was probably intended: active rules, bundles and codes that can
 never apply, that no longer apply or that save nothing or almost nothing, features without rows, a currency or list prices that cannot be
 charged, discounts of 100 %. check_marketplace() reports what it finds.

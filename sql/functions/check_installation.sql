@@ -2,15 +2,15 @@
 -- what is wrong with tables that nothing else can read any more.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE FUNCTION @extschema@.check_installation() RETURNS TABLE (check_name text, severity text, detail text)
+CREATE FUNCTION @extschema@._check_installation() RETURNS TABLE (check_name text, severity text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
     WITH tables AS (
         SELECT wanted.name, c.oid, c.oid::regclass AS spelled, c.relkind = 'p' AS is_partitioned
-          FROM (SELECT DISTINCT e.table_name FROM @extschema@.expected_objects() e WHERE e.kind = 'column') wanted (name)
+          FROM (SELECT DISTINCT e.table_name FROM @extschema@._expected_objects() e WHERE e.kind = 'column') wanted (name)
           LEFT JOIN pg_class c ON c.relname = wanted.name AND c.relnamespace = '@extschema@'::regnamespace AND c.relkind IN ('r', 'p')
     ), expected AS (
         SELECT e.kind, e.name, e.definition, t.oid AS table_oid, t.spelled, t.is_partitioned
-          FROM @extschema@.expected_objects() e
+          FROM @extschema@._expected_objects() e
           LEFT JOIN tables t ON t.name = e.table_name
          WHERE e.table_name = '' OR t.oid IS NOT NULL
     ), found (kind, table_oid, name, definition, state) AS (
@@ -72,7 +72,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
         SELECT 'columns', 'error', format('column %I of %s is %s, not %s', d.column_name, t.spelled, d.found, d.expected)
                || CASE WHEN d.found NOT IN ('missing', 'generated')
                        THEN format('. ALTER TABLE %s ALTER COLUMN %I TYPE %s', t.spelled, d.column_name, d.expected) ELSE '' END
-          FROM @extschema@.column_differences() d
+          FROM @extschema@._column_differences() d
           JOIN tables t ON t.name = d.table_name
     UNION ALL
         SELECT 'columns', 'warning', format('column %I of %s may be NULL. ALTER TABLE %2$s ALTER COLUMN %1$I SET NOT NULL', a.attname, e.spelled)
@@ -125,18 +125,18 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
          WHERE f.kind IN ('index', 'constraint') AND f.state IS NOT NULL
            AND NOT EXISTS (SELECT FROM expected e WHERE e.kind = f.kind AND e.name = f.name AND e.table_oid = f.table_oid)
 $$;
-COMMENT ON FUNCTION @extschema@.check_installation() IS
+COMMENT ON FUNCTION @extschema@._check_installation() IS
 'Tables, columns, constraints, indexes, triggers and functions that are missing, disabled or not as they were installed, each with the
 command that repairs it. Only check_marketplace() calls it.
 Arguments: none.
 Returns: a row for each problem.
 Errors: none.';
-COMMENT ON FUNCTION @extschema@.expected_objects() IS
-'The parts of the extension''s tables, its functions written in SQL and those of triggers, as they were installed. Only check_installation() calls it.';
-COMMENT ON FUNCTION @extschema@.column_differences() IS
+COMMENT ON FUNCTION @extschema@._expected_objects() IS
+'The parts of the extension''s tables, its functions written in SQL and those of triggers, as they were installed. Only _check_installation() calls it.';
+COMMENT ON FUNCTION @extschema@._column_differences() IS
 'Columns that the extension''s functions cannot read or write, because they are missing, generated or of another type.
-Only check_installation() and link_reference_tables() call it.';
-ALTER FUNCTION @extschema@.expected_objects() COST 10000 ROWS 250;
-ALTER FUNCTION @extschema@.column_differences() COST 10000 ROWS 10;
+Only _check_installation() and link_reference_tables() call it.';
+ALTER FUNCTION @extschema@._expected_objects() COST 10000 ROWS 250;
+ALTER FUNCTION @extschema@._column_differences() COST 10000 ROWS 10;
 
 SET LOCAL search_path = @extschema@, pg_temp;

@@ -1,11 +1,11 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- In PL/pgSQL, because what reads rows is not even planned where columns are not what they were.
-CREATE FUNCTION @extschema@.check_marketplace_body() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
+CREATE FUNCTION @extschema@._check_marketplace_body() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- The rows cannot be read as long as a table or a column is missing or has another type.
-    is_readable CONSTANT boolean := NOT EXISTS (SELECT FROM @extschema@.check_installation() i
+    is_readable CONSTANT boolean := NOT EXISTS (SELECT FROM @extschema@._check_installation() i
                                                  WHERE i.check_name IN ('tables', 'columns') AND i.severity = 'error');
     names text[] := '{}';
     severities text[] := '{}';
@@ -13,14 +13,14 @@ DECLARE
 BEGIN
     SELECT coalesce(array_agg(i.check_name), '{}'), coalesce(array_agg(i.severity), '{}'), coalesce(array_agg(i.detail), '{}')
       INTO names, severities, details
-      FROM @extschema@.check_installation() i;
+      FROM @extschema@._check_installation() i;
     IF is_readable THEN
         SELECT names || coalesce(array_agg(p.check_name), '{}'), details || coalesce(array_agg(p.detail), '{}')
           INTO names, details
-          FROM @extschema@.check_purchases() p;
+          FROM @extschema@._check_purchases() p;
         SELECT names || coalesce(array_agg(c.check_name), '{}'), details || coalesce(array_agg(c.detail), '{}')
           INTO names, details
-          FROM @extschema@.check_catalog() c;
+          FROM @extschema@._check_catalog() c;
     END IF;
     -- Problems of the installation have severities of their own, others that of their check.
     RETURN QUERY
@@ -57,7 +57,7 @@ BEGIN
      ORDER BY checks.position, problems.severity, problems.detail;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.check_marketplace_body() IS
+COMMENT ON FUNCTION @extschema@._check_marketplace_body() IS
 'What check_marketplace() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.check_marketplace() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)

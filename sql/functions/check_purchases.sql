@@ -1,7 +1,7 @@
 -- Whether counters and sums agree with the rows behind them. check_marketplace() reports it.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE FUNCTION @extschema@.check_purchases() RETURNS TABLE (check_name text, detail text)
+CREATE FUNCTION @extschema@._check_purchases() RETURNS TABLE (check_name text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
             SELECT 'promotional_code_uses' AS check_name,
                    'code ' || c.code || ' (' || c.id || ') has current_uses ' || c.current_uses || ', but '
@@ -46,7 +46,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_cat
             SELECT 'purchase_currencies',
                    count(*) || ' purchases are in ' || p.currency || ', of which ' || count(*) FILTER (WHERE p.status = 'pending')
                    || ' wait for their payment; prices are in ' || c.code
-              FROM @extschema@.currency_setting() c
+              FROM @extschema@._currency_setting() c
               JOIN @extschema@.add_on_purchases p ON p.currency <> c.code
              GROUP BY p.currency, c.code
         UNION ALL
@@ -79,7 +79,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_cat
              CROSS JOIN unnest(c.applicable_to) named (id)
              WHERE NOT EXISTS (SELECT FROM @extschema@.add_ons a WHERE a.id = named.id)
 $$;
-COMMENT ON FUNCTION @extschema@.check_purchases() IS
+COMMENT ON FUNCTION @extschema@._check_purchases() IS
 'Counters, quotes and refunds that do not agree with the rows behind them, and bundles and codes that name unknown add-ons.
 Only check_marketplace() calls it.
 Arguments: none.

@@ -5,16 +5,16 @@
 -- such tables alone, so each node is prepared by itself, by the same function.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-COMMENT ON FUNCTION @extschema@.refuse_distribution(text, text, text) IS
+COMMENT ON FUNCTION @extschema@._refuse_distribution(text, text, text) IS
 'Raises one of the errors of distribute_marketplace(). Only that and what it calls call it.';
-ALTER FUNCTION @extschema@.refuse_distribution(text, text, text) COST 10;
+ALTER FUNCTION @extschema@._refuse_distribution(text, text, text) COST 10;
 
-COMMENT ON FUNCTION @extschema@.hold_user(text) IS
+COMMENT ON FUNCTION @extschema@._hold_user(text) IS
 'Has this node hold a user''s lock until the transaction ends. Only the other nodes of a Citus cluster call it, on the node of the
 user''s rows, as the owner of the tables.';
-ALTER FUNCTION @extschema@.hold_user(text) COST 100;
+ALTER FUNCTION @extschema@._hold_user(text) COST 100;
 
-CREATE FUNCTION @extschema@.marketplace_tables() RETURNS TABLE (place integer, name text, relation regclass, has_users boolean)
+CREATE FUNCTION @extschema@._marketplace_tables() RETURNS TABLE (place integer, name text, relation regclass, has_users boolean)
 LANGUAGE sql COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.place, t.name, c.oid::regclass, t.has_users
       FROM (VALUES (1, 'add_ons', false), (2, 'add_on_features', false), (3, 'add_on_bundles', false), (4, 'pricing_rules', false),
@@ -23,20 +23,20 @@ LANGUAGE sql COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
       -- What stands under the name of a table and is none is not looked into.
       LEFT JOIN pg_class c ON c.relnamespace = '@extschema@'::regnamespace AND c.relname = t.name AND c.relkind IN ('r', 'p')
 $$;
-COMMENT ON FUNCTION @extschema@.marketplace_tables() IS
+COMMENT ON FUNCTION @extschema@._marketplace_tables() IS
 'The eight tables, those that others refer to first, and whether their rows are a user''s. Only the functions below call it.';
 
-CREATE FUNCTION @extschema@.is_member(class regclass, object oid) RETURNS boolean
+CREATE FUNCTION @extschema@._is_member(class regclass, object oid) RETURNS boolean
 LANGUAGE sql COST 100 SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pg_depend d
                      JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND e.extname = 'extensions'
                     WHERE d.classid = class AND d.objid = object AND d.deptype = 'e')
 $$;
-COMMENT ON FUNCTION @extschema@.is_member(regclass, oid) IS
+COMMENT ON FUNCTION @extschema@._is_member(regclass, oid) IS
 'Whether an object, a row of that catalog, belongs to the extension. Only the functions below call it.';
 
 -- What this node knows of a table's distribution: r for a reference table, h for one spread by a hash, NULL for a local one.
-CREATE FUNCTION @extschema@.distribution_method(relation regclass) RETURNS "char"
+CREATE FUNCTION @extschema@._distribution_method(relation regclass) RETURNS "char"
 LANGUAGE plpgsql COST 200 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     method "char";
@@ -48,25 +48,25 @@ BEGIN
     RETURN method;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.distribution_method(regclass) IS
+COMMENT ON FUNCTION @extschema@._distribution_method(regclass) IS
 'How Citus spreads a table: r copied to every node, h by a hash of the user; NULL for a table that is only here.
 Only the functions below call it.';
 
 -- Triggers and primary keys that Citus refuses, and functions that it cannot look into, as commands for this node.
-CREATE FUNCTION @extschema@.distribution_preparations() RETURNS SETOF text
+CREATE FUNCTION @extschema@._distribution_preparations() RETURNS SETOF text
 LANGUAGE sql COST 100000 ROWS 30 SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('DROP TRIGGER %I ON %s', t.tgname, m.relation)
-      FROM @extschema@.marketplace_tables() m
-      JOIN pg_trigger t ON t.tgrelid = m.relation AND NOT t.tgisinternal AND @extschema@.is_member('pg_proc', t.tgfoid)
+      FROM @extschema@._marketplace_tables() m
+      JOIN pg_trigger t ON t.tgrelid = m.relation AND NOT t.tgisinternal AND @extschema@._is_member('pg_proc', t.tgfoid)
      UNION ALL
     SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', m.relation, c.conname)
-      FROM @extschema@.marketplace_tables() m
+      FROM @extschema@._marketplace_tables() m
       JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'f'
-     WHERE @extschema@.distribution_method(m.relation) IS NULL
+     WHERE @extschema@._distribution_method(m.relation) IS NULL
      UNION ALL
     -- With the id first, for those who look for nothing else.
     SELECT format('ALTER TABLE %1$s DROP CONSTRAINT %2$I, ADD CONSTRAINT %2$I PRIMARY KEY (id, user_id)', m.relation, c.conname)
-      FROM @extschema@.marketplace_tables() m
+      FROM @extschema@._marketplace_tables() m
       JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'p' AND cardinality(c.conkey) = 1
      WHERE m.has_users
      UNION ALL
@@ -82,14 +82,14 @@ LANGUAGE sql COST 100000 ROWS 30 SET search_path = pg_catalog, pg_temp AS $$
      WHERE p.pronamespace = '@extschema@'::regnamespace
        AND p.proname IN ('active_add_ons', 'entitled_users')
 $$;
-COMMENT ON FUNCTION @extschema@.distribution_preparations() IS
+COMMENT ON FUNCTION @extschema@._distribution_preparations() IS
 'What is left to do on this node before Citus can spread the tables, as commands. Only the functions below call it.';
 
 -- Another node may wait for a lock that the asking transaction itself holds there, and nobody would find that deadlock.
-CREATE FUNCTION @extschema@.prepare_distribution() RETURNS bigint
+CREATE FUNCTION @extschema@._prepare_distribution() RETURNS bigint
 LANGUAGE plpgsql COST 10000000 SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 DECLARE
-    commands CONSTANT text[] := ARRAY(SELECT c FROM @extschema@.distribution_preparations() c);
+    commands CONSTANT text[] := ARRAY(SELECT c FROM @extschema@._distribution_preparations() c);
     command text;
 BEGIN
     -- What is done here is done on each node by this same function.
@@ -101,10 +101,10 @@ BEGIN
     RETURN cardinality(commands);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.prepare_distribution() IS
+COMMENT ON FUNCTION @extschema@._prepare_distribution() IS
 'Makes the tables of this node such that Citus can spread them. Only distribute_marketplace() calls it.';
 
-CREATE FUNCTION @extschema@.distribution_of_node() RETURNS jsonb
+CREATE FUNCTION @extschema@._distribution_of_node() RETURNS jsonb
 LANGUAGE plpgsql COST 200000 SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 DECLARE
     local_table text;
@@ -112,8 +112,8 @@ DECLARE
     filled text[] := '{}';
 BEGIN
     FOR local_table IN
-        SELECT m.name FROM @extschema@.marketplace_tables() m
-         WHERE m.relation IS NOT NULL AND @extschema@.distribution_method(m.relation) IS NULL
+        SELECT m.name FROM @extschema@._marketplace_tables() m
+         WHERE m.relation IS NOT NULL AND @extschema@._distribution_method(m.relation) IS NULL
     LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %s.%I)', '@extschema@', local_table) INTO has_rows;
         IF has_rows THEN
@@ -122,22 +122,22 @@ BEGIN
     END LOOP;
     RETURN jsonb_build_object(
         'tables_with_rows', to_jsonb(filled),
-        'preparations', (SELECT count(*) FROM @extschema@.distribution_preparations()),
+        'preparations', (SELECT count(*) FROM @extschema@._distribution_preparations()),
         'max_prepared_transactions', current_setting('max_prepared_transactions')::integer);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.distribution_of_node() IS
-'What distribute_marketplace() and distribution_status() want to know of each node. Only distribution_nodes() calls it.';
+COMMENT ON FUNCTION @extschema@._distribution_of_node() IS
+'What distribute_marketplace() and distribution_status() want to know of each node. Only _distribution_nodes() calls it.';
 
--- Each node, its version of the extension and what its distribution_of_node() says; NULL where the extension is missing.
-CREATE FUNCTION @extschema@.distribution_nodes() RETURNS TABLE (node text, is_worker boolean, version text, report jsonb, failure text)
+-- Each node, its version of the extension and what its _distribution_of_node() says; NULL where the extension is missing.
+CREATE FUNCTION @extschema@._distribution_nodes() RETURNS TABLE (node text, is_worker boolean, version text, report jsonb, failure text)
 LANGUAGE plpgsql COST 10000000 ROWS 3 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     worker record;
 BEGIN
     node := 'coordinator';
     is_worker := false;
-    SELECT e.extversion, @extschema@.distribution_of_node() INTO version, report FROM pg_extension e WHERE e.extname = 'extensions';
+    SELECT e.extversion, @extschema@._distribution_of_node() INTO version, report FROM pg_extension e WHERE e.extname = 'extensions';
     RETURN NEXT;
     is_worker := true;
     FOR worker IN EXECUTE $query$
@@ -151,7 +151,7 @@ BEGIN
         failure := CASE WHEN NOT worker.success THEN worker.result END;
         IF worker.success AND version <> '' THEN
             EXECUTE 'SELECT CASE WHEN r.success THEN r.result::jsonb END, CASE WHEN NOT r.success THEN r.result END
-                       FROM run_command_on_workers(''SELECT @extschema@.distribution_of_node()'') r
+                       FROM run_command_on_workers(''SELECT @extschema@._distribution_of_node()'') r
                       WHERE r.nodename = $1 AND r.nodeport = $2'
                INTO report, failure USING worker.nodename, worker.nodeport;
         END IF;
@@ -159,29 +159,29 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.distribution_nodes() IS
-'Asks every node of the cluster for its distribution_of_node(). Only distribute_marketplace() and distribution_status() call it.';
+COMMENT ON FUNCTION @extschema@._distribution_nodes() IS
+'Asks every node of the cluster for its _distribution_of_node(). Only distribute_marketplace() and distribution_status() call it.';
 
 -- Everything that keeps the tables from being spread, in words.
-CREATE FUNCTION @extschema@.distribution_obstacles() RETURNS TABLE (object text, obstacle text)
+CREATE FUNCTION @extschema@._distribution_obstacles() RETURNS TABLE (object text, obstacle text)
 LANGUAGE plpgsql COST 20000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
         SELECT 'table ' || m.name, 'it is missing or is no ordinary table'
-          FROM @extschema@.marketplace_tables() m
+          FROM @extschema@._marketplace_tables() m
           LEFT JOIN pg_class c ON c.oid = m.relation AND c.relkind = 'r'
          WHERE c.oid IS NULL
          UNION ALL
         SELECT 'table ' || m.name, 'it does not belong to the extension: call attach_tables() first'
-          FROM @extschema@.marketplace_tables() m
-         WHERE m.relation IS NOT NULL AND NOT @extschema@.is_member('pg_class', m.relation)
+          FROM @extschema@._marketplace_tables() m
+         WHERE m.relation IS NOT NULL AND NOT @extschema@._is_member('pg_class', m.relation)
          UNION ALL
         SELECT 'table ' || m.name, format('trigger %s is not the extension''s: drop it', t.tgname)
-          FROM @extschema@.marketplace_tables() m
-          JOIN pg_trigger t ON t.tgrelid = m.relation AND NOT t.tgisinternal AND NOT @extschema@.is_member('pg_proc', t.tgfoid)
+          FROM @extschema@._marketplace_tables() m
+          JOIN pg_trigger t ON t.tgrelid = m.relation AND NOT t.tgisinternal AND NOT @extschema@._is_member('pg_proc', t.tgfoid)
          UNION ALL
         SELECT 'table ' || m.name, 'policy user_isolation looks into another query: call disable_user_isolation() first'
-          FROM @extschema@.marketplace_tables() m
+          FROM @extschema@._marketplace_tables() m
           JOIN pg_policy p ON p.polrelid = m.relation AND p.polname = 'user_isolation'
          UNION ALL
         SELECT 'table ' || c.conrelid::regclass,
@@ -190,13 +190,13 @@ BEGIN
                            THEN 'call unlink_reference_tables() first' ELSE 'drop it' END)
           FROM pg_constraint c
          WHERE c.contype = 'f'
-           AND (c.conrelid IN (SELECT m.relation FROM @extschema@.marketplace_tables() m))
-               <> (c.confrelid IN (SELECT m.relation FROM @extschema@.marketplace_tables() m))
-           AND EXISTS (SELECT FROM @extschema@.marketplace_tables() m
-                        WHERE m.relation IN (c.conrelid, c.confrelid) AND @extschema@.distribution_method(m.relation) IS NULL);
+           AND (c.conrelid IN (SELECT m.relation FROM @extschema@._marketplace_tables() m))
+               <> (c.confrelid IN (SELECT m.relation FROM @extschema@._marketplace_tables() m))
+           AND EXISTS (SELECT FROM @extschema@._marketplace_tables() m
+                        WHERE m.relation IN (c.conrelid, c.confrelid) AND @extschema@._distribution_method(m.relation) IS NULL);
     RETURN QUERY
         SELECT n.node, o.obstacle
-          FROM @extschema@.distribution_nodes() n
+          FROM @extschema@._distribution_nodes() n
          CROSS JOIN LATERAL (
                SELECT n.failure WHERE n.failure IS NOT NULL
                 UNION ALL
@@ -212,23 +212,23 @@ BEGIN
                 WHERE (n.report -> 'max_prepared_transactions') = '0') o (obstacle);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.distribution_obstacles() IS
+COMMENT ON FUNCTION @extschema@._distribution_obstacles() IS
 'What is in the way of distribute_marketplace(), object by object. Only that and distribution_status() call it.';
 
 -- The functions whose first argument is the user: they run where the user's rows are.
-CREATE FUNCTION @extschema@.functions_of_users() RETURNS SETOF regprocedure
+CREATE FUNCTION @extschema@._functions_of_users() RETURNS SETOF regprocedure
 LANGUAGE sql COST 100000 ROWS 25 SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.oid::regprocedure
       FROM pg_proc p
-     WHERE p.pronargs > 0 AND p.proargnames[1] = 'user_id' AND @extschema@.is_member('pg_proc', p.oid)
+     WHERE p.pronargs > 0 AND p.proargnames[1] = 'user_id' AND @extschema@._is_member('pg_proc', p.oid)
      ORDER BY p.proname
 $$;
-COMMENT ON FUNCTION @extschema@.functions_of_users() IS
+COMMENT ON FUNCTION @extschema@._functions_of_users() IS
 'The functions that Citus sends to the node of the user, whom their first argument names. Only distribute_marketplace() and
 distribution_status() call it.';
 
 -- Refuses what cannot work, before anything is changed.
-CREATE FUNCTION @extschema@.check_distribution(shard_count integer) RETURNS void
+CREATE FUNCTION @extschema@._check_distribution(shard_count integer) RETURNS void
 LANGUAGE plpgsql COST 20000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     is_coordinator boolean;
@@ -236,36 +236,36 @@ DECLARE
     plain_owner name;
 BEGIN
     IF shard_count IS NULL OR shard_count NOT BETWEEN 1 AND 64000 THEN
-        PERFORM @extschema@.refuse_distribution('invalid_shard_count', NULL, coalesce(shard_count::text, 'NULL'));
+        PERFORM @extschema@._refuse_distribution('invalid_shard_count', NULL, coalesce(shard_count::text, 'NULL'));
     END IF;
     IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
-        PERFORM @extschema@.refuse_distribution('citus_missing', NULL, NULL);
+        PERFORM @extschema@._refuse_distribution('citus_missing', NULL, NULL);
     END IF;
     -- Citus moves rows and makes constraints with the rights of whoever asks for it, and what the tables' owner has defined with them.
     SELECT r.rolname INTO plain_owner
-      FROM @extschema@.marketplace_tables() m JOIN pg_class c ON c.oid = m.relation JOIN pg_roles r ON r.oid = c.relowner
+      FROM @extschema@._marketplace_tables() m JOIN pg_class c ON c.oid = m.relation JOIN pg_roles r ON r.oid = c.relowner
      WHERE NOT r.rolsuper AND (SELECT me.rolsuper FROM pg_roles me WHERE me.rolname = current_user)
      LIMIT 1;
     IF plain_owner IS NOT NULL THEN
-        PERFORM @extschema@.refuse_distribution('not_distributable', NULL, format(
+        PERFORM @extschema@._refuse_distribution('not_distributable', NULL, format(
                     'The tables belong to %I, who is no superuser: connect as that role.', plain_owner));
     END IF;
     EXECUTE 'SELECT citus_is_coordinator()' INTO is_coordinator;
     IF NOT is_coordinator THEN
-        PERFORM @extschema@.refuse_distribution('not_coordinator', NULL, NULL);
+        PERFORM @extschema@._refuse_distribution('not_coordinator', NULL, NULL);
     END IF;
     SELECT string_agg(format('%s: %s.', o.object, o.obstacle), ' ' ORDER BY o.object, o.obstacle) INTO obstacles
-      FROM @extschema@.distribution_obstacles() o;
+      FROM @extschema@._distribution_obstacles() o;
     IF obstacles IS NOT NULL THEN
-        PERFORM @extschema@.refuse_distribution('not_distributable', NULL, obstacles);
+        PERFORM @extschema@._refuse_distribution('not_distributable', NULL, obstacles);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.check_distribution(integer) IS
+COMMENT ON FUNCTION @extschema@._check_distribution(integer) IS
 'Raises an error that names everything that is in the way. Only distribute_marketplace() calls it.';
 
--- The foreign keys that prepare_distribution() has taken away, as Citus takes them.
-CREATE FUNCTION @extschema@.distribution_foreign_keys() RETURNS TABLE (name text, command text, is_there boolean)
+-- The foreign keys that _prepare_distribution() has taken away, as Citus takes them.
+CREATE FUNCTION @extschema@._distribution_foreign_keys() RETURNS TABLE (name text, command text, is_there boolean)
 LANGUAGE sql COST 10000 ROWS 5 SET search_path = pg_catalog, pg_temp AS $$
     SELECT k.from_table || '_add_on_id_fkey',
            format('ALTER TABLE %4$s.%1$I ADD CONSTRAINT %2$I FOREIGN KEY (add_on_id) REFERENCES %4$s.add_ons (id) ON DELETE %3$s',
@@ -276,11 +276,11 @@ LANGUAGE sql COST 10000 ROWS 5 SET search_path = pg_catalog, pg_temp AS $$
                    (4, 'add_on_purchases', 'RESTRICT'), (5, 'cart_items', 'CASCADE')) k (place, from_table, action)
      ORDER BY k.place
 $$;
-COMMENT ON FUNCTION @extschema@.distribution_foreign_keys() IS
+COMMENT ON FUNCTION @extschema@._distribution_foreign_keys() IS
 'The foreign keys between the tables, and whether they are there. Only distribute_marketplace() and distribution_status() call it.';
 
 -- Has every worker have the extension and its tables as Citus takes them.
-CREATE FUNCTION @extschema@.prepare_workers() RETURNS TABLE (object text, status text)
+CREATE FUNCTION @extschema@._prepare_workers() RETURNS TABLE (object text, status text)
 LANGUAGE plpgsql COST 100000000 ROWS 3 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     command text;
@@ -294,12 +294,12 @@ BEGIN
                             CREATE EXTENSION IF NOT EXISTS extensions SCHEMA %1$s VERSION %2$L;
                         END $do$', e.extnamespace::regnamespace, e.extversion)
            FROM pg_extension e WHERE e.extname = 'extensions'),
-        'SELECT @extschema@.prepare_distribution()']
+        'SELECT @extschema@._prepare_distribution()']
     LOOP
         FOR worker IN EXECUTE 'SELECT * FROM run_command_on_workers($1)' USING command LOOP
             object := format('node %s:%s', worker.nodename, worker.nodeport);
             IF NOT worker.success THEN
-                PERFORM @extschema@.refuse_distribution('node_not_prepared', object, worker.result);
+                PERFORM @extschema@._refuse_distribution('node_not_prepared', object, worker.result);
             END IF;
             IF command LIKE 'SELECT%' THEN
                 status := CASE worker.result WHEN '0' THEN 'was prepared' ELSE format('prepared by %s changes', worker.result) END;
@@ -309,16 +309,16 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.prepare_workers() IS
+COMMENT ON FUNCTION @extschema@._prepare_workers() IS
 'Prepares the other nodes; what is done there is done, whatever becomes of the transaction. Only distribute_marketplace() calls it.';
 
 -- Spreads a table that is only here. Says what was done, or was so before.
-CREATE FUNCTION @extschema@.distribute_table(relation regclass, has_users boolean, shard_count integer) RETURNS text
+CREATE FUNCTION @extschema@._distribute_table(relation regclass, has_users boolean, shard_count integer) RETURNS text
 LANGUAGE plpgsql COST 100000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     done CONSTANT text := CASE WHEN has_users THEN 'spread by user_id' ELSE 'copied to every node' END;
 BEGIN
-    IF @extschema@.distribution_method(relation) IS NOT NULL THEN
+    IF @extschema@._distribution_method(relation) IS NOT NULL THEN
         RETURN 'was ' || done;
     ELSIF NOT has_users THEN
         EXECUTE 'SELECT create_reference_table($1)' USING relation;
@@ -331,7 +331,7 @@ BEGIN
     RETURN done;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.distribute_table(regclass, boolean, integer) IS
+COMMENT ON FUNCTION @extschema@._distribute_table(regclass, boolean, integer) IS
 'Has Citus spread one table. Only distribute_marketplace() calls it.';
 
 CREATE FUNCTION @extschema@.distribute_marketplace(shard_count integer DEFAULT 32) RETURNS TABLE (object text, status text)
@@ -339,21 +339,21 @@ LANGUAGE plpgsql COST 1000000000 ROWS 40 SET search_path = pg_catalog, pg_temp A
 DECLARE
     item record;
 BEGIN
-    PERFORM @extschema@.check_distribution(shard_count);
-    RETURN QUERY SELECT * FROM @extschema@.prepare_workers();
+    PERFORM @extschema@._check_distribution(shard_count);
+    RETURN QUERY SELECT * FROM @extschema@._prepare_workers();
     object := 'coordinator';
     SELECT CASE p WHEN 0 THEN 'was prepared' ELSE format('prepared by %s changes', p) END INTO status
-      FROM @extschema@.prepare_distribution() p;
+      FROM @extschema@._prepare_distribution() p;
     RETURN NEXT;
 
     -- Tables that refer to each other cannot be changed over many connections at once.
     PERFORM set_config('citus.multi_shard_modify_mode', 'sequential', true);
-    FOR item IN SELECT * FROM @extschema@.marketplace_tables() m ORDER BY m.place LOOP
+    FOR item IN SELECT * FROM @extschema@._marketplace_tables() m ORDER BY m.place LOOP
         object := 'table ' || item.name;
-        status := @extschema@.distribute_table(item.relation, item.has_users, shard_count);
+        status := @extschema@._distribute_table(item.relation, item.has_users, shard_count);
         RETURN NEXT;
     END LOOP;
-    FOR item IN SELECT * FROM @extschema@.distribution_foreign_keys() LOOP
+    FOR item IN SELECT * FROM @extschema@._distribution_foreign_keys() LOOP
         object := 'constraint ' || item.name;
         status := 'was there';
         IF NOT item.is_there THEN
@@ -362,7 +362,7 @@ BEGIN
         END IF;
         RETURN NEXT;
     END LOOP;
-    FOR item IN SELECT f AS name FROM @extschema@.functions_of_users() f LOOP
+    FOR item IN SELECT f AS name FROM @extschema@._functions_of_users() f LOOP
         EXECUTE 'SELECT create_distributed_function($1, ''user_id'', colocate_with => ''@extschema@.user_add_ons'')' USING item.name;
         object := 'function ' || item.name;
         status := 'runs on the node of its user';
@@ -390,32 +390,32 @@ BEGIN
     IF citus_version IS NULL THEN
         RETURN;
     END IF;
-    RETURN QUERY SELECT o.object, false, o.obstacle FROM @extschema@.distribution_obstacles() o;
+    RETURN QUERY SELECT o.object, false, o.obstacle FROM @extschema@._distribution_obstacles() o;
     RETURN QUERY
         SELECT n.node, coalesce((n.report ->> 'preparations') = '0', false),
                CASE WHEN n.failure IS NOT NULL THEN 'cannot be asked'
                     WHEN n.version = '' THEN 'the extension is missing: call distribute_marketplace()'
                     WHEN (n.report ->> 'preparations') = '0' THEN format('version %s, prepared', n.version)
                     ELSE format('%s changes are left to make: call distribute_marketplace()', n.report ->> 'preparations') END
-          FROM @extschema@.distribution_nodes() n;
+          FROM @extschema@._distribution_nodes() n;
     RETURN QUERY
         SELECT 'table ' || m.name, coalesce(s.method = CASE WHEN m.has_users THEN 'h' ELSE 'r' END, false),
                CASE WHEN s.method IS NULL THEN 'only on this node: call distribute_marketplace()'
                     WHEN s.method = 'r' THEN 'copied to every node'
                     WHEN s.method = 'h' THEN 'spread by user_id'
                     ELSE 'spread in another way' END
-          FROM @extschema@.marketplace_tables() m
-         CROSS JOIN LATERAL (SELECT @extschema@.distribution_method(m.relation)) s (method)
+          FROM @extschema@._marketplace_tables() m
+         CROSS JOIN LATERAL (SELECT @extschema@._distribution_method(m.relation)) s (method)
          ORDER BY m.place;
     RETURN QUERY
         SELECT 'constraint ' || k.name, k.is_there,
                CASE WHEN k.is_there THEN 'is there' ELSE 'is missing: call distribute_marketplace()' END
-          FROM @extschema@.distribution_foreign_keys() k;
+          FROM @extschema@._distribution_foreign_keys() k;
     RETURN QUERY EXECUTE $query$
         SELECT 'function ' || f::text, o.distribution_argument_index IS NOT NULL,
                CASE WHEN o.distribution_argument_index IS NOT NULL THEN 'runs on the node of its user'
                     ELSE 'runs where it is called: call distribute_marketplace()' END
-          FROM @extschema@.functions_of_users() f
+          FROM @extschema@._functions_of_users() f
           LEFT JOIN pg_dist_object o ON o.classid = 'pg_proc'::regclass AND o.objid = f::oid
     $query$;
 END

@@ -3,7 +3,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- Both name no object of ours, so that they need not follow when the schema is renamed.
-CREATE FUNCTION @extschema@.draft_problem(whose regclass, draft jsonb) RETURNS text
+CREATE FUNCTION @extschema@._draft_problem(whose regclass, draft jsonb) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE COST 10000 SET search_path = pg_catalog, pg_temp AS $$
     WITH given AS MATERIALIZED (
         SELECT CASE jsonb_typeof(draft) WHEN 'object' THEN draft ELSE '{}' END AS entry
@@ -56,11 +56,11 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000 SET search_path = pg_catalog, pg_te
             SELECT 4, format('"%s" must be %s, not %s', m.name, m.expected, left(m.value::text, 60)) FROM misfits m) p (step, problem)
      ORDER BY p.step, p.problem LIMIT 1
 $$;
-COMMENT ON FUNCTION @extschema@.draft_problem(regclass, jsonb) IS
+COMMENT ON FUNCTION @extschema@._draft_problem(regclass, jsonb) IS
 'Why a JSON object is no row of a table, by the types of its columns; NULL when it is one. Only the
 simulations call it.';
 
-CREATE FUNCTION @extschema@.draft_row(whose regclass, draft jsonb, id uuid)
+CREATE FUNCTION @extschema@._draft_row(whose regclass, draft jsonb, id uuid)
 RETURNS TABLE (entry jsonb, broken_constraint text, rule text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE COST 100000 ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -92,7 +92,7 @@ BEGIN
     RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.draft_row(regclass, jsonb, uuid) IS
+COMMENT ON FUNCTION @extschema@._draft_row(regclass, jsonb, uuid) IS
 'The row that a table would make of a JSON object with its columns as keys, defaults and all, and the first of its constraints that
 refuses it, with what that asks for. Only the simulations call it.';
 

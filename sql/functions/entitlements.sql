@@ -19,7 +19,7 @@ With a column as argument, it is planned like has_feature().
 Errors: 54000 value_too_large.';
 ALTER FUNCTION @extschema@.has_add_on(text, uuid, timestamptz) COST 100;
 
-COMMENT ON FUNCTION @extschema@.plan_entitlement_check(internal) IS
+COMMENT ON FUNCTION @extschema@._plan_entitlement_check(internal) IS
 'Planner support of has_feature() and has_add_on(): asked of a column, they are planned as EXISTS over user_add_ons. Not called by
 anybody but PostgreSQL.';
 

@@ -1,6 +1,6 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE FUNCTION @extschema@.explain_checkout_body(checkout_id uuid)
+CREATE FUNCTION @extschema@._explain_checkout_body(checkout_id uuid)
 RETURNS TABLE (step integer, stage text, add_on_id uuid, source_id uuid, source text, outcome text, base numeric, discount numeric, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH purchases AS (
@@ -17,7 +17,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
                row_number() OVER (ORDER BY p.metadata -> 'position', p.purchased_at, p.id) AS place
           FROM @extschema@.add_on_purchases p
           JOIN @extschema@.add_ons a ON a.id = p.add_on_id
-         WHERE p.checkout_id = explain_checkout_body.checkout_id
+         WHERE p.checkout_id = _explain_checkout_body.checkout_id
     ), lines AS (
         SELECT p.place, p.add_on_id, coalesce(p.line ->> 'name', p.name) AS name, p.amount, p.promo_code,
                coalesce((p.line -> 'quantity')::numeric, p.quantity) AS quantity, p.line ->> 'unit_list_price' AS unit_list_price,
@@ -75,7 +75,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
       FROM rows r
      ORDER BY r.stage_number, r.place
 $$;
-COMMENT ON FUNCTION @extschema@.explain_checkout_body(uuid) IS
+COMMENT ON FUNCTION @extschema@._explain_checkout_body(uuid) IS
 'What explain_checkout() does, which has it run as the owner of the tables where a superuser calls. Only that calls it.';
 
 CREATE FUNCTION @extschema@.explain_checkout(checkout_id uuid)

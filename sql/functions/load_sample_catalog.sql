@@ -2,7 +2,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- Ids are fixed, so that examples can name them and a second run finds what the first one made. Rows that exist, by id or
 -- by name, are left alone.
-CREATE FUNCTION @extschema@.load_sample_catalog_body() RETURNS TABLE (object text, inserted bigint)
+CREATE FUNCTION @extschema@._load_sample_catalog_body() RETURNS TABLE (object text, inserted bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- Rows that were neither written nor there before: a trigger has swallowed them.
@@ -114,7 +114,7 @@ BEGIN
                               AND NOT EXISTS (SELECT FROM @extschema@.add_ons t WHERE t.id = g.id OR t.name = g.name))
       INTO inserted, swallowed
       FROM given g;
-    PERFORM @extschema@.check_rows_written('add_ons', inserted + swallowed, inserted);
+    PERFORM @extschema@._check_rows_written('add_ons', inserted + swallowed, inserted);
     object := 'add_ons';
     RETURN NEXT;
 
@@ -134,7 +134,7 @@ BEGIN
                               AND NOT EXISTS (SELECT FROM @extschema@.add_on_features t WHERE t.add_on_id = g.add_on_id AND t.feature_key = g.feature_key))
       INTO inserted, swallowed
       FROM given g;
-    PERFORM @extschema@.check_rows_written('add_on_features', inserted + swallowed, inserted);
+    PERFORM @extschema@._check_rows_written('add_on_features', inserted + swallowed, inserted);
     object := 'add_on_features';
     RETURN NEXT;
 
@@ -165,7 +165,7 @@ BEGIN
                               AND NOT EXISTS (SELECT FROM @extschema@.add_on_bundles t WHERE t.id = g.id OR t.name = g.name))
       INTO inserted, swallowed
       FROM given g;
-    PERFORM @extschema@.check_rows_written('add_on_bundles', inserted + swallowed, inserted);
+    PERFORM @extschema@._check_rows_written('add_on_bundles', inserted + swallowed, inserted);
     object := 'add_on_bundles';
     RETURN NEXT;
 
@@ -190,12 +190,12 @@ BEGIN
                               AND NOT EXISTS (SELECT FROM @extschema@.promotional_codes t WHERE t.id = g.id OR t.code = g.code))
       INTO inserted, swallowed
       FROM given g;
-    PERFORM @extschema@.check_rows_written('promotional_codes', inserted + swallowed, inserted);
+    PERFORM @extschema@._check_rows_written('promotional_codes', inserted + swallowed, inserted);
     object := 'promotional_codes';
     RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.load_sample_catalog_body() IS
+COMMENT ON FUNCTION @extschema@._load_sample_catalog_body() IS
 'What load_sample_catalog() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.load_sample_catalog() RETURNS TABLE (object text, inserted bigint)

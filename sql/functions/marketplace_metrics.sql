@@ -1,12 +1,12 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- Citus takes no aggregates without a table, no subqueries without columns, and no functions of ours beside its tables out of a UNION.
-CREATE FUNCTION @extschema@.marketplace_metrics_body() RETURNS TABLE (metric text, labels jsonb, value numeric)
+CREATE FUNCTION @extschema@._marketplace_metrics_body() RETURNS TABLE (metric text, labels jsonb, value numeric)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 BEGIN
     RETURN QUERY
     SELECT 'info', jsonb_build_object('version', e.extversion, 'currency', s.code), 1::numeric
-      FROM pg_extension e CROSS JOIN @extschema@.currency_setting() s WHERE e.extname = 'extensions'
+      FROM pg_extension e CROSS JOIN @extschema@._currency_setting() s WHERE e.extname = 'extensions'
      UNION ALL
     SELECT 'protected', '{}'::jsonb, count(*)::numeric FROM pg_event_trigger t WHERE t.evtname = 'extensions_guard'
      UNION ALL
@@ -77,7 +77,7 @@ BEGIN
       FROM @extschema@.promotional_codes c WHERE c.is_active AND c.expires_at <= now();
 END
 $$;
-COMMENT ON FUNCTION @extschema@.marketplace_metrics_body() IS
+COMMENT ON FUNCTION @extschema@._marketplace_metrics_body() IS
 'What marketplace_metrics() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.marketplace_metrics() RETURNS TABLE (metric text, labels jsonb, value numeric)

@@ -1,6 +1,6 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
-CREATE FUNCTION @extschema@.marketplace_status_body() RETURNS TABLE (metric text, value text)
+CREATE FUNCTION @extschema@._marketplace_status_body() RETURNS TABLE (metric text, value text)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     last_maintenance text;
@@ -24,7 +24,7 @@ BEGIN
     SELECT jsonb_object_agg(m.metric, m.value), max(m.amounts) FILTER (WHERE m.metric = 'open_amount') INTO counted, open_amount
       FROM (SELECT m.metric, sum(m.value) AS value,
                    string_agg(format('%s %s', m.labels ->> 'currency', m.value), ', ' ORDER BY m.labels ->> 'currency') AS amounts
-              FROM @extschema@.marketplace_metrics_body() m
+              FROM @extschema@._marketplace_metrics_body() m
              -- Every cart that nobody has touched for a month is no news.
              WHERE m.labels ->> 'task' IS DISTINCT FROM 'abandoned_cart_items'
              GROUP BY m.metric) m;
@@ -69,7 +69,7 @@ BEGIN
     SELECT 'user_isolation', CASE counted ->> 'user_isolation' WHEN '0' THEN 'no' ELSE 'yes' END;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.marketplace_status_body() IS
+COMMENT ON FUNCTION @extschema@._marketplace_status_body() IS
 'What marketplace_status() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, value text)

@@ -2,7 +2,7 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- One row for each possible link: the names of both sides, and the table it could point to.
-CREATE FUNCTION @extschema@.reference_links()
+CREATE FUNCTION @extschema@._reference_links()
 RETURNS TABLE (reference text, from_table regclass, from_column text, constraint_name text, to_column text, to_table regclass)
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 6 SET search_path = pg_catalog, pg_temp AS $$
     SELECT l.from_table || '.' || l.from_column || ' -> ' || l.to_table || '.' || l.to_column,
@@ -12,11 +12,11 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 6 SET search_path = pg_catalog,
                    ('add_on_features', 'feature_key', 'feature_definitions', 'feature_key'))
            l (from_table, from_column, to_table, to_column)
 $$;
-COMMENT ON FUNCTION @extschema@.reference_links() IS
+COMMENT ON FUNCTION @extschema@._reference_links() IS
 'The links that link_reference_tables() makes and unlink_reference_tables() drops, and the tables they would point to.';
 
 -- Dynamic, because the tables need not exist. What the caller may not read is passed over.
-CREATE FUNCTION @extschema@.unknown_references_body()
+CREATE FUNCTION @extschema@._unknown_references_body()
 RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -24,7 +24,7 @@ DECLARE
 BEGIN
     FOR link IN
         SELECT l.*
-          FROM @extschema@.reference_links() l
+          FROM @extschema@._reference_links() l
           JOIN pg_attribute a ON a.attrelid = l.to_table AND a.attname = l.to_column AND NOT a.attisdropped
          WHERE has_column_privilege(l.to_table, l.to_column, 'SELECT')
     LOOP
@@ -38,27 +38,27 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.unknown_references_body() IS
-'What unknown_references() does, which has it run as the owner of the tables. Only that calls it.';
+COMMENT ON FUNCTION @extschema@._unknown_references_body() IS
+'What _unknown_references() does, which has it run as the owner of the tables. Only that calls it.';
 
-CREATE FUNCTION @extschema@.unknown_references()
+CREATE FUNCTION @extschema@._unknown_references()
 RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
 LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'run_body_wrapper';
-COMMENT ON FUNCTION @extschema@.unknown_references() IS
+COMMENT ON FUNCTION @extschema@._unknown_references() IS
 'Tiers of pricing rules and features of add-ons that the application''s tables, where they exist, do not know.
 Arguments: none.
 Returns: a row for each unknown value: where it stands, the table that should know it, and how many rows have it.
 Errors: none.';
 
-CREATE FUNCTION @extschema@.link_reference_tables_body() RETURNS TABLE (reference text, status text, detail text)
+CREATE FUNCTION @extschema@._link_reference_tables_body() RETURNS TABLE (reference text, status text, detail text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     link record;
     obstacles text;
     reason text;
 BEGIN
-    FOR link IN SELECT * FROM @extschema@.reference_links() LOOP
+    FOR link IN SELECT * FROM @extschema@._reference_links() LOOP
         reference := link.reference;
         IF link.to_table IS NULL THEN
             status := 'no such table';
@@ -70,7 +70,7 @@ BEGIN
         SELECT format('column %s.%s is %s, not %s; change the type of %s instead', d.table_name, d.column_name, d.found, d.expected,
                       split_part(link.reference, ' -> ', 2))
           INTO detail
-          FROM @extschema@.column_differences() d
+          FROM @extschema@._column_differences() d
          WHERE d.table_name = split_part(link.reference, '.', 1) AND d.column_name = link.from_column;
         IF FOUND THEN
             status := 'not linked';
@@ -96,7 +96,7 @@ BEGIN
         END IF;
         -- All values in the way, and not only the first, which is all that validating names.
         SELECT string_agg(format('%s (%s rows)', unknown.value, unknown.row_count), ', ' ORDER BY unknown.value) INTO obstacles
-          FROM @extschema@.unknown_references() unknown
+          FROM @extschema@._unknown_references() unknown
          WHERE unknown.from_table = link.from_table AND unknown.from_column = link.from_column;
         IF obstacles IS NULL THEN
             EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', link.from_table, link.constraint_name);
@@ -110,7 +110,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.link_reference_tables_body() IS
+COMMENT ON FUNCTION @extschema@._link_reference_tables_body() IS
 'What link_reference_tables() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.link_reference_tables() RETURNS TABLE (reference text, status text, detail text)
@@ -125,12 +125,12 @@ Returns: a row for each link: linked, linked for new rows (detail names the valu
 such table.
 Errors: none.';
 
-CREATE FUNCTION @extschema@.unlink_reference_tables_body() RETURNS TABLE (reference text, status text, detail text)
+CREATE FUNCTION @extschema@._unlink_reference_tables_body() RETURNS TABLE (reference text, status text, detail text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     link record;
 BEGIN
-    FOR link IN SELECT * FROM @extschema@.reference_links() LOOP
+    FOR link IN SELECT * FROM @extschema@._reference_links() LOOP
         reference := link.reference;
         IF EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = link.from_table AND c.conname = link.constraint_name) THEN
             EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', link.from_table, link.constraint_name);
@@ -144,7 +144,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.unlink_reference_tables_body() IS
+COMMENT ON FUNCTION @extschema@._unlink_reference_tables_body() IS
 'What unlink_reference_tables() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@.unlink_reference_tables() RETURNS TABLE (reference text, status text, detail text)

@@ -157,6 +157,12 @@ DROP FUNCTION @extschema@.check_marketplace();
 DROP FUNCTION @extschema@.fail_checkout(uuid, text);
 DROP FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval);
 
+-- What is not for users starts with _. Whatever depends on the functions, or was granted, stays as it is.
+ALTER FUNCTION @extschema@.check_catalog() RENAME TO _check_catalog;
+ALTER FUNCTION @extschema@.plan_entitlement_check(internal) RENAME TO _plan_entitlement_check;
+ALTER FUNCTION @extschema@.reference_links() RENAME TO _reference_links;
+ALTER FUNCTION @extschema@.unknown_references() RENAME TO _unknown_references;
+
 -- Here the functions are made.
 
 -- The function costs more than an insert would bear, and nearly every code is in capitals.
@@ -171,7 +177,7 @@ ALTER TABLE @extschema@.add_on_features ADD CONSTRAINT add_on_features_configura
 -- Rows are changed as the owner of the tables, whoever updates: triggers and whatever else of the owner's is in the way has no more
 -- rights than the owner then, although this script runs as a superuser.
 ALTER TABLE @extschema@.promotional_codes DROP CONSTRAINT promotional_codes_code_check;
-CREATE FUNCTION @extschema@.upgrade_rows_body() RETURNS TABLE (object text, affected bigint)
+CREATE FUNCTION @extschema@._upgrade_rows_body() RETURNS TABLE (object text, affected bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     BEGIN
@@ -255,14 +261,14 @@ END
 $$;
 DO $$
 BEGIN
-    EXECUTE format('ALTER FUNCTION @extschema@.upgrade_rows_body() OWNER TO %s',
+    EXECUTE format('ALTER FUNCTION @extschema@._upgrade_rows_body() OWNER TO %s',
                    (SELECT c.relowner::regrole FROM pg_catalog.pg_class c WHERE c.oid = '@extschema@.add_ons'::regclass));
 END
 $$;
 CREATE FUNCTION @extschema@.upgrade_rows() RETURNS TABLE (object text, affected bigint)
 LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'run_body_wrapper';
 SELECT * FROM @extschema@.upgrade_rows();
-DROP FUNCTION @extschema@.upgrade_rows(), @extschema@.upgrade_rows_body();
+DROP FUNCTION @extschema@.upgrade_rows(), @extschema@._upgrade_rows_body();
 ALTER TABLE @extschema@.promotional_codes
     ADD CONSTRAINT promotional_codes_code_check CHECK (code <> '');
 CREATE TRIGGER protect_promotional_codes_code BEFORE UPDATE OF code OR DELETE ON @extschema@.promotional_codes

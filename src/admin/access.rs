@@ -310,7 +310,7 @@ fn is_in(level: &str, privilege: &str) -> bool {
     match privilege.split_once(' ') {
         None => true,
         // It runs with the rights of its caller, and so does what it calls.
-        Some(("EXECUTE", "explain_checkout_body")) => level.functions.contains(&"explain_checkout"),
+        Some(("EXECUTE", "_explain_checkout_body")) => level.functions.contains(&"explain_checkout"),
         Some(("EXECUTE", function)) => level.functions.contains(&function),
         Some((what, table)) => level.tables.iter().any(|(one, tables)| *one == what && tables.contains(&table)),
     }

@@ -1,5 +1,5 @@
 //! What an installation consists of: the objects of tables.txt, and the functions written in SQL with the bodies that their files
-//! give them. check_installation() compares with what there is.
+//! give them. _check_installation() compares with what there is.
 
 use std::collections::BTreeSet;
 

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::pg::datum::{Text, Texts, required};
 use crate::pg::tables::TABLES;
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(name = "_check_adoption", volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn check_adoption(source_schema: Option<Text>, time_zone: Option<Text>, skip: Option<Texts>) -> Answer<()> {
     let Text(schema) = required(source_schema, "source_schema")?;

@@ -20,7 +20,7 @@ fn run_body(call: Call) -> Answer<()> {
     Ok(body::run(&call)?)
 }
 
-#[pg_extern(immutable, parallel_safe)]
+#[pg_extern(name = "_check_rows_written", immutable, parallel_safe)]
 fn check_rows_written(table_name: Option<Text>, meant: Option<i64>, written: Option<i64>) -> Answer<()> {
     let Text(table_name) = required(table_name, "table_name")?;
     let table = TABLES.into_iter().find(|table| *table == table_name).unwrap_or("a table");
@@ -31,7 +31,7 @@ fn check_rows_written(table_name: Option<Text>, meant: Option<i64>, written: Opt
 #[pg_extern(stable, parallel_safe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn export_catalog() -> Answer<Option<Jsonb>> {
-    static EXPORT: Statement<(Jsonb,)> = Statement::new("SELECT @extschema@.export_catalog_body()");
+    static EXPORT: Statement<(Jsonb,)> = Statement::new("SELECT @extschema@._export_catalog_body()");
     let _now = renamed::follow()?;
     Ok(EXPORT.read_one(params![], |(document,)| document)?)
 }

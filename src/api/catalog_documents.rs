@@ -15,12 +15,12 @@ const SHAPE: &str = "an object with the keys add_ons, add_on_features, add_on_bu
 /// The bytes that a catalog may have.
 const LARGEST: usize = 16 << 20;
 
-#[pg_extern(immutable, parallel_safe)]
+#[pg_extern(name = "_check_catalog_size", immutable, parallel_safe)]
 fn check_catalog_size(catalog: Option<Document<'_>>) -> Answer<()> {
     Ok(catalog.map_or(Ok(()), |catalog| catalog.check_size("catalog", LARGEST))?)
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(name = "_refuse_catalog", volatile, parallel_unsafe)]
 fn refuse_catalog(problem: Option<Text>) -> Answer<()> {
     let Text(problem) = required(problem, "catalog")?;
     Err(Error::MalformedArgument { argument: "catalog", malformed: Malformed(problem), shape: SHAPE }.into())

@@ -6,7 +6,7 @@ use crate::pg::datum::{Amount, Text};
 use crate::pg::settings;
 use engine::currency::Currency;
 
-#[pg_extern(stable, parallel_safe)]
+#[pg_extern(name = "_currency_setting", stable, parallel_safe)]
 fn currency_setting()
 -> TableIterator<'static, (name!(code, Text), name!(smallest_unit, Option<Amount>), name!(problem, Option<Text>))> {
     let code = settings::currency_code();

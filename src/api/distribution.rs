@@ -8,14 +8,14 @@ use crate::pg::datum::{Text, required};
 use crate::pg::locks;
 
 /// Has this node hold a user until the transaction ends: another node asks where the tables are spread.
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(name = "_hold_user", volatile, parallel_unsafe)]
 fn hold_user(user_id: Option<Text>) -> Answer<()> {
     let Text(user_id) = required(user_id, "user_id")?;
     Ok(locks::hold(&user_id)?)
 }
 
 /// Raises the error of a machine code, about a node, with what there is to say.
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(name = "_refuse_distribution", volatile, parallel_unsafe)]
 fn refuse_distribution(code: Option<Text>, node: Option<Text>, detail: Option<Text>) -> Answer<()> {
     let Text(code) = required(code, "code")?;
     let [node, detail] = [node, detail].map(|text| text.map(|text| text.0).unwrap_or_default());

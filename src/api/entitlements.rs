@@ -16,7 +16,7 @@ use crate::store::{features, owned};
 use engine::entitlements::merge;
 
 /// Lets the planner ask about all rows at once.
-#[pg_extern(immutable, strict, parallel_safe)]
+#[pg_extern(name = "_plan_entitlement_check", immutable, strict, parallel_safe)]
 fn plan_entitlement_check(request: Internal) -> Internal {
     planner::support(request, &Checks { has_feature: &features::HAS_FEATURE, has_add_on: &owned::HAS_ADD_ON })
 }

@@ -1,4 +1,4 @@
-//! What check_installation() compares with.
+//! What _check_installation() compares with.
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -12,7 +12,7 @@ fn text(text: impl Into<String>) -> Text {
     Text(text.into())
 }
 
-#[pg_extern(stable, parallel_safe)]
+#[pg_extern(name = "_expected_objects", stable, parallel_safe)]
 fn expected_objects() -> Result<
     TableIterator<'static, (name!(kind, Text), name!(table_name, Text), name!(name, Text), name!(definition, Text))>,
     ErrorReport,
@@ -23,7 +23,7 @@ fn expected_objects() -> Result<
     Ok(TableIterator::new(objects.map(row)))
 }
 
-#[pg_extern(stable, parallel_safe)]
+#[pg_extern(name = "_column_differences", stable, parallel_safe)]
 fn column_differences() -> Result<
     TableIterator<
         'static,

@@ -10,7 +10,7 @@ use super::installation;
 use super::owner::Restricted;
 use crate::error::Error;
 
-/// Runs the function `NAME_body` with the arguments of the call of `NAME`, and returns its rows.
+/// Runs the function `_NAME_body` with the arguments of the call of `NAME` or `_NAME`, and returns its rows.
 /// SQL declares both, with the same arguments and the same table.
 pub fn run(call: &Call) -> Result<(), Error> {
     let call = call.info();
@@ -24,7 +24,8 @@ pub fn run(call: &Call) -> Result<(), Error> {
         let arguments = Arguments::of(call, function);
         let name = CStr::from_ptr(pg_sys::get_func_name(function)).to_string_lossy().into_owned();
         let places: Vec<String> = (1..=arguments.types.len()).map(|place| format!("${place}")).collect();
-        let sql = format!("SELECT * FROM {}.{name}_body({})", installation.schema, places.join(", "));
+        let name = name.trim_start_matches('_');
+        let sql = format!("SELECT * FROM {}._{name}_body({})", installation.schema, places.join(", "));
         let is_volatile = pg_sys::func_volatile(function) as u8 == pg_sys::PROVOLATILE_VOLATILE;
         let _restricted = Restricted::where_needed(installation.owner);
         pg_sys::SPI_connect();

@@ -33,7 +33,7 @@ use crate::pg::statement::Statement;
 /// Where the tables are spread over nodes, the lock is taken on the node that holds the user's rows, whichever node asks: the rows
 /// that are counted send the statement there, and locking none of them has Citus begin a transaction there, which holds the lock.
 static HOLD_AT_HOME: Statement = Statement::new(
-    "SELECT @extschema@.hold_user($1)
+    "SELECT @extschema@._hold_user($1)
        FROM (SELECT pg_catalog.count(*)
                FROM (SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 LIMIT 0 FOR UPDATE) none) at_home",
 );

@@ -22,11 +22,11 @@ macro_rules! of_table {
 }
 
 static PROBLEM: Statement<(Option<String>,)> =
-    of_table!("d.problem", "(SELECT @extschema@.draft_problem(c.oid::pg_catalog.regclass, $2) AS problem)");
+    of_table!("d.problem", "(SELECT @extschema@._draft_problem(c.oid::pg_catalog.regclass, $2) AS problem)");
 
 static ROW: Statement<(String, Option<String>, Option<String>)> = of_table!(
     "d.entry::pg_catalog.text, d.broken_constraint, d.rule",
-    "@extschema@.draft_row(c.oid::pg_catalog.regclass, $2, $3)"
+    "@extschema@._draft_row(c.oid::pg_catalog.regclass, $2, $3)"
 );
 
 /// A constraint that refuses a row.

@@ -30,9 +30,9 @@ struct Function {
 
 /// Changes more than rows.
 const ADMINISTRATION: [&str; 16] = [
-    "adopt_rows",
+    "_adopt_rows",
     "adopt_tables",
-    "adoption_rows",
+    "_adoption_rows",
     "attach_tables",
     "detach_tables",
     "disable_user_isolation",

@@ -3,7 +3,7 @@
 \set bolt '''a0000000-0000-4000-8000-000000000004'''
 \set gpu '''a0000000-0000-4000-8000-000000000009'''
 BEGIN;
-SELECT * FROM check_catalog();
+SELECT * FROM _check_catalog();
 INSERT INTO pricing_rules (id, add_on_id, tier_code, discount_percent, priority, is_active, valid_from, valid_until, conditions) VALUES
     ('e0000000-0000-4000-8000-000000000001', :brigade, NULL, 5, 10, true, NULL, now(), '{}'),
     ('e0000000-0000-4000-8000-000000000002', :brigade, NULL, 5, 10, true, NULL, NULL, '{"min_quantity": 3, "max_quantity": 2}'),
@@ -25,10 +25,10 @@ INSERT INTO pricing_rules (id, add_on_id, tier_code, discount_percent, priority,
     ('e0000000-0000-4000-8000-000000000025', :gpu, NULL, 5, 1, true, NULL, NULL, '{"stackable": true}'),
     -- Everything off.
     ('e0000000-0000-4000-8000-000000000031', :gpu, 'staff', 100, 99, true, NULL, NULL, '{}');
-SELECT detail FROM check_catalog() WHERE check_name = 'pricing_rules' ORDER BY detail COLLATE "C";
+SELECT detail FROM _check_catalog() WHERE check_name = 'pricing_rules' ORDER BY detail COLLATE "C";
 CREATE TABLE subscription_tiers (tier_code varchar(50) PRIMARY KEY);
 INSERT INTO subscription_tiers VALUES ('pro'), ('staff');
-SELECT detail FROM check_catalog() WHERE detail LIKE '%tier%';
+SELECT detail FROM _check_catalog() WHERE detail LIKE '%tier%';
 
 INSERT INTO add_ons (id, name, category, base_price, billing_type, is_active, features) VALUES
     ('a0000000-0000-4000-8000-000000000011', 'Old', 'analytics', 5, 'monthly', false, '[]'),
@@ -52,10 +52,10 @@ INSERT INTO promotional_codes (id, code, discount_type, discount_value, max_uses
     ('c0000000-0000-4000-8000-000000000015', 'FREE', 'percentage', 100, NULL, 0, NULL, NULL, true),
     ('c0000000-0000-4000-8000-000000000016', 'HUNDRED', 'fixed_amount', 100, NULL, 0, NULL, NULL, true),
     ('c0000000-0000-4000-8000-000000000017', 'OFF', 'percentage', 100, 1, 1, '{}', now(), false);
-SELECT * FROM check_catalog() WHERE check_name <> 'pricing_rules' ORDER BY check_name, detail COLLATE "C";
+SELECT * FROM _check_catalog() WHERE check_name <> 'pricing_rules' ORDER BY check_name, detail COLLATE "C";
 -- A table that no constraint guards, as one that was taken over may be
 ALTER TABLE add_on_bundles DROP CONSTRAINT add_on_bundles_add_on_ids_check;
 INSERT INTO add_on_bundles (id, name, add_on_ids, discount_percent) VALUES ('b0000000-0000-4000-8000-000000000018', 'Twice', ARRAY[:gpu, :gpu, :bolt]::uuid[], 5);
-SELECT detail FROM check_catalog() WHERE detail LIKE '%Twice%';
+SELECT detail FROM _check_catalog() WHERE detail LIKE '%Twice%';
 SELECT check_name, severity, bool_and(ok) AS ok, count(*) AS problems FROM check_marketplace() WHERE severity <> 'ok' GROUP BY 1, 2 ORDER BY 1, 2;
 ROLLBACK;

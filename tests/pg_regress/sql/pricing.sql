@@ -140,7 +140,7 @@ SET extensions.currency = 'KWD';
 ROLLBACK TO wrong;
 SET extensions.currency = 'usd';
 ROLLBACK TO wrong;
-SELECT * FROM currency_setting();
+SELECT * FROM _currency_setting();
 ROLLBACK TO currency;
 
 -- Read at another instant, in the past, in the future and at the ends of time
