@@ -400,7 +400,7 @@ unsafe fn new_version(
         (columns[count], written[count]) = (column, pg_sys::Datum::from(now().0));
         count += 1;
     }
-    let (columns, written, nulls) = (columns.as_ptr(), written.as_ptr(), nulls.as_ptr());
+    let (columns, written, nulls) = (columns.as_mut_ptr(), written.as_mut_ptr(), nulls.as_mut_ptr());
     // SAFETY: the caller says so; there are as many of each.
     unsafe { pg_sys::heap_modify_tuple_by_cols(old, description, count as i32, columns, written, nulls) }
 }

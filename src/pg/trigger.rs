@@ -86,12 +86,12 @@ impl TriggerCall {
         }
     }
 
-    fn with(&self, number: i32, value: pg_sys::Datum) -> pg_sys::Datum {
-        let is_null = false;
+    fn with(&self, mut number: i32, mut value: pg_sys::Datum) -> pg_sys::Datum {
+        let mut is_null = false;
         // SAFETY: the row is one of the table's, and the value of the column's type.
         let row = unsafe {
             let description = (*self.data.tg_relation).rd_att;
-            pg_sys::heap_modify_tuple_by_cols(self.row(), description, 1, &number, &value, &is_null)
+            pg_sys::heap_modify_tuple_by_cols(self.row(), description, 1, &mut number, &mut value, &mut is_null)
         };
         pg_sys::Datum::from(row)
     }
