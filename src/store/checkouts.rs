@@ -48,8 +48,11 @@ pub struct CheckoutLine {
     pub status: String,
 }
 
-/// The checkout that the user made under an idempotency key, and what it was called with.
-pub fn of_key(user_id: &str, key: &str) -> Result<Option<(Uuid, Result<Value, Malformed>)>, Error> {
+/// A checkout that was made before, and what it was called with.
+pub type Earlier = (Uuid, Result<Value, Malformed>);
+
+/// The checkout that the user made under an idempotency key.
+pub fn of_key(user_id: &str, key: &str) -> Result<Option<Earlier>, Error> {
     let read = |(checkout_id, request): (Uuid, Document<'_>)| (checkout_id, request.read_or_malformed("request"));
     FIND_KEY.execute_one(params![user_id, key], read)
 }
