@@ -916,11 +916,13 @@ COMMENT ON FUNCTION @extschema@._check_distribution(integer) IS
 CREATE FUNCTION @extschema@._check_installation() RETURNS TABLE (check_name text, severity text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
     WITH tables AS (
-        SELECT wanted.name, c.oid, c.oid::regclass AS spelled, c.relkind = 'p' AS is_partitioned
+        SELECT wanted.name, c.oid, c.oid::regclass AS spelled, c.relkind = 'p' AS is_partitioned,
+               -- By Citus: r or h, if at all.
+               @extschema@._distribution_method(c.oid) AS method
           FROM (SELECT DISTINCT e.table_name FROM @extschema@._expected_objects() e WHERE e.kind = 'column') wanted (name)
           LEFT JOIN pg_class c ON c.relname = wanted.name AND c.relnamespace = '@extschema@'::regnamespace AND c.relkind IN ('r', 'p')
     ), expected AS (
-        SELECT e.kind, e.name, e.definition, t.oid AS table_oid, t.spelled, t.is_partitioned
+        SELECT e.kind, e.name, e.definition, t.oid AS table_oid, t.spelled, t.is_partitioned, t.method
           FROM @extschema@._expected_objects() e
           LEFT JOIN tables t ON t.name = e.table_name
          WHERE e.table_name = '' OR t.oid IS NOT NULL
@@ -946,11 +948,11 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
                f.name IS NULL AS is_missing, f.state,
                -- A trigger that fires at other times than it should is told apart from one that does something else.
                e.kind = 'trigger' AND f.state IS NULL AND left(e.definition, 1) <> left(f.definition, 1) AS fires_otherwise,
-               -- Whatever is unique in a partitioned table has the key of the partitions in it.
-               f.definition <> e.definition AND NOT (e.is_partitioned AND e.definition ~ '^(PRIMARY KEY|UNIQUE|CREATE UNIQUE)') AND (e.kind <> 'trigger' OR substr(f.definition, 2) <> substr(e.definition, 2)) AS is_replaced
+               -- Whatever is unique in a partitioned table has the key of the partitions in it, and in one of users that Citus spreads, the user.
+               f.definition <> e.definition AND NOT ((e.is_partitioned OR coalesce(e.method = 'h', false)) AND e.definition ~ '^(PRIMARY KEY|UNIQUE|CREATE UNIQUE)') AND (e.kind <> 'trigger' OR substr(f.definition, 2) <> substr(e.definition, 2)) AS is_replaced
           FROM expected e
           LEFT JOIN found f ON f.kind = e.kind AND f.name = e.name AND f.table_oid IS NOT DISTINCT FROM e.table_oid
-         WHERE e.kind <> 'column'
+         WHERE e.kind <> 'column' AND NOT (e.kind = 'trigger' AND e.method IS NOT NULL)
     ), problems AS (
         SELECT c.*,
                CASE c.kind WHEN 'function' THEN 'function @extschema@.' || c.name || '()' ELSE c.kind || ' ' || c.name || ' of ' || c.spelled END AS label,
@@ -971,6 +973,9 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
         SELECT 'tables', 'notice', format('table %s is partitioned: dump it with pg_dump --load-via-partition-root, which restores it as one table', t.spelled)
           FROM tables t
          WHERE t.is_partitioned
+    UNION ALL
+        SELECT 'triggers', 'notice', 'the tables are spread by Citus, which takes no triggers: what is written into them directly is only held to constraints'
+         WHERE EXISTS (SELECT FROM tables t WHERE t.method IS NOT NULL)
     UNION ALL
         SELECT 'tables', 'error', format('the rows of partition %s of %s would not be dumped: it is not a table of the extension. SELECT attach_tables()',
                                          p.relid, t.spelled)
@@ -1022,9 +1027,10 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_cata
          WHERE f.kind IN ('index', 'constraint', 'trigger') AND f.state IS NULL
            AND t.oid IN (SELECT unnest(e.extconfig) FROM pg_extension e WHERE e.extname = 'extensions')
            AND NOT EXISTS (SELECT FROM expected e WHERE e.kind = f.kind AND e.name = f.name AND e.table_oid = f.table_oid)
-           -- PostgreSQL 18 has a constraint for each NOT NULL; link_reference_tables() makes some, which it tells of; the rest of an
-           -- index is its constraint.
+           -- PostgreSQL 18 has a constraint for each NOT NULL; link_reference_tables() makes some, which it tells of, and
+           -- distribute_marketplace() one; the rest of an index is its constraint.
            AND NOT (f.kind = 'constraint' AND f.definition LIKE 'NOT NULL%')
+           AND NOT (t.method IS NOT NULL AND f.name = 'promotional_codes_normalized_check')
            AND NOT (f.kind = 'index' AND EXISTS (SELECT FROM found c WHERE c.kind = 'constraint' AND c.table_oid = f.table_oid AND c.name = f.name))
     UNION ALL
         SELECT CASE f.kind WHEN 'index' THEN 'indexes' ELSE f.kind || 's' END, 'error',
@@ -1266,7 +1272,7 @@ COMMENT ON FUNCTION @extschema@._distribution_foreign_keys() IS
 'The foreign keys between the tables, and whether they are there. Only distribute_marketplace() and distribution_status() call it.';
 
 CREATE FUNCTION @extschema@._distribution_method(relation regclass) RETURNS "char"
-LANGUAGE plpgsql COST 200 SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE COST 200 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     method "char";
 BEGIN
@@ -1279,7 +1285,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._distribution_method(regclass) IS
 'How Citus spreads a table: r copied to every node, h by a hash of the user; NULL for a table that is only here.
-Only the functions below call it.';
+Only check_installation() and the functions below call it.';
 
 CREATE FUNCTION @extschema@._distribution_nodes() RETURNS TABLE (node text, is_worker boolean, version text, report jsonb, failure text)
 LANGUAGE plpgsql COST 10000000 ROWS 3 SET search_path = pg_catalog, pg_temp AS $$
@@ -1373,8 +1379,10 @@ DECLARE
     filled text[] := '{}';
 BEGIN
     FOR local_table IN
-        SELECT m.name FROM @extschema@._marketplace_tables() m
-         WHERE m.relation IS NOT NULL AND @extschema@._distribution_method(m.relation) IS NULL
+        SELECT c.relname FROM pg_class c
+         WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relkind IN ('r', 'p')
+           AND (c.relname = 'marketplace_unclaimed' OR c.oid IN (SELECT m.relation FROM @extschema@._marketplace_tables() m))
+           AND @extschema@._distribution_method(c.oid) IS NULL
     LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %s.%I)', '@extschema@', local_table) INTO has_rows;
         IF has_rows THEN
@@ -1463,7 +1471,11 @@ BEGIN
     entry := jsonb_build_object('id', id, 'name', '') || entry || draft;
     FOR checked IN
         SELECT n.conname, n.conkey, pg_get_expr(n.conbin, n.conrelid) AS expression, obj_description(n.oid, 'pg_constraint') AS words
-          FROM pg_constraint n WHERE n.conrelid = whose AND n.contype = 'c' ORDER BY n.conname
+          FROM pg_constraint n
+         WHERE n.conrelid = whose AND n.contype = 'c'
+           -- Of tables that Citus spreads: what it asks for changes no price.
+           AND n.conname <> 'promotional_codes_normalized_check'
+         ORDER BY n.conname
     LOOP
         EXECUTE format('SELECT NOT (%s) FROM jsonb_populate_record(NULL::%s, $1) %I', checked.expression, whose,
                        (SELECT c.relname FROM pg_class c WHERE c.oid = whose)) INTO is_broken USING entry;
@@ -1589,7 +1601,7 @@ CREATE FUNCTION @extschema@._functions_of_users() RETURNS SETOF regprocedure
 LANGUAGE sql COST 100000 ROWS 25 SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.oid::regprocedure
       FROM pg_proc p
-     WHERE p.pronargs > 0 AND p.proargnames[1] = 'user_id' AND @extschema@._is_member('pg_proc', p.oid)
+     WHERE p.pronargs > p.pronargdefaults AND p.proargnames[1] = 'user_id' AND p.prosupport::oid <> 0 AND @extschema@._is_member('pg_proc', p.oid)
      ORDER BY p.proname
 $$;
 COMMENT ON FUNCTION @extschema@._functions_of_users() IS
@@ -1919,6 +1931,15 @@ $$;
 COMMENT ON FUNCTION @extschema@._load_sample_catalog_body() IS
 'What load_sample_catalog() does, which has it run as the owner of the tables. Only that calls it.';
 
+CREATE FUNCTION @extschema@._make_unclaimed_table() RETURNS bool
+STRICT VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'make_unclaimed_table_wrapper';
+COMMENT ON FUNCTION @extschema@._make_unclaimed_table() IS
+'Makes the table of what payment providers told of things that nothing is known to be about, if it is not there and the owner may make
+tables. Returns: whether it is there. Only distribute_marketplace() calls it.';
+ALTER FUNCTION @extschema@._make_unclaimed_table() COST 100000;
+
 CREATE FUNCTION @extschema@._marketplace_metrics_body() RETURNS TABLE (metric text, labels jsonb, value numeric)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 BEGIN
@@ -2082,6 +2103,16 @@ $$;
 COMMENT ON FUNCTION @extschema@._marketplace_tables() IS
 'The eight tables, those that others refer to first, and whether their rows are a user''s. Only the functions below call it.';
 
+CREATE FUNCTION @extschema@._plan_call_of_user(
+    "request" internal
+) RETURNS internal
+IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'plan_call_of_user_wrapper';
+COMMENT ON FUNCTION @extschema@._plan_call_of_user(internal) IS
+'Planner support of the functions that Citus sends to the node of a user: a call without a user stays where it is, as Citus 14 crashes
+when it looks for its node. Not called by anybody but PostgreSQL.';
+
 CREATE OR REPLACE FUNCTION @extschema@._plan_entitlement_check(
     "request" internal
 ) RETURNS internal
@@ -2122,7 +2153,11 @@ BEGIN
                             PERFORM set_config(''citus.enable_ddl_propagation'', ''off'', true), set_config(''lock_timeout'', ''10s'', true);
                             CREATE SCHEMA IF NOT EXISTS %1$s;
                             CREATE EXTENSION IF NOT EXISTS extensions SCHEMA %1$s VERSION %2$L;
-                        END $do$', e.extnamespace::regnamespace, e.extversion)
+                            -- Of its own, without rows; Citus makes it anew.
+                            IF %1$s._distribution_method(to_regclass(%3$L)) IS NULL THEN
+                                DROP TABLE IF EXISTS %1$s.marketplace_unclaimed;
+                            END IF;
+                        END $do$', e.extnamespace::regnamespace, e.extversion, '@extschema@.marketplace_unclaimed')
            FROM pg_extension e WHERE e.extname = 'extensions'),
         'SELECT @extschema@._prepare_distribution()']
     LOOP
@@ -2651,6 +2686,11 @@ BEGIN
         status := @extschema@._distribute_table(item.relation, item.has_users, shard_count);
         RETURN NEXT;
     END LOOP;
+    IF @extschema@._make_unclaimed_table() THEN
+        object := 'table marketplace_unclaimed';
+        status := @extschema@._distribute_table('@extschema@.marketplace_unclaimed', false, shard_count);
+        RETURN NEXT;
+    END IF;
     FOR item IN SELECT * FROM @extschema@._distribution_foreign_keys() LOOP
         object := 'constraint ' || item.name;
         status := 'was there';
@@ -2701,7 +2741,11 @@ BEGIN
                     WHEN s.method = 'r' THEN 'copied to every node'
                     WHEN s.method = 'h' THEN 'spread by user_id'
                     ELSE 'spread in another way' END
-          FROM @extschema@._marketplace_tables() m
+          FROM (SELECT * FROM @extschema@._marketplace_tables()
+                 UNION ALL
+                SELECT 9, c.relname, c.oid, false
+                  FROM pg_class c
+                 WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relname = 'marketplace_unclaimed' AND c.relkind = 'r') m
          CROSS JOIN LATERAL (SELECT @extschema@._distribution_method(m.relation)) s (method)
          ORDER BY m.place;
     RETURN QUERY
@@ -3958,6 +4002,14 @@ LANGUAGE sql COST 100000 ROWS 30 SET search_path = pg_catalog, pg_temp AS $$
       JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'p' AND cardinality(c.conkey) = 1
      WHERE m.has_users
      UNION ALL
+    -- What a trigger has made of every code can only be demanded then.
+    SELECT format('ALTER TABLE %s ADD CONSTRAINT promotional_codes_normalized_check CHECK (code = %s(code))',
+                  m.relation, '@extschema@.normalized_code')
+      FROM @extschema@._marketplace_tables() m
+     WHERE m.name = 'promotional_codes'
+       AND NOT EXISTS (SELECT FROM pg_constraint c
+                        WHERE c.conrelid = m.relation AND c.conname = 'promotional_codes_normalized_check')
+     UNION ALL
     -- Citus takes no parameters of functions in SQL, and does not see the tables of a function that becomes part of a query. So
     -- the same query goes into PL/pgSQL; without the casts that keep Citus from knowing the user's column.
     SELECT format('CREATE OR REPLACE FUNCTION %s(%s) RETURNS %s LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -4538,6 +4590,24 @@ COMMENT ON VIEW @extschema@.subscriptions_expiring_soon IS
 -- Only what is not so already is changed: a change locks a table, and in an update PostgreSQL takes the privileges that a function
 -- has then for its initial ones, which pg_dump leaves out.
 SET LOCAL search_path = pg_catalog, pg_temp;
+
+-- Citus may send the functions of a user to that user's node.
+DO $$
+DECLARE
+    function regprocedure;
+BEGIN
+    FOR function IN
+        SELECT p.oid
+          FROM pg_proc p
+          JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c'
+          JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+          JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+         WHERE e.extname = 'extensions' AND p.proargnames[1] = 'user_id' AND p.pronargs > p.pronargdefaults AND p.prosupport::oid = 0
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s SUPPORT %s', function, '@extschema@._plan_call_of_user');
+    END LOOP;
+END
+$$;
 
 DO $$
 DECLARE

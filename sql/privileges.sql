@@ -6,6 +6,24 @@
 -- has then for its initial ones, which pg_dump leaves out.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+-- Citus may send the functions of a user to that user's node.
+DO $$
+DECLARE
+    function regprocedure;
+BEGIN
+    FOR function IN
+        SELECT p.oid
+          FROM pg_proc p
+          JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c'
+          JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+          JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+         WHERE e.extname = 'extensions' AND p.proargnames[1] = 'user_id' AND p.pronargs > p.pronargdefaults AND p.prosupport::oid = 0
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s SUPPORT %s', function, '@extschema@._plan_call_of_user');
+    END LOOP;
+END
+$$;
+
 DO $$
 DECLARE
     owner CONSTANT regrole := (SELECT c.relowner FROM pg_class c WHERE c.oid = '@extschema@.add_ons'::regclass);

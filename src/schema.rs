@@ -75,7 +75,7 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/functions/check_installation.sql",
     name = "check_installation",
-    requires = ["tables", expected_objects, column_differences]
+    requires = ["tables", expected_objects, column_differences, "distribute_marketplace"]
 );
 extension_sql_file!(
     "../sql/functions/check_purchases.sql",
@@ -111,7 +111,7 @@ extension_sql_file!("../sql/functions/explain_checkout.sql", name = "explain_che
 extension_sql_file!(
     "../sql/functions/distribute_marketplace.sql",
     name = "distribute_marketplace",
-    requires = ["tables", refuse_distribution, hold_user]
+    requires = ["tables", refuse_distribution, hold_user, make_unclaimed_table, plan_call_of_user]
 );
 extension_sql_file!("../sql/functions/drafts.sql", name = "drafts", requires = ["tables"]);
 extension_sql_file!(

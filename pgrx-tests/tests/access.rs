@@ -164,6 +164,7 @@ const CALLS: &[(&str, &str)] = &[
     ("export_user", "SELECT export_user('ada')"),
     ("forget_user", "SELECT * FROM forget_user('ada')"),
     ("_hold_user", "SELECT _hold_user('ada')"),
+    ("_make_unclaimed_table", "SELECT _make_unclaimed_table()"),
     ("_check_installation", "SELECT * FROM _check_installation()"),
     ("_check_purchases", "SELECT * FROM _check_purchases()"),
     ("_expected_objects", "SELECT * FROM _expected_objects()"),

@@ -1,92 +1,14 @@
 //! The lives of crates/engine/tests/lives, a few of them, lived on a server: told in order, in others, again and again, and by many
 //! clients at once. `LIVES=1000` lives more of them.
 
-#![allow(dead_code, reason = "what the engine's own test compares the lives with is not needed here")]
+#[path = "lives/told.rs"]
+mod told;
 
-#[path = "../../crates/engine/tests/lives/actions.rs"]
-mod actions;
-#[path = "../../crates/engine/tests/lives/bodies.rs"]
-mod bodies;
-#[path = "../../crates/engine/tests/lives/world.rs"]
-mod world;
-
-use engine::billing::BillingType;
-use engine::money::Money;
-use engine::payments::sale::Line;
-use engine::time::Instant;
 use harness::clients::{ask, connect};
-use harness::{Server, invariants, text};
+use harness::{Server, invariants};
 use postgres::Client;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
-use serde_json::Value;
-use uuid::Uuid;
 
-use actions::action;
-use world::{Api, World};
-
-/// The checkout as the world calls it; the server's own takes its place in every body.
-const CHECKOUT: Uuid = Uuid::from_u128(0xc0);
-const CURRENCY: &str = "USD";
-const BEGINNING: i64 = 1_767_225_600;
-
-fn instant(seconds: i64) -> Instant {
-    Instant((seconds - 946_684_800) * 1_000_000)
-}
-
-fn line(number: usize, amount: i64, billing: BillingType) -> Line {
-    Line {
-        purchase_id: Uuid::from_u128(0xb0 + number as u128),
-        add_on_id: Uuid::from_u128(0xa0 + number as u128),
-        amount: Money::from_cents(amount),
-        billing,
-        bought_at: instant(BEGINNING),
-    }
-}
-
-/// A body and what reads it.
-#[derive(Clone, Debug)]
-pub enum Body {
-    /// An event of Stripe's.
-    Stripe(Value),
-    /// A webhook of Lago's.
-    Lago(Value),
-}
-
-impl Body {
-    fn call(&self, checkout: &str) -> String {
-        let (function, body) = match self {
-            Body::Stripe(body) => ("apply_stripe_event", body),
-            Body::Lago(body) => ("apply_lago_event", body),
-        };
-        let body = body.to_string().replace(&CHECKOUT.to_string(), checkout).replace('\'', "''");
-        format!("SELECT {function}('{body}')")
-    }
-}
-
-fn lives() -> usize {
-    std::env::var("LIVES").ok().and_then(|lives| lives.parse().ok()).unwrap_or(40)
-}
-
-/// Lives that are the same in every run.
-fn worlds(count: usize) -> Vec<World> {
-    let lines = prop::collection::vec(1..5_000_i64, 1..4);
-    let actions = prop::collection::vec((1..4_i64, action()), 1..14);
-    let apis = prop::sample::select(&[Api::StripeUntilBasil, Api::StripeSinceBasil, Api::Lago][..]);
-    let strategy = (apis, lines, any::<bool>(), prop::sample::select(vec![0, 0, 19]), actions).prop_map(
-        |(api, amounts, is_subscription, tax, actions)| {
-            let mut world = World::new(api, &amounts, is_subscription || api == Api::Lago, tax);
-            for (seconds, action) in actions {
-                world.now += seconds;
-                world.act(&action);
-            }
-            world
-        },
-    );
-    let mut runner = TestRunner::deterministic();
-    (0..count).map(|_| strategy.new_tree(&mut runner).expect("nothing is filtered").current()).collect()
-}
+use told::{check_out, lives, state, tell, worlds};
 
 fn database(name: &str) -> Client {
     let server = Server::shared();
@@ -94,52 +16,6 @@ fn database(name: &str) -> Client {
     let mut client = server.connect(name);
     client.batch_execute("CREATE EXTENSION extensions").unwrap();
     client
-}
-
-/// A checkout of the world's lines by ada, given up by hand where that is said. Returns its id.
-fn check_out(client: &mut Client, world: &World) -> String {
-    for line in &world.lines {
-        let billing = if line.billing == BillingType::Monthly { "monthly" } else { "one_time" };
-        let (id, price) = (line.add_on_id, line.amount);
-        client
-            .batch_execute(&format!(
-                "INSERT INTO add_ons (id, name, category, base_price, billing_type) VALUES ('{id}', '{id}', 'tests', {price}, '{billing}')
-                     ON CONFLICT (id) DO UPDATE SET base_price = {price}, billing_type = '{billing}';
-                 SELECT add_to_cart('ada', '{id}')"
-            ))
-            .unwrap();
-    }
-    let checkout = text(client, "SELECT checkout_id FROM checkout('ada')").unwrap();
-    for _ in &world.said {
-        client.batch_execute(&format!("SELECT fail_checkout('{checkout}')")).unwrap();
-    }
-    checkout
-}
-
-/// What has become of it. While nothing has paid for it, it makes no difference whether it is given up already: what has failed is not
-/// opened again by word of another attempt to pay, and money completes it all the same.
-fn state(client: &mut Client, with_times: bool) -> String {
-    let times = |columns: &str| if with_times { columns.to_owned() } else { "NULL".to_owned() };
-    let query = format!(
-        "SELECT concat_ws(E'\\n',
-           (SELECT string_agg(concat_ws(' ', p.add_on_id, p.amount, CASE WHEN p.status IN ('pending', 'failed') THEN 'unpaid' ELSE p.status END,
-                                        p.refund_amount, p.stripe_payment_id, p.lago_invoice_id, {}), E'\\n'
-                              ORDER BY p.checkout_id IS NULL, p.add_on_id, p.stripe_payment_id, p.lago_invoice_id, p.amount)
-              FROM add_on_purchases p),
-           (SELECT string_agg(concat_ws(' ', u.add_on_id, u.status, u.auto_renew, u.lago_subscription_id, {}), E'\\n' ORDER BY u.add_on_id)
-              FROM user_add_ons u),
-           (SELECT string_agg(concat_ws(' ', payment_id, amount, currency, reason), E'\\n' ORDER BY payment_id) FROM unsettled_payments()))",
-        times("p.subscription_ends_at"),
-        times("u.expires_at")
-    );
-    text(client, &query).unwrap_or_default()
-}
-
-/// Tells a server of a life, with numbers that choose among its bodies.
-fn tell(client: &mut Client, world: &World, checkout: &str, order: &[usize]) {
-    for &number in order {
-        client.batch_execute(&world.sent[number].call(checkout)).unwrap_or_else(|error| panic!("{error:?}: {world:?}"));
-    }
 }
 
 #[test]

@@ -14,6 +14,15 @@ COMMENT ON FUNCTION @extschema@._hold_user(text) IS
 user''s rows, as the owner of the tables.';
 ALTER FUNCTION @extschema@._hold_user(text) COST 100;
 
+COMMENT ON FUNCTION @extschema@._make_unclaimed_table() IS
+'Makes the table of what payment providers told of things that nothing is known to be about, if it is not there and the owner may make
+tables. Returns: whether it is there. Only distribute_marketplace() calls it.';
+ALTER FUNCTION @extschema@._make_unclaimed_table() COST 100000;
+
+COMMENT ON FUNCTION @extschema@._plan_call_of_user(internal) IS
+'Planner support of the functions that Citus sends to the node of a user: a call without a user stays where it is, as Citus 14 crashes
+when it looks for its node. Not called by anybody but PostgreSQL.';
+
 CREATE FUNCTION @extschema@._marketplace_tables() RETURNS TABLE (place integer, name text, relation regclass, has_users boolean)
 LANGUAGE sql COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.place, t.name, c.oid::regclass, t.has_users
@@ -37,7 +46,7 @@ COMMENT ON FUNCTION @extschema@._is_member(regclass, oid) IS
 
 -- What this node knows of a table's distribution: r for a reference table, h for one spread by a hash, NULL for a local one.
 CREATE FUNCTION @extschema@._distribution_method(relation regclass) RETURNS "char"
-LANGUAGE plpgsql COST 200 SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE COST 200 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     method "char";
 BEGIN
@@ -50,7 +59,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._distribution_method(regclass) IS
 'How Citus spreads a table: r copied to every node, h by a hash of the user; NULL for a table that is only here.
-Only the functions below call it.';
+Only check_installation() and the functions below call it.';
 
 -- Triggers and primary keys that Citus refuses, and functions that it cannot look into, as commands for this node.
 CREATE FUNCTION @extschema@._distribution_preparations() RETURNS SETOF text
@@ -69,6 +78,14 @@ LANGUAGE sql COST 100000 ROWS 30 SET search_path = pg_catalog, pg_temp AS $$
       FROM @extschema@._marketplace_tables() m
       JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'p' AND cardinality(c.conkey) = 1
      WHERE m.has_users
+     UNION ALL
+    -- What a trigger has made of every code can only be demanded then.
+    SELECT format('ALTER TABLE %s ADD CONSTRAINT promotional_codes_normalized_check CHECK (code = %s(code))',
+                  m.relation, '@extschema@.normalized_code')
+      FROM @extschema@._marketplace_tables() m
+     WHERE m.name = 'promotional_codes'
+       AND NOT EXISTS (SELECT FROM pg_constraint c
+                        WHERE c.conrelid = m.relation AND c.conname = 'promotional_codes_normalized_check')
      UNION ALL
     -- Citus takes no parameters of functions in SQL, and does not see the tables of a function that becomes part of a query. So
     -- the same query goes into PL/pgSQL; without the casts that keep Citus from knowing the user's column.
@@ -112,8 +129,10 @@ DECLARE
     filled text[] := '{}';
 BEGIN
     FOR local_table IN
-        SELECT m.name FROM @extschema@._marketplace_tables() m
-         WHERE m.relation IS NOT NULL AND @extschema@._distribution_method(m.relation) IS NULL
+        SELECT c.relname FROM pg_class c
+         WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relkind IN ('r', 'p')
+           AND (c.relname = 'marketplace_unclaimed' OR c.oid IN (SELECT m.relation FROM @extschema@._marketplace_tables() m))
+           AND @extschema@._distribution_method(c.oid) IS NULL
     LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %s.%I)', '@extschema@', local_table) INTO has_rows;
         IF has_rows THEN
@@ -215,12 +234,13 @@ $$;
 COMMENT ON FUNCTION @extschema@._distribution_obstacles() IS
 'What is in the way of distribute_marketplace(), object by object. Only that and distribution_status() call it.';
 
--- The functions whose first argument is the user: they run where the user's rows are.
+-- The functions whose first argument is the user: they run where the user's rows are. Only those with planner support, without which a
+-- NULL would crash Citus: the last file of an installation gives it to them. One that may be called without a user asks of all.
 CREATE FUNCTION @extschema@._functions_of_users() RETURNS SETOF regprocedure
 LANGUAGE sql COST 100000 ROWS 25 SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.oid::regprocedure
       FROM pg_proc p
-     WHERE p.pronargs > 0 AND p.proargnames[1] = 'user_id' AND @extschema@._is_member('pg_proc', p.oid)
+     WHERE p.pronargs > p.pronargdefaults AND p.proargnames[1] = 'user_id' AND p.prosupport::oid <> 0 AND @extschema@._is_member('pg_proc', p.oid)
      ORDER BY p.proname
 $$;
 COMMENT ON FUNCTION @extschema@._functions_of_users() IS
@@ -292,7 +312,11 @@ BEGIN
                             PERFORM set_config(''citus.enable_ddl_propagation'', ''off'', true), set_config(''lock_timeout'', ''10s'', true);
                             CREATE SCHEMA IF NOT EXISTS %1$s;
                             CREATE EXTENSION IF NOT EXISTS extensions SCHEMA %1$s VERSION %2$L;
-                        END $do$', e.extnamespace::regnamespace, e.extversion)
+                            -- Of its own, without rows; Citus makes it anew.
+                            IF %1$s._distribution_method(to_regclass(%3$L)) IS NULL THEN
+                                DROP TABLE IF EXISTS %1$s.marketplace_unclaimed;
+                            END IF;
+                        END $do$', e.extnamespace::regnamespace, e.extversion, '@extschema@.marketplace_unclaimed')
            FROM pg_extension e WHERE e.extname = 'extensions'),
         'SELECT @extschema@._prepare_distribution()']
     LOOP
@@ -353,6 +377,11 @@ BEGIN
         status := @extschema@._distribute_table(item.relation, item.has_users, shard_count);
         RETURN NEXT;
     END LOOP;
+    IF @extschema@._make_unclaimed_table() THEN
+        object := 'table marketplace_unclaimed';
+        status := @extschema@._distribute_table('@extschema@.marketplace_unclaimed', false, shard_count);
+        RETURN NEXT;
+    END IF;
     FOR item IN SELECT * FROM @extschema@._distribution_foreign_keys() LOOP
         object := 'constraint ' || item.name;
         status := 'was there';
@@ -404,7 +433,11 @@ BEGIN
                     WHEN s.method = 'r' THEN 'copied to every node'
                     WHEN s.method = 'h' THEN 'spread by user_id'
                     ELSE 'spread in another way' END
-          FROM @extschema@._marketplace_tables() m
+          FROM (SELECT * FROM @extschema@._marketplace_tables()
+                 UNION ALL
+                SELECT 9, c.relname, c.oid, false
+                  FROM pg_class c
+                 WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relname = 'marketplace_unclaimed' AND c.relkind = 'r') m
          CROSS JOIN LATERAL (SELECT @extschema@._distribution_method(m.relation)) s (method)
          ORDER BY m.place;
     RETURN QUERY

@@ -1,17 +1,31 @@
 //! What distribute_marketplace(), which is PL/pgSQL, leaves to Rust.
 
+use pgrx::datum::Internal;
 use pgrx::prelude::*;
 
 use super::Answer;
 use crate::error::Error;
 use crate::pg::datum::{Text, required};
-use crate::pg::locks;
+use crate::pg::{locks, planner};
+use crate::store::unclaimed;
 
 /// Has this node hold a user until the transaction ends: another node asks where the tables are spread.
 #[pg_extern(name = "_hold_user", volatile, parallel_unsafe)]
 fn hold_user(user_id: Option<Text>) -> Answer<()> {
     let Text(user_id) = required(user_id, "user_id")?;
     Ok(locks::hold(&user_id)?)
+}
+
+/// Makes the table of what providers told of things that nothing here is known to be about. Says whether it is there.
+#[pg_extern(name = "_make_unclaimed_table", volatile, parallel_unsafe)]
+fn make_unclaimed_table() -> Answer<bool> {
+    Ok(unclaimed::make_table()?)
+}
+
+/// Keeps Citus from a call of no user.
+#[pg_extern(name = "_plan_call_of_user", immutable, strict, parallel_safe)]
+fn plan_call_of_user(request: Internal) -> Internal {
+    planner::support_of_users(request)
 }
 
 /// Raises the error of a machine code, about a node, with what there is to say.

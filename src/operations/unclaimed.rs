@@ -5,20 +5,21 @@
 //! names; when one of them becomes known as a sale's, it is that sale's. What is nobody's to the end is forgotten by maintenance.
 //!
 //! Most marketplaces never need the table, so the first event makes it: an ordinary table of the owner's, as the one of access levels.
-//! Over Citus nothing is put aside; there reconcile_stripe() has to tell what came too early.
+//! Over Citus, where a table has to be copied to every node, distribute_marketplace() makes it beforehand.
 
 use std::collections::BTreeSet;
 
 use crate::error::Error;
 use crate::operations::books::Books;
 use crate::pg::datum::now;
+use crate::pg::installation;
 use crate::pg::locks::hold_provider_ids;
 use crate::store::unclaimed;
 use engine::payments::Fact;
 
 /// Puts aside what is nobody's yet. Whoever calls it holds the ids.
 pub fn keep(facts: &[Fact]) -> Result<(), Error> {
-    if !unclaimed::is_there()? && !unclaimed::make_table()? {
+    if !unclaimed::is_there()? && (installation::is_distributed()? || !unclaimed::make_table()?) {
         return Ok(());
     }
     let ids: BTreeSet<&str> = facts.iter().flat_map(Fact::ids).collect();

@@ -38,6 +38,11 @@ static HOLD_AT_HOME: Statement = Statement::new(
                FROM (SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 LIMIT 0 FOR UPDATE) none) at_home",
 );
 
+/// Asking many shards, Citus opens more connections to a node. What the transaction has locked over one of them would be locked by somebody
+/// else for the others, so that it could wait for itself.
+static ONE_CONNECTION: Statement<(String,)> =
+    Statement::new("SELECT pg_catalog.set_config('citus.max_adaptive_executor_pool_size', '1', true)");
+
 /// Waits until nobody else holds the user, and holds the user until the transaction ends. What is read afterwards must be
 /// read under a [`FreshSnapshot`]. Refuses a user for whom the caller may not act: whatever changes something of a user comes
 /// through here.
@@ -47,14 +52,31 @@ pub fn lock_user(user_id: &str) -> Result<(), Error> {
 }
 
 fn hold_at_home(name: &str) -> Result<(), Error> {
-    if installation::is_distributed()? { HOLD_AT_HOME.perform(params![name]).map(|_| ()) } else { hold(name) }
+    if !installation::is_distributed()? {
+        return hold(name);
+    }
+    ONE_CONNECTION.perform(params![])?;
+    if is_held_from_here(name)? {
+        return Ok(());
+    }
+    HOLD_AT_HOME.perform(params![name]).map(|_| ())
+}
+
+/// Whether this transaction has the name held at its home already, as it has from now on. Asked again there, it might be over another
+/// connection, for which the first would be somebody else. It is known by a lock here, which a rolled back savepoint takes back as it takes back
+/// the one at home.
+fn is_held_from_here(name: &str) -> Result<bool, Error> {
+    let tag = tag_of(&format!("held from here: {name}"))?;
+    // SAFETY: as in hold().
+    let acquired = unsafe { pg_sys::LockAcquire(&tag, MODE, false, false) };
+    Ok(acquired == pg_sys::LockAcquireResult::LOCKACQUIRE_ALREADY_HELD)
 }
 
 /// The same, but without waiting: says whether the user is held. Over Citus, where nobody can only try, it waits.
 pub fn try_lock_user(user_id: &str) -> Result<bool, Error> {
     row_security::check_user(user_id)?;
     if installation::is_distributed()? {
-        return HOLD_AT_HOME.perform(params![user_id]).map(|_| true);
+        return hold_at_home(user_id).map(|()| true);
     }
     let tag = tag_of(user_id)?;
     // SAFETY: as in hold(); nobody waits, so a lock that is not free is no error.

@@ -16,6 +16,54 @@ use pgrx::{AllocatedByRust, PgBox, PgList, pg_guard, pg_sys};
 use super::installation;
 use super::statement::Statement;
 
+/// What the support function of the other functions of a user answers: nothing, but where Citus would stumble.
+pub fn support_of_users(request: Internal) -> Internal {
+    let request = request.unwrap().unwrap_or(pg_sys::Datum::null());
+    // SAFETY: as in support().
+    unsafe {
+        let of_nobody = simplified(request.cast_mut_ptr()).and_then(|(_, call)| of_nobody(call));
+        Internal::from(Some(pg_sys::Datum::from(of_nobody.unwrap_or(ptr::null_mut()))))
+    }
+}
+
+/// The query and the call that a request is about, if it is to put something simpler in its place, and in a query.
+unsafe fn simplified(request: *mut pg_sys::Node) -> Option<(*mut pg_sys::PlannerInfo, *mut pg_sys::FuncExpr)> {
+    // SAFETY: the node says what it is, and the planner fills it in.
+    unsafe {
+        if (*request).type_ != pg_sys::NodeTag::T_SupportRequestSimplify {
+            return None;
+        }
+        let pg_sys::SupportRequestSimplify { root, fcall, .. } = *request.cast();
+        // Outside of a query, in an index or a constraint, there is no place for a subquery.
+        (!root.is_null() && pg_sys::ActiveSnapshotSet()).then_some((root, fcall))
+    }
+}
+
+/// The same call of a user who is NULL, but such that nobody knows that before it runs. Citus sends a call to the node of its user, and
+/// looks for that node without looking whether there is a user, at which the server crashes.
+unsafe fn of_nobody(call: *mut pg_sys::FuncExpr) -> Option<*mut pg_sys::Node> {
+    // SAFETY: the planner passes a whole call, which stays as it is; the new nodes are made as PostgreSQL makes them.
+    unsafe {
+        let user = bare(PgList::<pg_sys::Node>::from_pg((*call).args).get_ptr(0)?);
+        let is_null = (*user).type_ == pg_sys::NodeTag::T_Const && (*user.cast::<pg_sys::Const>()).constisnull;
+        if !is_null || !is_distributed() {
+            return None;
+        }
+        let mut arguments = PgList::<pg_sys::Node>::new();
+        let (text, collation) = (pg_sys::TEXTOID, pg_sys::DEFAULT_COLLATION_OID);
+        // There is no such setting, and no other can be made under our prefix.
+        let setting = super::datum::text_datum("extensions.nobody");
+        arguments.push(pg_sys::makeConst(text, -1, collation, -1, setting, false, false).cast());
+        arguments.push(pg_sys::makeBoolConst(true, false));
+        let (function, form) =
+            (pg_sys::Oid::from(pg_sys::F_CURRENT_SETTING_TEXT_BOOL), pg_sys::CoercionForm::COERCE_EXPLICIT_CALL);
+        let unknown = pg_sys::makeFuncExpr(function, text, arguments.into_pg(), collation, collation, form);
+        let copy = pg_sys::copyObjectImpl(call.cast()).cast::<pg_sys::FuncExpr>();
+        PgList::<pg_sys::Node>::from_pg((*copy).args).replace_ptr(0, unknown.cast());
+        Some(copy.cast())
+    }
+}
+
 /// The arguments of the call, as the statements number them: what is asked about, the user, and when.
 type Arguments = [*mut pg_sys::Node; 3];
 
@@ -43,13 +91,9 @@ pub fn support(request: Internal, checks: &Checks) -> Internal {
 unsafe fn answer(request: *mut pg_sys::Node, checks: &Checks) -> *mut pg_sys::Node {
     // SAFETY: the node says what it is, and the planner fills it in.
     unsafe {
-        if (*request).type_ != pg_sys::NodeTag::T_SupportRequestSimplify {
-            return ptr::null_mut();
-        }
-        let pg_sys::SupportRequestSimplify { root, fcall, .. } = *request.cast();
-        // Outside of a query, in an index or a constraint, there is no place for a subquery.
-        if root.is_null() || !pg_sys::ActiveSnapshotSet() || !may_execute(fcall) || is_distributed() {
-            return ptr::null_mut();
+        let Some((root, fcall)) = simplified(request) else { return ptr::null_mut() };
+        if !may_execute(fcall) || is_distributed() {
+            return of_nobody(fcall).unwrap_or(ptr::null_mut());
         }
         let Some(arguments) = arguments(fcall) else { return ptr::null_mut() };
         if is_aggregated(&*(*root).parse, fcall) {

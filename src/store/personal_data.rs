@@ -2,8 +2,10 @@
 
 use crate::error::Error;
 use crate::params;
+use crate::pg::installation;
 use crate::pg::jsonb::Jsonb;
-use crate::pg::statement::Statement;
+use crate::pg::parameter::Params;
+use crate::pg::statement::{Statement, command};
 use crate::store::none_left;
 
 static EXPORT: Statement<(Jsonb,)> = Statement::new(
@@ -72,6 +74,30 @@ static RENAME_IN_CODES: Statement = Statement::new(
       WHERE c.created_by = $1 OR (c.user_restrictions -> 'user_ids') ? $1",
 );
 
+/// A row lies on the node of its user, where Citus spreads them, and cannot become another's: it is written once more, for the other, and
+/// deleted. What the host has added to it goes along, so PostgreSQL puts the command together.
+static WRITE_FOR: Statement<(String,)> = Statement::new(
+    "SELECT pg_catalog.format(
+              'INSERT INTO %7$I.%1$I (user_id, %2$s) SELECT %3$L, %4$s FROM %7$I.%1$I t WHERE t.user_id OPERATOR(pg_catalog.=) %5$L %6$s',
+              c.relname, pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum), $3,
+              pg_catalog.string_agg(
+                CASE WHEN $1 = 'add_on_purchases' AND a.attname = 'metadata'
+                     THEN 'pg_catalog.jsonb_delete_path(pg_catalog.jsonb_delete_path(t.metadata, ''{quote,user_id}''), ''{extensions,quote,user_id}'')'
+                     ELSE ('t.' || pg_catalog.quote_ident(a.attname)) END, ', ' ORDER BY a.attnum),
+              $2, $4, n.nspname)
+       FROM pg_catalog.pg_class c
+       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+      WHERE c.oid = ('@extschema@.' || $1)::pg_catalog.regclass
+        AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attname <> 'user_id'
+      GROUP BY c.relname, n.nspname",
+);
+
+static DELETE_ACCESS: Statement =
+    Statement::new("DELETE FROM @extschema@.user_add_ons u WHERE u.user_id = $1 AND u.user_id <> $2");
+static DELETE_PURCHASES: Statement =
+    Statement::new("DELETE FROM @extschema@.add_on_purchases p WHERE p.user_id = $1 AND p.user_id <> $2");
+
 /// All of them as one document.
 pub fn document(user_id: &str) -> Result<Option<Jsonb>, Error> {
     EXPORT.read_one(params![user_id], |(document,)| document)
@@ -80,22 +106,43 @@ pub fn document(user_id: &str) -> Result<Option<Jsonb>, Error> {
 /// Removes what belongs to the person, and gives the rest another name. Says of each table how many rows were concerned.
 pub fn rename(user_id: &str, replacement: &str) -> Result<Vec<(&'static str, u64)>, Error> {
     let both = params![user_id, replacement];
-    let changes: [(&'static str, &Statement, &Statement); 5] = [
-        ("cart_items", &LOCK_CART, &FORGET_CART),
-        ("user_add_ons", &LOCK_DUPLICATES, &FORGET_ACCESS),
-        ("user_add_ons", &LOCK_ACCESS, &RENAME_ACCESS),
-        ("add_on_purchases", &LOCK_PURCHASES, &RENAME_PURCHASES),
-        // Last, as the order of locks has it.
-        ("promotional_codes", &LOCK_CODES, &RENAME_IN_CODES),
-    ];
-    let mut concerned: Vec<(&'static str, u64)> = Vec::new();
-    for (table, lock, change) in changes {
-        let (locked, changed) = (lock.perform(both)?, change.perform(both)?);
-        none_left(table, locked, changed)?;
-        match concerned.last_mut().filter(|(last, _)| *last == table) {
-            Some((_, before)) => *before += changed,
-            None => concerned.push((table, changed)),
-        }
-    }
-    Ok(concerned)
+    let cart_items = change("cart_items", &LOCK_CART, &FORGET_CART, both)?;
+    let (user_add_ons, purchases) = if installation::is_distributed()? {
+        let unless_there = "ON CONFLICT ON CONSTRAINT user_add_ons_user_add_on_key DO NOTHING";
+        let access = (ACCESS, &LOCK_ACCESS, &DELETE_ACCESS);
+        let bought = (PURCHASES, &LOCK_PURCHASES, &DELETE_PURCHASES);
+        (write_for_another(access, both, unless_there)?, write_for_another(bought, both, "")?)
+    } else {
+        let duplicates = change(ACCESS, &LOCK_DUPLICATES, &FORGET_ACCESS, both)?;
+        let renamed = change(ACCESS, &LOCK_ACCESS, &RENAME_ACCESS, both)?;
+        (duplicates + renamed, change(PURCHASES, &LOCK_PURCHASES, &RENAME_PURCHASES, both)?)
+    };
+    // Last, as the order of locks has it.
+    let codes = change("promotional_codes", &LOCK_CODES, &RENAME_IN_CODES, both)?;
+    Ok(vec![("cart_items", cart_items), (ACCESS, user_add_ons), (PURCHASES, purchases), ("promotional_codes", codes)])
+}
+
+const ACCESS: &str = "user_add_ons";
+const PURCHASES: &str = "add_on_purchases";
+
+/// Changes all rows that are concerned. Says how many.
+fn change(table: &'static str, lock: &Statement, change: &Statement, both: &Params) -> Result<u64, Error> {
+    let (locked, changed) = (lock.perform(both)?, change.perform(both)?);
+    none_left(table, locked, changed)?;
+    Ok(changed)
+}
+
+/// The same over Citus: writes the rows of one user once more, for another, and deletes them.
+fn write_for_another(
+    (table, lock, delete): (&'static str, &Statement, &Statement),
+    both: &Params,
+    unless_there: &str,
+) -> Result<u64, Error> {
+    let locked = lock.perform(both)?;
+    let [user_id, replacement] = both else { return Ok(0) };
+    let write = WRITE_FOR.read_one(&[&table, *user_id, *replacement, &unless_there], |(command,)| command)?;
+    command(&write.unwrap_or_default());
+    let deleted = delete.perform(both)?;
+    none_left(table, locked, deleted)?;
+    Ok(deleted)
 }

@@ -167,7 +167,7 @@ static SAVE: Statement = Statement::new(
             stripe_payment_id=s.stripe, lago_invoice_id=s.lago, payment_method=s.method, subscription_ends_at=s.ends,
             paid=s.paid,
             metadata=CASE WHEN s.reason IS NULL THEN p.metadata
-                          ELSE (p.metadata || pg_catalog.jsonb_build_object('reason', s.reason)) END,
+                          ELSE (p.metadata || s.reason) END,
             facts=CASE WHEN p.id = $12 THEN $13 ELSE p.facts END,
             provider_ids=CASE WHEN p.id = $12 THEN $14 ELSE p.provider_ids END
        FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS s (id, status, refunded, stripe, lago, method, ends, paid, reason)
@@ -236,6 +236,12 @@ pub struct Records {
     /// What keeps the checkout from being given up for its age: `payment` or `trial`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaited: Option<String>,
+}
+
+/// What is added to `metadata` where a purchase changes for a reason.
+#[derive(Serialize)]
+struct Reason<'a> {
+    reason: &'a str,
 }
 
 /// The document in `metadata.renewal`: what renewing a purchase costs.
@@ -672,7 +678,9 @@ fn update(
     let Arrays { ids, statuses, refunded, stripe, lago, ends, paid } = Arrays::of(purchases);
     let methods: Vec<Option<&str>> =
         purchases.iter().map(|purchase| purchase.columns.payment_method.as_deref()).collect();
-    let reasons: Vec<Option<&str>> = purchases.iter().map(|purchase| purchase.reason.as_deref()).collect();
+    // As a document, because Citus lets nothing that makes one decide about a row.
+    let reason = |purchase: &&mut Purchase| purchase.reason.as_ref().map(|reason| Jsonb::of(&Reason { reason }));
+    let reasons: Vec<Option<Jsonb>> = purchases.iter().map(reason).collect();
     let written = SAVE.perform(params![
         user_id,
         &ids,
