@@ -2383,7 +2383,7 @@ COMMENT ON FUNCTION @extschema@.attach_tables() IS
 'Takes the eight tables back into the extension, if they still have every column, constraint and trigger that they had; adds the
 constraints that detach_tables() dropped, and lets pg_dump dump the rows as those of an extension again.
 Arguments: none.
-Returns: nothing.
+Returns: nothing; a NOTICE says what was done.
 Errors: 55000 tables_already_attached, tables_differ, with all that is missing in DETAIL; 23514, a row breaks one of the constraints;
 42501, the caller does not own the extension or a table.';
 ALTER FUNCTION @extschema@.attach_tables() COST 1000000;
@@ -2636,7 +2636,7 @@ pg_dump dumps them like any other table, tools that do not touch members of exte
 triggers are then dropped with the extension. Constraints that call its functions are dropped at once: add_on_bundles_add_on_ids_check,
 pricing_rules_conditions_check, promotional_codes_user_restrictions_check.
 Arguments: none.
-Returns: nothing.
+Returns: nothing; a NOTICE says what was done.
 Errors: 55000 tables_already_detached; 42501, the caller does not own the extension.';
 ALTER FUNCTION @extschema@.detach_tables() COST 100000;
 
@@ -2648,7 +2648,7 @@ AS 'MODULE_PATHNAME', 'disable_user_isolation_wrapper';
 COMMENT ON FUNCTION @extschema@.disable_user_isolation() IS
 'Switches off what enable_user_isolation() switched on. Policies that somebody else created stay, and row-level security with them.
 Arguments: none.
-Returns: nothing.
+Returns: nothing; a NOTICE says what was done.
 Errors: 42501, the caller does not own the tables.';
 ALTER FUNCTION @extschema@.disable_user_isolation() COST 100000;
 
@@ -2780,7 +2780,7 @@ whose id is in a setting, through functions and directly, and no rows while it i
 owner of the tables, superusers and roles with BYPASSRLS see everything: let one of these apply payment events and run the maintenance.
 The setting is only as trustworthy as whoever can set it: let the backend set it (SET LOCAL extensions.user_id = ...), never the user.
 Arguments: setting, the name of the setting.
-Returns: nothing. Calling it again with another setting replaces the first.
+Returns: nothing; a NOTICE says what was done. Calling it again with another setting replaces the first.
 Errors: 22023 null_argument, invalid_setting; 42501, the caller does not own the tables.';
 ALTER FUNCTION @extschema@.enable_user_isolation(text) COST 100000;
 
@@ -3012,7 +3012,7 @@ functions), shop (add-ons, carts, prices, codes, checkouts, purchase history), b
 events), support (everything that explains a price, an order or access; changes nothing), monitor (check_marketplace and similar functions),
 tables (direct reads and writes, for backends that do not call functions), admin (all of these, and everything else). A role can have
 several levels. The table marketplace_access, which the first call creates, records what each role was granted.
-Returns: nothing.
+Returns: nothing; a NOTICE says what was done.
 Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';
 ALTER FUNCTION @extschema@.grant_marketplace_access(regrole, text) COST 100000;
 
@@ -3330,7 +3330,7 @@ COMMENT ON FUNCTION @extschema@.protect_marketplace() IS
 'Makes PostgreSQL refuse DROP EXTENSION, DROP SCHEMA ... CASCADE, DROP OWNED and everything else that would drop one of the tables while that
 table holds rows. It creates the event trigger extensions_guard, which only a superuser can do. Calling it again changes nothing.
 Arguments: none.
-Returns: nothing.
+Returns: nothing; a NOTICE says what was done.
 Errors: 42501, the caller is not a superuser. Whoever drops a table then gets 55000 marketplace_protected.';
 ALTER FUNCTION @extschema@.protect_marketplace() COST 10000;
 
@@ -3571,7 +3571,7 @@ AS 'MODULE_PATHNAME', 'revoke_marketplace_access_wrapper';
 COMMENT ON FUNCTION @extschema@.revoke_marketplace_access(regrole, text) IS
 'Revokes what a level has granted to a role, except what another of its levels grants too. Other grants stay. admin takes all levels.
 Arguments: as for grant_marketplace_access().
-Returns: nothing.
+Returns: nothing; a NOTICE says what was done.
 Errors: 22023 null_argument, unknown_access_level; 42501 not_owner.';
 ALTER FUNCTION @extschema@.revoke_marketplace_access(regrole, text) COST 100000;
 
@@ -3845,7 +3845,7 @@ AS 'MODULE_PATHNAME', 'unprotect_marketplace_wrapper';
 COMMENT ON FUNCTION @extschema@.unprotect_marketplace() IS
 'Ends the protection by protect_marketplace().
 Arguments: none.
-Returns: nothing.
+Returns: nothing; a NOTICE says what was done.
 Errors: 42501, the caller does not own the event trigger.';
 ALTER FUNCTION @extschema@.unprotect_marketplace() COST 10000;
 

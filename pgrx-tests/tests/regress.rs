@@ -28,6 +28,7 @@ const SUITES: &[&str] = &[
     "usage",
     "payment_events",
     "operations",
+    "administration",
     "catalog_checks",
     "bad_input",
 ];

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use pgrx::pg_sys;
 
+use super::counted;
 use crate::error::Error;
 use crate::params;
 use crate::pg::installation;
@@ -254,8 +255,8 @@ struct Offer {
     held: BTreeSet<String>,
 }
 
-/// Gives a role what a level needs.
-pub fn grant(role: pg_sys::Oid, level: &str) -> Result<(), Error> {
+/// Gives a role what a level needs, and says what that is.
+pub fn grant(role: pg_sys::Oid, level: &str) -> Result<String, Error> {
     let role_name = role_name(role)?;
     let offer = offer(role)?;
     let recorded = recorded(role)?;
@@ -267,12 +268,16 @@ pub fn grant(role: pg_sys::Oid, level: &str) -> Result<(), Error> {
     let is_by_hand = |name: &str| offer.held.contains(name) && !recorded.iter().any(|(_, given)| given == name);
     let given: BTreeSet<&str> =
         wanted.iter().map(|privilege| &*privilege.name).filter(|name| !is_by_hand(name)).collect();
-    record(role, level, given.into_iter().collect())
+    record(role, level, given.into_iter().collect())?;
+    Ok(match wanted.iter().all(|privilege| offer.held.contains(&privilege.name)) {
+        true => format!("role {role_name} had all privileges of the level {level} already"),
+        false => format!("role {role_name} now has the privileges of the level {level}, on {}", in_words(&wanted)),
+    })
 }
 
 /// Takes from a role what a level has given it, and no other of its levels. Of `admin`, which stands for everything, that is what all
-/// of them have given.
-pub fn revoke(role: pg_sys::Oid, level: &str) -> Result<(), Error> {
+/// of them have given. Says what was taken.
+pub fn revoke(role: pg_sys::Oid, level: &str) -> Result<String, Error> {
     let role_name = role_name(role)?;
     let offer = offer(role)?;
     let (taken, kept): (Vec<_>, Vec<_>) =
@@ -280,14 +285,36 @@ pub fn revoke(role: pg_sys::Oid, level: &str) -> Result<(), Error> {
     one_table_at_a_time()?;
     let is_taken =
         |name: &str| taken.iter().any(|(_, given)| given == name) && !kept.iter().any(|(_, given)| given == name);
-    for privilege in offer.all.iter().filter(|privilege| is_taken(&privilege.name)) {
+    let revoked: Vec<&Privilege> = offer.all.iter().filter(|privilege| is_taken(&privilege.name)).collect();
+    for privilege in &revoked {
         command(&format!("REVOKE {} FROM {role_name}", privilege.command));
     }
     let levels: BTreeSet<&String> = taken.iter().map(|(level, _)| level).collect();
     levels.into_iter().try_for_each(|level| {
         let known = taken.iter().filter(|(recorded, _)| recorded == level).count();
         all_written("marketplace_access", known, FORGET.perform(params![role, level])?)
+    })?;
+    Ok(match (taken.is_empty(), revoked.is_empty()) {
+        (true, _) => format!("role {role_name} has no privileges through the level {level}"),
+        (_, true) => format!("role {role_name} keeps the privileges of the level {level}: other levels grant them too"),
+        _ => format!("role {role_name} lost privileges of the level {level}, on {}", in_words(&revoked)),
     })
+}
+
+/// What privileges are on: `20 functions, 5 tables and 4 views`. Functions that are not for users do not count.
+fn in_words(privileges: &[&Privilege]) -> String {
+    let on = privileges.iter().filter_map(|privilege| privilege.name.split_once(' '));
+    let (functions, relations): (BTreeSet<_>, BTreeSet<_>) = on.partition(|(what, _)| *what == "EXECUTE");
+    let functions = functions.iter().filter(|(_, name)| !name.starts_with('_')).count();
+    let relations: BTreeSet<&str> = relations.into_iter().map(|(_, name)| name).collect();
+    let tables = relations.iter().filter(|name| TABLES.contains(name)).count();
+    let counts = [(functions, "function"), (tables, "table"), (relations.len() - tables, "view")];
+    let words: Vec<String> =
+        counts.into_iter().filter(|(number, _)| *number > 0).map(|(number, noun)| counted(number, noun)).collect();
+    match words.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 /// Where Citus spreads tables that refer to each other, their privileges cannot be changed over many connections at once.

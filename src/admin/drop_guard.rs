@@ -80,10 +80,10 @@ pub fn watch() {
     drops::watch(relation_dropped);
 }
 
-/// Turns the guard on. PostgreSQL lets only superusers make event triggers.
-pub fn protect() -> Result<(), Error> {
+/// Turns the guard on, and says so. PostgreSQL lets only superusers make event triggers.
+pub fn protect() -> Result<&'static str, Error> {
     if is_on() {
-        return Ok(());
+        return Ok("the tables were protected already");
     }
     let schema = installation::schema()?;
     command_as_caller(&format!(
@@ -95,13 +95,17 @@ pub fn protect() -> Result<(), Error> {
         "COMMENT ON EVENT TRIGGER extensions_guard IS
          'Has the tables of the extension \"extensions\" kept while they hold rows. Made by protect_marketplace().'",
     );
-    Ok(())
+    Ok("the tables are protected: nobody can drop one while it holds rows")
 }
 
-/// Turns the guard off.
-pub fn unprotect() {
+/// Turns the guard off, and says so.
+pub fn unprotect() -> &'static str {
     WATCH.take();
-    command_as_caller("DROP EVENT TRIGGER IF EXISTS extensions_guard");
+    if !is_on() {
+        return "the tables were not protected";
+    }
+    command_as_caller("DROP EVENT TRIGGER extensions_guard");
+    "the tables are no longer protected: they can be dropped with their rows"
 }
 
 /// Whether the guard is on.

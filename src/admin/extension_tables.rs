@@ -1,5 +1,6 @@
 //! Taking the tables out of the extension, and back in.
 
+use super::counted;
 use crate::error::Error;
 use crate::params;
 use crate::pg::extension_script::PretendedScript;
@@ -108,8 +109,8 @@ const CALLING_CONSTRAINTS: [(&str, &str, &str); 4] = [
 ];
 
 /// Takes the tables out of the extension. Their triggers go with the extension when it is dropped; the constraints that call its
-/// functions cannot, so they are dropped now.
-pub fn detach() -> Result<(), Error> {
+/// functions cannot, so they are dropped now. Says what was done.
+pub fn detach() -> Result<String, Error> {
     let schema = installation::schema()?;
     if membership(&schema)?.iter().any(|(_, is_member)| !is_member) {
         return Err(Error::TablesAlreadyDetached);
@@ -117,20 +118,38 @@ pub fn detach() -> Result<(), Error> {
     for table in TABLES {
         command_as_caller(&format!("ALTER EXTENSION extensions DROP TABLE {schema}.{table}"));
     }
-    for (partition, _) in partitions(&schema)?.iter().filter(|(_, is_member)| *is_member) {
+    let mut partitions = partitions(&schema)?;
+    partitions.retain(|(_, is_member)| *is_member);
+    for (partition, _) in &partitions {
         command_as_caller(&format!("ALTER EXTENSION extensions DROP TABLE {partition}"));
     }
-    for (kind, table, name) in dependents(&schema)? {
-        match kind.as_str() {
-            "trigger" => command(&format!("ALTER TRIGGER {name} ON {schema}.{table} DEPENDS ON EXTENSION extensions")),
-            _ => command(&format!("ALTER TABLE {schema}.{table} DROP CONSTRAINT {name}")),
-        }
+    let (triggers, constraints): (Vec<_>, Vec<_>) =
+        dependents(&schema)?.into_iter().partition(|(kind, ..)| kind == "trigger");
+    for (_, table, name) in triggers {
+        command(&format!("ALTER TRIGGER {name} ON {schema}.{table} DEPENDS ON EXTENSION extensions"));
     }
-    Ok(())
+    for (_, table, name) in &constraints {
+        command(&format!("ALTER TABLE {schema}.{table} DROP CONSTRAINT {name}"));
+    }
+    Ok(format!(
+        "{} are no longer part of the extension, and {} that call its functions were dropped",
+        tables_in_words(TABLES.len(), partitions.len()),
+        counted(constraints.len(), "constraint")
+    ))
 }
 
-/// Takes the tables back into the extension, if they are still what its functions expect, and partitions that were made since.
-pub fn attach() -> Result<(), Error> {
+/// How many tables and partitions, in words.
+fn tables_in_words(tables: usize, partitions: usize) -> String {
+    match (tables, partitions) {
+        (tables, 0) => counted(tables, "table"),
+        (0, partitions) => counted(partitions, "partition"),
+        _ => format!("{} and {}", counted(tables, "table"), counted(partitions, "partition")),
+    }
+}
+
+/// Takes the tables back into the extension, if they are still what its functions expect, and partitions that were made since. Says
+/// what was done.
+pub fn attach() -> Result<String, Error> {
     let schema = installation::schema()?;
     let membership = membership(&schema)?;
     let are_members = membership.len() == TABLES.len() && membership.iter().all(|(_, is_member)| *is_member);
@@ -145,7 +164,10 @@ pub fn attach() -> Result<(), Error> {
     for (partition, _) in &partitions {
         command_as_caller(&format!("ALTER EXTENSION extensions ADD TABLE {partition}"));
     }
-    register_for_dump(&partitions.into_iter().map(|(partition, _)| partition).collect::<Vec<String>>())
+    let partitions: Vec<String> = partitions.into_iter().map(|(partition, _)| partition).collect();
+    register_for_dump(&partitions)?;
+    let attached = if are_members { 0 } else { TABLES.len() };
+    Ok(format!("now part of the extension: {}", tables_in_words(attached, partitions.len())))
 }
 
 fn attach_tables(schema: &str, membership: &[(String, bool)]) -> Result<(), Error> {

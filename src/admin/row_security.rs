@@ -11,15 +11,25 @@ static OTHER_POLICIES: Statement<(bool,)> = Statement::new(
                      WHERE p.polrelid = pg_catalog.to_regclass($1) AND p.polname <> 'user_isolation')",
 );
 
+/// What PostgreSQL keeps of the tables' row-level security.
+static STATE: Statement<(String,)> = Statement::new(
+    "SELECT pg_catalog.concat_ws(' ', c.oid, c.relrowsecurity, p.polname, pg_catalog.pg_get_expr(p.polqual, c.oid))
+       FROM pg_catalog.unnest($1) t (name)
+       JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(t.name)
+       LEFT JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid
+      ORDER BY 1",
+);
+
 static LITERAL: Statement<(String,)> = Statement::new("SELECT pg_catalog.quote_literal($1)");
 
 /// Hides the rows of everybody but the user whom the setting names, from all roles but superusers, those with BYPASSRLS, and
-/// the owner of the tables, who makes the dumps.
-pub fn enable(setting: &str) -> Result<(), Error> {
+/// the owner of the tables, who makes the dumps. Says what was done.
+pub fn enable(setting: &str) -> Result<String, Error> {
     if !is_custom_setting(setting) {
         return Err(Error::InvalidSetting { setting: setting.to_owned() });
     }
     let schema = installation::schema()?;
+    let before = state(&schema)?;
     // A subquery, so that the setting is looked up once for a statement and not for each row.
     let is_visible =
         format!("user_id OPERATOR(pg_catalog.=) (SELECT pg_catalog.current_setting({}, true))", literal(setting)?);
@@ -28,20 +38,38 @@ pub fn enable(setting: &str) -> Result<(), Error> {
         command(&format!("CREATE POLICY user_isolation ON {schema}.{table} USING ({is_visible})"));
         command(&format!("ALTER TABLE {schema}.{table} ENABLE ROW LEVEL SECURITY"));
     }
-    Ok(())
+    let tables = TABLES_OF_USERS.join(", ");
+    Ok(match state(&schema)? == before {
+        true => format!("the setting {setting} decided already whose rows of {tables} a session sees"),
+        false => format!("a session now sees only the rows of {tables} that belong to the user in the setting {setting}"),
+    })
 }
 
-/// Shows all rows again, unless somebody has made other policies.
-pub fn disable() -> Result<(), Error> {
+/// Shows all rows again, unless somebody has made other policies. Says what was done.
+pub fn disable() -> Result<String, Error> {
     let schema = installation::schema()?;
+    let before = state(&schema)?;
+    let mut limited = Vec::new();
     for table in TABLES_OF_USERS {
         drop_policy(&schema, table)?;
         let table = format!("{schema}.{table}");
-        if OTHER_POLICIES.execute_one(params![&table], |(answer,)| answer)? != Some(true) {
+        if OTHER_POLICIES.execute_one(params![&table], |(answer,)| answer)? == Some(true) {
+            limited.push(table);
+        } else {
             command(&format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"));
         }
     }
-    Ok(())
+    Ok(match state(&schema)? == before {
+        true => "user isolation was not enabled".to_owned(),
+        false if limited.is_empty() => format!("a session sees the rows of all users in {}", TABLES_OF_USERS.join(", ")),
+        false => format!("user isolation is disabled; policies that somebody else made stay on {}", limited.join(", ")),
+    })
+}
+
+/// The row-level security of the tables.
+fn state(schema: &str) -> Result<Vec<String>, Error> {
+    let tables = TABLES_OF_USERS.map(|table| format!("{schema}.{table}"));
+    STATE.execute_all(params![&tables[..]], |(line,)| line)
 }
 
 fn drop_policy(schema: &str, table: &str) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use pgrx::prelude::*;
 
-use super::Answer;
+use super::{Answer, tell};
 use crate::admin::access;
 use crate::admin::row_security;
 use crate::pg::datum::{Role, Text, required};
@@ -11,27 +11,31 @@ use crate::pg::datum::{Role, Text, required};
 #[search_path(pg_catalog, pg_temp)]
 fn grant_marketplace_access(role: Option<Role>, level: Option<Text>) -> Answer<()> {
     let (Role(role), Text(level)) = (required(role, "role")?, required(level, "level")?);
-    Ok(access::grant(role, access::level(&level)?)?)
+    tell(&access::grant(role, access::level(&level)?)?);
+    Ok(())
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn revoke_marketplace_access(role: Option<Role>, level: Option<Text>) -> Answer<()> {
     let (Role(role), Text(level)) = (required(role, "role")?, required(level, "level")?);
-    Ok(access::revoke(role, access::level(&level)?)?)
+    tell(&access::revoke(role, access::level(&level)?)?);
+    Ok(())
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn enable_user_isolation(setting: default!(Option<Text>, "'extensions.user_id'")) -> Answer<()> {
     let Text(setting) = required(setting, "setting")?;
-    Ok(row_security::enable(&setting)?)
+    tell(&row_security::enable(&setting)?);
+    Ok(())
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn disable_user_isolation() -> Answer<()> {
-    Ok(row_security::disable()?)
+    tell(&row_security::disable()?);
+    Ok(())
 }
 
 extension_sql_file!(

@@ -61,6 +61,11 @@ impl From<Error> for ErrorReport {
     }
 }
 
+/// Tells the caller what a function has done that returns nothing.
+fn tell(what: &str) {
+    notice!("{what}");
+}
+
 /// A number of units that is not below the least that makes sense.
 fn at_least(least: i32, quantity: i32) -> Result<u32, Error> {
     if quantity < least { Err(Error::InvalidQuantity { least, quantity }) } else { Ok(quantity as u32) }

@@ -2,20 +2,21 @@
 
 use pgrx::prelude::*;
 
-use super::Answer;
+use super::{Answer, tell};
 use crate::admin::{drop_guard, extension_tables};
 use crate::pg::call::Call;
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn protect_marketplace() -> Answer<()> {
-    Ok(drop_guard::protect()?)
+    tell(drop_guard::protect()?);
+    Ok(())
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn unprotect_marketplace() {
-    drop_guard::unprotect();
+    tell(drop_guard::unprotect());
 }
 
 /// The event trigger's function.
@@ -33,13 +34,15 @@ fn guard_marketplace(call: Call) -> Answer<()> {
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn detach_tables() -> Answer<()> {
-    Ok(extension_tables::detach()?)
+    tell(&extension_tables::detach()?);
+    Ok(())
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn attach_tables() -> Answer<()> {
-    Ok(extension_tables::attach()?)
+    tell(&extension_tables::attach()?);
+    Ok(())
 }
 
 extension_sql_file!(
