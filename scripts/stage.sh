@@ -9,7 +9,7 @@ check_pg_config "$pg_config"
 
 stage=target/stage/$(readlink -f "$(command -v "$pg_config")" | cksum | cut -d' ' -f1)
 log=$stage.log
-inputs=(src sql Cargo.toml Cargo.lock extensions.control "$0")
+inputs=(src crates sql Cargo.toml Cargo.lock extensions.control "$0")
 
 # `sudo make install` comes after `make`, and root often has no cargo: what is up to date is not built again.
 is_current() { [ -e "$stage/paths" ] && [ -z "$(find "${inputs[@]}" -newer "$stage/paths" -print -quit)" ]; }
