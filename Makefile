@@ -3,7 +3,6 @@
 .DEFAULT_GOAL := help
 RELEASED = 15 16 17 18
 PREVIEW = 19
-export VERSIONS
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +15,7 @@ shop: ## Build, start a throwaway PostgreSQL and the example shop on http://loca
 	@VERSIONS=18 scripts/setup.sh build servers python
 	@scripts/shop.sh
 
-test: VERSIONS ?= $(RELEASED) $(PREVIEW)
+test: export VERSIONS ?= $(RELEASED) $(PREVIEW)
 test: ## Run every test suite on PostgreSQL 15, 16, 17 and 18 and a few on 19, or every one on those in VERSIONS
 	@scripts/setup.sh
 	@scripts/as-user.sh cargo run --quiet --package harness -- $(VERSIONS)
@@ -90,7 +89,7 @@ installcheck: ## Try it out in the running server of PG_CONFIG, in a database of
 
 has_pg_config = test -n "$(PG_CONFIG)" || { echo 'error: say which PostgreSQL: PG_CONFIG=/path/to/pg_config' >&2; exit 1; }
 
-package: VERSIONS ?= $(RELEASED)
+package: export VERSIONS ?= $(RELEASED)
 package: ## Make Debian packages, tarballs and the PGXN bundle in dist/, for PostgreSQL 15 to 18 or for those in VERSIONS
 	@scripts/setup.sh build packages $(if $(PG_CONFIG),,servers)
 	@PG_CONFIG="$(PG_CONFIG)" scripts/package.sh $(VERSIONS)
