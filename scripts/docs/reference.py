@@ -49,7 +49,7 @@ The following applies to all functions:
 - `at` is the instant at which a call decides everything. Windows of time are half open: `from <= at < until`.
 - Arguments can be passed by name, `quote(items => ..., promo_code => ...)`, so those with a default can be left out.
 - Functions whose names start with `_` are not for users: other functions of the extension call them, and any version may change
-  them. `\\dfn [^_]*` in psql lists the others.
+  them. `\\dfn public.[^_]*` in psql, with the schema of the extension, lists the others.
 - *Level* is the access level that a role needs to call the function; see `grant_marketplace_access`. `admin` may call all.
 
 """
