@@ -41,7 +41,9 @@ pub fn enable(setting: &str) -> Result<String, Error> {
     let tables = TABLES_OF_USERS.join(", ");
     Ok(match state(&schema)? == before {
         true => format!("the setting {setting} decided already whose rows of {tables} a session sees"),
-        false => format!("a session now sees only the rows of {tables} that belong to the user in the setting {setting}"),
+        false => {
+            format!("a session now sees only the rows of {tables} that belong to the user in the setting {setting}")
+        }
     })
 }
 
@@ -61,7 +63,9 @@ pub fn disable() -> Result<String, Error> {
     }
     Ok(match state(&schema)? == before {
         true => "user isolation was not enabled".to_owned(),
-        false if limited.is_empty() => format!("a session sees the rows of all users in {}", TABLES_OF_USERS.join(", ")),
+        false if limited.is_empty() => {
+            format!("a session sees the rows of all users in {}", TABLES_OF_USERS.join(", "))
+        }
         false => format!("user isolation is disabled; policies that somebody else made stay on {}", limited.join(", ")),
     })
 }

@@ -91,7 +91,8 @@ impl TriggerCall {
         // SAFETY: the row is one of the table's, and the value of the column's type.
         let row = unsafe {
             let description = (*self.data.tg_relation).rd_att;
-            pg_sys::heap_modify_tuple_by_cols(self.row(), description, 1, &mut number, &mut value, &mut is_null)
+            let (number, value, is_null) = (&raw mut number, &raw mut value, &raw mut is_null);
+            pg_sys::heap_modify_tuple_by_cols(self.row(), description, 1, number, value, is_null)
         };
         pg_sys::Datum::from(row)
     }
