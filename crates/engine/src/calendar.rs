@@ -7,17 +7,18 @@ use crate::time::Instant;
 /// A day in microseconds.
 const DAY: i64 = 86_400_000_000;
 
-/// The last year in which a period may end; what would end later has no end.
+/// The last year in which a period may end. A period that would end later has no end.
 const LAST_YEAR: i32 = 200_000;
 
-/// The instant so many calendar months after another, in UTC: from 31 January a month is 28 or 29 February, and two months are
-/// 31 March. `None` where the calendar ends.
+/// The instant this many calendar months after another, in UTC. A month after 31 January is 28 or 29 February, and
+/// two months after it is 31 March. `None` beyond the end of the calendar.
 pub fn months_after(anchor: Instant, months: u32) -> Option<Instant> {
     let end = anchor.date_time()?.checked_add_months(Months::new(months))?;
     (end.year() <= LAST_YEAR).then(|| Instant::from(end))
 }
 
-/// The first instant, not before another one, that so many calendar months before an end are counted from, if there is one within a day.
+/// The earliest start of a period of this many calendar months that ends at `end`: not before `earliest`, and at most
+/// a day after it.
 pub fn began_before(end: Instant, months: u32, earliest: Instant) -> Option<Instant> {
     let first = Instant::from(end.date_time()?.checked_sub_months(Months::new(months))?);
     // From 28 to 31 January a month ends on 28 February.
@@ -26,7 +27,7 @@ pub fn began_before(end: Instant, months: u32, earliest: Instant) -> Option<Inst
     fitting.next().filter(|from| from.0.checked_sub(earliest.0).is_some_and(|after| after <= DAY))
 }
 
-/// The instant so many days after another.
+/// The instant this many days after another.
 pub fn days_after(start: Instant, days: u32) -> Option<Instant> {
     start.0.checked_add(i64::from(days).checked_mul(DAY)?).map(Instant)
 }

@@ -1,4 +1,4 @@
-//! What is priced, and on which terms.
+//! The cart to be priced, and the terms that apply to it.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,8 @@ pub struct Line {
 }
 
 impl Line {
-    /// A line of so many units of an add-on at a position in the catalog, charged as the add-on is unless told otherwise.
+    /// A line with a quantity of the add-on at a position in the catalog, charged by the add-on's own billing type
+    /// unless another one is given.
     pub fn new(
         AddOn { name, base_price, billing_type, .. }: &AddOn,
         add_on: AddOnRef,
@@ -46,7 +47,7 @@ impl Line {
     }
 }
 
-/// What is priced: at most one line per add-on, in the order in which they are shown.
+/// What is priced: at most one line per add-on, in display order.
 #[derive(Clone, Debug, Default)]
 pub struct Cart {
     /// The lines that can be sold.
@@ -55,7 +56,7 @@ pub struct Cart {
     pub withdrawn: Vec<Uuid>,
 }
 
-/// What the conditions of pricing rules look at in a cart: list prices, before any discount.
+/// The facts about a cart that conditions of pricing rules test: list prices, before any discount.
 #[derive(Clone, Debug)]
 pub struct ListCart {
     subtotal: Money,
@@ -71,7 +72,7 @@ impl ListCart {
         ListCart { subtotal: lines.iter().map(|line| line.list_amount).sum(), add_on_ids }
     }
 
-    /// What conditions look at when the cart is this user's.
+    /// The facts for conditions if the cart is this user's.
     pub fn facts<'a>(&'a self, terms: &Terms<'a>) -> Facts<'a> {
         Facts {
             subtotal: self.subtotal,
@@ -95,20 +96,20 @@ pub struct Terms<'a> {
     pub owned: &'a [Uuid],
     /// Whether the user has an earlier purchase (semantics 4).
     pub has_purchased: bool,
-    /// How many more instances each bundle of limited use can have; none where it is not told.
+    /// How many more instances of each bundle with limited uses are available; none if it is not listed.
     pub bundle_uses_left: &'a HashMap<Uuid, u32>,
     /// The promotional code, if one was given.
     pub promo: Option<&'a PromoRequest>,
     /// The smallest amount that can be charged.
     pub unit: Unit,
-    /// How often the user has redeemed the code and it is still live, if the code has a limit per user.
+    /// The number of live redemptions of the code by the user, if the code has a limit per user.
     pub promo_uses: u32,
-    /// Called now and then during long searches; it may unwind to end them.
+    /// Called regularly during long searches; it may unwind to end them.
     pub check_interrupts: fn(),
 }
 
 impl<'a> Terms<'a> {
-    /// The terms for somebody unknown, at that instant, in a currency with cents.
+    /// The terms for an unknown user at an instant, in a currency with cents.
     pub fn of_nobody(at: Instant, bundle_uses_left: &'a HashMap<Uuid, u32>) -> Terms<'a> {
         Terms {
             at,

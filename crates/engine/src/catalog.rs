@@ -44,11 +44,11 @@ pub struct PricingRule {
     pub id: Uuid,
     /// The add-on whose lines it discounts.
     pub add_on_id: Uuid,
-    /// The tier it is for; `None` is every tier and none.
+    /// The tier it is for; `None` means any tier or none.
     pub tier_code: Option<String>,
-    /// What it takes off; the amount is per unit.
+    /// The discount; the amount is per unit.
     pub discount: Discount,
-    /// What must hold, or why the stored document cannot be read: then the rule does not apply.
+    /// The conditions. If the stored document cannot be read, the reason; the rule then never applies.
     pub conditions: Result<Conditions, Malformed>,
     /// The highest applicable priority wins.
     pub priority: i32,
@@ -86,13 +86,13 @@ pub struct Bundle {
     pub name: String,
     /// One unit of each of these makes an instance; in id order.
     pub add_on_ids: Vec<Uuid>,
-    /// What it takes off; the amount is per instance.
+    /// The discount; the amount is per instance.
     pub discount: Discount,
     /// Whether it is switched on.
     pub is_active: bool,
     /// When it applies.
     pub window: Window,
-    /// Whether only so many instances can be sold; how many are left is told by the terms.
+    /// Whether the number of instances is limited; the terms hold how many are left.
     pub is_limited: bool,
 }
 
@@ -103,7 +103,7 @@ impl Bundle {
     }
 }
 
-/// An add-on with everything that is looked up under it.
+/// An add-on with everything that is looked up by it.
 #[derive(Clone, Debug)]
 pub struct Offer {
     /// The add-on.
@@ -111,7 +111,7 @@ pub struct Offer {
     /// Its pricing rules, by falling priority, then by id.
     rules: Vec<PricingRule>,
     has_conditions_on_users: bool,
-    /// The bundles of which it is the add-on of the smallest id, by id: each bundle is looked for under one add-on only.
+    /// The bundles whose smallest add-on id is this one, by id. Each bundle is registered under one add-on only.
     bundles: Vec<Rc<Bundle>>,
 }
 
@@ -135,7 +135,7 @@ impl Offer {
         &self.rules
     }
 
-    /// Whether some rule looks at the past of users.
+    /// Whether some rule tests the user's history.
     pub fn has_conditions_on_users(&self) -> bool {
         self.has_conditions_on_users
     }
@@ -157,9 +157,10 @@ impl Offer {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     offers: Vec<Rc<Offer>>,
-    /// The ids of the offers side by side, as numbers of the same order: every line of every cart is looked up here.
+    /// The ids of the offers side by side, as numbers in the same order, because every line of every cart is looked
+    /// up here.
     ids: Vec<u128>,
-    /// Bundles whose first add-on is not offered. They never apply, and are kept to be explained.
+    /// Bundles whose first add-on is not offered. They never apply, and are kept only for explanations.
     orphan_bundles: Vec<Rc<Bundle>>,
 }
 

@@ -1,9 +1,9 @@
-//! What a checkout checks before it sells (semantics 6).
+//! The checks of a checkout before it sells (semantics 6).
 
 use super::billing::BillingType;
 
-/// The ways of charging in a cart, if they cannot be paid in one session: one-time and recurring lines, or monthly and
-/// annual ones. Usage-based lines are recurring and go with either period.
+/// The billing types in a cart if one session cannot pay for them all: one-time with recurring lines, or monthly with
+/// annual ones. Usage-based lines are recurring and combine with either period.
 pub fn mixed_billing(billing_types: impl IntoIterator<Item = BillingType>) -> Option<Vec<BillingType>> {
     let mut groups: Vec<BillingType> = billing_types.into_iter().collect();
     groups.sort_unstable();

@@ -8,7 +8,7 @@ use super::billing::BillingType;
 use super::json::{Entry, Malformed, entries, unknown_key};
 use super::money::Money;
 
-/// A rule's conditions. All that are given must hold.
+/// A rule's conditions. All of them must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conditions {
     /// The line has at least this many units.
@@ -29,7 +29,7 @@ pub struct Conditions {
     pub stackable: bool,
 }
 
-/// The facts that conditions look at: the list cart and what the user has, never another rule's result.
+/// The facts that conditions test: the list cart and the user's add-ons, never the result of another rule.
 #[derive(Debug)]
 pub struct Facts<'a> {
     /// The list amount of the whole cart.
@@ -94,18 +94,18 @@ impl Conditions {
         Ok(conditions)
     }
 
-    /// The add-ons that the user may have to own or not to own.
+    /// The add-ons whose ownership the conditions test.
     pub fn add_ons(&self) -> impl Iterator<Item = Uuid> {
         self.requires_addon.iter().chain(&self.excludes_addon).copied()
     }
 
-    /// Whether some condition looks at the user's past.
+    /// Whether some condition tests the user's history.
     pub fn look_at_users(&self) -> bool {
         self.first_purchase_only || self.add_ons().next().is_some()
     }
 
-    /// Tells of each condition that a line of so many units, charged that way, does not meet. Each rule of each line is
-    /// asked, so nothing is collected.
+    /// Reports each condition that a line with this quantity and billing type does not meet. It runs for each rule of
+    /// each line, so it collects nothing.
     pub fn unmet<'c>(
         &'c self,
         quantity: u32,

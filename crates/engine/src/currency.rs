@@ -1,4 +1,4 @@
-//! Currencies: the smallest amount that can be charged, and how payment providers count (semantics 8).
+//! Currencies: the smallest amount that can be charged, and the units in which payment providers count (semantics 8).
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ const WHOLE: [&str; 17] = [
     "XPF",
 ];
 
-/// Currencies with more decimals than amounts have here, and how many.
+/// Currencies with more decimals than the amounts here have, and their number of decimals.
 const FINER: [(&str, u32); 9] =
     [("BHD", 3), ("CLF", 4), ("IQD", 3), ("JOD", 3), ("KWD", 3), ("LYD", 3), ("OMR", 3), ("TND", 3), ("UYW", 4)];
 
@@ -26,7 +26,7 @@ pub struct Currency {
 /// Why a marketplace cannot have a currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unusable {
-    /// It is no code of three capital letters.
+    /// It is not a code of three capital letters.
     NoCode,
     /// Its amounts have more than two decimals.
     TooFine {
@@ -74,19 +74,20 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// The smallest amount that can be charged in the currency of a purchase, whichever it is.
+/// The smallest chargeable amount in the currency of a purchase, whatever the currency of the marketplace.
 pub fn unit_of(code: &str) -> Unit {
     if WHOLE.contains(&code) { Unit::ONE } else { Unit::HUNDREDTH }
 }
 
-/// Who takes money for us, and counts it in whole numbers of a minor unit.
+/// A payment provider. Each counts money in whole minor units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Provider {
-    /// Its "zero-decimal currencies" are those of ISO 4217, with the ariary, whose fifths it does not know, and without
-    /// the krona and the Ugandan shilling, which it counts in hundredths although none can be charged.
+    /// Stripe's "zero-decimal currencies" are those of ISO 4217 with three differences: the ariary is one of them,
+    /// because Stripe ignores its fifths; the krona and the Ugandan shilling are not, because Stripe counts them in
+    /// hundredths although it cannot charge fractions of them.
     Stripe,
-    /// Its `amount_cents` are subunits as the library `money` for Ruby has them, in which the forint has none either.
+    /// Lago's `amount_cents` are the subunits of Ruby's `money` library, in which the forint has none either.
     Lago,
 }
 
@@ -110,7 +111,7 @@ impl Provider {
         finer.unwrap_or(if is_whole { 0 } else { 2 })
     }
 
-    /// An amount as the provider tells it; `None` when it is no whole number of cents or more than can be counted.
+    /// An amount as the provider reports it; `None` if it is not a whole number of cents or is too large.
     pub fn from_minor_units(self, amount: i64, code: &str) -> Option<Money> {
         let cents = match self.decimals(code) {
             decimals @ 0..2 => amount.checked_mul(10_i64.pow(2 - decimals)),
@@ -122,7 +123,7 @@ impl Provider {
         cents.map(Money::from_cents)
     }
 
-    /// An amount as the provider wants it; `None` when it cannot charge that much or that little.
+    /// An amount as the provider expects it; `None` if the provider cannot represent or charge it.
     pub fn to_minor_units(self, amount: Money, code: &str) -> Option<i64> {
         if !unit_of(code).divides(amount) {
             return None;

@@ -23,11 +23,11 @@ pub struct Grant {
     pub purchased_at: Instant,
     /// When the add-on's window ends; `None` for no end.
     pub expires_at: Option<Instant>,
-    /// What the feature is configured to there.
+    /// The configuration of the feature in that add-on.
     pub configuration: Value,
 }
 
-/// A feature as the user has it through all of its grants.
+/// A feature with all the grants that a user has of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Feature {
     /// The merged configuration.
@@ -38,7 +38,7 @@ pub struct Feature {
     pub expires_at: Option<Instant>,
 }
 
-/// Merges the grants of one feature, of which there is at least one.
+/// Merges the grants of one feature. There must be at least one.
 pub fn merge(mut grants: Vec<Grant>) -> Feature {
     let mut add_on_ids: Vec<Uuid> = grants.iter().map(|grant| grant.add_on_id).collect();
     add_on_ids.sort_unstable();
@@ -58,8 +58,8 @@ pub fn merge(mut grants: Vec<Grant>) -> Feature {
     Feature { configuration, add_on_ids, expires_at }
 }
 
-/// What all grants of a metered feature give together, or that one of them gives any amount; `None` where it is not metered, or a
-/// limit cannot be read.
+/// The combined limit of all grants of a metered feature, or that it is unlimited because one of them is. `None` if
+/// the feature is not metered or a limit cannot be read.
 fn limit(grants: &[Grant]) -> Option<Option<Units>> {
     let limits = grants.iter().map(|grant| {
         let limit = Metering::parse(&grant.configuration).ok()?.limit;
@@ -69,8 +69,8 @@ fn limit(grants: &[Grant]) -> Option<Option<Units>> {
     limits.iter().any(Option::is_some).then(|| limits.into_iter().sum())
 }
 
-/// Merges configurations, the most recent first, key by key. A configuration that is no object has no keys to merge; if
-/// the most recent is none, it is the answer.
+/// Merges configurations key by key, the most recent first. A configuration that is not an object has no keys to
+/// merge; if the most recent one is not an object, it is the result.
 fn merge_configurations(mut configurations: Vec<Value>) -> Value {
     if configurations.len() == 1 || !configurations[0].is_object() {
         return configurations.swap_remove(0);
@@ -85,8 +85,8 @@ fn merge_configurations(mut configurations: Vec<Value>) -> Value {
     Value::Object(values.into_iter().map(|(key, values)| (key, merge_values(values))).collect())
 }
 
-/// Merges the values of one key, the most recent first: numbers by the larger, booleans by OR, anything else, and values
-/// of different kinds, by the most recent.
+/// Merges the values of one key, the most recent first: the larger of numbers, the OR of booleans; for anything else,
+/// and for values of different kinds, the most recent one.
 fn merge_values(mut values: Vec<Value>) -> Value {
     if values.iter().all(Value::is_boolean) {
         Value::Bool(values.contains(&Value::Bool(true)))
@@ -101,7 +101,7 @@ fn larger(one: Value, other: Value) -> Value {
     if compare_numbers(&one, &other) == Ordering::Less { other } else { one }
 }
 
-/// Compares JSON numbers digit by digit: a `numeric` has more digits than any machine number.
+/// Compares JSON numbers digit by digit, because a `numeric` can have more digits than any machine number.
 fn compare_numbers(one: &Value, other: &Value) -> Ordering {
     let digits = |value: &Value| BigDecimal::from_str(&value.to_string()).unwrap_or_default();
     digits(one).cmp(&digits(other))

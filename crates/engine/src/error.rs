@@ -1,10 +1,10 @@
-//! What the rules can refuse. The extension tells it with SQLSTATE, DETAIL and HINT.
+//! The refusals of the rules. The extension reports them with SQLSTATE, DETAIL and HINT.
 
 use uuid::Uuid;
 
 use crate::money::{Money, Unit};
 
-/// A refusal. Its `Display` is the message: what was wrong with which value.
+/// A refusal. Its `Display` is the message, which names what was wrong and the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// No such add-on.
@@ -23,7 +23,7 @@ pub enum Error {
         name: String,
     },
 
-    /// A list price in the currency of which nobody can charge it.
+    /// A list price that cannot be charged in its currency.
     #[error("add-on \"{name}\" costs {unit_price}, which is no multiple of {}", .unit.amount())]
     PriceNotChargeable {
         /// The add-on's name.

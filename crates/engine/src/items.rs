@@ -1,4 +1,4 @@
-//! The `items` argument of `quote`: reading it and making it a cart.
+//! The `items` argument of `quote`: parses it and turns it into a cart.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,8 @@ fn parse_item(item: &Value) -> Result<(Uuid, u32), Malformed> {
     Ok((add_on_id.ok_or_else(|| missing("add_on_id"))?, quantity.ok_or_else(|| missing("quantity"))?))
 }
 
-/// The cart of these quantities, in add-on id order. Unlike a stored cart it names nothing that is not sold.
+/// The cart with these quantities, in add-on id order. Unlike a stored cart, it may only name add-ons that are for
+/// sale.
 pub fn to_cart(catalog: &Catalog, quantities: &BTreeMap<Uuid, u32>, unit: Unit) -> Result<Cart, Error> {
     let line = |(&add_on_id, &quantity): (&Uuid, &u32)| {
         let found = catalog.find(add_on_id).ok_or(Error::AddOnNotFound { add_on_id })?;

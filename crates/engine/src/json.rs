@@ -1,4 +1,4 @@
-//! Reading JSON documents that people write, with complaints that name the key and the value.
+//! Reads JSON documents that people write. Complaints name the key and the value.
 
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// The complaint that the value is not what it must be.
+    /// The complaint that the value is not of the required kind.
     pub fn must_be<T>(self, expected: &str) -> Result<T, Malformed> {
         Err(Malformed(format!("\"{}\" must be {expected}, not {}", self.key, shown(self.value))))
     }
@@ -97,7 +97,7 @@ pub(super) fn entries(document: &Value) -> Result<impl Iterator<Item = Entry<'_>
     }
 }
 
-/// The complaint about a key that means nothing, with those that do.
+/// The complaint about an unknown key, with the list of known ones.
 pub(super) fn unknown_key(key: &str, known: &[&str]) -> Malformed {
     Malformed(format!("unknown key \"{key}\"; the keys are {}", known.join(", ")))
 }
@@ -116,7 +116,7 @@ pub fn decimal(text: &str) -> Option<Decimal> {
     Decimal::from_scientific(text).ok()
 }
 
-/// A value as it stands in a message, cut short where it is long.
+/// A value as a message shows it, shortened if it is long.
 pub(super) fn shown(value: &Value) -> String {
     const LONGEST: usize = 60;
     let text = value.to_string();

@@ -1,6 +1,6 @@
-//! The business rules in plain Rust: no PostgreSQL, no input or output, no clock.
+//! The business rules in plain Rust: no PostgreSQL, no I/O, no clock.
 //!
-//! `docs/semantics.md` numbers the steps; each module says which it implements.
+//! `docs/semantics.md` numbers the steps; each module names the steps that it implements.
 
 #![forbid(unsafe_code)]
 

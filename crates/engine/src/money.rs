@@ -1,4 +1,4 @@
-//! Amounts of money and percentages: whole cents and hundredths of a percent, never floating point. What is rounded is
+//! Amounts of money and percentages, in whole cents and hundredths of a percent, never in floating point. Results are
 //! rounded to the unit of a currency.
 
 use std::fmt;
@@ -101,7 +101,7 @@ impl Unit {
         amount.0 % self.0 == 0
     }
 
-    /// How many of it make an amount, of which a part that is smaller than one is left out.
+    /// The number of whole units in an amount; a remainder smaller than a unit is dropped.
     pub const fn count_in(self, amount: Money) -> i64 {
         amount.0 / self.0
     }
@@ -184,12 +184,12 @@ impl fmt::Display for Percent {
     }
 }
 
-/// What a pricing rule or a bundle takes off: a percentage and, on top, an amount per unit or per instance.
+/// The discount of a pricing rule or a bundle: a percentage plus an amount per unit or per instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Discount {
     /// The share of the amount it applies to.
     pub percent: Percent,
-    /// What comes off for each unit (rules) or instance (bundles).
+    /// The amount that comes off for each unit (rules) or instance (bundles).
     pub amount: Money,
 }
 

@@ -34,7 +34,7 @@ impl PromoDiscount {
         }
     }
 
-    /// What comes off this eligible amount.
+    /// The discount on this eligible amount.
     pub fn on(self, eligible: Money, unit: Unit) -> Money {
         match self {
             PromoDiscount::Percentage(percent) => eligible.percent(percent, unit),
@@ -50,15 +50,15 @@ pub struct PromoCode {
     pub id: Uuid,
     /// What it takes off.
     pub discount: PromoDiscount,
-    /// The most redemptions, if there is a most.
+    /// The maximum number of redemptions, if limited.
     pub max_uses: Option<u32>,
     /// The live redemptions.
     pub current_uses: u32,
-    /// The add-ons it is good for, in id order; `None` is all.
+    /// The add-ons that it applies to, in id order; `None` means all.
     pub applicable_to: Option<Vec<Uuid>>,
-    /// What the whole cart must cost at least, after rules and bundles.
+    /// The minimum total of the whole cart, after rules and bundles.
     pub min_purchase_amount: Money,
-    /// Who may use it, or why the stored document cannot be read: then nobody may.
+    /// Who may use it. If the stored document cannot be read, the reason; then nobody may.
     pub restrictions: Result<Restrictions, Malformed>,
     /// The end of its window.
     pub expires_at: Option<Instant>,
@@ -88,20 +88,20 @@ impl PromoCode {
     }
 }
 
-/// A code as it is stored and compared, however people type it: without the blanks, control and invisible characters around it, in
-/// capitals by a rule that no locale changes, composed (NFC).
+/// A code in its normal form, in which it is stored and compared, however people type it: without surrounding blanks,
+/// control and invisible characters, in capitals by a rule that does not depend on the locale, and composed (NFC).
 pub fn normalized(code: &str) -> String {
     let is_around = |c: char| c.is_whitespace() || c.is_control() || is_invisible(c);
     let composed: String = code.trim_matches(is_around).nfc().collect();
     composed.to_uppercase().nfc().collect()
 }
 
-/// Characters of no width, which a paste brings along.
+/// Characters without width, which a paste can bring along.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// A promotional code that somebody typed, normalised, and what is known of it.
+/// A promotional code that somebody entered, normalised, with its row.
 #[derive(Clone, Debug)]
 pub struct PromoRequest {
     /// As [`normalized`].
@@ -155,15 +155,15 @@ pub enum Refusal {
     Expired,
     /// All its uses are taken.
     Exhausted,
-    /// The cart costs less than the code asks for.
+    /// The cart costs less than the code requires.
     BelowMinimum,
     /// No line of the cart is eligible.
     NotApplicable,
-    /// It is for other tiers, or for some tier and none was given.
+    /// It is for other tiers, or for certain tiers and none was given.
     TierNotAllowed,
     /// It is for first purchases, and the user has bought before or is not known.
     NotFirstPurchase,
-    /// It is for other users, or for some user and none was given.
+    /// It is for other users, or for certain users and none was given.
     UserNotAllowed,
     /// The user has no uses left, or is not known.
     UserLimitReached,
@@ -199,13 +199,13 @@ pub struct Redeemer<'a> {
     pub tier_code: Option<&'a str>,
     /// Whether the user is known and has no earlier purchase.
     pub is_first_purchase: bool,
-    /// How often the user has redeemed the code and it is still live.
+    /// The number of live redemptions by the user.
     pub uses: u32,
     /// The instant of all decisions.
     pub at: Instant,
 }
 
-/// The amounts of a cart that a code looks at, after rules and bundles.
+/// The amounts of a cart that a code tests, after rules and bundles.
 #[derive(Clone, Copy, Debug)]
 pub struct CartAmounts {
     /// What the whole cart costs.
@@ -216,10 +216,10 @@ pub struct CartAmounts {
     pub is_empty: bool,
 }
 
-/// A condition that a code has, named by the refusal that it gives when it does not hold.
+/// A condition of a code, identified by the refusal that it gives when it does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What is said when it does not hold.
+    /// The refusal when it does not hold.
     pub refusal: Refusal,
     /// Whether it holds.
     pub holds: bool,
@@ -246,7 +246,7 @@ pub fn checks(code: &PromoCode, redeemer: &Redeemer, cart: &CartAmounts) -> Vec<
     conditions.map(|(refusal, _)| Check { refusal, holds: !refusals.contains(&refusal) }).collect()
 }
 
-/// Every reason to refuse the code, in order; none when it is good. `code` is `None` for an unknown code. Without a
+/// Every reason to refuse the code, in order; none if it is valid. `code` is `None` for an unknown code. Without a
 /// cart, the conditions on the cart are not tested.
 pub fn refusals(code: Option<&PromoCode>, redeemer: &Redeemer, cart: Option<&CartAmounts>) -> Vec<Refusal> {
     let empty_cart = cart.is_some_and(|cart| cart.is_empty).then_some(Refusal::EmptyCart);

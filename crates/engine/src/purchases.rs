@@ -41,17 +41,17 @@ impl PurchaseStatus {
         PurchaseStatus::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// Whether money was received for it, whatever became of the money since.
+    /// Whether its payment was received, whatever became of the money since.
     pub fn is_paid(self) -> bool {
         matches!(self, PurchaseStatus::Completed | PurchaseStatus::Refunded | PurchaseStatus::Disputed)
     }
 
-    /// Whether it keeps the uses of its code and bundles: it waits for its payment, or has it.
+    /// Whether it holds the uses of its code and bundles: it waits for its payment, or is paid.
     pub fn is_live(self) -> bool {
         self == PurchaseStatus::Pending || self.is_settled()
     }
 
-    /// Whether a user with such a purchase is no newcomer.
+    /// Whether a user with such a purchase no longer counts as new.
     pub fn is_earlier_purchase(self) -> bool {
         self != PurchaseStatus::Failed
     }
@@ -61,7 +61,7 @@ impl PurchaseStatus {
         matches!(self, PurchaseStatus::Completed | PurchaseStatus::Disputed)
     }
 
-    /// The statuses that may follow this one, whoever says so.
+    /// The statuses that may follow this one, whatever causes the change.
     pub fn successors(self) -> &'static [PurchaseStatus] {
         match self {
             PurchaseStatus::Pending => &[PurchaseStatus::Completed, PurchaseStatus::Failed],
@@ -71,7 +71,8 @@ impl PurchaseStatus {
         }
     }
 
-    /// The statuses that may follow this one because of what a provider told: the money came after all, or its refund failed.
+    /// The statuses that may follow this one when a provider reports that the money came after all, or that a refund
+    /// failed.
     pub fn successors_by_facts(self) -> &'static [PurchaseStatus] {
         match self {
             PurchaseStatus::Failed | PurchaseStatus::Refunded => &[PurchaseStatus::Completed],

@@ -35,18 +35,18 @@ pub struct PricedLine {
     pub line: Line,
     /// Its place in the cart.
     place: usize,
-    /// The rules that took something off, in the order in which they applied.
+    /// The rules that gave a discount, in the order in which they applied.
     pub rules: Vec<RuleDiscount>,
     /// The bundles that hold units of it, in id order.
     pub bundles: Vec<Uuid>,
     /// What all bundles took off.
     pub bundle_discount: Money,
-    /// What the promotional code took off.
+    /// The discount of the promotional code.
     pub promo_discount: Money,
 }
 
 impl PricedLine {
-    /// What the pricing rules took off.
+    /// The discount of the pricing rules.
     pub fn rule_discount(&self) -> Money {
         self.rules.iter().map(|rule| rule.discount).sum()
     }
@@ -69,11 +69,11 @@ impl PricedLine {
 /// What became of a promotional code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PromoOutcome {
-    /// Every reason why it was refused; none when it applies.
+    /// Every reason why it was refused; none if it applies.
     pub refusals: Vec<Refusal>,
-    /// What its eligible lines cost before it; `None` when no line is eligible.
+    /// The price of its eligible lines before it; `None` if no line is eligible.
     pub eligible: Option<Money>,
-    /// What it takes off them: nothing when refused.
+    /// Its discount on them; zero if refused.
     pub discount: Money,
 }
 
@@ -83,7 +83,7 @@ impl PromoOutcome {
         self.refusals.is_empty()
     }
 
-    /// What its eligible lines cost before it.
+    /// The price of its eligible lines before it.
     pub fn eligible_amount(&self) -> Money {
         self.eligible.unwrap_or_default()
     }
@@ -105,7 +105,7 @@ impl Quote {
         self.list_total() - self.total()
     }
 
-    /// What a promotional code looked at.
+    /// What a promotional code tested.
     pub fn amounts_before_promo(&self) -> CartAmounts {
         let promo = self.promo.clone().unwrap_or_default();
         CartAmounts { total: self.total() + promo.discount, eligible: promo.eligible, is_empty: self.lines.is_empty() }
@@ -119,7 +119,7 @@ impl Quote {
 
 /// Prices a cart. The order of its lines decides the order of the quote's lines and nothing else.
 pub fn price(catalog: &Catalog, cart: &Cart, terms: &Terms) -> Quote {
-    // In add-on id order, which the rules of the semantics break their ties by; each line remembers its place in the cart.
+    // In add-on id order, because the semantics break ties by it. Each line remembers its place in the cart.
     let mut places: Vec<usize> = (0..cart.lines.len()).collect();
     places.sort_unstable_by_key(|&place| cart.lines[place].add_on);
     let lines: Vec<Line> = places.iter().map(|&place| cart.lines[place]).collect();
@@ -135,7 +135,7 @@ pub fn price(catalog: &Catalog, cart: &Cart, terms: &Terms) -> Quote {
     Quote { lines: priced, bundles, bundle_search, promo }
 }
 
-/// What a line costs on its own, for nobody in particular: list price less pricing rules (semantics 2.1 and 2.2).
+/// The price of a line alone, for an unknown user: list price less pricing rules (semantics 2.1 and 2.2).
 pub fn price_alone(
     offer: &Offer,
     quantity: u32,

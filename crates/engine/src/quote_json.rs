@@ -11,7 +11,7 @@ use super::money::Money;
 use super::promotions::{PromoCode, PromoRequest};
 use super::quote::{PricedLine, PromoOutcome, Quote};
 
-/// What a quote's document says besides the quote.
+/// What a quote's document contains besides the quote.
 #[derive(Clone, Copy, Debug)]
 pub struct Heading<'a> {
     /// The currency of all amounts.
@@ -93,7 +93,7 @@ impl Serialize for Amount {
 }
 
 impl<'a> QuoteDocument<'a> {
-    /// The document of a quote and of what it was made from.
+    /// The document of a quote and its inputs.
     pub fn new(
         quote: &'a Quote,
         catalog: &'a Catalog,

@@ -1,4 +1,4 @@
-//! What has to be known of a user before a cart can be priced, so that nothing else is looked up.
+//! Determines which facts about a user a price depends on, so that nothing else is loaded.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ pub struct RequiredFacts {
 }
 
 impl RequiredFacts {
-    /// What can change the price of a cart. The terms say nothing of the user's past yet.
+    /// The facts that can change the price of a cart. At this point the terms hold nothing of the user's history.
     pub fn to_decide(catalog: &Catalog, cart: &Cart, terms: &Terms) -> RequiredFacts {
         let mut required = RequiredFacts::about_promo(terms);
         let has_conditions = |line: &&Line| catalog.offer(line.add_on).has_conditions_on_users();
@@ -39,7 +39,8 @@ impl RequiredFacts {
         required
     }
 
-    /// What can change the explanation of a price, which tells of each rule whatever keeps it from applying.
+    /// The facts that can change the explanation of a price. For each rule, an explanation lists everything that
+    /// keeps it from applying.
     pub fn to_explain(catalog: &Catalog, cart: &Cart, terms: &Terms) -> RequiredFacts {
         let mut required = RequiredFacts::about_promo(terms);
         if terms.user_id.is_some() {

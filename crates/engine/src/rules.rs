@@ -1,4 +1,4 @@
-//! Pricing rules: which apply to a line and what they take off (semantics 2.2).
+//! Pricing rules: which ones apply to a line and what they take off (semantics 2.2).
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use super::money::{Money, Unit};
 /// Conditions that name more add-ons than this take a while to test.
 const MANY_ADD_ONS: usize = 100;
 
-/// A rule that took something off a line.
+/// A rule that gave a discount on a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleDiscount {
     /// The rule.
@@ -54,9 +54,9 @@ pub struct JudgedRule<'r> {
 pub enum Verdict<'r> {
     /// It was applied.
     Applied {
-        /// What was left to pay before it.
+        /// The amount left to pay before it.
         base: Money,
-        /// What it took off; a winner can take nothing.
+        /// Its discount; a winner's can be zero.
         discount: Money,
     },
     /// It was a candidate, and another one won.
@@ -75,26 +75,27 @@ pub enum Verdict<'r> {
 pub enum Loss {
     /// The winner's priority is higher.
     Priority,
-    /// The priorities are equal, and the winner takes more off the list amount.
+    /// The priorities are equal, and the winner's discount on the list amount is larger.
     Discount {
-        /// What this one would take off it.
+        /// The discount of this rule.
         own: Money,
-        /// What the winner takes off it.
+        /// The discount of the winner.
         winners: Money,
     },
     /// Priorities and discounts are equal, and the winner's id is smaller.
     Id,
 }
 
-/// What the rules take off a line, in the order in which they apply; only those that take something. The rules come as an
-/// offer has them.
+/// The discounts of the rules on a line, in the order in which they apply, without rules that take nothing off. The
+/// rules must come in the order of an offer.
 pub fn discounts(rules: &[PricingRule], line: &Line, facts: &Facts, terms: &Terms) -> Vec<RuleDiscount> {
     let candidates = rules.iter().filter(|rule| is_candidate(rule, line, facts, terms));
     let applied = applied_discounts(candidates, line, terms.unit).filter(|(_, _, discount)| *discount > Money::ZERO);
     applied.map(|(rule, _, discount)| RuleDiscount { rule_id: rule.id, discount }).collect()
 }
 
-/// What becomes of each rule on a line: those that apply in their order, those that lose in theirs, then the others.
+/// What becomes of each rule on a line: first those that apply, in order; then those that lose, in order; then the
+/// others.
 pub fn judge<'r>(
     rules: &'r [PricingRule],
     line: &Line,
@@ -135,7 +136,7 @@ fn loss(rule: &PricingRule, winner: &PricingRule, line: &Line, unit: Unit) -> Lo
     }
 }
 
-/// The rules that apply to a line, in their order, with what was left to pay before each and what it takes off.
+/// The rules that apply to a line, in order, each with the amount left to pay before it and its discount.
 fn applied_discounts<'r>(
     candidates: impl Iterator<Item = &'r PricingRule> + Clone,
     line: &Line,
@@ -154,7 +155,7 @@ fn applied_discounts<'r>(
     })
 }
 
-/// Tells of everything that keeps a rule from being a candidate for a line.
+/// Reports everything that keeps a rule from being a candidate for a line.
 fn obstacles<'r>(
     rule: &'r PricingRule,
     line: &Line,
@@ -185,8 +186,8 @@ fn obstacles<'r>(
     }
 }
 
-/// Tells of the conditions whose rules the user's past decides on, where that can change what comes off the line. The facts
-/// are those of a user with no past.
+/// Reports the conditions that depend on the user's history, for rules that can change the discount of the line. The
+/// facts passed in are those of a user without history.
 pub fn undecided<'r>(
     rules: &'r [PricingRule],
     line: &Line,
@@ -194,8 +195,8 @@ pub fn undecided<'r>(
     terms: &Terms,
     mut tell: impl FnMut(&'r Conditions),
 ) {
-    // The priority of the first rule that is a candidate in any case. Behind it only stackable rules can matter, and only
-    // if the winner can be stackable.
+    // The priority of the first rule that is a candidate in any case. Behind it only stackable rules can matter, and
+    // only if the winner can be stackable.
     let mut certain = None;
     let mut winner_may_stack = false;
     let of_users =

@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 
 use super::money::{Money, Unit};
 
-/// Splits `total` in proportion to `weights`: each part gets its share rounded down to the unit, and the units left go one
-/// each to the largest remainders, ties to the earlier part. Callers pass the lines in add-on id order, so that ties go to
-/// the smaller add-on id.
+/// Splits `total` in proportion to `weights`. Each part gets its share rounded down to the unit. The remaining units
+/// go one each to the largest remainders, ties to the earlier part. Callers pass the lines in add-on id order, so
+/// that ties go to the smaller add-on id.
 ///
-/// The parts add up to `total`. When `total` is at most the sum of the weights, no part exceeds its weight: a part is
-/// raised by a unit only when its exact share was not whole. Nothing can be split over weights that are all zero, and
-/// then every part is zero. Amounts that are no multiples of the unit, which a host can write, are split in cents.
+/// The parts add up to `total`. If `total` is at most the sum of the weights, no part exceeds its weight: a part is
+/// raised by a unit only if its exact share was not whole. If all weights are zero, every part is zero. Amounts that
+/// are not multiples of the unit, which a host can write, are split in cents.
 pub fn split(total: Money, weights: &[Money], unit: Unit) -> Vec<Money> {
     let whole: Money = weights.iter().copied().sum();
     if whole == Money::ZERO || total == Money::ZERO {

@@ -1,7 +1,7 @@
-//! What to send to Stripe so that a checkout can be paid there (semantics 6): parameters of a session, and of the coupon
-//! that it needs where the first payment is discounted and the renewals are not.
+//! The parameters with which a checkout can be paid at Stripe (semantics 6): those of a session, and of the coupon
+//! that the session needs if the first payment is discounted and the renewals are not.
 //!
-//! Every amount is in Stripe's minor units, and the items less the coupon are the checkout's total exactly.
+//! Every amount is in Stripe's minor units, and the items less the coupon are exactly the checkout's total.
 
 use std::fmt;
 
@@ -40,18 +40,18 @@ pub struct Line {
     pub quantity: u32,
     /// How it is charged.
     pub billing_type: BillingType,
-    /// What it costs now, after all discounts.
+    /// Its price now, after all discounts.
     pub amount: Money,
-    /// What the promotional code took off.
+    /// The discount of the promotional code.
     pub promo_discount: Money,
 }
 
-/// A promotional code's part in the renewals.
+/// A promotional code, and the number of renewals that it applies to.
 #[derive(Clone, Copy, Debug)]
 pub struct Code<'a> {
     /// The code.
     pub code: &'a str,
-    /// To how many renewals it applies; `None` to all.
+    /// The number of renewals to which it applies; `None` means all.
     pub renewals: Option<u32>,
 }
 
@@ -74,14 +74,14 @@ pub enum Unpayable {
         /// The largest charge.
         maximum: Money,
     },
-    /// Stripe's minor unit is larger than a part of the amount.
+    /// Stripe's minor unit is larger than the last decimal of the amount.
     Fraction {
         /// The amount.
         amount: Money,
     },
-    /// One session has one interval, and is paid once or again and again.
+    /// One session has a single interval, and is paid either once or repeatedly.
     MixedBilling,
-    /// More lines than a session takes.
+    /// More lines than a session can hold.
     TooManyLines {
         /// How many there are.
         lines: usize,
@@ -90,11 +90,12 @@ pub enum Unpayable {
     },
 }
 
-/// What a session of the mode `payment` takes, and one of the mode `subscription` of each kind.
+/// The maximum number of lines in a session of mode `payment`, and in one of mode `subscription` for each kind of
+/// line.
 const MOST_ITEMS: usize = 100;
 const MOST_ITEMS_OF_SUBSCRIPTION: usize = 20;
 
-/// The longest names that Stripe takes of products and of coupons.
+/// The maximum length of the names of products and of coupons in Stripe.
 const LONGEST_PRODUCT: usize = 250;
 const LONGEST_COUPON: usize = 40;
 
@@ -117,7 +118,7 @@ impl fmt::Display for Unpayable {
     }
 }
 
-/// What Stripe charges at least, by currency. Of others it knows only that it has a minimum in the currency of the bank
+/// Stripe's minimum charge by currency. For other currencies Stripe has only a minimum in the currency of the bank
 /// account, which is not known here.
 const MINIMA: [(&str, i64); 24] = [
     ("AED", 2_00),
@@ -152,7 +153,7 @@ fn minimum(currency: &str) -> Money {
     Money::from_cents(known.map_or(1, |&(_, cents)| cents))
 }
 
-/// The largest charge in minor units: a number of eight digits, but for currencies of small worth.
+/// The largest charge in minor units: a number of eight digits, except for currencies of small value.
 fn maximum(currency: &str) -> i64 {
     match currency {
         "INR" => 999_999_999,
@@ -240,7 +241,7 @@ impl Interval {
         match line.billing_type {
             BillingType::Monthly => Some(Interval::Month),
             BillingType::Annual => Some(Interval::Year),
-            // Units are prepaid: more of them are another purchase.
+            // Units are prepaid: more units are another purchase.
             BillingType::OneTime | BillingType::UsageBased => None,
         }
     }
@@ -260,7 +261,7 @@ impl Interval {
     }
 }
 
-/// What comes off the first payments and not off all: the code's discount on what recurs.
+/// The discount of the first payments that does not apply to all: the code's discount on recurring lines.
 fn discount(payable: &Payable) -> Option<Money> {
     payable.code.and_then(|code| code.renewals)?;
     let recurring = payable.lines.iter().filter(|line| Interval::of(line).is_some());
@@ -268,8 +269,8 @@ fn discount(payable: &Payable) -> Option<Money> {
     (discount > Money::ZERO).then_some(discount)
 }
 
-/// The coupon of a checkout. Its id follows from the checkout's, so that the session can name it before it is made, and
-/// nobody else can use it.
+/// The coupon of a checkout. Its id is derived from the checkout's, so that the session can name it before it exists
+/// and nobody else can use it.
 fn coupon(payable: &Payable, discount: Money, interval: Option<Interval>) -> Result<Value, Unpayable> {
     let (code, renewals) = payable.code.map_or(("", 0), |code| (code.code, code.renewals.unwrap_or(0)));
     let mut coupon = json!({
@@ -288,13 +289,14 @@ fn coupon(payable: &Payable, discount: Money, interval: Option<Interval>) -> Res
     Ok(coupon)
 }
 
-/// A line as Stripe shows and charges it. Where its price is no whole number for a unit, the line is one unit.
+/// A line as Stripe shows and charges it. If its price per unit is not a whole number of minor units, the line
+/// becomes one unit.
 fn item(line: &Line, currency: &str, has_coupon: bool) -> Result<Value, Unpayable> {
     let interval = Interval::of(line);
     let off = if has_coupon && interval.is_some() { line.promo_discount } else { Money::ZERO };
     let amount = minor_units(line.amount + off, currency)?;
     let units = i64::from(line.quantity.max(1));
-    // A price per unit that Stripe could not charge alone is none.
+    // A price per unit that Stripe could not charge alone is not used.
     let unit_amount = Some(amount / units).filter(|each| each * units == amount && is_whole(*each, currency));
     let (quantity, unit_amount, name) = match unit_amount {
         Some(unit_amount) => (units, unit_amount, line.name.clone()),

@@ -1,4 +1,5 @@
-//! What is kept with a row of `user_add_ons` beside its purchases: other sources, and what people and hosts did to it.
+//! What a row of `user_add_ons` keeps besides its purchases: other sources of access, and changes made by people and
+//! hosts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,37 +17,38 @@ pub struct Kept {
     /// Grants by hand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
-    /// The trial, of which a user has only one, ever.
+    /// The trial. A user has only one trial of an add-on, ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Granted>,
     /// What the host has written itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Granted>,
-    /// What the host's row stands for besides: sources that were there when it was written.
+    /// The sources that existed when the host wrote its row. The row stands for them too.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub absorbed: BTreeSet<String>,
     /// Periods that were added without a payment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<Extension>,
-    /// Whether the host's row waits to begin.
+    /// Whether the host's row has not begun yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_pending: bool,
-    /// Units, where the host has written another number than was bought.
+    /// The number of units, if the host has written another number than was bought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub units: Option<i32>,
-    /// Invoices in Lago for the host's row that are overdue.
+    /// Overdue invoices in Lago for the host's row.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub overdue: BTreeSet<String>,
-    /// Sources that were cut off before their time, by their id.
+    /// Sources that were cut off early, by their id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cuts: BTreeMap<String, Cut>,
-    /// Since when it is to run out, because somebody said so.
+    /// When the add-on was set to run out by somebody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs_out_since: Option<Instant>,
-    /// What the amount of the next renewal was computed from; while that is the same, somebody may have set another amount.
+    /// The basis of the next renewal's amount. As long as the basis stays the same, an amount that somebody else has
+    /// set is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priced_by: Option<String>,
-    /// The row as it was last written from its sources. What differs, somebody else has written.
+    /// The row as it was last derived from its sources. Any difference to it was written by somebody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<Written>,
 }
@@ -81,10 +83,10 @@ pub struct Granted {
 /// Where a source was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cut {
-    /// Since when it no longer counts.
+    /// The instant from which the source no longer counts.
     pub at: Instant,
-    /// The end that it had; where that moves ahead, as when a subscription is paid for longer, the cut is forgotten. `None` for
-    /// what was taken back for good.
+    /// The end that the source had. If that end moves later, for example because the subscription is paid for longer,
+    /// the cut is dropped. `None` if the source was taken back for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<Instant>,
 }
@@ -142,7 +144,7 @@ impl Kept {
         sources
     }
 
-    /// All sources: these and the purchases, cut off where they were.
+    /// All sources: these and the purchases, each cut off where a cut is recorded.
     pub fn all(&self, purchases: &[Source]) -> Vec<Source> {
         let mut sources = self.sources();
         sources.extend(purchases.iter().cloned());
@@ -178,8 +180,8 @@ impl Kept {
         }
     }
 
-    /// Takes in what somebody else has written to the row, so that what follows from the sources is what stands there. Says
-    /// whether the row is to be withheld by hand.
+    /// Takes in changes that somebody else has written to the row, so that the sources lead to exactly that row.
+    /// Returns whether the row is to be withheld by hand.
     pub fn absorb(&mut self, row: &Written, purchases: &[Source], is_suspended: bool, now: Instant) -> bool {
         let sources = self.all(purchases);
         let expected = access(&sources, now);
@@ -230,7 +232,7 @@ impl Kept {
         }
     }
 
-    /// The host's row stands for all that was there.
+    /// The host's row stands for every source that existed.
     fn become_host(&mut self, shown: Granted, purchases: &[Source]) {
         let there = self.all(purchases);
         self.absorbed = there.into_iter().filter(|source| source.kind != Kind::Host).map(|source| source.id).collect();

@@ -1,4 +1,4 @@
-//! What was paid for is what one has (semantics 5): the sources of access, and what follows from them.
+//! Access (semantics 5): users have what they have paid for. The sources of access, and what follows from them.
 
 pub mod kept;
 pub mod outcome;

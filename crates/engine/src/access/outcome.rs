@@ -1,24 +1,24 @@
-//! What a user has of an add-on, as its sources say.
+//! A user's access to an add-on, derived from its sources.
 
 use std::cmp::Reverse;
 
 use super::source::{Source, Span, Standing, lay};
 use crate::time::Instant;
 
-/// What follows from the sources at an instant.
+/// The access that follows from the sources at an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// The user has it, or will have it next, within this window.
     Live(Span),
-    /// Something is paid for and withheld.
+    /// Something is paid for, but withheld.
     Withheld(Span, Standing),
     /// It has run out.
     Lapsed(Span),
-    /// It was taken back: at this instant, where that is known.
+    /// Access was taken back, at this instant if it is known.
     Ended(Option<Span>),
 }
 
-/// What follows from the sources at an instant, or `None` where there are none.
+/// Derives the access at an instant, or `None` if there are no sources.
 pub fn access(sources: &[Source], now: Instant) -> Option<Access> {
     let spans = lay(sources);
     let with_spans = || sources.iter().zip(&spans).filter_map(|(source, span)| Some((source, (*span)?)));
@@ -31,7 +31,7 @@ pub fn access(sources: &[Source], now: Instant) -> Option<Access> {
     if let (Some(span), Some(standing)) = (union(withheld.map(|one| one.1)).first(), standing) {
         return Some(Access::Withheld(*span, standing));
     }
-    // Of two that end at one instant, what ran out by itself counts, and the longer one.
+    // If two sources end at the same instant, one that ran out by itself wins, then the longer one.
     let last = with_spans().max_by_key(|(source, span)| (span.until, span.until != source.ended, Reverse(span.from)));
     match last {
         Some((source, span)) if span.until != source.ended => Some(Access::Lapsed(joined(&live, span))),
@@ -49,7 +49,7 @@ fn joined(live: &[Span], span: Span) -> Span {
     live.iter().copied().find(|one| one.until == span.until).unwrap_or(span)
 }
 
-/// Windows joined where they meet or overlap, the earliest first.
+/// Joins windows that touch or overlap, the earliest first.
 pub fn union(spans: impl Iterator<Item = Span>) -> Vec<Span> {
     let mut spans: Vec<Span> = spans.collect();
     spans.sort_unstable();
@@ -68,7 +68,7 @@ pub fn union(spans: impl Iterator<Item = Span>) -> Vec<Span> {
     joined
 }
 
-/// How many units the user has at an instant: as many as the live purchase with the most, and all of those that add up.
+/// The number of units at an instant: the largest number of any live purchase, plus all sources whose units add up.
 pub fn units(sources: &[Source], now: Instant) -> u32 {
     let spans = lay(sources);
     let counts = |(source, span): &(&Source, &Option<Span>)| {

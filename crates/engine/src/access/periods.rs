@@ -24,8 +24,8 @@ pub fn paid_periods(sources: &[Source], now: Instant) -> Vec<PaidPeriod> {
     periods
 }
 
-/// These periods, if they are others than those that follow from the beginning and the end of access and how the add-on is charged.
-/// Else none: then nothing has to be kept of them.
+/// Returns these periods if they differ from the ones that follow from the start and end of access and the billing
+/// type. Otherwise returns none: the periods need not be stored.
 pub fn irregular(periods: Vec<PaidPeriod>, holding: &Holding) -> Vec<PaidPeriod> {
     let is_regular = |period: &PaidPeriod| {
         [period.from, Instant(period.until.0.saturating_sub(1))].iter().all(|&at| {

@@ -12,25 +12,26 @@ pub struct Source {
     pub kind: Kind,
     /// The purchase, the grant, or whatever else it is known by.
     pub id: String,
-    /// Since when it is there; periods are laid in this order.
+    /// When the source came into being; periods are laid in this order.
     pub made_at: Instant,
-    /// What orders those of one instant: the names of their payments, or where they were laid before.
+    /// Breaks ties between sources of the same instant: the names of their payments, or the place in which they were
+    /// laid before.
     pub place: String,
     /// For how long it gives access.
     pub term: Term,
     /// Whether it counts.
     pub standing: Standing,
-    /// Where it was cut off, whatever its term.
+    /// The instant at which it was cut off, whatever its term.
     pub ended: Option<Instant>,
-    /// Whether it counts as laid already by what the host has written later.
+    /// Whether anything that the host has written later already includes it.
     pub is_absorbed: bool,
     /// Units bought.
     pub units: u32,
-    /// Whether its units are added to those of others, as those of `usage_based` add-ons are.
+    /// Whether its units are added to those of other sources, as with `usage_based` add-ons.
     pub adds_up: bool,
 }
 
-/// What a source is, in the order in which those of one instant are laid.
+/// The kind of a source. Sources of the same instant are laid in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The row as somebody else has written it.
@@ -70,9 +71,9 @@ pub enum Term {
         /// The end.
         until: Option<Instant>,
     },
-    /// A paid period of so many months, behind those before.
+    /// A paid period of this many months, laid behind the earlier periods.
     Months(u32),
-    /// A paid period whose end the provider has named, which else would be so many months.
+    /// A paid period with an end named by the provider. Without that end it would last this many months.
     Until {
         /// The end.
         until: Instant,
@@ -94,7 +95,7 @@ pub enum Standing {
     Pending,
     /// Its payment is contested.
     Disputed,
-    /// Its subscription is not paid.
+    /// Its subscription is unpaid.
     Overdue,
     /// It was paid back, or never paid.
     Gone,
@@ -169,7 +170,7 @@ impl Source {
     }
 }
 
-/// Paid periods that follow each other without a gap: so many months since an anchor.
+/// Paid periods that follow each other without a gap, each this many months long and counted from an anchor.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     anchor: Instant,
@@ -183,11 +184,12 @@ impl Run {
     }
 }
 
-/// The window of each source, in their order; `None` for one that gives no time.
+/// The window of each source, in their order; `None` for a source that gives no time.
 ///
-/// Paid periods are laid end to end: each begins when it was paid or at the end of what was there before, whichever is later. The
-/// n-th end is the anchor plus n months, so that days that a month lacks are not lost for good. What is withheld takes no time
-/// from what counts; its own window is the one that it would have if it counted.
+/// Paid periods are laid end to end. A period begins when it was paid or at the end of the earlier periods, whichever
+/// is later. The n-th end is the anchor plus n months, so that a short month does not shorten the periods after it. A
+/// withheld source takes no time from the sources that count; its own window is the one that it would have if it
+/// counted.
 pub fn lay(sources: &[Source]) -> Vec<Option<Span>> {
     let mut order: Vec<usize> = (0..sources.len()).filter(|&place| sources[place].standing != Standing::Gone).collect();
     order.sort_by(|&one, &other| {
@@ -214,7 +216,7 @@ fn lay_in_order(sources: &[Source], order: &[usize], spans: &mut [Option<Span>])
         spans[place] = span.and_then(|span| cut(span, source.ended));
         let is_endless = matches!(source.term, Term::Unlimited | Term::Window { until: None, .. });
         run = match (span, source.ended) {
-            // What ended before its time makes room, all of it where it had not begun.
+            // A source that ended early makes room for the others, all of its time if it had not begun.
             (Some(span), Some(cut)) if span.is_ahead(cut) && !is_endless => {
                 let is_behind = cut <= span.from || run.is_some_and(|before| before.end >= cut);
                 if is_behind { run } else { Some(Run::from(cut)) }
@@ -232,7 +234,7 @@ fn cut(span: Span, at: Option<Instant>) -> Option<Span> {
     until.is_none_or(|until| until > span.from).then_some(Span { until, ..span })
 }
 
-/// Where a source's period lies behind those before, and what comes behind it.
+/// The place of a source's period behind the earlier ones, and the anchor for the periods behind it.
 fn next_period(source: &Source, run: Option<Run>) -> (Option<Span>, Option<Run>) {
     let made_at = source.made_at;
     let going = run.filter(|run| run.end >= made_at);

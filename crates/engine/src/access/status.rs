@@ -1,4 +1,4 @@
-//! What a row of `user_add_ons` says of access.
+//! The status that a row of `user_add_ons` records.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub enum AccessStatus {
     Active,
     /// It was taken back.
     Cancelled,
-    /// Its window is over, and maintenance has seen it.
+    /// Its window is over, and maintenance has marked it.
     Expired,
     /// It waits to begin.
     Pending,
@@ -46,14 +46,14 @@ impl AccessStatus {
         AccessStatus::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// The same, but that what only maintenance has marked is as it was before.
+    /// The status before maintenance marked it as expired.
     pub fn unmarked(self) -> AccessStatus {
         if self == AccessStatus::Expired { AccessStatus::Active } else { self }
     }
 }
 
 impl From<String> for AccessStatus {
-    /// One that nobody knows gives no access.
+    /// An unknown status gives no access.
     fn from(name: String) -> AccessStatus {
         AccessStatus::from_name(&name).unwrap_or(AccessStatus::Suspended)
     }
@@ -65,7 +65,7 @@ impl From<AccessStatus> for &'static str {
     }
 }
 
-/// Whether a row of this status and window gives access at an instant (semantics 5).
+/// Whether a row with this status and window gives access at an instant (semantics 5).
 pub fn is_entitled(status: AccessStatus, window: Window, at: Instant) -> bool {
     status == AccessStatus::Active && window.contains(at)
 }

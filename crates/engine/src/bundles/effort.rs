@@ -1,12 +1,12 @@
-//! How much a search may do before it has to come to an end.
+//! A limit on the work of a search.
 
-/// What working out the consumption of a line counts for: two divisions. Looking at a candidate counts for one.
+/// The cost of computing what a line loses to a bundle: two divisions. Looking at a candidate costs one.
 pub(super) const CONSUMPTION: u64 = 8;
 
-/// After how much work somebody is asked whether it should go on: well under a millisecond.
+/// The amount of work between two checks for interrupts: well under a millisecond.
 const UNTIL_ASKED: u64 = 1 << 16;
 
-/// The work that is left to a search.
+/// The work that a search may still do.
 pub(super) struct Effort {
     left: u64,
     until_asked: u64,
@@ -14,7 +14,7 @@ pub(super) struct Effort {
 }
 
 impl Effort {
-    /// So much work. `check_interrupts` is called regularly meanwhile.
+    /// A budget of this much work. The search calls `check_interrupts` regularly.
     pub fn new(left: u64, check_interrupts: fn()) -> Effort {
         Effort { left, until_asked: UNTIL_ASKED, check_interrupts }
     }

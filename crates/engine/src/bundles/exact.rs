@@ -1,11 +1,11 @@
-//! The exact search: every selection is weighed.
+//! The exact search: it evaluates every selection.
 
 use super::effort::{CONSUMPTION, Effort};
 use super::{Candidate, Stock};
 use crate::money::Money;
 
-/// Weighs every selection and returns the best: the largest saving, then the fewest instances, then the
-/// lexicographically smallest list of bundle ids. `None` when that takes more than the effort.
+/// Evaluates every selection and returns the best: the largest saving, then the fewest instances, then the
+/// lexicographically smallest list of bundle ids. Returns `None` if the effort does not suffice.
 pub(super) fn search(candidates: &[Candidate], stock: &[Stock], effort: Effort) -> Option<Vec<u32>> {
     let mut search = ExactSearch {
         candidates,
@@ -21,7 +21,8 @@ pub(super) fn search(candidates: &[Candidate], stock: &[Stock], effort: Effort) 
     (!search.effort.is_spent()).then_some(search.best)
 }
 
-/// A walk over all selections, candidate by candidate in id order: what a bundle consumes depends only on those before.
+/// A walk over all selections, candidate by candidate in id order. What a bundle consumes depends only on earlier
+/// candidates.
 struct ExactSearch<'a, 'c> {
     candidates: &'a [Candidate<'c>],
     stock: &'a [Stock],
@@ -37,7 +38,8 @@ struct ExactSearch<'a, 'c> {
 impl ExactSearch<'_, '_> {
     fn descend(&mut self, position: usize, saving: Money, count: u64) {
         let Some(candidate) = self.candidates.get(position) else {
-            // More instances of smaller ids are tried first, so the first of equals has the smallest list of ids.
+            // More instances of smaller ids are tried first. So among equal selections the first one found has the
+            // smallest list of ids.
             if saving > self.best_saving || (saving == self.best_saving && count < self.best_count) {
                 (self.best_saving, self.best_count) = (saving, count);
                 self.best.clone_from(&self.chosen);
@@ -51,7 +53,8 @@ impl ExactSearch<'_, '_> {
             if self.effort.is_spent() {
                 return;
             }
-            // A bundle that saves nothing is not applied, even where taking its units would shift another's rounding.
+            // A bundle that saves nothing is not applied, even if taking its units would change the rounding of
+            // another bundle.
             if discount > Money::ZERO {
                 self.take(position, instances);
                 self.descend(position + 1, saving + discount, count + u64::from(instances));

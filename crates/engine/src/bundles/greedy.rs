@@ -1,18 +1,19 @@
-//! The greedy search, for carts with too many selections: one instance at a time, the one that raises the total saving
-//! most, ties to the smaller id, until none raises it.
+//! The greedy search, for carts with too many selections. It adds one instance at a time, the one that raises the
+//! total saving most (ties go to the smaller id), until none raises it.
 //!
-//! What an instance is worth to the total, its gain, depends on the candidates of larger id that share a line with it:
-//! each of its units moves theirs along, and so their rounding. So every candidate's gain is kept, and after a step only
-//! those are worked out again that the step can have changed. What a unit less before it does to a chosen candidate is kept
-//! too, line by line, as all that come before it on that line ask for it.
+//! The gain of an instance depends on the candidates of larger id that share a line with it: each unit that it takes
+//! shifts the units of those candidates, and so their rounding. The search therefore caches the gain of every
+//! candidate and, after a step, recomputes only the gains that the step can have changed. For each line of a chosen
+//! candidate it also caches the discount after a shift by one unit, because all earlier candidates on that line need
+//! it.
 //!
-//! The work is limited. When it is spent, what is left is filled up in blocks.
+//! The work is limited. When the budget is spent, the remaining instances are added in blocks.
 
 use super::effort::{CONSUMPTION, Effort};
 use super::{Candidate, Stock};
 use crate::money::Money;
 
-/// Adds instances one at a time, until none raises the total saving, or with so much work at most; then in blocks.
+/// Adds instances one at a time until none raises the total saving or the budget is spent; then adds them in blocks.
 pub(super) fn search(candidates: &[Candidate], stock: &[Stock], effort: u64, check_interrupts: fn()) -> Vec<u32> {
     let mut search = GreedySearch::new(candidates, stock, Effort::new(effort, check_interrupts));
     let mut gains = Gains::new((0..candidates.len()).map(|position| search.gain(position)).collect());
@@ -29,10 +30,11 @@ pub(super) fn search(candidates: &[Candidate], stock: &[Stock], effort: u64, che
     search.chosen
 }
 
-/// The gains of all candidates, with the best of them at hand.
+/// The gains of all candidates, with quick access to the best one.
 struct Gains {
     gains: Vec<Money>,
-    /// A binary tree: the second half are the candidates, each other node is the better of nodes 2n and 2n + 1.
+    /// A binary tree: the second half holds the candidates, and each other node n holds the better of nodes 2n and 2n
+    /// + 1.
     winners: Vec<usize>,
 }
 
@@ -59,7 +61,7 @@ impl Gains {
         self.winners.get(1).copied().filter(|&best| self.gains[best] > Money::ZERO)
     }
 
-    /// Those that raise it, the best first.
+    /// The candidates that raise it, the best first.
     fn in_order(self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.gains.len()).filter(|&at| self.gains[at] > Money::ZERO).collect();
         order.sort_by_key(|&position| std::cmp::Reverse(self.gains[position]));
@@ -84,13 +86,13 @@ struct User {
     slot: usize,
 }
 
-/// What a candidate has in common with the one that is looked at.
+/// What a candidate shares with the one under evaluation.
 #[derive(Clone, Copy, Default)]
 struct Common {
-    /// In which look this was noted.
+    /// The number of the evaluation in which this was noted.
     look: u64,
     lines: u32,
-    /// The place of the only line, if it is the only one.
+    /// The place of the shared line, if there is only one.
     slot: usize,
 }
 
@@ -106,15 +108,15 @@ struct GreedySearch<'a, 'c> {
     total: Money,
     /// Where the lines of each candidate begin in `shifted`.
     starts: Vec<usize>,
-    /// For each line of a chosen candidate its discount if a unit more of the line were taken before it.
+    /// For each line of a chosen candidate, its discount if one more unit of the line were taken before it.
     shifted: Vec<Money>,
     /// Units of each line that the chosen instances hold.
     held: Vec<u32>,
     /// For each line, the candidates that need it, in id order.
     users: Vec<Vec<usize>>,
-    /// For each line, those of them that are chosen, in id order.
+    /// For each line, the chosen candidates that need it, in id order.
     holders: Vec<Vec<User>>,
-    /// Numbers the looks, so that notes of earlier ones need not be wiped out.
+    /// Numbers the evaluations, so that notes of earlier ones need not be cleared.
     look: u64,
     common: Vec<Common>,
     looked_at: Vec<u64>,
@@ -148,8 +150,8 @@ impl<'a, 'c> GreedySearch<'a, 'c> {
         }
     }
 
-    /// What one more instance adds to the total saving; zero when there is no room for it, or when it or another chosen
-    /// bundle would save nothing then.
+    /// What one more instance adds to the total saving. Zero if there is no room for it, or if it or another chosen
+    /// bundle would then save nothing.
     fn gain(&mut self, position: usize) -> Money {
         if self.room(position) == 0 {
             return Money::ZERO;
@@ -157,15 +159,15 @@ impl<'a, 'c> GreedySearch<'a, 'c> {
         self.change(position).unwrap_or_default()
     }
 
-    /// How many more instances the cart and the bundle's uses have room for.
+    /// How many more instances fit into the cart and the remaining uses of the bundle.
     fn room(&self, position: usize) -> u32 {
         let candidate = &self.candidates[position];
         let free = candidate.lines.iter().map(|&line| self.stock[line].quantity - self.held[line]);
         free.min().unwrap_or(0).min(candidate.most - self.chosen[position])
     }
 
-    /// How one more instance changes the total saving; `None` when that leaves a bundle that saves nothing, which is never
-    /// part of a selection.
+    /// How one more instance changes the total saving. `None` if a bundle would then save nothing, because such a
+    /// bundle is never part of a selection.
     fn change(&mut self, position: usize) -> Option<Money> {
         let candidate = &self.candidates[position];
         let instances = self.chosen[position] + 1;
@@ -205,7 +207,7 @@ impl<'a, 'c> GreedySearch<'a, 'c> {
         Some(change)
     }
 
-    /// The discount of a chosen candidate behind the one that is looked at, if that had one more instance.
+    /// The discount of a chosen later candidate if the one under evaluation had one more instance.
     fn discount_behind(&mut self, position: usize) -> Money {
         let Common { lines, slot, .. } = self.common[position];
         if lines == 1 {
@@ -228,13 +230,13 @@ impl<'a, 'c> GreedySearch<'a, 'c> {
         before.map(|holder| self.chosen[holder.candidate]).sum()
     }
 
-    /// Adds an instance, and returns the candidates whose gain that can have changed.
+    /// Adds an instance, and returns the candidates whose gains may have changed.
     fn add(&mut self, position: usize) -> Vec<usize> {
         let moved = self.place(position, 1);
         self.users_around(&moved)
     }
 
-    /// Adds instances, and returns the chosen candidates whose discounts that can have changed.
+    /// Adds instances, and returns the chosen candidates whose discounts may have changed.
     fn place(&mut self, position: usize, instances: u32) -> Vec<usize> {
         for (place, &line) in self.candidates[position].lines.iter().enumerate() {
             self.held[line] += instances;
@@ -262,7 +264,7 @@ impl<'a, 'c> GreedySearch<'a, 'c> {
         moved.iter().for_each(|&other| self.settle(other));
     }
 
-    /// A chosen candidate and those behind it on its lines.
+    /// A chosen candidate and the candidates behind it on its lines.
     fn holders_from(&mut self, position: usize) -> Vec<usize> {
         self.look += 1;
         let (mut found, mut work) = (Vec::new(), 0);
@@ -281,12 +283,13 @@ impl<'a, 'c> GreedySearch<'a, 'c> {
         found
     }
 
-    /// Works out what a chosen candidate takes off, as it is and with a unit more taken before it on each of its lines.
+    /// Computes the discount of a chosen candidate, as it is and with one more unit taken before it on each of its
+    /// lines.
     fn settle(&mut self, position: usize) {
         let candidate = &self.candidates[position];
         let (instances, start) = (self.chosen[position], self.starts[position]);
         let (mut base, mut work) = (Money::ZERO, 0);
-        // First the difference that a unit makes to each line, then, when the base is known, the discounts.
+        // First the effect of one unit on each line; then, once the base is known, the discounts.
         for (place, &line) in candidate.lines.iter().enumerate() {
             let taken = self.taken_before(line, position);
             let consumed = candidate.consumes(self.stock[line], taken, instances);
@@ -303,7 +306,7 @@ impl<'a, 'c> GreedySearch<'a, 'c> {
         self.effort.spend(work);
     }
 
-    /// Everybody who needs a line of one of these.
+    /// Every candidate that needs one of these lines.
     fn users_around(&mut self, moved: &[usize]) -> Vec<usize> {
         self.look += 1;
         let (mut found, mut work) = (Vec::new(), 0);
@@ -324,7 +327,7 @@ impl<'a, 'c> GreedySearch<'a, 'c> {
         found
     }
 
-    /// Adds of each candidate that still raises the total, the best first, as many instances as there is room for.
+    /// For each candidate that still raises the total, the best first, adds as many instances as there is room for.
     fn fill(&mut self, gains: Gains) {
         for position in gains.in_order() {
             if self.effort.is_spent() {
@@ -337,7 +340,7 @@ impl<'a, 'c> GreedySearch<'a, 'c> {
         }
     }
 
-    /// Adds so many instances, unless that lowers the total saving or leaves a bundle that saves nothing.
+    /// Adds this many instances, unless that lowers the total saving or leaves a bundle that saves nothing.
     fn add_block(&mut self, position: usize, instances: u32) {
         let total = self.total;
         let moved = self.place(position, instances);

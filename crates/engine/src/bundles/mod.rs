@@ -1,4 +1,4 @@
-//! Bundles: which selection saves the most, and what it takes off each line (semantics 2.3).
+//! Bundles: which selection saves the most, and how much it takes off each line (semantics 2.3).
 
 mod effort;
 mod exact;
@@ -15,15 +15,15 @@ use super::money::{Money, Unit};
 use super::split::split;
 use effort::Effort;
 
-/// The most selections that are all looked at; beyond, the search is greedy.
+/// The largest number of selections that the exact search evaluates; beyond it the search is greedy.
 pub const EXACT_SEARCH_LIMIT: u64 = 65_536;
 
-/// The work that an exact search may take before a greedy one takes its place: enough for every search within the limit
-/// whose bundles need no more than 256 add-ons each.
+/// The work that an exact search may do before the greedy search replaces it: enough for every search within the
+/// limit whose bundles need no more than 256 add-ons each.
 const EXACT_EFFORT: u64 = 2 * EXACT_SEARCH_LIMIT * 256 * effort::CONSUMPTION;
 
-/// The work that a greedy search may take one instance at a time. It places about a million instances of bundles that
-/// share add-ons with few others, in well under a second.
+/// The work that a greedy search may do one instance at a time. This suffices for about a million instances of
+/// bundles that share add-ons with few others, in well under a second.
 pub const GREEDY_EFFORT: u64 = 1 << 29;
 
 /// How the selection was found.
@@ -46,7 +46,7 @@ impl Search {
     }
 }
 
-/// A bundle that applies, how often, and what it takes off.
+/// An applied bundle, its number of instances, and its discount.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AppliedBundle {
     /// The bundle.
@@ -57,16 +57,16 @@ pub struct AppliedBundle {
     pub base: Money,
     /// What comes off that.
     pub discount: Money,
-    /// The lines it consumes and each one's part of the discount.
+    /// The lines it consumes, each with its part of the discount.
     pub parts: Vec<BundlePart>,
 }
 
-/// What a bundle does to one line.
+/// The effect of a bundle on one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BundlePart {
     /// The line's position among the lines.
     pub line: usize,
-    /// How much of the line the bundle consumes.
+    /// The amount of the line that the bundle consumes.
     pub consumed: Money,
     /// The line's part of the bundle's discount.
     pub discount: Money,
@@ -86,13 +86,13 @@ pub struct Candidate<'c> {
 }
 
 impl Candidate<'_> {
-    /// What `instances` units consume of a line of which `taken` units belong to bundles of smaller id.
+    /// The amount that `instances` units consume of a line whose first `taken` units belong to bundles of smaller id.
     fn consumes(&self, stock: Stock, taken: u32, instances: u32) -> Money {
         let up_to = |units: u32| stock.remaining.share(u64::from(units), u64::from(stock.quantity), self.unit);
         up_to(taken + instances) - up_to(taken)
     }
 
-    /// What so many instances take off what they consume.
+    /// The discount of this many instances on what they consume.
     fn saves(&self, base: Money, instances: u32) -> Money {
         self.bundle.discount.on(base, instances, self.unit)
     }
@@ -144,9 +144,9 @@ pub struct JudgedBundle<'c> {
 pub enum Verdict {
     /// It was applied.
     Applied(AppliedBundle),
-    /// It was a candidate, and a selection without it saves more, or as much in a way that comes first.
+    /// It was a candidate, but a selection without it saves more, or saves as much and wins the tie.
     NotChosen {
-        /// What it could save if there were no others.
+        /// What it would save if there were no other bundles.
         alone: Money,
     },
     /// It was no candidate.
@@ -168,8 +168,8 @@ pub enum Obstacle {
     Missing(Vec<Uuid>),
 }
 
-/// What became of each bundle that needs an add-on of these lines (in add-on id order), in bundle id order, when these
-/// were applied.
+/// What became of each bundle that needs an add-on of these lines (in add-on id order), given the applied bundles; in
+/// bundle id order.
 pub fn judge<'c>(
     catalog: &'c Catalog,
     lines: &[Line],
@@ -209,18 +209,18 @@ fn obstacles(bundle: &Bundle, in_cart: &BTreeSet<Uuid>, terms: &Terms) -> Vec<Ob
     .collect()
 }
 
-/// What a candidate can save at most when there are no others.
+/// The most that a candidate can save if there are no other bundles.
 fn saving_alone(candidate: &Candidate, stock: &[Stock]) -> Money {
     let saving = |instances| {
         let consumed = |&line: &usize| candidate.consumes(stock[line], 0, instances);
         candidate.saves(candidate.lines.iter().map(consumed).sum(), instances)
     };
-    // More instances consume more, and so save no less.
+    // More instances consume more, so they never save less.
     saving(candidate.most)
 }
 
-/// Chooses how many instances of each candidate apply and splits their discounts over the lines. `check_interrupts` is
-/// called now and then, as a search can be long, and may unwind to end it.
+/// Chooses how many instances of each candidate apply and splits their discounts over the lines. A search can be
+/// long, so it calls `check_interrupts` regularly, which may unwind to end it.
 pub fn apply(candidates: &[Candidate], stock: &[Stock], check_interrupts: fn()) -> (Vec<AppliedBundle>, Search) {
     let selections = candidates.iter().try_fold(1_u64, |product, candidate| {
         product.checked_mul(u64::from(candidate.most) + 1).filter(|&product| product <= EXACT_SEARCH_LIMIT)
@@ -233,12 +233,12 @@ pub fn apply(candidates: &[Candidate], stock: &[Stock], check_interrupts: fn()) 
     (settle(candidates, stock, &instances), search)
 }
 
-/// The greedy search whatever the number of selections, with so much work at most.
+/// The greedy search whatever the number of selections, with at most this much work.
 pub fn apply_greedily(candidates: &[Candidate], stock: &[Stock], effort: u64) -> Vec<AppliedBundle> {
     settle(candidates, stock, &greedy::search(candidates, stock, effort, || {}))
 }
 
-/// The saving of a selection and its parts, bundle by bundle; bundles that save nothing are not among them.
+/// The saving of a selection and the discount of each bundle, without bundles that save nothing.
 fn settle(candidates: &[Candidate], stock: &[Stock], instances: &[u32]) -> Vec<AppliedBundle> {
     let mut taken = vec![0; stock.len()];
     let mut applied = Vec::new();

@@ -1,4 +1,4 @@
-//! Walking through a body with complaints that name the path.
+//! A cursor over a body; its complaints name the path to the value.
 
 use chrono::{DateTime, Datelike};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::time::Instant;
 /// The longest id that a column holds.
 const LONGEST_ID: usize = 255;
 
-/// Amounts in minor units beyond this are nobody's: they would not add up.
+/// The largest amount in minor units that is accepted, so that sums cannot overflow.
 const LARGEST_AMOUNT: u64 = 1_000_000_000_000_000;
 
 /// PostgreSQL's calendar begins in November of the year before.
@@ -96,7 +96,7 @@ impl<'a> JsonCursor<'a> {
         self.text()?.map_or_else(|| self.must_be("a string"), Ok)
     }
 
-    /// The id of a thing: a string, or the thing itself where the provider was asked to expand it.
+    /// The id of an object: a string, or the object itself if the provider was asked to expand it.
     pub fn id(&self) -> Result<Option<String>, Malformed> {
         let place = if self.value.is_object() { self.at("id") } else { self.clone() };
         match place.text()? {
@@ -180,7 +180,7 @@ impl<'a> JsonCursor<'a> {
         })
     }
 
-    /// The complaint that something else must stand here.
+    /// The complaint that something else is expected here.
     pub fn must_be<T>(&self, expected: &str) -> Result<T, Malformed> {
         Err(Malformed(format!("{} must be {expected}, not {}", self.path, shown(self.value))))
     }

@@ -1,6 +1,7 @@
 //! Lago's webhooks.
 //!
-//! Their bodies have no time of their own. Invoices and credit notes say when they were last changed, which dates them.
+//! Their bodies have no time of their own. Invoices and credit notes carry the time of their last change, which dates
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,7 @@ use crate::payments::words::Words;
 use crate::payments::{Fact, Object};
 use crate::time::Instant;
 
-/// The facts that the body of a webhook tells; none where it does not concern us.
+/// The facts in the body of a webhook; none if it does not concern us.
 pub fn event(body: &Value, heard_at: Instant) -> Result<Vec<Fact>, Malformed> {
     let webhook = JsonCursor::root(body)?;
     let kind = webhook.at("webhook_type").required_text()?;
@@ -30,7 +31,7 @@ pub fn event(body: &Value, heard_at: Instant) -> Result<Vec<Fact>, Malformed> {
         "invoice.payment_dispute_lost" => {
             let invoice = object()?.at("invoice").object()?;
             let mut facts = self::invoice(kind, &invoice, heard_at)?;
-            // It is lost, whether the invoice says so too or not.
+            // The dispute is lost, whether the invoice says so too or not.
             facts.retain(|fact| !matches!(fact.object, Object::Dispute(_)));
             facts.push(lost_dispute(&invoice, dated(&invoice, "payment_dispute_lost_at")?)?);
             Ok(facts)
@@ -43,7 +44,7 @@ pub fn event(body: &Value, heard_at: Instant) -> Result<Vec<Fact>, Malformed> {
     }
 }
 
-/// When an object says that something happened; before everything else where it does not.
+/// When an object says that something happened; the earliest instant if it does not say.
 fn dated(object: &JsonCursor, key: &str) -> Result<Instant, Malformed> {
     Ok(object.at(key).iso_time()?.unwrap_or(Instant::NEG_INFINITY))
 }
@@ -90,14 +91,14 @@ fn state(kind: &str, invoice: &JsonCursor, total: Option<Money>) -> Result<Optio
         _ if kind == "invoice.deleted" => ended("invoice deleted"),
         _ if is_overdue => Some(AttemptState::Overdue),
         (_, Some("failed")) => Some(AttemptState::Open),
-        // It is made out, and whoever has to pay may take the days that they are given.
+        // The invoice is issued, and the customer may take the agreed number of days to pay it.
         (_, Some("pending")) => Some(AttemptState::Processing),
         _ => None,
     })
 }
 
-/// What an invoice came to after coupons, with tax, and the tax, which Lago always puts on top. Credit that the customer had
-/// was money too.
+/// The total of an invoice after coupons, with tax, and the tax, which Lago always adds on top. The customer's credit
+/// counts as money too.
 fn money(invoice: &JsonCursor, currency: &str) -> Result<(Option<Money>, Money), Malformed> {
     let of = |key: &str| invoice.at(key).amount(Provider::Lago, currency);
     let credit =
@@ -111,7 +112,7 @@ fn money(invoice: &JsonCursor, currency: &str) -> Result<(Option<Money>, Money),
     Ok((total, tax))
 }
 
-/// Where the ids of the subscriptions stand that an invoice is for. Most webhooks have them only on the fees.
+/// The ids of the subscriptions that an invoice is for. Most webhooks name them only in the fees.
 fn subscriptions_of<'a>(invoice: &JsonCursor<'a>) -> Result<Vec<JsonCursor<'a>>, Malformed> {
     let mut places = Vec::new();
     for subscription in invoice.at("subscriptions").elements()? {
@@ -128,7 +129,7 @@ fn marker_in_external_id(place: &JsonCursor) -> Option<Uuid> {
     place.name().rsplit('.').next().filter(|key| key.starts_with("external")).and_then(|_| place.uuid())
 }
 
-/// Our checkout in the metadata of an invoice, which only the API shows.
+/// Our checkout in the metadata of an invoice, which only the API returns.
 fn marker_in_metadata(invoice: &JsonCursor) -> Result<Option<Uuid>, Malformed> {
     for entry in invoice.at("metadata").elements()? {
         if entry.at("key").text()? == Some("checkout_id")
@@ -140,7 +141,7 @@ fn marker_in_metadata(invoice: &JsonCursor) -> Result<Option<Uuid>, Malformed> {
     Ok(None)
 }
 
-/// The place of an invoice in the life of its subscription, where all of it has the same.
+/// The place of an invoice in the life of its subscription, if all of the invoice has the same place.
 fn cycle(invoice: &JsonCursor) -> Result<Option<Cycle>, Malformed> {
     let mut cycles = BTreeSet::new();
     for period in invoice.at("billing_periods").elements()? {
@@ -156,7 +157,8 @@ fn cycle(invoice: &JsonCursor) -> Result<Option<Cycle>, Malformed> {
     Ok(if is_for_usage { Some(Cycle::Proration) } else { only })
 }
 
-/// The fees by when their period ends; those of a subscription itself pay for it, and the others for what was used.
+/// The fees by the end of their period. The fees of a subscription itself pay for the period; the others pay for
+/// usage.
 fn lines(invoice: &JsonCursor, currency: &str) -> Result<BTreeSet<InvoiceLine>, Malformed> {
     let mut sums: BTreeMap<Option<Instant>, Option<Money>> = BTreeMap::new();
     let mut has_end = false;
@@ -196,7 +198,7 @@ fn lost_dispute(invoice: &JsonCursor, at: Instant) -> Result<Fact, Malformed> {
     Ok(Fact { id: format!("dispute of {invoice_id}"), checkout_id: None, object: Object::Dispute(dispute) })
 }
 
-/// One more try to collect the money of an invoice has failed.
+/// Another attempt to collect the money of an invoice has failed.
 fn tried_in_vain(error: &JsonCursor) -> Result<Vec<Fact>, Malformed> {
     let mut attempt = Attempt::new(Provider::Lago, AttemptKind::Invoice);
     attempt.state = Words::said(Instant::NEG_INFINITY, AttemptState::Open, None);
@@ -204,8 +206,8 @@ fn tried_in_vain(error: &JsonCursor) -> Result<Vec<Fact>, Malformed> {
     Ok(vec![Fact { id, checkout_id: None, object: Object::Attempt(attempt) }])
 }
 
-/// A credit note is a refund as far as it pays money back. What it credits to the customer's balance is none, nor what it
-/// takes off an invoice that is not paid.
+/// A credit note is a refund to the extent that it pays money back. Credit to the customer's balance is no refund,
+/// and neither is a reduction of an unpaid invoice.
 fn credit_note(note: &JsonCursor) -> Result<Vec<Fact>, Malformed> {
     let currency = note.currency()?;
     let amount = note.at("refund_amount_cents").amount(Provider::Lago, currency.as_deref().unwrap_or_default())?;
@@ -244,7 +246,7 @@ fn subscription(kind: &str, subscription: &JsonCursor) -> Result<Vec<Fact>, Malf
         ("subscription.terminated", _) | (_, Some("terminated")) => ended("terminated_at")?,
         ("subscription.canceled", _) | (_, Some("canceled")) => ended("canceled_at")?,
         (_, Some("active" | "pending" | "incomplete") | None) => {
-            // Bodies have no date, so that nothing could tell later that it goes on after all.
+            // Bodies have no date, so nothing could tell later that the subscription goes on after all.
             let will_end = !subscription.at("ending_at").is_null();
             SubscriptionState::Running { renews: will_end.then_some(false), is_unpaid: false }
         }

@@ -1,8 +1,9 @@
-//! Why a cart costs what it costs: every candidate for a discount and what became of it (semantics 2).
+//! Explains the price of a cart: every candidate for a discount and what became of it (semantics 2).
 //!
-//! [`explain`] prices the cart as [`quote::price`] does, and then asks each rule, bundle and condition of the code again,
-//! with the functions that decided about them. What it finds are [`Step`]s: one for each candidate, and one for each
-//! line that a discount is split over. There can be many, so they are told one by one. [`tree`] lays them out for reading.
+//! [`explain`] prices the cart as [`quote::price`] does. Then it evaluates each rule, bundle and condition of the
+//! code again, with the same functions that decided about them. The result is a list of [`Step`]s: one for each
+//! candidate, and one for each line that a discount is split over. There can be many, so they are reported one by
+//! one. [`tree`] lays them out for reading.
 
 mod steps;
 pub mod tree;
@@ -34,7 +35,7 @@ pub enum Stage {
     Promo,
     /// A line's part of the code's discount.
     PromoSplit,
-    /// What is to pay for a line, and for all.
+    /// The amount to pay for a line, and for the cart.
     Total,
 }
 
@@ -54,12 +55,13 @@ impl Stage {
     }
 }
 
-/// A row of `explain_cart`. The discounts of all steps add up to the quote's, and those of an add-on to its line's.
+/// A row of `explain_cart`. The discounts of all steps add up to the quote's discount, and those of an add-on to its
+/// line's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// What it is about.
     pub stage: Stage,
-    /// The line's add-on, where it is about one line.
+    /// The line's add-on, if the step is about one line.
     pub add_on_id: Option<Uuid>,
     /// The rule, the bundle or the code.
     pub source_id: Option<Uuid>,
@@ -67,11 +69,11 @@ pub struct Step {
     pub source: String,
     /// What became of it, in one word.
     pub outcome: &'static str,
-    /// The amount that it starts from; of a total, what is to pay.
+    /// The amount that it starts from; for a total, the amount to pay.
     pub base: Option<Money>,
-    /// What it takes off a line. Bundles and codes take nothing themselves: their splits do.
+    /// The discount on a line. Bundles and codes have none themselves: their splits do.
     pub discount: Option<Money>,
-    /// Why, with the values compared.
+    /// The reason, with the values compared.
     pub detail: String,
 }
 
@@ -82,7 +84,7 @@ pub struct Explanation<'a> {
     terms: &'a Terms<'a>,
     /// The quote that is explained.
     pub quote: Quote,
-    /// What the rules' conditions look at.
+    /// The facts that the rules' conditions test.
     list_cart: ListCart,
     bundles: Vec<JudgedBundle<'a>>,
     checks: Vec<Check>,
@@ -90,7 +92,8 @@ pub struct Explanation<'a> {
     amounts: CartAmounts,
 }
 
-/// Prices a cart and finds the reasons. The catalog holds every rule and bundle that touches the cart, applicable or not.
+/// Prices a cart and collects the reasons. The catalog must hold every rule and bundle that touches the cart,
+/// applicable or not.
 pub fn explain<'a>(catalog: &'a Catalog, cart: &'a Cart, terms: &'a Terms<'a>) -> Explanation<'a> {
     let quote = quote::price(catalog, cart, terms);
     let mut by_id: Vec<&PricedLine> = quote.lines.iter().collect();

@@ -19,7 +19,7 @@ pub fn tree(heading: &str, steps: impl Iterator<Item = Step>) -> String {
         if depth(step.stage) == 0 || step.stage == Stage::Total {
             last_top = Some(step.stage);
         }
-        // The conditions of a code stand under it, but before it among the steps.
+        // The conditions of a code are printed below it, but come before it among the steps.
         if step.stage == Stage::PromoCondition {
             conditions.push(step);
             continue;

@@ -1,4 +1,4 @@
-//! How reasons read. Only ASCII, so that every encoding of a database can hold them.
+//! The wording of reasons. It is ASCII only, so that every database encoding can hold it.
 
 use uuid::Uuid;
 
@@ -10,14 +10,14 @@ use super::super::money::{Discount, Money, Percent, Unit};
 use super::super::promotions::{CartAmounts, Check, PromoCode, PromoDiscount, Refusal, Restrictions};
 use super::super::rules::{Ineligible, Loss};
 
-/// The names of add-ons, as far as the catalog knows them.
+/// The names of add-ons that the catalog knows.
 pub(super) struct Names<'a> {
     pub catalog: &'a Catalog,
     pub cart: &'a Cart,
 }
 
 impl Names<'_> {
-    /// The add-on's name; of one that is not in the catalog, its id.
+    /// The add-on's name, or its id if it is not in the catalog.
     pub fn add_on(&self, id: Uuid) -> String {
         let found = self.catalog.find(id).map(|found| self.catalog.add_on(found).name.clone());
         found.unwrap_or_else(|| format!("add-on {id}"))
@@ -41,7 +41,7 @@ impl Names<'_> {
             .join("; ")
     }
 
-    /// The names of add-ons, as many as anybody would read.
+    /// The names of add-ons, cut off where a reader would stop reading.
     fn list(&self, ids: &[Uuid]) -> String {
         const MOST: usize = 50;
         let mut names: Vec<String> = ids.iter().take(MOST).map(|&id| self.add_on(id)).collect();

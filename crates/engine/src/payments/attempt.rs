@@ -1,4 +1,4 @@
-//! Ways of paying, and the money they took.
+//! Payment attempts, and the money that they took.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,42 +12,43 @@ use crate::currency::Provider;
 use crate::money::Money;
 use crate::time::Instant;
 
-/// A thing of the provider by which a checkout, or a later period, is or was to be paid: Stripe's sessions, payment intents,
-/// charges and invoices, Lago's invoices.
+/// An object of the provider through which a checkout or a later period is paid: Stripe's sessions, payment intents,
+/// charges and invoices, and Lago's invoices.
 ///
-/// Several of them are one payment: a session names its intent, `invoice_payment` an invoice's. Each keeps what it says
-/// itself, and `same_payment` the ids of the others; what they come to together is for [`super::payment`].
+/// Several of them can be one payment: a session names its intent, and an `invoice_payment` names that of an invoice.
+/// Each attempt keeps what it says itself, and `same_payment` keeps the ids of the others. [`super::payment`]
+/// combines them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Who told.
     pub provider: Provider,
     /// What it is.
     pub kind: AttemptKind,
-    /// How far it has come; nothing where only its name was heard.
+    /// Its state; nothing if only its name is known.
     #[serde(default, skip_serializing_if = "Words::is_empty")]
     pub state: Words<AttemptState>,
-    /// The money actually taken, tax and shipping included, in each currency in which it is named.
+    /// The money that was taken, tax and shipping included, in each currency that the provider names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub taken: BTreeMap<String, Money>,
-    /// What of that is tax and shipping on top of our prices. Tax that our prices include is not.
+    /// The tax and shipping on top of our prices, as a part of that. Tax that our prices include does not count.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub on_top: BTreeMap<String, Money>,
-    /// When the money was taken, as the provider dates it, but no later than when we heard of it.
+    /// When the money was taken according to the provider, but no later than when we received the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid_at: Option<Instant>,
-    /// Ids of other attempts that are the same payment.
+    /// Ids of other attempts that belong to the same payment.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub same_payment: BTreeSet<String>,
     /// Ids of the subscriptions that it pays for.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub subscriptions: BTreeSet<String>,
-    /// Where an invoice stands in the life of its subscription, if it says.
+    /// The place of an invoice in the life of its subscription, if it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle: Option<Cycle>,
-    /// What an invoice says that it pays for.
+    /// What an invoice says it pays for.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub lines: BTreeSet<InvoiceLine>,
-    /// The checkout that this payment was used for before another named it too.
+    /// The checkout for which this payment was used before another checkout named it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_by: Option<Uuid>,
 }
@@ -56,13 +57,13 @@ pub struct Attempt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptKind {
-    /// A payment intent: refunds and disputes name it, so a payment is known by it first of all.
+    /// A payment intent. Refunds and disputes name it, so its id is the preferred id of a payment.
     Intent,
     /// A charge of an intent.
     Charge,
     /// An invoice.
     Invoice,
-    /// A session in which somebody can pay.
+    /// A session in which a shopper can pay.
     Session,
 }
 
@@ -70,22 +71,23 @@ pub enum AttemptKind {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptState {
-    /// It can still be paid, perhaps after a try that failed.
+    /// It can still be paid, possibly after a failed attempt.
     Open,
     /// The money is on its way.
     Processing,
-    /// Nothing is to be paid yet: a trial begins, or a card is only kept.
+    /// Nothing is due yet: a trial begins, or a card is only saved.
     Free,
     /// It was due and is not paid.
     Overdue,
-    /// It will never be paid, and what the provider calls that.
+    /// It will never be paid, with the provider's word for that.
     Ended(String),
     /// The money was taken.
     Paid,
 }
 
 impl State for AttemptState {
-    /// What is due stays due until it is paid or given up: a try to collect it that fails, or takes its time, changes nothing.
+    /// Money that is due stays due until it is paid or given up. A collection attempt that fails or takes time
+    /// changes nothing.
     fn finality(&self) -> u8 {
         match self {
             AttemptState::Paid => 3,
@@ -104,15 +106,15 @@ pub enum Cycle {
     First,
     /// It pays for a later period.
     Later,
-    /// It pays for a change in the middle of a period, and for no period.
+    /// It pays for a change in the middle of a period, not for a period.
     Proration,
 }
 
-/// Which of the lines of a checkout something is about: those of the add-on if one is named, else those that are billed so,
-/// else all that are billed again and again.
+/// Which lines of a checkout something is about: the lines of the named add-on; without one, the lines with this
+/// billing type; without that too, all recurring lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Share {
-    /// The add-on that `metadata.add_on_id` of the item, its price or its product names.
+    /// The add-on in `metadata.add_on_id` of the item, its price or its product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub add_on_id: Option<Uuid>,
     /// The interval of the price: `Monthly` or `Annual`.
@@ -134,7 +136,7 @@ pub struct InvoiceLine {
 }
 
 impl Attempt {
-    /// An attempt of which nothing is known yet.
+    /// An attempt about which nothing is known yet.
     pub fn new(provider: Provider, kind: AttemptKind) -> Attempt {
         Attempt {
             provider,
@@ -151,7 +153,7 @@ impl Attempt {
         }
     }
 
-    /// The ids of other things that it names.
+    /// The ids of other objects that it names.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.same_payment.iter().chain(&self.subscriptions)
     }

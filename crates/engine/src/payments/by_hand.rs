@@ -1,4 +1,4 @@
-//! What people say by calling functions: facts like any other.
+//! What people say by calling functions. These calls are facts like any other.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,8 @@ use uuid::Uuid;
 use crate::money::Money;
 use crate::time::Instant;
 
-/// A call by hand. Calls are numbered in the order in which they were made, as they see each other's effects.
+/// A call by hand. Calls are numbered in the order in which they were made, because each sees the effects of the
+/// earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ByHand {
@@ -34,7 +35,7 @@ pub enum ByHand {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// So much of a purchase was paid back.
+    /// This much of a purchase was paid back.
     Refunded {
         /// When that was said.
         at: Instant,
@@ -50,19 +51,19 @@ pub enum ByHand {
         /// The purchase.
         purchase: Uuid,
     },
-    /// Disputes about a purchase are decided.
+    /// Disputes about a purchase have been decided.
     Resolved {
         /// When that was said.
         at: Instant,
         /// The purchase.
         purchase: Uuid,
-        /// Whether the money stays with us.
+        /// Whether we keep the money.
         won: bool,
         /// The provider's disputes that were open.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         disputes: BTreeSet<String>,
     },
-    /// A payment that was not applied has been dealt with.
+    /// Somebody has dealt with a payment that was not applied.
     Settled {
         /// When that was said.
         at: Instant,

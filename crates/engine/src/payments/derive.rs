@@ -1,4 +1,4 @@
-//! What a checkout's purchases are, as the facts say (semantics 4.2 to 4.4): one pure function.
+//! Derives the state of a checkout's purchases from the facts (semantics 4.2 to 4.4) in one pure function.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,17 +25,17 @@ use crate::time::Instant;
 pub struct Outcome {
     /// What becomes of each line.
     pub lines: Vec<LineOutcome>,
-    /// The payments of later periods, each with a purchase of its own for each line that it pays for.
+    /// The payments of later periods. Each has its own purchase for each line that it pays for.
     pub renewals: Vec<Renewal>,
     /// Payments that pay for nothing here.
     pub unsettled: Vec<Unsettled>,
     /// How it was paid.
     pub settled_by: Option<Settlement>,
-    /// Whether money is still to come, so that it must not be given up for its age.
+    /// Whether money may still come, so that the checkout must not be given up because of its age.
     pub awaited: Option<Awaited>,
     /// Why it failed.
     pub failure: Option<String>,
-    /// Since when its lines are tried for free.
+    /// Since when its lines have been in a free trial.
     pub trial_since: Option<Instant>,
 }
 
@@ -46,7 +46,7 @@ pub struct LineOutcome {
     pub status: PurchaseStatus,
     /// What was paid back of it.
     pub refunded: Money,
-    /// What its payment pays for; nothing where there is none.
+    /// What its payment pays for; `None` without a payment.
     pub paid: Option<Paid>,
 }
 
@@ -95,7 +95,8 @@ pub struct Unsettled {
     pub reason: Reason,
     /// When it was taken.
     pub received_at: Option<Instant>,
-    /// Whether it may yet turn out to be what was asked for: more was taken, and no session or invoice has told how much of it is tax.
+    /// Whether the amount may yet turn out to be right: more was taken than asked for, and no session or invoice has
+    /// said how much of it is tax.
     pub may_include_tax: bool,
 }
 
@@ -157,7 +158,7 @@ impl LineOutcome {
     }
 }
 
-/// Payments of which somebody has said that they are dealt with.
+/// Payments that somebody has declared dealt with.
 fn dealt_with(facts: &Facts) -> BTreeSet<&str> {
     let mut payments = BTreeSet::new();
     for word in facts.by_hand.values() {
@@ -172,8 +173,9 @@ fn total(sale: &Sale) -> Money {
     sale.lines.iter().map(|line| line.amount).sum()
 }
 
-/// The one payment that settles the checkout. What somebody said by hand comes first; an invoice of a later period or a change
-/// only where nothing else was paid; then one that is not refunded in full, the earliest, and the smallest id.
+/// The one payment that settles the checkout. What somebody said by hand comes first. An invoice of a later period or
+/// of a change settles it only if nothing else was paid. Then a payment that is not refunded in full wins, then the
+/// earliest, then the smallest id.
 fn settling(sale: &Sale, payments: &[Payment], dealt_with: &BTreeSet<&str>) -> Option<usize> {
     let total = total(sale);
     let may = |payment: &Payment| {
@@ -196,7 +198,7 @@ fn settling(sale: &Sale, payments: &[Payment], dealt_with: &BTreeSet<&str>) -> O
             payment.id(),
         )
     };
-    // Where invoices do not say which is the first, the earliest is, even when it has been refunded since.
+    // If invoices do not say which one is the first, the earliest one is, even if it has been refunded since.
     let unsaid: Vec<usize> = candidates.iter().copied().filter(|&place| is_unsaid_invoice(&payments[place])).collect();
     let first = unsaid.iter().copied().min_by_key(|&place| {
         let payment = &payments[place];
@@ -205,8 +207,8 @@ fn settling(sale: &Sale, payments: &[Payment], dealt_with: &BTreeSet<&str>) -> O
     candidates.into_iter().filter(|place| !unsaid.contains(place) || Some(*place) == first).min_by_key(rank)
 }
 
-/// Whether an invoice that does not say where it stands is of a subscription whose first one was paid: then it pays for a later period,
-/// even when the first was paid back since.
+/// Whether an invoice without a stated place belongs to a subscription whose first invoice was paid. Then it pays for
+/// a later period, even if the first payment was refunded since.
 fn follows_a_first(payment: &Payment, payments: &[Payment]) -> bool {
     let subscriptions = payment.subscriptions();
     let is_first = |other: &Payment| {
@@ -219,7 +221,7 @@ fn is_unsaid_invoice(payment: &Payment) -> bool {
     payment.is_invoice() && payment.cycle().is_none() && payment.said.is_none() && !payment.subscriptions().is_empty()
 }
 
-/// Why a payment does not settle a checkout that nothing has settled.
+/// Why a payment does not settle a checkout that is not settled yet.
 fn reason_of(sale: &Sale, payment: &Payment) -> Reason {
     match payment.carries(total(sale), sale.currency, payment.is_used()) {
         Err(reason) => reason,
@@ -237,7 +239,7 @@ struct Paying<'a> {
     gives_period: bool,
 }
 
-/// A payment beside the one that settles the checkout pays for a later period if it is an invoice of the subscription.
+/// A payment other than the settling one pays for a later period if it is an invoice of the subscription.
 fn later_payment<'a>(sale: &Sale, payment: &'a Payment<'a>) -> Result<Paying<'a>, Reason> {
     let cycle = payment.cycle();
     let is_later = matches!(cycle, Some(Cycle::Later | Cycle::Proration))
@@ -261,7 +263,7 @@ fn later_payment<'a>(sale: &Sale, payment: &'a Payment<'a>) -> Result<Paying<'a>
     Ok(Paying { payment, lines, amounts, is_first: false, gives_period: cycle != Some(Cycle::Proration) })
 }
 
-/// The lines that an invoice pays for: those that it names, if it names any, and else all that are paid for again and again.
+/// The lines that an invoice pays for: the ones that it names, or all recurring lines if it names none.
 fn lines_of(sale: &Sale, payment: &Payment) -> Vec<usize> {
     let recurring = (0..sale.lines.len()).filter(|&place| sale.lines[place].billing != BillingType::OneTime);
     let named: Vec<&Share> = payment.lines().map(|line| &line.of).filter(|share| share.add_on_id.is_some()).collect();
@@ -271,7 +273,8 @@ fn lines_of(sale: &Sale, payment: &Payment) -> Vec<usize> {
     if meant.is_empty() { all } else { meant }
 }
 
-/// Splits what was paid by what the invoice says of each line, else by what the lines cost, or evenly when they cost nothing.
+/// Splits the payment by the amounts that the invoice gives for each line; without them by the prices of the lines,
+/// or evenly if these are zero.
 fn shares(sale: &Sale, payment: &Payment, lines: &[usize], paid: Money) -> Vec<Money> {
     let unit = unit_of(sale.currency);
     let mut told: BTreeMap<Uuid, Money> = BTreeMap::new();
@@ -316,7 +319,7 @@ fn unsettled(sale: &Sale, payment: &Payment, reason: Reason, dealt_with: &BTreeS
     })
 }
 
-/// Applies the payments to their lines: what was paid back, what is contested, and what they pay for.
+/// Applies the payments to their lines: refunds, disputes, and what the payments pay for.
 fn apply(sale: &Sale, lives: &Lives, paying: &[Paying], outcome: &mut Outcome) {
     let lines: Vec<Vec<Reversals>> = paying.iter().map(|paying| reverse(sale, paying)).collect();
     let pays: Vec<Paid> = paying.iter().map(|paying| Paid::nothing_since(paid_at(sale, paying))).collect();
@@ -328,7 +331,7 @@ fn apply(sale: &Sale, lives: &Lives, paying: &[Paying], outcome: &mut Outcome) {
     let standings: Vec<Standing> = all.iter().map(|(paying, ..)| lives.of_payment(paying.payment)).collect();
     for place in 0..sale.lines.len() {
         let line = &sale.lines[place];
-        // The payments of this line, the earliest first, and how each stands.
+        // The payments of this line, the earliest first, with the standing of each.
         let of_line: Vec<(usize, usize)> = (0..all.len())
             .filter_map(|number| Some((number, all[number].0.lines.binary_search(&place).ok()?)))
             .collect();
@@ -402,8 +405,8 @@ fn reverse(sale: &Sale, paying: &Paying) -> Vec<Reversals> {
 
 type Applied<'a> = (&'a Paying<'a>, Vec<Reversals>, Paid);
 
-/// The ends that the provider has named for the periods of a line, by the payment that paid for each: the one whose invoice names
-/// it, else the last that was paid before.
+/// The period ends that the provider has named for a line, by the payment for each period: the payment whose invoice
+/// names the end, or else the last payment before it.
 fn ends_of(lives: &Lives, line: &Line, all: &[Applied], periods: &[usize]) -> BTreeMap<usize, Instant> {
     let mut ends: BTreeMap<usize, Instant> = BTreeMap::new();
     if !line.billing.is_periodic() || periods.is_empty() {
@@ -434,7 +437,7 @@ fn ends_of(lives: &Lives, line: &Line, all: &[Applied], periods: &[usize]) -> BT
     ends
 }
 
-/// A checkout that nothing has paid for waits while a payment can still come, and fails when the provider or somebody says so.
+/// An unpaid checkout waits as long as a payment can still come. It fails when the provider or a person says so.
 fn wait_or_fail(sale: &Sale, payments: &[Payment], lives: &Lives, outcome: &mut Outcome) {
     let trial =
         payments.iter().filter(|payment| !payment.subscriptions().is_empty()).filter_map(Payment::free_since).min();

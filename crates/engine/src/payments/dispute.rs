@@ -13,7 +13,7 @@ use crate::money::Money;
 pub struct Dispute {
     /// Ids of the charge, payment intent or invoice that is contested.
     pub payments: BTreeSet<String>,
-    /// How much of it; all, where that is not said.
+    /// The contested amount; all of the payment if no amount is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
     /// Its currency, in capitals.
@@ -22,7 +22,7 @@ pub struct Dispute {
     /// Where it stands.
     #[serde(default, skip_serializing_if = "Words::is_empty")]
     pub state: Words<DisputeState>,
-    /// Statuses that we do not know. They are kept, and change nothing.
+    /// Statuses that we do not know. They are stored, but change nothing.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unknown: BTreeSet<String>,
 }

@@ -12,12 +12,12 @@ use super::refund::{Refund, RefundTotal};
 use super::subscription::Subscription;
 use crate::time::Instant;
 
-/// What a provider tells of one of its things.
+/// A fact about one object of a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
-    /// The provider's id of the thing.
+    /// The provider's id of the object.
     pub id: String,
-    /// The checkout that it names as ours, in `metadata.checkout_id` or wherever else our marker stands.
+    /// The checkout that it names as ours, in `metadata.checkout_id` or wherever else our marker is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkout_id: Option<Uuid>,
     /// What is said.
@@ -32,7 +32,7 @@ pub enum Object {
     Attempt(Attempt),
     /// A refund.
     Refund(Refund),
-    /// What a charge has paid back in total, under the charge's id.
+    /// The total refunds of a charge, under the charge's id.
     RefundTotal(RefundTotal),
     /// A dispute.
     Dispute(Dispute),
@@ -41,8 +41,8 @@ pub enum Object {
 }
 
 impl Fact {
-    /// The fact as it is kept when it is heard at an instant: what is said to have happened later happened then, and so did the
-    /// end of a subscription that nobody dates.
+    /// The fact as it is stored when it arrives at an instant. An event dated later than that instant is dated to it,
+    /// and so is the undated end of a subscription.
     pub fn heard_at(mut self, now: Instant) -> Fact {
         match &mut self.object {
             Object::Attempt(attempt) => {
@@ -55,7 +55,7 @@ impl Fact {
         self
     }
 
-    /// The ids in it that can lead to what is known already: its own, and those of other things that it names.
+    /// The ids that can lead to what is already known: the fact's own id, and those of other objects that it names.
     pub fn ids(&self) -> BTreeSet<&str> {
         let named: Vec<&String> = match &self.object {
             Object::Attempt(attempt) => attempt.names().collect(),
@@ -68,7 +68,7 @@ impl Fact {
     }
 }
 
-/// All that is known of one checkout and the subscription that it began, or of a purchase that stands by itself.
+/// All that is known of one checkout and the subscription that it began, or of a stand-alone purchase.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// Ways of paying, by the provider's id.
@@ -92,7 +92,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Takes in what a provider tells.
+    /// Merges a fact from a provider.
     pub fn learn(&mut self, fact: Fact) {
         let Fact { id, object, .. } = fact;
         let mut told = Facts::default();
@@ -112,7 +112,7 @@ impl Facts {
         self.by_hand.insert(number, word);
     }
 
-    /// Takes in other facts. Order and repetition do not matter.
+    /// Merges other facts. Order and repetition do not matter.
     pub fn merge(&mut self, other: Facts) {
         merge_each(&mut self.attempts, other.attempts, Attempt::merge);
         merge_each(&mut self.refunds, other.refunds, Refund::merge);
@@ -131,14 +131,14 @@ impl Facts {
         *self == Facts::default()
     }
 
-    /// Every id by which a provider could refer to something that is known here.
+    /// Every id by which a provider could refer to something known here.
     pub fn ids(&self) -> BTreeSet<&str> {
         let mut ids: BTreeSet<&str> = self.attempts.keys().map(String::as_str).collect();
         ids.extend(self.attempts.values().flat_map(Attempt::names).map(String::as_str));
         ids.extend(self.refunds.keys().map(String::as_str));
         ids.extend(self.refund_totals.keys().map(String::as_str));
         ids.extend(self.disputes.keys().map(String::as_str));
-        // What is paid back or contested may be known by a name that no attempt has told.
+        // Refunds and disputes may use an id that no attempt has mentioned.
         let refunds = self.refunds.values().flat_map(|refund| &refund.payments);
         let totals = self.refund_totals.values().flat_map(|total| &total.payments);
         let disputes = self.disputes.values().flat_map(|dispute| &dispute.payments);

@@ -1,8 +1,8 @@
 //! What is known of payments, and what follows from it (semantics 4.2).
 //!
-//! [`Facts`] are what providers told and people said about one checkout, each under the id of the thing that it is about.
-//! Facts are only ever merged, and merging is commutative, associative and idempotent, so that neither the order of
-//! deliveries nor their repetition can matter.
+//! [`Facts`] hold what providers and people said about one checkout, each fact under the id of its object. Facts are
+//! only ever merged. Merging is commutative, associative and idempotent, so neither the order of deliveries nor their
+//! repetition matters.
 
 pub mod attempt;
 pub mod by_hand;
@@ -32,7 +32,7 @@ fn merge_least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
     }
 }
 
-/// The text that is known; of two the smaller, as nothing else could choose between them in any order.
+/// The known text. Of two the smaller one wins, because any other choice would depend on the order.
 fn merge_text(one: Option<String>, other: Option<String>) -> Option<String> {
     merge_least(one, other)
 }

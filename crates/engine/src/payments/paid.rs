@@ -6,23 +6,24 @@ use crate::billing::BillingType;
 use crate::calendar::began_before;
 use crate::time::Instant;
 
-/// What a paid purchase gives access by. Kept with the purchase, so that access can be derived without all facts.
+/// The basis on which a paid purchase gives access. It is stored with the purchase, so that access can be derived
+/// without all the facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paid {
     /// Since when it is paid.
     pub at: Instant,
     /// For how long.
     pub period: Period,
-    /// The end of the period, where the provider has named it.
+    /// The end of the period, if the provider has named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Instant>,
-    /// When the subscription that it belongs to ended, whatever was paid for.
+    /// When its subscription ended, however long it was paid for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Instant>,
-    /// Whether the provider has given up on the subscription's payment, or an invoice of it is overdue.
+    /// Whether the provider has given up on the subscription's payment, or one of its invoices is overdue.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_overdue: bool,
-    /// The payment, as far as it has a name.
+    /// The payment, if it has an id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<String>,
     /// The subscription, by the provider's id.
@@ -31,13 +32,14 @@ pub struct Paid {
     /// Whether the subscription will be renewed, if its provider has said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renews: Option<bool>,
-    /// Whether the period is as the purchase recorded it when no facts were kept. It stays so, unless the provider names a later end.
+    /// Whether the period is the one that the purchase recorded before facts were kept. It stays so unless the
+    /// provider names a later end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_recorded: bool,
 }
 
 impl Paid {
-    /// What is paid since an instant, and nothing else is known of it.
+    /// Paid since an instant, with nothing else known.
     pub fn new(at: Instant, period: Period) -> Paid {
         Paid {
             at,
@@ -52,14 +54,14 @@ impl Paid {
         }
     }
 
-    /// What a purchase says of which no facts are kept, written by an older version or by the host: the end of its period.
+    /// The period of a purchase without facts, written by an older version or by the host: only its end is known.
     pub fn recorded(bought_at: Instant, ends_at: Option<Instant>, billing: BillingType) -> Paid {
         let period = match (ends_at, Period::of(billing)) {
             (None, _) => Period::Unlimited,
             (Some(_), Period::Months(months)) => Period::Months(months),
             (Some(_), _) => Period::Months(1),
         };
-        // It began when it was completed, which may have been later than it was bought.
+        // It began when it was completed, which may be later than when it was bought.
         let began = match (ends_at, period) {
             (Some(end), Period::Months(months)) => began_before(end, months, bought_at),
             _ => None,
@@ -67,14 +69,14 @@ impl Paid {
         Paid { until: ends_at, is_recorded: true, ..Paid::new(began.unwrap_or(bought_at), period) }
     }
 
-    /// What follows from facts, for the period that was recorded.
+    /// Applies the facts to the recorded period.
     pub fn for_recorded(self, recorded: &Paid) -> Paid {
         let until = self.until.max(recorded.until);
         Paid { at: recorded.at, period: recorded.period, until, is_recorded: true, ..self }
     }
 }
 
-/// For how long something is paid.
+/// The length of the paid access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Period {
@@ -82,7 +84,7 @@ pub enum Period {
     Months(u32),
     /// Without end.
     Unlimited,
-    /// For no time: the proration of a change within a period that something else pays for.
+    /// No time: the proration of a change within a period that something else pays for.
     Nothing,
 }
 
@@ -98,7 +100,7 @@ impl Period {
 }
 
 impl BillingType {
-    /// Whether it is paid for again and again.
+    /// Whether it recurs.
     pub fn is_periodic(self) -> bool {
         matches!(self, BillingType::Monthly | BillingType::Annual)
     }

@@ -1,4 +1,4 @@
-//! Payments: what the attempts that are one payment come to together, and what was paid back of it.
+//! Payments: the combined result of the attempts that are one payment, and its refunds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::currency::Provider;
 use crate::money::{Money, Unit};
 use crate::time::Instant;
 
-/// Attempts that name each other, what somebody said of them by hand, and what is told of their refunds and disputes.
+/// Attempts that name each other, what people said of them by hand, and the reported refunds and disputes.
 #[derive(Clone, Debug, Default)]
 pub struct Payment<'a> {
     /// Every id under which it is known.
@@ -26,7 +26,7 @@ pub struct Payment<'a> {
     pub said: Option<Said<'a>>,
 }
 
-/// A call by hand that names a payment, or none.
+/// A call by hand that names a payment, or names none.
 #[derive(Clone, Copy, Debug)]
 pub struct Said<'a> {
     /// When.
@@ -61,7 +61,7 @@ pub enum Progress {
 /// Why a payment does not pay for a checkout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// Another payment has paid for it.
+    /// Another payment has already paid for the checkout.
     AlreadyPaid,
     /// It is another amount.
     AmountMismatch,
@@ -69,7 +69,7 @@ pub enum Reason {
     CurrencyMismatch,
     /// It pays for another checkout.
     PaymentUsed,
-    /// The checkout has failed, and its uses are gone.
+    /// The checkout has failed, and its uses are no longer available.
     CheckoutFailed,
 }
 
@@ -86,7 +86,7 @@ impl Reason {
     }
 }
 
-/// The ids that name each other, and so are of one payment.
+/// Groups of ids that name each other, and so belong to one payment.
 fn groups<'a>(facts: &'a Facts, said: Option<Said<'a>>) -> Groups<'a> {
     let mut groups = Groups::default();
     for (id, attempt) in &facts.attempts {
@@ -138,7 +138,7 @@ pub fn payments(facts: &Facts) -> Vec<Payment<'_>> {
     let mut payments: Vec<Payment> = found.into_values().collect();
     if let (Some(_), None) = (said, name) {
         let mut nameless = Payment { said, ..Payment::default() };
-        // Nothing else is known of money that came without a name: what is told of refunds can only be about it.
+        // Money without an id is all that is known, so reported refunds can only be about it.
         for payment in payments.extract_if(.., |payment| !payment.was_tried()) {
             nameless.take_in(payment);
         }
@@ -148,7 +148,7 @@ pub fn payments(facts: &Facts) -> Vec<Payment<'_>> {
     payments
 }
 
-/// What was said by hand of the payment: several calls are about one and the same, or else they were refused.
+/// What people said of the payment by hand. Several calls agree, because calls that differ are refused.
 fn said(facts: &Facts) -> Option<Said<'_>> {
     let mut all: Option<Said> = None;
     for word in facts.by_hand.values() {
@@ -204,7 +204,7 @@ impl<'a> Groups<'a> {
     }
 }
 
-/// What an id stands for, where nobody said it.
+/// The kind of object that an id belongs to, if nobody has said it.
 fn kind_of(id: &str) -> AttemptKind {
     match id.split_once('_') {
         Some(("ch" | "py", _)) => AttemptKind::Charge,
@@ -222,7 +222,7 @@ impl<'a> Payment<'a> {
         self.disputes.extend(other.disputes);
     }
 
-    /// Whether anything is known of it but refunds and disputes.
+    /// Whether anything besides refunds and disputes is known of it.
     fn was_tried(&self) -> bool {
         self.said.is_some() || !self.attempts.is_empty()
     }
@@ -232,7 +232,7 @@ impl<'a> Payment<'a> {
         known.unwrap_or_else(|| kind_of(id))
     }
 
-    /// The id by which it is told: that of the intent rather than of the charge, the invoice or the session.
+    /// The id that is shown for it: the intent rather than the charge, the invoice or the session.
     pub fn id(&self) -> Option<&'a str> {
         self.ids.iter().copied().min_by_key(|id| (self.known_kind(id), *id))
     }
@@ -244,7 +244,7 @@ impl<'a> Payment<'a> {
         told.unwrap_or(if by_hand.is_some() { Provider::Lago } else { Provider::Stripe })
     }
 
-    /// Its id in Stripe: what somebody said by hand counts until a better one is told.
+    /// Its id in Stripe. An id given by hand counts until a better one is reported.
     pub fn stripe_id(&self) -> Option<&'a str> {
         let is_lago = |id: &str| {
             let told = self.attempts.iter().find(|(one, _)| *one == id).map(|(_, attempt)| attempt.provider);
@@ -293,7 +293,7 @@ impl<'a> Payment<'a> {
         self.attempts.iter().flat_map(|(_, attempt)| &attempt.subscriptions).map(String::as_str).collect()
     }
 
-    /// Where it stands in the life of a subscription, if an invoice of it says.
+    /// Its place in the life of a subscription, if one of its invoices says so.
     pub fn cycle(&self) -> Option<Cycle> {
         self.attempts.iter().filter_map(|(_, attempt)| attempt.cycle).max()
     }
@@ -303,7 +303,7 @@ impl<'a> Payment<'a> {
         self.attempts.iter().any(|(_, attempt)| attempt.kind == AttemptKind::Invoice)
     }
 
-    /// Whether neither a session nor an invoice of it has told anything.
+    /// Whether no session or invoice of it has been reported.
     pub fn is_without_details(&self) -> bool {
         let is_told = |attempt: &Attempt| attempt.state.last().is_some();
         self.attempts.iter().all(|(_, attempt)| attempt.kind <= AttemptKind::Charge || !is_told(attempt))
@@ -314,12 +314,12 @@ impl<'a> Payment<'a> {
         self.attempts.iter().flat_map(|(_, attempt)| &attempt.lines)
     }
 
-    /// The last end that its invoices name.
+    /// The last period end that its invoices name.
     pub fn pays_until(&self) -> Option<Instant> {
         self.lines().filter_map(|line| line.until).max()
     }
 
-    /// When it is first known to be free of charge, because a trial begins.
+    /// When it was first known to be free of charge, because a trial begins.
     pub fn free_since(&self) -> Option<Instant> {
         let is_free = |attempt: &&Attempt| attempt.state.last() == Some(&AttemptState::Free);
         self.attempts.iter().map(|(_, attempt)| *attempt).filter(is_free).filter_map(|attempt| attempt.state.at()).min()
@@ -330,20 +330,20 @@ impl<'a> Payment<'a> {
         self.attempts.iter().filter_map(|(_, attempt)| attempt.taken.get(currency)).copied().max()
     }
 
-    /// The money taken in a currency less the tax and shipping that any of its attempts names.
+    /// The money taken in a currency, less the tax and shipping that any of its attempts names.
     pub fn net(&self, currency: &str) -> Option<Money> {
         let on_top = self.attempts.iter().filter_map(|(_, attempt)| attempt.on_top.get(currency)).copied().max();
         Some(self.taken(currency)? - on_top.unwrap_or(Money::ZERO))
     }
 
-    /// An amount that was taken, in whatever currency, to be shown.
+    /// An amount that was taken, in any currency, for display.
     pub fn any_taken(&self) -> Option<(Money, &'a str)> {
         let all = self.attempts.iter().flat_map(|(_, attempt)| &attempt.taken);
         all.map(|(currency, &amount)| (amount, currency.as_str())).max()
     }
 
-    /// Whether it carries this amount of this currency, for the checkout of this id, or why not. What somebody says by hand is
-    /// believed.
+    /// Whether it carries this amount in this currency for the checkout of this id, or else why not. What people say
+    /// by hand is believed.
     pub fn carries(&self, total: Money, currency: &str, is_used: bool) -> Result<(), Reason> {
         match self.net(currency) {
             _ if is_used => Err(Reason::PaymentUsed),
@@ -360,21 +360,21 @@ impl<'a> Payment<'a> {
         self.attempts.iter().any(|(_, attempt)| attempt.used_by.is_some())
     }
 
-    /// What was paid back of it, as a part of all that was taken.
+    /// The refunds, as a part of all that was taken.
     pub fn refunded(&self) -> Part {
         let counting: Vec<&&Refund> = self.refunds.iter().filter(|refund| refund.counts()).collect();
         let told: Money = counting.iter().filter_map(|refund| refund.amount).sum();
         let currency = self.refunds.iter().filter_map(|refund| refund.currency.as_deref());
         let currency = currency.chain(self.refund_totals.iter().filter_map(|total| total.currency.as_deref())).min();
         let running: Money = self.refund_totals.iter().map(|total| self.running_total(total)).sum();
-        // A refund that was made after the last running total is not in it.
+        // A refund made after the last running total is not included in it.
         let since = self.refund_totals.iter().filter_map(|total| total.total.at()).max();
         let later = counting.iter().filter(|refund| since.is_some() && refund.made_at > since);
         let later: Money = later.filter_map(|refund| refund.amount).sum();
         Part { amount: told.max(running + later), whole: self.whole(currency) }
     }
 
-    /// A charge's running total, less refunds that have failed since it was told.
+    /// A charge's running total, less the refunds that have failed since it was reported.
     fn running_total(&self, total: &RefundTotal) -> Money {
         let told_at = total.total.at();
         let failed = self.refunds.iter().filter(|refund| !refund.counts() && refund.state.at() >= told_at);
@@ -385,7 +385,7 @@ impl<'a> Payment<'a> {
         total.total.latest().iter().map(less_failed).max().unwrap_or(Money::ZERO)
     }
 
-    /// What disputes that fulfil a condition are about.
+    /// The contested part in disputes that meet a condition.
     pub fn disputed(&self, dispute: &Dispute) -> Part {
         let whole = self.whole(dispute.currency.as_deref());
         match dispute.amount {
@@ -394,7 +394,7 @@ impl<'a> Payment<'a> {
         }
     }
 
-    /// All that was taken, in the currency of a refund or dispute, if that is known.
+    /// All that was taken in the currency of a refund or dispute, if known.
     fn whole(&self, currency: Option<&str>) -> Option<Money> {
         let taken = match currency {
             Some(currency) => self.taken(currency),
@@ -404,7 +404,7 @@ impl<'a> Payment<'a> {
         taken.filter(|&taken| taken > Money::ZERO).or((of_charges > Money::ZERO).then_some(of_charges))
     }
 
-    /// Amounts of refunds that have failed, and when that was told.
+    /// Amounts of failed refunds, and when the failure was reported.
     pub fn failed_refunds(&self) -> Vec<(Instant, Part)> {
         let failed = self.refunds.iter().filter(|refund| !refund.counts());
         let amount = |refund: &&Refund| {
@@ -414,7 +414,7 @@ impl<'a> Payment<'a> {
         failed.filter_map(amount).collect()
     }
 
-    /// Where the disputes of a payment stand.
+    /// The state of a payment's disputes.
     pub fn dispute_states(&self) -> impl Iterator<Item = (&'a str, &'a Dispute, DisputeState)> {
         let state = |&(id, dispute): &(&'a str, &'a Dispute)| Some((id, dispute, *dispute.state.last()?));
         self.disputes.iter().filter_map(state)
@@ -426,12 +426,12 @@ impl<'a> Payment<'a> {
 pub struct Part {
     /// The part.
     pub amount: Money,
-    /// All of it; unknown where nobody named it, and then it is what we asked for.
+    /// All of it. The amount is `None` if nobody named it; then it is what we asked for.
     pub whole: Option<Money>,
 }
 
 impl Part {
-    /// The same part of an amount of ours.
+    /// The same share of one of our amounts.
     pub fn of(self, ours: Money, unit: Unit) -> Money {
         let whole = self.whole.unwrap_or(ours);
         let amount = self.amount.clamp(Money::ZERO, whole);

@@ -1,4 +1,4 @@
-//! Money that was paid back, told refund by refund or as a charge's running total.
+//! Refunds, reported one by one or as a charge's running total.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,13 @@ use crate::time::Instant;
 pub struct Refund {
     /// Ids of the charge, payment intent or invoice that it pays back.
     pub payments: BTreeSet<String>,
-    /// How much; what several events say of one refund is the same.
+    /// The amount, which is the same in all events about one refund.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
     /// Its currency, in capitals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
-    /// When the provider made it, which is earlier than some of the events about it.
+    /// When the provider made it, which can be earlier than the events about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_at: Option<Instant>,
     /// What became of it.
@@ -31,9 +31,9 @@ pub struct Refund {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundState {
-    /// The money is on its way back, or there.
+    /// The money is on its way back, or has arrived.
     Counts,
-    /// It failed or was cancelled: the money stays with us.
+    /// It failed or was cancelled: we keep the money.
     Failed,
 }
 

@@ -1,4 +1,4 @@
-//! What was paid back of the purchases of a payment, and what is contested (semantics 4.4).
+//! Refunds and disputes of the purchases of a payment (semantics 4.4).
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -35,18 +35,18 @@ impl Reversals {
     }
 }
 
-/// What people said of one purchase by its name.
+/// What people said of one purchase by its id.
 #[derive(Clone, Debug, Default)]
 struct ByName {
     /// Refunds, the earliest first.
     refunds: Vec<(Instant, Money)>,
-    /// Whether it was said that all of it is paid back, though it cost nothing.
+    /// Whether somebody declared it refunded in full although it cost nothing.
     is_whole: bool,
     /// Whether it is contested.
     is_disputed: bool,
     /// Disputes that were decided, and how.
     decided: Vec<(BTreeSet<String>, bool)>,
-    /// Whether a dispute that only was told by hand is lost.
+    /// Whether a dispute that was only entered by hand is lost.
     is_lost: bool,
 }
 
@@ -77,11 +77,12 @@ fn by_name(facts: &Facts, purchases: &[Uuid]) -> Vec<ByName> {
     all
 }
 
-/// What became of the money of each purchase of a payment, whose amounts are these.
+/// What became of the money of each purchase of a payment, given the purchases' amounts.
 ///
-/// Refunds by name count towards what the provider tells: the backend that refunds a purchase and the event about it tell of
-/// the same money. What they do not explain is split by what is left of each purchase. What cost nothing ends with the payment,
-/// when the provider has paid back all that was not refunded by name.
+/// Refunds of named purchases count towards the provider's refunds, because the backend's refund of a purchase and
+/// the provider's event are about the same money. The rest is split in proportion to what is left of each purchase. A
+/// purchase that cost nothing ends with the payment, once the provider has paid back everything that was not refunded
+/// by name.
 pub fn reversed(facts: &Facts, payment: &Payment, purchases: &[Uuid], amounts: &[Money], unit: Unit) -> Vec<Reversals> {
     let total: Money = amounts.iter().copied().sum();
     let mut said = by_name(facts, purchases);
@@ -113,11 +114,11 @@ pub fn reversed(facts: &Facts, payment: &Payment, purchases: &[Uuid], amounts: &
     (0..amounts.len()).map(reversals).collect()
 }
 
-/// What a payment's disputes come to.
+/// The result of a payment's disputes.
 struct Disputes {
-    /// What the provider says is lost.
+    /// The amount that the provider reports as lost.
     lost: Money,
-    /// What somebody says is lost of each purchase.
+    /// The amount of each purchase that people declared lost.
     lost_by_hand: Vec<Money>,
     /// Whether each purchase is still contested.
     is_open: Vec<bool>,
@@ -149,14 +150,14 @@ impl Disputes {
 }
 
 impl ByName {
-    /// What was said to be paid back of a purchase that cost so much.
+    /// The refunds by name of a purchase with this price.
     fn refunded(&self, amount: Money) -> Money {
         let refunds: Money = self.refunds.iter().map(|(_, amount)| *amount).sum();
         if self.is_lost { amount } else { refunds.min(amount) }
     }
 }
 
-/// A refund that failed takes back what was said by name of it before.
+/// A failed refund cancels earlier refunds by name.
 fn take_back_failed(payment: &Payment, total: Money, said: &mut [ByName], unit: Unit) {
     let mut failed = payment.failed_refunds();
     failed.sort_by_key(|(at, _)| *at);

@@ -1,4 +1,4 @@
-//! What was sold, and what is known of it: what outcomes are derived from.
+//! A sale and what is known of it: the input from which outcomes are derived.
 
 use std::collections::BTreeSet;
 
@@ -21,20 +21,20 @@ pub struct Line {
     pub amount: Money,
     /// How it is charged.
     pub billing: BillingType,
-    /// When it was bought; its payment cannot have been earlier.
+    /// When it was bought; its payment cannot be earlier.
     pub bought_at: Instant,
 }
 
-/// A checkout's lines, in add-on id order, or a purchase that stands by itself, and what else is known.
+/// A checkout's lines in add-on id order, or a stand-alone purchase, with everything else that is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Sale<'a> {
     /// The lines.
     pub lines: &'a [Line],
     /// Their currency, in capitals.
     pub currency: &'a str,
-    /// What providers told and people said.
+    /// What providers and people said.
     pub facts: &'a Facts,
-    /// Purchases that stand for later payments already.
+    /// Purchases that already stand for later payments.
     pub renewals: &'a [KnownRenewal],
     /// Whether it has failed and its uses cannot be claimed again, so that a payment comes too late.
     pub is_gone: bool,
@@ -51,7 +51,7 @@ pub struct KnownRenewal {
     pub stripe: Option<String>,
     /// The payment, in Lago.
     pub lago: Option<String>,
-    /// The payment, as it was called when the purchase was recorded.
+    /// The id of the payment at the time when the purchase was recorded.
     pub payment: Option<String>,
 }
 

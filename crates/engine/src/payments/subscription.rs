@@ -12,17 +12,17 @@ use crate::time::Instant;
 /// A subscription, known by the provider's own id: Stripe's `sub_…`, Lago's `lago_id`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
-    /// What several subscriptions of one life have in common: Lago's external id, under which a plan change ends one and
-    /// begins another.
+    /// The id shared by several subscriptions of one life: Lago's external id. A plan change ends one of them and
+    /// begins another under the same id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub life: Option<String>,
     /// Where it stands.
     #[serde(default, skip_serializing_if = "Words::is_empty")]
     pub state: Words<SubscriptionState>,
-    /// Whether it goes on with another one, whose plan it has changed.
+    /// Whether another subscription continues it after a change of plan.
     #[serde(default)]
     pub continues: bool,
-    /// The ends of periods that were named.
+    /// The period ends that the provider has named.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub ends: BTreeSet<PeriodEnd>,
 }
@@ -33,10 +33,10 @@ pub struct Subscription {
 pub enum SubscriptionState {
     /// It runs.
     Running {
-        /// Whether it will be renewed, if that is said: not when it is to end with its period or at an instant.
+        /// Whether it will be renewed, if known. It will not if it is to end with its period or at an instant.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         renews: Option<bool>,
-        /// Whether the provider has given up on its payment, so that nothing that it paid for counts meanwhile.
+        /// Whether the provider has given up on its payment, so that nothing it paid for counts meanwhile.
         #[serde(default)]
         is_unpaid: bool,
     },
@@ -68,13 +68,13 @@ pub struct PeriodEnd {
     pub until: Instant,
     /// When that was said.
     pub said_at: Instant,
-    /// Whether the period is paid: not while the provider is still trying to collect the money for it (`past_due`), nor
-    /// while it collects nothing (`pause_collection`).
+    /// Whether the period is paid. It is not while the provider is still trying to collect the money for it
+    /// (`past_due`) or collects nothing (`pause_collection`).
     pub is_paid: bool,
 }
 
 impl Subscription {
-    /// Of several words on one end the later counts; of one second, that it is paid.
+    /// Of several reports on one end the latest counts; of reports in the same second, the one that says it is paid.
     pub(super) fn merge(&mut self, other: Subscription) {
         self.life = merge_text(self.life.take(), other.life);
         self.state.merge(other.state);
@@ -88,14 +88,14 @@ impl Subscription {
         self.ends.retain(is_latest);
     }
 
-    /// The latest end up to which it is paid, for lines that something is said of.
+    /// The latest end up to which it is paid, for lines that the reports mention.
     pub fn paid_until(&self, of: impl Fn(&Share) -> bool) -> Option<Instant> {
         self.ends.iter().filter(|end| end.is_paid && of(&end.of)).map(|end| end.until).max()
     }
 }
 
 impl Words<SubscriptionState> {
-    /// Dates an end that is not dated by the word that told it, and none later than now.
+    /// Dates an undated end by the report that told it, and no end later than now.
     pub(super) fn date_ends(&mut self, now: Instant) {
         let date = |said_at: Instant, state| match state {
             SubscriptionState::Ended { at: Some(at) } => SubscriptionState::Ended { at: Some(at.min(now)) },

@@ -9,15 +9,16 @@ use super::subscription::{Subscription, SubscriptionState};
 use super::words::State;
 use crate::time::Instant;
 
-/// The subscriptions of a checkout by their lives: a plan change of Lago ends one subscription and goes on with another.
+/// The subscriptions of a checkout, grouped by their lives: a plan change in Lago ends one subscription and continues
+/// with another.
 #[derive(Clone, Debug, Default)]
 pub struct Lives<'a> {
     lives: BTreeMap<&'a str, Vec<(&'a str, &'a Subscription)>>,
-    /// Whether an invoice of a subscription was due and is not paid.
+    /// Whether an invoice of a subscription is overdue.
     pub is_overdue: bool,
 }
 
-/// How the subscription of a payment stands.
+/// The state of a payment's subscription.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// Its id.
@@ -26,7 +27,7 @@ pub struct Standing {
     pub ended: Option<Instant>,
     /// Whether its payment was given up.
     pub is_unpaid: bool,
-    /// Whether it will be renewed, if that was said.
+    /// Whether it will be renewed, if known.
     pub renews: Option<bool>,
 }
 
@@ -42,7 +43,7 @@ impl<'a> Lives<'a> {
         Lives { lives, is_overdue }
     }
 
-    /// The lives that a payment belongs to: those that it names, or all where it names none that is known.
+    /// The lives that a payment belongs to: the ones that it names, or all if it names none that is known.
     fn of_names(&self, payment: &Payment) -> BTreeSet<&'a str> {
         let names = payment.subscriptions();
         let is_named = |life: &str, members: &[(&str, &Subscription)]| {
@@ -58,7 +59,7 @@ impl<'a> Lives<'a> {
         self.of_names(payment).contains(life)
     }
 
-    /// How the subscription of a payment stands: as the life that lasts longest.
+    /// The state of a payment's subscription: that of the life that lasts longest.
     pub fn of_payment(&self, payment: &Payment) -> Standing {
         let lives: Vec<(&str, &Vec<(&str, &Subscription)>)> =
             self.of_names(payment).into_iter().filter_map(|life| Some((life, self.lives.get(life)?))).collect();
@@ -101,13 +102,14 @@ impl<'a> Lives<'a> {
     }
 }
 
-/// The subscription that a life has come to.
+/// The latest subscription of a life.
 fn current<'a>(members: &[(&'a str, &Subscription)]) -> Option<&'a str> {
     let runs = |subscription: &Subscription| subscription.state.last().is_some_and(|state| state.finality() == 0);
     members.iter().max_by_key(|(id, subscription)| (runs(subscription), *id)).map(|(id, _)| *id)
 }
 
-/// When a life ended: when all its subscriptions have, unless one of them goes on with another that is not over.
+/// When a life ended: when all its subscriptions have ended, unless one of them continues with another that has not
+/// ended.
 fn end_of(members: &[(&str, &Subscription)]) -> Option<Instant> {
     let end = |subscription: &Subscription| {
         let ends = subscription.state.latest().into_iter().filter_map(|state| match state {

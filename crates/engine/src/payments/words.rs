@@ -1,4 +1,4 @@
-//! What was said of one thing, in whatever order it was heard.
+//! The reports about one object, in whatever order they arrive.
 
 use std::collections::BTreeSet;
 
@@ -6,29 +6,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Instant;
 
-/// A state that a provider tells.
+/// A state that a provider reports.
 pub trait State: Clone + Ord {
-    /// 0 for a state that another may follow; a final one is never left, and of final ones the higher decides.
+    /// 0 for a state that another one may follow. Final states have higher ranks: they are never left, and the
+    /// highest rank wins.
     fn finality(&self) -> u8 {
         0
     }
 }
 
-/// A state, and when the provider says that it began.
+/// A reported state, and when it began according to the provider.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Word<T> {
-    /// The provider's date; [`Instant::NEG_INFINITY`] from one that dates nothing.
+    /// The provider's date; [`Instant::NEG_INFINITY`] if the provider gives none.
     pub at: Instant,
     /// The state.
     pub now: T,
-    /// The state before, where the event names it (`previous_attributes`): of two words of one second it says which is the
-    /// later.
+    /// The previous state, if the event names it (`previous_attributes`): it orders two reports of the same second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<T>,
 }
 
-/// The words on one thing that can still matter: of final ones the earliest, else the latest. There are several only where
-/// the provider dates them alike.
+/// The reports on one object that can still matter: the earliest of final states, else the latest. There are several
+/// only if the provider gives them the same date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent, bound(deserialize = "T: Ord + Deserialize<'de>"))]
 pub struct Words<T: Ord>(BTreeSet<Word<T>>);
@@ -45,7 +45,7 @@ impl<T: State> Words<T> {
         Words(BTreeSet::from([Word { at, now, before }]))
     }
 
-    /// Takes in what else was said. Order and repetition do not matter.
+    /// Merges other reports. Order and repetition do not matter.
     pub fn merge(&mut self, other: Words<T>) {
         self.0.extend(other.0);
         let finality = self.0.iter().map(|word| word.now.finality()).max().unwrap_or(0);
@@ -55,7 +55,7 @@ impl<T: State> Words<T> {
         self.0.retain(|word| word.at == decisive);
     }
 
-    /// The same words with other states.
+    /// The same reports with other states.
     pub(super) fn map(self, change: impl Fn(Instant, T) -> T) -> Words<T> {
         Words(self.0.into_iter().map(|word| Word { now: change(word.at, word.now), ..word }).collect())
     }
@@ -65,12 +65,12 @@ impl<T: State> Words<T> {
         self.0.is_empty()
     }
 
-    /// When the decisive words were said.
+    /// The date of the decisive reports.
     pub fn at(&self) -> Option<Instant> {
         self.0.first().map(|word| word.at)
     }
 
-    /// The decisive words that none of the others says it came after; all, where each is said to be before another.
+    /// The decisive reports that no other one names as its predecessor; all of them if they name each other.
     pub fn latest(&self) -> Vec<&T> {
         let is_followed = |word: &Word<T>| {
             self.0.iter().any(|other| other.now != word.now && other.before.as_ref() == Some(&word.now))
@@ -79,7 +79,7 @@ impl<T: State> Words<T> {
         if latest.is_empty() { self.0.iter().map(|word| &word.now).collect() } else { latest }
     }
 
-    /// The last word. Between words that nothing orders their content decides.
+    /// The last report. If nothing orders several, their content decides.
     pub fn last(&self) -> Option<&T> {
         self.latest().into_iter().max()
     }

@@ -1,5 +1,5 @@
-//! The document in `user_add_ons.usage`: what was used of each feature of the add-on, and when that was last counted:
-//! `{"pages": {"used": 120, "at": "2026-02-01T09:30:00.000000Z"}}`.
+//! The document in `user_add_ons.usage`: how much of each feature of the add-on was used, and when that was last
+//! counted: `{"pages": {"used": 120, "at": "2026-02-01T09:30:00.000000Z"}}`.
 
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Number, Value, json};
@@ -24,7 +24,7 @@ fn read(entry: &Value) -> Option<Counter> {
     Some(Counter { used, at: at.into() })
 }
 
-/// Keeps the counter of a feature.
+/// Stores the counter of a feature.
 pub fn keep(document: &mut Value, feature_key: &str, counter: Counter) {
     let used = Number::from_string_unchecked(counter.used.to_string());
     let entry = json!({"used": used, "at": written(counter.at)});
@@ -36,7 +36,8 @@ pub fn keep(document: &mut Value, feature_key: &str, counter: Counter) {
     }
 }
 
-/// An instant as counters have it: in UTC, and always so long that texts are in the order of their instants.
+/// An instant as counters store it: in UTC and of fixed length, so that the order of the texts is the order of the
+/// instants.
 pub fn written(at: Instant) -> String {
     at.date_time().unwrap_or_default().to_rfc3339_opts(SecondsFormat::Micros, true)
 }

@@ -1,7 +1,8 @@
-//! The idempotency keys that were last used for each feature, with what was answered: `user_add_ons.usage_keys`.
+//! The last idempotency keys of each feature with their answers: `user_add_ons.usage_keys`.
 //!
-//! They are written with every call that has one, so they are packed: a hash of the key, and the answer, of which what is granted
-//! and until when is written where it changes only. A hundred of them take less than two kilobytes, so that the row stays whole.
+//! They are written with every call that has a key, so they are packed: a hash of the key, and the answer. The grant
+//! and its end are written only where they change. A hundred keys take less than two kilobytes, so that the row is
+//! not moved to TOAST.
 
 use super::Status;
 use super::units::Units;
@@ -10,10 +11,10 @@ use crate::time::Instant;
 /// How many keys of a feature are remembered.
 pub const REMEMBERED: usize = 100;
 
-/// The first byte, should there ever be another way to pack them.
+/// The first byte, in case the format ever changes.
 const FORMAT: u8 = 1;
 
-/// What a key was used for. The same key of another operation is another key.
+/// What a key was used for. The same key of another operation is a different key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// `consume_feature`
@@ -22,7 +23,7 @@ pub enum Operation {
     Release,
 }
 
-/// A key as it is remembered: a hash. Of a hundred keys two are taken for each other once in 10^17 times.
+/// A key as it is stored: a hash. Two of a hundred keys collide once in 10^17 times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyHash(u64);
 
@@ -45,7 +46,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Unpacks what a row keeps. What cannot be read is forgotten.
+    /// Unpacks the keys of a row. A value that cannot be read is dropped.
     pub fn unpack(bytes: &[u8]) -> Keys {
         let mut packed = Packed(bytes);
         let is_known = packed.byte() == Some(FORMAT);
@@ -67,7 +68,7 @@ impl Keys {
                 let terms = (status.granted, status.resets_at);
                 bytes.push(u8::from(last != Some(terms)));
                 if last != Some(terms) {
-                    // Nothing is 0, so everything else is one more.
+                    // 0 stands for no value, so every value is one more.
                     put_number(&mut bytes, terms.0.map_or(0, |units| units.millionths().unsigned_abs() + 1));
                     put_number(
                         &mut bytes,
@@ -86,7 +87,7 @@ impl Keys {
         answers.iter().find(|(found, _)| *found == hash).map(|(_, status)| *status)
     }
 
-    /// Remembers what is answered to a key, and forgets the oldest beyond [`REMEMBERED`].
+    /// Remembers the answer to a key, and drops the oldest ones beyond [`REMEMBERED`].
     pub fn remember(&mut self, feature_key: &str, hash: KeyHash, status: Status) {
         let place = self.features.iter().position(|(key, _)| key == feature_key).unwrap_or_else(|| {
             self.features.push((feature_key.to_owned(), Vec::new()));
@@ -163,7 +164,7 @@ fn instant(number: u128) -> Option<Instant> {
     i64::try_from(above + i128::from(i64::MIN)).ok().map(Instant)
 }
 
-/// What a number stands for, if there is one; `None` where it stands for nothing.
+/// Decodes a number; `None` if it stands for no value.
 fn or_none<T>(number: Option<u128>, read: fn(u128) -> Option<T>) -> Option<Option<T>> {
     match number {
         None => Some(None),

@@ -7,7 +7,7 @@ use super::units::Units;
 use crate::billing::BillingType;
 use crate::json::{Entry, Malformed};
 
-/// The period in which what was used counts.
+/// The period over which usage counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Per {
     /// The add-on's own paid period.
@@ -39,19 +39,19 @@ impl Per {
     }
 }
 
-/// What an add-on gives of a feature.
+/// What an add-on grants of a feature.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Metering {
-    /// What a unit of the add-on gives for each period; `None` for no limit.
+    /// The grant of one unit of the add-on for each period; `None` for no limit.
     pub limit: Option<Units>,
     /// The period.
     pub per: Per,
-    /// Whether more than is granted can be used.
+    /// Whether more than the grant can be used.
     pub allows_overage: bool,
 }
 
 impl Metering {
-    /// Reads a configuration. One without `limit` limits nothing, and its other keys are the host's own.
+    /// Reads a configuration. One without `limit` sets no limit, and its other keys belong to the host.
     pub fn parse(configuration: &Value) -> Result<Metering, Malformed> {
         let Some(limit) = configuration.get("limit") else { return Ok(Metering::default()) };
         let limit = Entry { key: "limit", value: limit };
@@ -76,9 +76,9 @@ impl Metering {
 pub struct Gift {
     /// The add-on.
     pub add_on_id: Uuid,
-    /// How it is charged unless somebody has bought it otherwise.
+    /// How it is charged, unless it was bought with another billing type.
     pub billing_type: BillingType,
-    /// What it gives, or why its stored configuration cannot be read.
+    /// What it grants. If the stored configuration cannot be read, the reason.
     pub metering: Result<Metering, Malformed>,
 }
 

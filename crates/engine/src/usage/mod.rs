@@ -1,8 +1,9 @@
 //! Metered features: what is granted, what is used, and what a call may use (semantics 7).
 //!
-//! Each add-on that somebody has and that gives a feature is a [`Source`] of units. What was used is counted with the source it was
-//! taken from, as a [`Counter`]: an amount, and when it was last counted. It counts in the current period if that has begun by then,
-//! so that a period begins by itself, and what was used stays used whatever becomes of the configuration.
+//! Each add-on of a user that gives a feature is a [`Source`] of units. Usage is counted at the source that it was
+//! taken from, in a [`Counter`]: an amount, and when it was last counted. A counter counts in the current period only
+//! if it was last counted since the period began. So a new period needs no write, and used units stay used even if
+//! the configuration changes.
 
 pub mod counters;
 pub mod keys;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 use self::units::Units;
 use crate::time::{Instant, Window};
 
-/// What was used of a feature, and when that was last counted.
+/// The used amount of a feature, and when it was last counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter {
     /// The units.
@@ -29,7 +30,7 @@ pub struct Counter {
 pub struct Source {
     /// The add-on.
     pub add_on_id: Uuid,
-    /// What it gives in the current period; `None` for any amount.
+    /// Its grant in the current period; `None` for no limit.
     pub granted: Option<Units>,
     /// Whether more can be used.
     pub allows_overage: bool,
@@ -37,12 +38,13 @@ pub struct Source {
     pub period: Window,
     /// When the add-on ends; `None` for no end.
     pub expires_at: Option<Instant>,
-    /// What was counted last, in this period or in an earlier one.
+    /// The last count, in this period or in an earlier one.
     pub counter: Option<Counter>,
 }
 
 impl Source {
-    /// What was used in the current period; `None` where the counter is in a later one already, and what was before is not kept.
+    /// The amount used in the current period. `None` if the counter is already in a later period, because earlier
+    /// counts are not kept.
     fn used(&self) -> Option<Units> {
         match self.counter {
             None => Some(Units::ZERO),
@@ -51,26 +53,26 @@ impl Source {
         }
     }
 
-    /// Orders sources as they are burnt: what ends first, then by add-on.
+    /// Orders sources by consumption: the one that ends first, then by add-on.
     fn order(&self) -> (Instant, Uuid) {
         let ends = self.period.until.into_iter().chain(self.expires_at);
         (ends.min().unwrap_or(Instant::INFINITY), self.add_on_id)
     }
 }
 
-/// What a feature's usage comes to.
+/// The summary of a feature's usage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// What all sources give together; `None` for any amount.
+    /// The total grant of all sources; `None` for no limit.
     pub granted: Option<Units>,
-    /// What was used of it; `None` where that is no longer known.
+    /// The amount used; `None` if it is no longer known.
     pub used: Option<Units>,
     /// When the first of the current periods ends, if any does.
     pub resets_at: Option<Instant>,
 }
 
 impl Status {
-    /// What can still be used; `None` where that is any amount, or not known.
+    /// The remaining amount; `None` if there is no limit or it is not known.
     pub fn remaining(&self) -> Option<Units> {
         Some(self.granted?.less(self.used?))
     }
@@ -79,9 +81,9 @@ impl Status {
 /// The usage of one feature by one user at an instant.
 #[derive(Clone, Debug)]
 pub struct Usage {
-    /// In the order in which they are burnt.
+    /// In the order in which they are consumed.
     sources: Vec<Source>,
-    /// What was used of each in its current period; `None` where that is not known.
+    /// The amount of each that was used in its current period; `None` if not known.
     used: Vec<Option<Units>>,
 }
 
@@ -98,7 +100,7 @@ impl Usage {
         !self.sources.is_empty()
     }
 
-    /// What it comes to. Who has no source has nothing granted.
+    /// The summary. A user without sources has a grant of zero.
     pub fn status(&self) -> Status {
         Status {
             granted: self.sources.iter().map(|source| source.granted).sum(),
@@ -107,7 +109,7 @@ impl Usage {
         }
     }
 
-    /// Uses units, all or none. Says whether that is allowed.
+    /// Uses units, all or none. Returns whether that is allowed.
     pub fn consume(&mut self, amount: Units) -> bool {
         let Status { granted, used, .. } = self.status();
         let used = used.unwrap_or_default();
@@ -119,10 +121,11 @@ impl Usage {
         is_allowed
     }
 
-    /// Gives units back, at most what was used in the current periods. Says whether there is anybody to give them to.
+    /// Gives units back, at most as many as were used in the current periods. Returns whether there is a source to
+    /// give them to.
     pub fn release(&mut self, amount: Units) -> bool {
         let mut left = amount;
-        // What was burnt last comes back first.
+        // The units that were used last come back first.
         for used in self.used.iter_mut().rev().flatten() {
             let back = left.min(*used);
             *used -= back;
@@ -131,7 +134,7 @@ impl Usage {
         self.is_entitled()
     }
 
-    /// Makes so many units used, unless that is more than may be. Says whether that is allowed.
+    /// Sets the used amount, unless it exceeds the limit. Returns whether that is allowed.
     pub fn set(&mut self, amount: Units) -> bool {
         let Status { granted, used, .. } = self.status();
         let used = used.unwrap_or_default();
@@ -144,7 +147,7 @@ impl Usage {
         is_allowed
     }
 
-    /// The counters that are others than before, by add-on, as they are to be kept.
+    /// The counters that have changed, by add-on, as they are to be stored.
     pub fn changes(&self, at: Instant) -> Vec<(Uuid, Counter)> {
         let sources = self.sources.iter().zip(&self.used);
         let changed = sources.filter(|(source, used)| **used != source.used());
@@ -155,8 +158,8 @@ impl Usage {
         self.sources.iter().any(|source| source.allows_overage)
     }
 
-    /// Takes units from the sources in their order. Where any amount is granted, it is taken from that and from nothing else. What is
-    /// more than all of them grant is on the last that allows that.
+    /// Takes units from the sources in order. If a source has no limit, everything is taken from it. Units beyond all
+    /// grants go to the last source that allows overage.
     fn burn(&mut self, amount: Units) {
         let mut left = amount;
         if let Some(unlimited) = self.sources.iter().position(|source| source.granted.is_none()) {

@@ -1,4 +1,4 @@
-//! The period that an instant lies in: a day, month or year of the calendar in UTC, or what was paid for.
+//! The period that contains an instant: a day, month or year of the calendar in UTC, or a paid period.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use super::metering::Per;
 use crate::billing::BillingType;
 use crate::time::{Instant, Window};
 
-/// An add-on that somebody has, as far as its periods depend on it.
+/// The dates of an add-on of a user that its periods depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holding {
     /// When access began.
@@ -18,7 +18,7 @@ pub struct Holding {
     pub billing_type: BillingType,
 }
 
-/// A period that was paid for, where that does not follow from a [`Holding`]: a year of what is sold by the month, or the month behind a
+/// A paid period that does not follow from a [`Holding`]: a year of an add-on sold by the month, or the month after a
 /// trial that ended on the 31st.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaidPeriod {
@@ -34,7 +34,7 @@ impl Holding {
         Window { from: Some(self.purchased_at), until: self.expires_at }.contains(at)
     }
 
-    /// The period in which an instant lies. What never begins anew has no bounds.
+    /// The period that contains an instant. A period that never starts anew has no bounds.
     pub fn period(&self, per: Per, at: Instant) -> Window {
         match per {
             Per::Ever => Window::default(),
@@ -49,8 +49,8 @@ impl Holding {
         }
     }
 
-    /// The period in which an instant lies, where the paid periods that have not ended are these. What is between them was given otherwise,
-    /// and has periods of its own.
+    /// The period that contains an instant, given the paid periods that have not ended. Time between them was granted
+    /// in another way, and has its own periods.
     pub fn period_beside(&self, paid: &[PaidPeriod], per: Per, at: Instant) -> Window {
         if per != Per::Period || paid.is_empty() {
             return self.period(per, at);
@@ -66,8 +66,8 @@ impl Holding {
         rest.period(per, at)
     }
 
-    /// The months or years that were paid for lie end to end. Their bounds are so many months from the beginning of access, where
-    /// its end is too; otherwise from that end, which a provider or a person has set.
+    /// Paid months or years follow each other without a gap. They are counted from the beginning of access if its end
+    /// is a multiple of them; otherwise they are counted back from that end, which a provider or a person has set.
     fn paid_period(&self, at: Instant) -> Window {
         let months = match self.billing_type {
             BillingType::Monthly => 1,
@@ -97,7 +97,7 @@ fn first_of_month(date: NaiveDate) -> NaiveDate {
     date.with_day(1).unwrap_or(date)
 }
 
-/// The window from one midnight to another; without bounds where the calendar ends.
+/// The window from one midnight to another; unbounded beyond the end of the calendar.
 fn calendar(
     at: Instant,
     first: impl Fn(NaiveDate) -> NaiveDate,
@@ -108,18 +108,18 @@ fn calendar(
     Window { from: Some(midnight(from)), until: next(from).map(midnight) }
 }
 
-/// The instant so many months after an anchor, or before it.
+/// The instant this many months after an anchor, or before it if negative.
 fn months_from(anchor: DateTime<Utc>, months: i64) -> Option<DateTime<Utc>> {
     let count = Months::new(u32::try_from(months.unsigned_abs()).ok()?);
     if months < 0 { anchor.checked_sub_months(count) } else { anchor.checked_add_months(count) }
 }
 
-/// The bounds around an instant that are a multiple of so many months from an anchor. Each is counted from the anchor: from
-/// 31 January 28 February, 31 March, 30 April.
+/// The bounds around an instant that are multiples of this many months from an anchor. Each is counted from the
+/// anchor: from 31 January they are 28 February, 31 March, 30 April.
 fn around(anchor: Instant, months: i64, at: Instant) -> Option<(Instant, Instant)> {
     let (anchor, at) = (anchor.date_time()?, at.date_time()?);
     let apart = i64::from(at.year() - anchor.year()) * 12 + i64::from(at.month()) - i64::from(anchor.month());
-    // The month says it but for the day: the bound may still be ahead.
+    // The month alone can be off by one: within the month, the bound may still be ahead.
     let guess = apart.div_euclid(months);
     let periods = if months_from(anchor, guess * months)? > at { guess - 1 } else { guess };
     let (from, until) = (months_from(anchor, periods * months)?, months_from(anchor, (periods + 1) * months)?);
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(holding.period(Per::Month, noon), window("2028-02-01", "2028-03-01"));
         assert_eq!(holding.period(Per::Year, noon), window("2028-01-01", "2029-01-01"));
         assert_eq!(holding.period(Per::Ever, noon), Window::default());
-        // The first instant of a period is in it, its end no longer.
+        // A period contains its first instant, but not its end.
         assert_eq!(holding.period(Per::Day, at("2028-03-01")), window("2028-03-01", "2028-03-02"));
         assert_eq!(holding.period(Per::Month, at("2028-02-29T23:59:59.999999Z")), window("2028-02-01", "2028-03-01"));
     }

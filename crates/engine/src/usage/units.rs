@@ -9,14 +9,14 @@ const DECIMALS: usize = 6;
 
 const ONE: i128 = 1_000_000;
 
-/// An amount of units, in millionths. Sums are not checked: it would take 10^18 calls to overflow one.
+/// An amount of units, in millionths. Sums are not checked: overflow would take 10^18 calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Units(i128);
 
 impl Units {
     /// None.
     pub const ZERO: Units = Units(0);
-    /// The most that a call can name and a counter can hold: what fits a `numeric(20,6)`.
+    /// The largest amount that a call can name and a counter can hold: the range of `numeric(20,6)`.
     pub const MAX: Units = Units(99_999_999_999_999_999_999);
 
     /// So many millionths.
@@ -29,8 +29,8 @@ impl Units {
         self.0
     }
 
-    /// The amount that a text of decimal digits says; `None` for anything else, for more than six decimals that are not zero,
-    /// for what is negative, and above [`Units::MAX`].
+    /// Parses decimal digits. `None` for anything else: more than six decimals that are not zero, negative numbers,
+    /// and amounts above [`Units::MAX`].
     pub fn from_digits(text: &str) -> Option<Units> {
         let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
         let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -51,7 +51,7 @@ impl Units {
         Units(self.0 * i128::from(count))
     }
 
-    /// What is left of it after another amount; none where that is more.
+    /// The rest after subtracting another amount; zero if that is larger.
     pub fn less(self, other: Units) -> Units {
         Units((self.0 - other.0).max(0))
     }

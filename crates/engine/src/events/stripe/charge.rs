@@ -1,4 +1,4 @@
-//! Charges, with the running total of what they paid back.
+//! Charges, with the running total of their refunds.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,8 @@ pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     Ok(facts)
 }
 
-/// When it was paid: a card when it was charged. A bank takes days, and only the event that says so has the date.
+/// When it was paid. A card is paid when it is charged. A bank takes days, and only the event that reports the
+/// payment has its date.
 fn paid_at(told: &Told) -> Result<Instant, Malformed> {
     let method = told.object.path("payment_method_details.type").text()?;
     let made_at = told.object.at("created").unix_time()?.filter(|_| matches!(method, Some("card") | None));
@@ -46,15 +47,16 @@ fn state(charge: &JsonCursor, _: Option<&str>) -> Result<Option<AttemptState>, M
     let (paid, captured) = (charge.at("paid").boolean()?, charge.at("captured").boolean()?);
     Ok(match charge.at("status").text()? {
         Some("pending") => Some(AttemptState::Processing),
-        // Another charge of the same intent may do better.
+        // Another charge of the same intent may still succeed.
         Some("failed") => Some(AttemptState::Open),
         _ if captured == Some(true) || (captured.is_none() && paid == Some(true)) => Some(AttemptState::Paid),
-        // Authorized, and not taken: whether that is still so, the intent says.
+        // Authorized but not captured: the intent says whether that is still so.
         _ => None,
     })
 }
 
-/// The charge's refunds one by one, which versions before 2022-11-15 list; not where there are more than they list.
+/// The charge's refunds one by one, which API versions before 2022-11-15 list. Not used if there are more refunds
+/// than listed.
 fn refunds(told: &Told) -> Result<Vec<Fact>, Malformed> {
     let list = told.object.at("refunds");
     if list.at("has_more").boolean()? == Some(true) {

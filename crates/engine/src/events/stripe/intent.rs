@@ -34,7 +34,7 @@ fn state(intent: &JsonCursor, kind: Option<&str>) -> Result<Option<AttemptState>
         (Some("payment_intent.payment_failed"), _) => Some(AttemptState::Open),
         (Some("payment_intent.canceled"), _) => ended(),
         (_, Some("succeeded")) => Some(AttemptState::Paid),
-        // An authorization is as good as money on its way: whoever sells has only to take it.
+        // An authorization is as good as money on its way: the seller only has to capture it.
         (_, Some("processing" | "requires_capture")) => Some(AttemptState::Processing),
         (_, Some("canceled")) => ended(),
         (_, Some("requires_payment_method" | "requires_confirmation" | "requires_action")) => Some(AttemptState::Open),

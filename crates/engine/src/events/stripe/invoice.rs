@@ -1,4 +1,4 @@
-//! Invoices, and what pays them.
+//! Invoices and their payments.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub(super) fn read(told: &Told) -> Result<Vec<Fact>, Malformed> {
     Ok(vec![told.fact(checkout_id, Object::Attempt(attempt))?])
 }
 
-/// That an intent pays an invoice, which since 2025-03-31 neither of the two says.
+/// Which intent pays an invoice. Since 2025-03-31 neither of the two names the other.
 pub(super) fn read_payment(told: &Told) -> Result<Vec<Fact>, Malformed> {
     let payment = &told.object;
     let Some(id) = payment.at("invoice").id()? else { return Ok(Vec::new()) };
@@ -75,7 +75,7 @@ fn state(invoice: &JsonCursor, kind: Option<&str>) -> Result<Option<AttemptState
     })
 }
 
-/// What it came to after discounts, tax included. Less is paid where the customer had credit left, which was money too.
+/// The total after discounts, with tax. Less is paid if the customer had credit left, but credit counts as money too.
 fn total(invoice: &JsonCursor) -> Result<Option<Money>, Malformed> {
     let currency = invoice.currency()?;
     let amounts = [invoice.at("total"), invoice.at("amount_paid")];
@@ -84,8 +84,8 @@ fn total(invoice: &JsonCursor) -> Result<Option<Money>, Malformed> {
     Ok(amounts?.into_iter().flatten().max())
 }
 
-/// Tax and shipping on top of the prices. Of tax the current version names, for each rate, whether the prices include it;
-/// older ones do so in another place, and the oldest only tell all of it.
+/// Tax and shipping on top of the prices. The current API version says for each tax rate whether the prices include
+/// it; older versions say so in another place, and the oldest give only the total tax.
 fn on_top(invoice: &JsonCursor, total: Money, currency: &str) -> Result<Money, Malformed> {
     let of = |place: &JsonCursor| signed(place, Some(currency));
     let shipping = of(&invoice.at("amount_shipping"))?.unwrap_or_default();
@@ -109,7 +109,7 @@ fn on_top(invoice: &JsonCursor, total: Money, currency: &str) -> Result<Money, M
     Ok(sum(tax, shipping))
 }
 
-/// The sum of amounts, of which a body can have so many that they overflow.
+/// The sum of amounts. A body can hold so many that they overflow.
 fn sum(one: Money, other: Money) -> Money {
     Money::from_cents(one.cents().saturating_add(other.cents()))
 }
@@ -128,7 +128,7 @@ fn paid_at(told: &Told) -> Result<Instant, Malformed> {
     Ok(said.map_or_else(|| told.happened_at(), |paid_at| paid_at.min(told.heard_at)))
 }
 
-/// The lines by what they are about and until when they pay. What is no period of a subscription has no end.
+/// The lines by subject and end of the paid period. A line that pays for no period of a subscription has no end.
 fn summed<C: FromIterator<InvoiceLine>>(lines: &[JsonCursor], currency: Option<&str>) -> Result<C, Malformed> {
     let mut sums: BTreeMap<(Share, Option<Instant>), Option<Money>> = BTreeMap::new();
     for line in lines {
@@ -150,7 +150,8 @@ fn summed<C: FromIterator<InvoiceLine>>(lines: &[JsonCursor], currency: Option<&
     Ok(sums.into_iter().map(|((of, until), amount)| InvoiceLine { of, until, amount }).collect())
 }
 
-/// Whether a line pays for a period of a subscription: one-off lines have periods too, and prorations pay for a part.
+/// Whether a line pays for a period of a subscription. One-off lines have periods too, and prorations pay for a part
+/// of one.
 fn is_period(line: &JsonCursor) -> Result<bool, Malformed> {
     let details = line.path("parent.subscription_item_details");
     let prorations = [line.at("proration"), details.at("proration")];
@@ -167,7 +168,7 @@ fn is_period(line: &JsonCursor) -> Result<bool, Malformed> {
     Ok(is_of_subscription && is_proration != Some(true))
 }
 
-/// The interval that a period has the length of.
+/// The interval whose length a period has.
 fn interval_of([start, end]: [Option<Instant>; 2]) -> Option<BillingType> {
     const DAY: i64 = 86_400_000_000;
     match (end?.0.checked_sub(start?.0)? + DAY / 2) / DAY {

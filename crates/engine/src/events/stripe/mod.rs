@@ -1,4 +1,4 @@
-//! Stripe's events, and objects of its API. Fields that moved between versions of the API are looked for in both places.
+//! Stripe's events and the objects of its API. Fields that moved between API versions are looked up in both places.
 
 mod charge;
 mod dispute;
@@ -21,12 +21,12 @@ use crate::payments::words::{State, Words};
 use crate::payments::{Fact, Object};
 use crate::time::Instant;
 
-/// The facts that the body of a webhook tells; none where it does not concern us.
+/// The facts in the body of a webhook; none if it does not concern us.
 pub fn event(body: &Value, heard_at: Instant) -> Result<Vec<Fact>, Malformed> {
     let event = JsonCursor::root(body)?;
     let kind = event.at("type").required_text()?;
     let Some(read) = reader_of_event(kind) else { return Ok(Vec::new()) };
-    // Only a reference to what it is about, which nobody but its owner can fetch.
+    // Only a reference to the object, which nobody but its owner can fetch.
     if event.at("object").text()? == Some("v2.core.event") {
         return Ok(Vec::new());
     }
@@ -36,17 +36,17 @@ pub fn event(body: &Value, heard_at: Instant) -> Result<Vec<Fact>, Malformed> {
     read(&Told { object, kind: Some(kind), at, heard_at, previous })
 }
 
-/// An object of the API, and the facts that it tells.
+/// An object of the API, and its facts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fetched {
     /// Its id, if it has one.
     pub id: Option<String>,
-    /// What it tells; nothing where it does not concern us.
+    /// The facts; none if it does not concern us.
     pub facts: Vec<Fact>,
 }
 
-/// The facts that objects of the API tell: an array of them, a list as the API returns it, or one object. They are as they
-/// were when they were fetched. Events among them are read as if they had just come.
+/// The facts in objects of the API: an array of objects, a list as the API returns it, or a single object. They
+/// describe the state at the time of the request. Events among them are read as if they had just arrived.
 pub fn objects(document: &Value, fetched_at: Instant) -> Result<Vec<Fetched>, Malformed> {
     let elements = match document {
         Value::Array(_) => JsonCursor::new("objects", document).elements()?,
@@ -80,7 +80,7 @@ type Reader = fn(&Told) -> Result<Vec<Fact>, Malformed>;
 fn reader_of_event(kind: &str) -> Option<Reader> {
     let (thing, what) = kind.rsplit_once('.')?;
     match (thing, what) {
-        // Has no id: it is what an invoice would be.
+        // It has no id: it is a preview of an invoice.
         ("invoice", "upcoming") => None,
         ("charge.refund", _) => reader_of_object("refund"),
         ("charge.dispute", _) => reader_of_object("dispute"),
@@ -103,12 +103,12 @@ fn reader_of_object(name: &str) -> Option<Reader> {
     }
 }
 
-/// An object, and how it was told.
+/// An object, and how we received it.
 struct Told<'a> {
     object: JsonCursor<'a>,
-    /// The kind of the event; nothing for an object of the API.
+    /// The kind of the event; `None` for an object of the API.
     kind: Option<&'a str>,
-    /// When the object was so, as Stripe dates it.
+    /// The time, dated by Stripe, at which the object had this state.
     at: Instant,
     heard_at: Instant,
     /// What was different before.
@@ -116,13 +116,13 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// When it happened, if it happened just before it was told.
+    /// When it happened, if it happened just before it was reported.
     fn happened_at(&self) -> Instant {
         if self.at == Instant::NEG_INFINITY { self.heard_at } else { self.at.min(self.heard_at) }
     }
 
-    /// What the object says of a state, and what it said before, where it says so. `read` is given the kind of the event
-    /// too, which can say more than the object; of the past only the object speaks.
+    /// What the object says of its state, and of its previous state if it mentions one. `read` is also given the kind
+    /// of the event, which can say more than the object; for the previous state only the object counts.
     fn words<T: State>(
         &self,
         read: impl Fn(&JsonCursor, Option<&str>) -> Result<Option<T>, Malformed>,
@@ -150,7 +150,7 @@ impl Told<'_> {
         Ok(Fact { id: self.object.at("id").required_id()?, checkout_id, object })
     }
 
-    /// An amount under a key, which is not negative.
+    /// An amount under a key, which must not be negative.
     fn amount(&self, key: &str, currency: Option<&str>) -> Result<Option<Money>, Malformed> {
         amount(&self.object.at(key), currency)
     }
@@ -175,8 +175,8 @@ fn marker(object: &JsonCursor) -> Option<Uuid> {
     object.path("metadata.checkout_id").uuid()
 }
 
-/// Which lines of a checkout an item of a subscription or a line of an invoice is about: by the add-on that its metadata,
-/// or that of its price or product, names, and by the interval of its price.
+/// Which lines of a checkout an item of a subscription or a line of an invoice is about. The add-on is named by its
+/// metadata or by that of its price or product; the interval is that of its price.
 fn share(item: &JsonCursor) -> Result<Share, Malformed> {
     let price = [item.at("price"), item.path("pricing.price_details.price"), item.at("plan")];
     let named = |place: &JsonCursor| place.path("metadata.add_on_id").uuid();
@@ -196,7 +196,7 @@ fn share(item: &JsonCursor) -> Result<Share, Malformed> {
 
 /// The interval of a price, where it is a month or a year.
 fn interval(recurring: &JsonCursor) -> Result<Option<BillingType>, Malformed> {
-    // A price that is only named by its id has no keys.
+    // A price that is given only by its id has no keys.
     let count = recurring.at("interval_count").integer()?.unwrap_or(1);
     Ok(match (recurring.at("interval").text()?, count) {
         (Some("month"), 1) => Some(BillingType::Monthly),

@@ -32,11 +32,11 @@ fn state(session: &JsonCursor, kind: Option<&str>) -> Result<Option<AttemptState
         _ if session.at("mode").text()? == Some("setup") => Ok(Some(AttemptState::Free)),
         (Some("checkout.session.async_payment_succeeded"), _) => Ok(Some(AttemptState::Paid)),
         (_, Some("no_payment_required")) => Ok(Some(AttemptState::Free)),
-        // What costs nothing is paid with nothing.
+        // A session that costs nothing is paid without a payment.
         (_, Some("paid")) if session.at("amount_total").integer()? == Some(0) => Ok(Some(AttemptState::Free)),
         (_, Some("paid")) => Ok(Some(AttemptState::Paid)),
         _ if status == Some("expired") => ended("checkout session expired"),
-        // The shopper has done what there is to do, and the money is on its way.
+        // The shopper has done everything, and the money is on its way.
         (Some("checkout.session.completed"), Some("unpaid")) => Ok(Some(AttemptState::Processing)),
         (_, Some("unpaid")) if status == Some("complete") => Ok(Some(AttemptState::Processing)),
         (_, Some("unpaid")) => Ok(Some(AttemptState::Open)),
@@ -46,8 +46,8 @@ fn state(session: &JsonCursor, kind: Option<&str>) -> Result<Option<AttemptState
 
 type ByCurrency = BTreeMap<String, Money>;
 
-/// What was taken, and what of it is tax and shipping. Where Stripe converted our price for the shopper it names both
-/// currencies: ours is the one that was converted from.
+/// The amount taken, and how much of it is tax and shipping. If Stripe converted our price for the shopper, the
+/// session names both currencies; ours is the source currency.
 fn money(session: &JsonCursor) -> Result<(ByCurrency, ByCurrency), Malformed> {
     let (mut taken, mut on_top) = (BTreeMap::new(), BTreeMap::new());
     let currency = session.currency()?;
@@ -57,7 +57,7 @@ fn money(session: &JsonCursor) -> Result<(ByCurrency, ByCurrency), Malformed> {
     let details = session.at("total_details");
     let of = |key: &str| amount(&details.at(key), Some(currency)).map(Option::unwrap_or_default);
     let (tax, discount) = (of("amount_tax")? + of("amount_shipping")?, of("amount_discount")?);
-    // Tax that the prices include is named too, and is not on top of them.
+    // Tax that the prices include is named too, but does not come on top.
     let subtotal = amount(&session.at("amount_subtotal"), Some(currency))?;
     let beyond = subtotal.map_or(tax, |subtotal| (total + discount - subtotal).max(Money::ZERO));
     let extra = tax.min(beyond);
@@ -76,7 +76,7 @@ fn money(session: &JsonCursor) -> Result<(ByCurrency, ByCurrency), Malformed> {
 
 fn note(taken: &mut ByCurrency, on_top: &mut ByCurrency, currency: &str, total: Money, extra: Money) {
     taken.insert(currency.to_owned(), total);
-    // More on top than there is in all is none.
+    // If more comes on top than the whole total, nothing does.
     if Money::ZERO < extra && extra < total {
         on_top.insert(currency.to_owned(), extra);
     }

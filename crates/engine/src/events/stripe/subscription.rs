@@ -34,11 +34,12 @@ fn state(subscription: &JsonCursor, kind: Option<&str>) -> Result<Option<Subscri
     Ok(Some(SubscriptionState::Running { renews, is_unpaid }))
 }
 
-/// The ends of the current periods: since 2025-03-31 each item's, before that one for all.
+/// The ends of the current periods: since 2025-03-31 one for each item, before that one for all.
 fn ends(told: &Told) -> Result<Vec<PeriodEnd>, Malformed> {
     let subscription = &told.object;
     let is_paid = match subscription.at("status").text()? {
-        // Nothing is collected for the periods that begin meanwhile; the one that began before is paid, and was told.
+        // Nothing is collected for the periods that begin meanwhile. The period that began before is paid, and was
+        // reported.
         _ if !subscription.at("pause_collection").is_null() => return Ok(Vec::new()),
         Some("active" | "trialing") | None => true,
         Some("past_due" | "unpaid") => false,
