@@ -1,4 +1,5 @@
-//! What users own follows from its sources (semantics 5): loaded rows are taken as they stand, and changed to what follows.
+//! Derives what users own from its sources (semantics 5): compares loaded rows with the sources and changes them
+//! accordingly.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -32,7 +33,7 @@ fn as_written(row: &Owned) -> Written {
     }
 }
 
-/// What somebody else has written to the rows since they were last made of their sources counts as it stands.
+/// Takes over whatever somebody else has written to the rows since they were last derived from their sources.
 pub fn take_rows_as_they_stand(owned: &mut [Owned], purchases: &[Purchase]) {
     let places = by_add_on(purchases);
     for row in owned {
@@ -53,8 +54,8 @@ pub fn take_row_as_it_stands(row: &mut Owned, purchases: &[Source]) {
     row.kept.written = Some(stands);
 }
 
-/// The trials that begin where a subscription without a first payment was made: of what was sold and has a trial, and what the user
-/// neither has nor had.
+/// The trials that begin when a subscription is made without a first payment: those of the sold add-ons that have a
+/// trial and that the user neither has nor had.
 pub fn trials(
     since: Instant,
     sold: &[&Purchase],
@@ -76,7 +77,7 @@ pub fn trials(
     Ok(begun)
 }
 
-/// Changes the rows to what follows from their sources, and the ends of the purchases with them.
+/// Changes the rows to what follows from their sources, and updates the ends of the purchases.
 pub fn apply(owned: &mut Vec<Owned>, purchases: &mut [Purchase], has_begun: &BTreeSet<Uuid>) -> Result<(), Error> {
     let rows: HashMap<Uuid, usize> = owned.iter().map(|row| row.add_on_id).zip(0..).collect();
     for (add_on_id, places) in by_add_on(purchases) {
@@ -110,8 +111,8 @@ pub fn apply(owned: &mut Vec<Owned>, purchases: &mut [Purchase], has_begun: &BTr
     Ok(())
 }
 
-/// The end of what each purchase pays for by itself; `None` for one of which that is not known and stays as it is. What was paid
-/// back keeps the end that it would have had alone.
+/// The end of the period that each purchase pays for by itself. `None` if it is not known; then the stored end stays.
+/// A refunded purchase keeps the end that it would have had alone.
 fn ends_of(row: &Owned, purchases: &[Source]) -> Vec<Option<Option<Instant>>> {
     let all = row.kept.all(purchases);
     let spans = lay(&all);
@@ -126,7 +127,7 @@ fn ends_of(row: &Owned, purchases: &[Source]) -> Vec<Option<Option<Instant>>> {
     all[own..].iter().zip(&spans[own..]).map(end).collect()
 }
 
-/// Makes a row show what follows from its sources.
+/// Updates a row to what follows from its sources.
 fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) -> Result<(), Error> {
     let all = row.kept.all(sources);
     let Some(outcome) = access(&all, now()) else { return Ok(()) };
@@ -151,7 +152,7 @@ fn show(row: &mut Owned, sources: &[Source], purchases: &[&Purchase]) -> Result<
     Ok(())
 }
 
-/// The status and the window of a row, unless it is withheld by hand.
+/// The status and the window of a row, unless somebody withholds it by hand.
 fn shown(outcome: Access, sources: &[Source], columns: &Columns) -> (AccessStatus, Instant, Option<Instant>) {
     match outcome {
         Access::Live(span) => (AccessStatus::Active, span.from, span.until),
@@ -166,7 +167,7 @@ fn shown(outcome: Access, sources: &[Source], columns: &Columns) -> (AccessStatu
         }
         Access::Ended(Some(span)) => (AccessStatus::Cancelled, span.from, span.until),
         Access::Ended(None) => {
-            // What was told of the end of their subscriptions, whether before or after it was paid back
+            // The reported ends of their subscriptions, whether the report came before or after a refund.
             let told: Option<Vec<Instant>> = sources.iter().map(|source| source.ended).collect();
             let told = told.and_then(|ends| ends.into_iter().max());
             let end = columns.expires_at.into_iter().chain(told).fold(now(), Instant::min);
@@ -175,7 +176,7 @@ fn shown(outcome: Access, sources: &[Source], columns: &Columns) -> (AccessStatu
     }
 }
 
-/// Makes a row of something that was bought show whether it is renewed, at which price, and by which subscription.
+/// Sets the renewal columns of a purchased add-on: whether it is renewed, at which price, and by which subscription.
 fn show_renewal(row: &mut Owned, status: AccessStatus, purchases: &[&Purchase]) {
     let columns = &mut row.columns;
     let periodic = purchases.iter().filter(|purchase| is_paid_by_period(purchase));
@@ -183,7 +184,7 @@ fn show_renewal(row: &mut Owned, status: AccessStatus, purchases: &[&Purchase]) 
     let latest = periodic.clone().filter(|purchase| purchase.columns.status.is_settled()).max_by_key(last);
     let said = latest.and_then(|purchase| purchase.columns.paid.as_ref()?.renews);
     let runs_out = row.kept.runs_out_since;
-    // Without a period that was bought here, it is the host's to say.
+    // Without a period that was bought here, the host decides.
     let renews = match latest.map(|purchase| &purchase.columns.paid) {
         Some(Some(paid)) => said != Some(false) && paid.ended.is_none_or(|ended| ended > now()),
         Some(None) => true,
@@ -200,13 +201,13 @@ fn show_renewal(row: &mut Owned, status: AccessStatus, purchases: &[&Purchase]) 
     if !is_same_price(row.kept.priced_by.as_deref(), priced_by.as_deref()) {
         (row.kept.priced_by, columns.renewal_amount) = (priced_by, amount);
     }
-    // Also of what was paid back: it is the same subscription, whichever was told first.
+    // Refunded purchases are included: they belong to the same subscription, whichever was reported first.
     let by_lago = periodic.filter(|purchase| purchase.columns.lago_invoice_id.is_some()).max_by_key(last);
     let subscription = by_lago.and_then(|purchase| purchase.columns.paid.as_ref()?.subscription.clone());
     columns.lago_subscription_id = subscription.or(columns.lago_subscription_id.take());
 }
 
-/// Whether a purchase was paid for some months; of what older versions have recorded, its end says so.
+/// Whether a purchase was paid for a number of months. For purchases recorded by older versions, the end tells.
 fn is_paid_by_period(purchase: &Purchase) -> bool {
     let columns = &purchase.columns;
     let is_periodic = match &columns.paid {
@@ -216,7 +217,7 @@ fn is_paid_by_period(purchase: &Purchase) -> bool {
     columns.status.is_paid() && is_periodic
 }
 
-/// The paid periods that the row does not say by itself.
+/// The paid periods that do not follow from the other columns of the row.
 fn irregular_periods(add_on_id: Uuid, sources: &[Source], columns: &Columns) -> Result<Vec<PaidPeriod>, Error> {
     let paid = paid_periods(sources, now());
     let Some(offer) = (if paid.is_empty() { None } else { catalog_cache::offer(add_on_id)? }) else {
@@ -226,14 +227,15 @@ fn irregular_periods(add_on_id: Uuid, sources: &[Source], columns: &Columns) -> 
     Ok(irregular(paid, &Holding { purchased_at, expires_at, billing_type: offer.add_on.billing_type }))
 }
 
-/// Whether an amount is still what it was computed from. What reprice_renewals() has set stays until something is bought again.
+/// Whether an amount still has the basis that it was computed from. An amount set by reprice_renewals() stays until
+/// the next purchase.
 fn is_same_price(kept: Option<&str>, now: Option<&str>) -> bool {
     let purchase_of_now = now.and_then(|now| now.split(' ').next());
     let repriced = kept.and_then(|kept| kept.strip_suffix(" repriced"));
     kept == now || (repriced.is_some() && repriced == purchase_of_now)
 }
 
-/// What the next renewal costs: as it was locked when it was last bought, with the code as long as that applies.
+/// The price of the next renewal: as fixed by the last purchase, with the code as long as it applies.
 fn renewal_amount(purchases: &[&Purchase]) -> Option<(String, Money)> {
     let bought = purchases.iter().filter(|purchase| {
         purchase.checkout_id.is_some() && purchase.columns.status.is_paid() && purchase.billing.is_periodic()

@@ -1,8 +1,9 @@
-//! The books of one sale: what is known of its payments, what follows from it, and what is to be written (semantics 4.2).
+//! The books of one sale: what is known of its payments, what follows from it, and what must be written (semantics
+//! 4.2).
 //!
-//! Under the user's lock the purchases of a checkout are loaded, and with them everything else that the user has bought or was given
-//! of the same add-ons. The engine says what follows from the facts; what differs from the rows is written. Rows that somebody
-//! else has written, and those of older versions, are taken as they stand: what they say becomes a fact.
+//! Under the user's lock, this loads the purchases of a checkout and everything else that the user has bought or been
+//! granted of the same add-ons. The engine derives the outcome from the facts, and every difference from the rows is
+//! written. Rows from older versions or written by somebody else are accepted: what they say becomes a fact.
 
 use std::collections::BTreeSet;
 
@@ -24,12 +25,12 @@ use engine::payments::sale::{KnownRenewal, Line, Sale};
 use engine::payments::{Fact, Facts, Object};
 use engine::purchases::PurchaseStatus;
 
-/// What is paid together: a checkout with the subscription that it began, or purchases without one.
+/// What is paid together: a checkout with the subscription that it began, or purchases without a checkout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Life {
     /// A checkout.
     Checkout(Uuid),
-    /// A purchase that belongs to none, and those that have its payment.
+    /// A purchase without a checkout, and the others that share its payment.
     Alone(Uuid),
 }
 
@@ -40,28 +41,28 @@ pub struct Books {
     pub life: Life,
     /// All purchases of the add-ons of the sale, in add-on id order.
     pub purchases: Vec<Purchase>,
-    /// What the user has of these add-ons.
+    /// The user's rows for these add-ons.
     pub owned: Vec<Owned>,
-    /// The sale's own purchases, by their places.
+    /// The sale's own purchases, by index.
     pub lines: Vec<usize>,
     /// What is known.
     pub facts: Facts,
-    /// What followed from it when it was loaded.
+    /// The outcome at the time of loading.
     pub before: Outcome,
-    /// Which purchase keeps the facts.
+    /// The purchase that stores the facts.
     bearer: usize,
     /// The facts as they are stored.
     stored: Option<Records>,
-    /// Renewals that stand for another payment than before, and what that took.
+    /// Renewals that now stand for another payment, with the amount of that payment.
     repriced: Vec<(Uuid, Money)>,
-    /// Renewals that stand for nothing any more.
+    /// Renewals that no longer stand for any payment.
     removed: Vec<Uuid>,
 }
 
-/// The uses of a code and bundles that a sale needs.
+/// Whether the uses of a code and bundles that a sale needs are available.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Uses {
-    /// It has them, or can have them.
+    /// It holds them, or can claim them.
     Claimed,
     /// Others have taken them.
     Gone,
@@ -70,7 +71,7 @@ enum Uses {
 /// What was written.
 #[derive(Debug)]
 pub struct Written {
-    /// What follows from the facts now.
+    /// The outcome that follows from the facts now.
     pub after: Outcome,
     /// Whether anything was written.
     pub has_changed: bool,
@@ -79,7 +80,7 @@ pub struct Written {
 }
 
 impl Books {
-    /// The books of a user's checkout, or of purchases without one; `None` where there are none.
+    /// The books of a user's checkout, or of purchases without one; `None` if there are no such purchases.
     pub fn open(user_id: &str, life: Life) -> Result<Option<Books>, Error> {
         let purchases = match life {
             Life::Checkout(checkout_id) => purchases::with_checkout(user_id, checkout_id)?,
@@ -93,8 +94,9 @@ impl Books {
         Ok(Books::of(user_id, life, purchases, owned))
     }
 
-    /// The books of a sale that waits for its payment, by its own purchases alone: while nothing of it is paid it gives no access, so
-    /// that nothing else has to be locked. `None` where somebody else has locked any of it, or something was paid.
+    /// The books of a sale that waits for its payment, built from its own purchases alone: an unpaid sale gives no
+    /// access, so nothing else has to be locked. `None` if somebody else has locked one of its rows, or something was
+    /// paid.
     pub fn open_unpaid(user_id: &str, life: Life) -> Result<Option<Books>, Error> {
         let purchases = match life {
             Life::Checkout(checkout_id) => {
@@ -136,13 +138,14 @@ impl Books {
         Some(books)
     }
 
-    /// Ids that were known when the books were stored.
+    /// Ids that were known when the books were last stored.
     pub fn stored_ids(&self) -> BTreeSet<String> {
         let known = self.stored.iter().flat_map(|records| records.known.ids());
         known.map(str::to_owned).collect()
     }
 
-    /// Takes in what a provider tells, and whether the payment was used for another sale before. Returns the fact as it is known.
+    /// Adds a fact from a provider, and whether the payment was used for another sale before. Returns the fact in its
+    /// normal form.
     pub fn hear(&mut self, mut fact: Fact) -> Result<Fact, Error> {
         if let Object::Attempt(attempt) = &mut fact.object
             && attempt.state.last() == Some(&AttemptState::Paid)
@@ -188,7 +191,7 @@ impl Books {
         self.purchases.iter().find(|purchase| purchase.id == purchase_id).ok_or(Error::PurchaseNotFound { purchase_id })
     }
 
-    /// Gives the purchases a reason for what becomes of them.
+    /// Records the reason for what becomes of the purchases.
     pub fn note(&mut self, reason: Option<&str>, is_meant: impl Fn(&Purchase) -> bool) {
         if let Some(reason) = reason {
             let meant = self.purchases.iter_mut().filter(|purchase| is_meant(purchase));
@@ -196,7 +199,7 @@ impl Books {
         }
     }
 
-    /// What follows from what is known.
+    /// Derives the outcome from what is known.
     pub fn outcome(&self) -> Outcome {
         self.outcome_of(Uses::Claimed)
     }
@@ -231,7 +234,8 @@ impl Books {
         self.purchases.iter().filter(may_renew).map(known_renewal)
     }
 
-    /// Makes facts of what the rows say and the facts do not: written by a host, or by a version that kept no facts.
+    /// Turns what the rows say and the facts do not into facts: rows written by a host, or by a version that kept no
+    /// facts.
     fn take_rows_as_they_stand(&mut self) {
         self.before = self.outcome();
         let stands: Vec<(usize, PurchaseStatus)> =
@@ -280,7 +284,7 @@ impl Books {
         }
     }
 
-    /// What purchases have recorded of which no facts were kept is what they pay for, whatever the facts have to say besides.
+    /// Recorded purchases without facts pay for what they recorded, whatever the facts say otherwise.
     fn take_periods_as_they_stand(&mut self) {
         for (line, &place) in self.before.lines.iter().zip(&self.lines) {
             let purchase = &mut self.purchases[place];
@@ -292,10 +296,11 @@ impl Books {
         }
     }
 
-    /// Writes what follows from what is known now. The uses that it no longer needs are given back by the caller, last of all.
+    /// Writes what follows from the facts. The caller must give back the uses that are no longer needed, after
+    /// everything else.
     pub fn write(&mut self) -> Result<Written, Error> {
         let stood: Vec<PurchaseStatus> = self.sold().map(|purchase| purchase.columns.status).collect();
-        // A checkout lives while any of its purchases does.
+        // A checkout is live as long as any of its purchases is.
         let was_live = stood.iter().any(|status| status.is_live());
         let after = self.decide(&stood, was_live)?;
         let is_live_now = after.lines.iter().any(|line| line.status.is_live());
@@ -315,14 +320,14 @@ impl Books {
         purchases::remove(&self.user_id, &std::mem::take(&mut self.removed))?;
         let mut has_changed = purchases::save(&self.user_id, &mut self.purchases, bearing.as_ref())?;
         has_changed |= owned::save(&self.user_id, &mut self.owned)?;
-        // Before the payment, what is heard is all that can change.
+        // Before the payment, only reports from providers can change anything.
         has_changed |= bearing.is_some() && after.settled_by.is_none();
         self.stored = bearing.map(|bearing| bearing.records).or(self.stored.take());
         Ok(Written { after, has_changed, claims })
     }
 
-    /// What becomes of the sale: what follows from what is known, as far as the uses that it needs are to be had and what stood does not
-    /// stay as it was.
+    /// Decides what becomes of the sale: the outcome that follows from the facts, as far as the uses that it needs
+    /// are available, and unless the current status must stay.
     fn decide(&mut self, stood: &[PurchaseStatus], was_live: bool) -> Result<Outcome, Error> {
         let mut after = self.outcome();
         if !was_live
@@ -335,16 +340,16 @@ impl Books {
             && after.lines.iter().any(|line| line.status.is_live())
             && !stood.contains(&PurchaseStatus::Failed)
         {
-            // A refund that failed: the money is with us, so what it paid for is given whatever became of the limits.
+            // A failed refund: we have the money, so what it paid for is given regardless of the limits.
             self.claims()?.take()?;
         }
-        // What was given for a payment is not taken back by what is told of it later, such as that some of it was tax.
+        // Later reports about a payment, for example that some of it was tax, do not take back what it gave.
         if let (Some(settled), None) = (&self.before.settled_by, &after.settled_by) {
             let (stripe, lago) = (settled.stripe.clone(), settled.lago.clone());
             self.facts.say(ByHand::Completed { at: now(), stripe, lago, method: None });
             after = self.outcome();
         }
-        // What was given up stays so until it is paid, whatever else is heard of attempts to pay.
+        // A checkout that was given up stays so until it is paid, whatever else is reported about attempts.
         if after.settled_by.is_none() && stood.iter().all(|&status| status == PurchaseStatus::Failed) {
             after.lines.iter_mut().for_each(|line| line.status = PurchaseStatus::Failed);
             after.awaited = None;
@@ -359,7 +364,7 @@ impl Books {
         Ok(Claims::of_checkout(purchases::bundles(&self.user_id, checkout_id)?, code))
     }
 
-    /// Changes the purchases to what follows. Returns the add-ons of which something has just been paid.
+    /// Changes the purchases to the derived outcome. Returns the add-ons that have just been paid.
     fn apply(&mut self, after: &Outcome) -> BTreeSet<Uuid> {
         let mut has_begun = BTreeSet::new();
         let has_failed_in_part = self.has(PurchaseStatus::Failed)
@@ -369,7 +374,7 @@ impl Books {
         for (number, place) in self.lines.clone().into_iter().enumerate() {
             let purchase = &mut self.purchases[place];
             let outcome = &after.lines[number];
-            // One that somebody has failed by itself, beside others that were paid, stays so.
+            // A purchase that somebody has failed by itself stays failed, even if others of its checkout were paid.
             if has_failed_in_part && purchase.columns.status == PurchaseStatus::Failed {
                 continue;
             }
@@ -390,13 +395,14 @@ impl Books {
         has_begun
     }
 
-    /// Recorded payments of later periods that turn out to be something else: the one that settles the checkout, most of all.
+    /// Recorded payments of later periods that turn out to be something else, usually the one that settles the
+    /// checkout.
     fn unneeded_renewals(&self, after: &Outcome) -> BTreeSet<Uuid> {
         let Life::Checkout(checkout_id) = self.life else { return BTreeSet::new() };
         let is_ours = |purchase: &&Purchase| {
             purchase.checkout_id.is_none() && purchase.renewal_of == Some(checkout_id) && purchase.records.is_none()
         };
-        // What nothing is known of stays: an older version has recorded it.
+        // A purchase without known facts stays: an older version has recorded it.
         let others = || {
             after
                 .settled_by
@@ -411,7 +417,7 @@ impl Books {
         self.purchases.iter().filter(is_ours).filter(is_other).map(|purchase| purchase.id).collect()
     }
 
-    /// Takes purchases out of the books.
+    /// Removes purchases from the books.
     fn remove(&mut self, purchase_ids: BTreeSet<Uuid>) {
         if purchase_ids.is_empty() {
             return;
@@ -432,11 +438,11 @@ impl Books {
             |purchase: &Purchase| purchase.checkout_id.is_none() && known_renewal(purchase).is_of(ids, add_on_id);
         let spare = |purchase: &Purchase| purchase.add_on_id == add_on_id && unneeded.contains(&purchase.id);
         match self.purchases.iter().position(is_it) {
-            // What somebody has recorded by hand has facts of its own.
+            // A purchase that somebody has recorded by hand has its own facts.
             Some(place) if self.purchases[place].renewal_of != Some(checkout_id) => {}
             Some(place) => become_outcome(&mut self.purchases[place].columns, &renewal.outcome, Some(&renewal.payment)),
             None => {
-                // The one that was recorded in its place
+                // The purchase that was recorded in its place
                 if let Some(place) = self.purchases.iter().position(spare) {
                     let purchase = &mut self.purchases[place];
                     (purchase.columns.stripe_payment_id, purchase.columns.lago_invoice_id) = (None, None);
@@ -486,7 +492,7 @@ fn known_renewal(purchase: &Purchase) -> KnownRenewal {
     }
 }
 
-/// The places of the sale's own purchases.
+/// The indexes of the sale's own purchases.
 fn lines_of(purchases: &[Purchase], life: Life) -> Vec<usize> {
     let is_own: Box<dyn Fn(&Purchase) -> bool> = match life {
         Life::Checkout(checkout_id) => Box::new(move |purchase| purchase.checkout_id == Some(checkout_id)),
@@ -512,7 +518,7 @@ fn open_disputes(facts: &Facts) -> BTreeSet<String> {
 }
 
 impl Books {
-    /// Disputes of which the provider has told and that it has not decided.
+    /// Disputes that the provider has reported and not decided yet.
     pub fn open_disputes(&self) -> BTreeSet<String> {
         open_disputes(&self.facts)
     }

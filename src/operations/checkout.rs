@@ -1,5 +1,6 @@
-//! Selling a cart (semantics 6): under the user's lock it is read, priced at one instant, paid for with uses of its code
-//! and bundles, turned into purchases and emptied. Whatever refuses raises an error, and nothing of it stays.
+//! Sells a cart (semantics 6). Under the user's lock, the cart is read and priced at one instant, uses of its code
+//! and bundles are claimed, its lines become purchases, and it is emptied. Any refusal raises an error, which undoes
+//! everything.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -54,7 +55,7 @@ pub fn check_out(order: &Order) -> Result<Vec<CheckoutLine>, Error> {
         claim_uses(order, &priced, &lines)?;
         return Ok(sold);
     }
-    // What costs nothing needs no payment. The user's rows are locked before those of bundles and codes.
+    // A checkout with a total of zero needs no payment. The user's rows are locked before those of bundles and codes.
     let books = Books::open(&order.user_id, Life::Checkout(checkout_id))?;
     claim_uses(order, &priced, &lines)?;
     if let Some(mut books) = books {
@@ -86,7 +87,7 @@ fn earlier_checkout(order: &Order) -> Result<Option<Uuid>, Error> {
 }
 
 impl Order {
-    /// What makes two requests the same. The cart is no part of it: the first of them has emptied it.
+    /// What identifies a request. The cart is not part of it, because the first request has emptied it.
     fn fingerprint(&self) -> Value {
         json!({
             "tier_code": self.tier_code,
@@ -97,7 +98,7 @@ impl Order {
     }
 }
 
-/// Everything that can refuse a cart before anything is written.
+/// Every check that can refuse a cart, before anything is written.
 fn check(order: &Order, priced: &Priced) -> Result<(), Error> {
     if priced.quote.lines.is_empty() {
         return Err(Error::EmptyCart { user_id: order.user_id.clone() });
@@ -120,7 +121,7 @@ fn check(order: &Order, priced: &Priced) -> Result<(), Error> {
     refused.map_or(Ok(()), |(code, reasons)| Err(Error::PromoRefused { code, reasons }))
 }
 
-/// Refuses to sell once more what the user has for good.
+/// Refuses to sell again what the user already has for good.
 fn refuse_owned(order: &Order, priced: &Priced) -> Result<(), Error> {
     let once = priced.quote.lines.iter().filter(|line| line.line.billing_type == BillingType::OneTime);
     let mut add_ons: Vec<&AddOn> = once.map(|line| priced.assortment.catalog.add_on(line.line.add_on)).collect();
@@ -138,7 +139,7 @@ fn refusal_names(refusals: &[Refusal]) -> Vec<&'static str> {
     refusals.iter().map(|refusal| refusal.name()).collect()
 }
 
-/// A way of billing and the add-ons that are charged so: `monthly (Brigade, Bolt)`.
+/// A billing type with the add-ons that are charged by it: `monthly (Brigade, Bolt)`.
 fn group_in_words(group: BillingType, priced: &Priced) -> String {
     let in_group = priced.quote.lines.iter().filter(|line| line.line.billing_type == group);
     let names: Vec<&str> =
@@ -146,7 +147,8 @@ fn group_in_words(group: BillingType, priced: &Priced) -> String {
     format!("{} ({})", group.name(), names.join(", "))
 }
 
-/// Writes the purchases, each with its line of the quote, the first with the whole quote, and takes them out of the cart.
+/// Writes the purchases, each with its line of the quote and the first one with the whole quote, and takes them out
+/// of the cart.
 fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<CheckoutLine>, Error> {
     let currency = priced.currency.to_string();
     let sold = |line: &PricedLine| CheckoutLine {
@@ -167,7 +169,7 @@ fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<Checkou
     Ok(sold)
 }
 
-/// The metadata of a purchase of a checkout, so that its price can be explained whatever becomes of the catalog.
+/// The metadata of a purchase, so that its price can be explained whatever becomes of the catalog.
 #[derive(Serialize)]
 struct Snapshot<'a> {
     quote_line: &'a LineDocument<'a>,
@@ -179,7 +181,7 @@ struct Snapshot<'a> {
     checkout: Option<CheckoutSnapshot<'a>>,
 }
 
-/// What the first purchase of a checkout keeps for all of them.
+/// The data that the first purchase of a checkout stores for all of them.
 #[derive(Serialize)]
 struct CheckoutSnapshot<'a> {
     quote: &'a QuoteDocument<'a>,
@@ -188,14 +190,15 @@ struct CheckoutSnapshot<'a> {
     idempotency_key: Option<&'a str>,
 }
 
-/// To how many renewals the code of the checkout applies besides the first payment; `None` for all.
+/// The number of renewals, besides the first payment, to which the checkout's code applies; `None` means all.
 fn code_renewals(priced: &Priced) -> Result<Option<u32>, Error> {
     let Some(promo) = &priced.promo else { return Ok(Some(0)) };
     let _now = FreshSnapshot::take();
     promotions::renewals(&promo.code)
 }
 
-/// The snapshots of all purchases but the first, whose place is empty, and that of the first: it can be as long as all others.
+/// The snapshots of all purchases but the first, whose place is empty, and that of the first: it can be as long as
+/// all others.
 fn snapshots(order: &Order, priced: &Priced) -> Result<(Vec<Option<Jsonb>>, Option<Jsonb>), Error> {
     let times = code_renewals(priced)?;
     let terms =
@@ -217,7 +220,7 @@ fn snapshots(order: &Order, priced: &Priced) -> Result<(Vec<Option<Jsonb>>, Opti
     Ok((snapshots, first))
 }
 
-/// Takes the uses that the price counts on: of bundles by id, then of the code.
+/// Claims the uses that the price is based on: first of bundles by id, then of the code.
 fn claim_uses(order: &Order, priced: &Priced, lines: &[StoredLine]) -> Result<(), Error> {
     for bundle in &priced.quote.bundles {
         if !uses::claim_bundle(bundle.bundle.id, bundle.instances)? {
@@ -229,7 +232,7 @@ fn claim_uses(order: &Order, priced: &Priced, lines: &[StoredLine]) -> Result<()
     match &priced.promo {
         Some(promo) if !uses::claim_code(&promo.code)? => {
             let now = price_now(order, lines)?.quote.promo.unwrap_or_default();
-            // Between two looks at it, a code can have been exhausted and given back.
+            // The code can have been exhausted and given back between the two checks.
             let refusals = if now.is_valid() { vec![Refusal::Exhausted] } else { now.refusals };
             Err(Error::PromoRefused { code: promo.code.clone(), reasons: refusal_names(&refusals) })
         }

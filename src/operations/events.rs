@@ -1,7 +1,8 @@
-//! Applying what payment providers tell (semantics 4.2 to 4.6): facts are added to the books of the sales that they are about.
+//! Applies what payment providers report (semantics 4.2 to 4.6): adds the facts to the books of the sales that they
+//! are about.
 //!
-//! A sale is found by our marker in the body, or by the id of anything of the provider's that is known already. What names
-//! neither is not ours, as far as is known yet: it is put aside.
+//! A sale is found by our marker in the body, or by any provider id that is already known. A body with neither is not
+//! ours as far as we know yet, and is put aside.
 
 use std::collections::BTreeSet;
 
@@ -33,11 +34,11 @@ pub struct Report {
     handled: bool,
     /// What was done, in one word.
     pub action: &'static str,
-    /// Whether anything was changed by this delivery.
+    /// Whether this delivery changed anything.
     pub changed: bool,
-    /// Whether it is to be delivered again: it is about a checkout of ours that is not there yet.
+    /// Whether the provider should deliver it again: it is about a checkout of ours that does not exist yet.
     retry: bool,
-    /// More to say: ids, and why something was refused.
+    /// Further details: ids, and the reason of a refusal.
     details: Vec<(&'static str, Value)>,
 }
 
@@ -52,7 +53,7 @@ impl Report {
 
     fn refused(payment: &Unsettled, attempt: &Attempt, books: &Books, changed: bool) -> Report {
         let currency = books.currency();
-        // What this very event says comes first.
+        // The subject of this very event comes first.
         let told = attempt.taken.get_key_value(&currency).or_else(|| attempt.taken.iter().next());
         let (reason, received) = match told {
             Some((other, amount)) if *other != currency => ("currency_mismatch", format!("{amount} {other}")),
@@ -112,7 +113,7 @@ pub fn apply(facts: Vec<Fact>, strangers: Strangers) -> Result<Report, Error> {
             _ => one,
         });
     }
-    // What a host has written under a subscription of Lago has no checkout.
+    // A subscription in Lago on a row that the host wrote has no checkout.
     if !targets.iter().any(|target| target.checkout_id.is_some())
         && let Some(told) = lago_rows::apply(&facts)?
     {
@@ -123,7 +124,7 @@ pub fn apply(facts: Vec<Fact>, strangers: Strangers) -> Result<Report, Error> {
         Some(report) => Ok(report),
         None if marker.is_some() => Ok(Report { retry: true, ..Report::not_handled("not_found") }),
         None => {
-            // It may be about what is yet to be heard of.
+            // It may be about a sale that we have not heard of yet.
             if let Strangers::Kept = strangers {
                 unclaimed::keep(&facts)?;
             }
@@ -132,17 +133,17 @@ pub fn apply(facts: Vec<Fact>, strangers: Strangers) -> Result<Report, Error> {
     }
 }
 
-/// What becomes of facts that name nothing of ours.
+/// What to do with facts that name nothing of ours.
 #[derive(Clone, Copy, Debug)]
 pub enum Strangers {
-    /// They are put aside for whoever turns out to be meant.
+    /// They are put aside, in case they turn out to be about one of our sales.
     Kept,
-    /// Nothing: they are told again when they are needed.
+    /// They are dropped: they will be reported again when they are needed.
     Left,
 }
 
-/// Takes the locks of the ids that facts name, and of the users whom what is found by them is about. What has become known of the ids
-/// while somebody was waited for is found then.
+/// Takes the locks of the ids that facts name, and of the users that the facts are about. Ids that became known while
+/// waiting for a lock are taken into account.
 pub fn lock<T>(
     facts: &[Fact],
     find: impl Fn() -> Result<T, Error>,
@@ -167,7 +168,7 @@ pub fn lock<T>(
         if are_held {
             return Ok(found);
         }
-        // Whoever holds one of them may be waiting for the ids, or for a user who is held here.
+        // Whoever holds one of them may be waiting for the ids, or for a user that is held here.
         release_provider_ids(ids.iter().copied())?;
         held.iter().try_for_each(|user_id| release_user(user_id))?;
         lock_users(users.iter().map(String::as_str))?;
@@ -175,7 +176,7 @@ pub fn lock<T>(
     }
 }
 
-/// Finds what an event is about, and takes the locks of it.
+/// Finds what an event is about, and takes its locks.
 fn locked_targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, Error> {
     let users = |targets: &Vec<Target>| targets.iter().map(|target| target.user_id.clone()).collect();
     lock(facts, || targets(facts, marker), users)
@@ -198,7 +199,7 @@ impl Target {
     }
 }
 
-/// The users whom facts may be about.
+/// The users that facts may be about.
 pub fn users(facts: &[Fact]) -> Result<BTreeSet<String>, Error> {
     let ids: BTreeSet<&str> = facts.iter().flat_map(Fact::ids).collect();
     let mut users: BTreeSet<String> = purchases::known_by(&ids)?.into_iter().map(|location| location.user_id).collect();
@@ -209,7 +210,8 @@ pub fn users(facts: &[Fact]) -> Result<BTreeSet<String>, Error> {
     Ok(users)
 }
 
-/// The sale that is named, and those that know of what the event is about; by user, as that is the order of locks.
+/// The sale that is named, and the sales that know the subject of the event, ordered by user because locks are taken
+/// in that order.
 fn targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, Error> {
     let mut targets: Vec<Target> = Vec::new();
     if let Some(checkout_id) = marker
@@ -236,8 +238,8 @@ fn targets(facts: &[Fact], marker: Option<Uuid>) -> Result<Vec<Target>, Error> {
     Ok(targets)
 }
 
-/// Adds facts to the books: all to those of the sale that is named, and to others what is told of refunds and disputes. Returns
-/// them.
+/// Adds facts to the books: all of them to the sale that is named, and reports of refunds and disputes to the others.
+/// Returns those books.
 fn learn(books: &mut Books, facts: &[Fact], is_marked: bool) -> Result<Vec<Fact>, Error> {
     let meant = facts.iter().filter(|fact| is_marked || !matches!(fact.object, Object::Attempt(_)));
     meant.map(|fact| books.hear(fact.clone())).collect()
@@ -251,7 +253,7 @@ fn report_on(told: &[Fact], books: &Books, after: &Outcome, changed: bool) -> Re
     let refused = after.unsettled.iter().find(|payment| ids.iter().any(|id| payment.ids.contains(*id)));
     match &main.object {
         Object::Attempt(attempt) => match refused.filter(|_| attempt.state.last() == Some(&AttemptState::Paid)) {
-            // Its session or invoice is yet to tell how much of it is tax.
+            // Its session or invoice has yet to say how much of it is tax.
             Some(payment) if payment.may_include_tax && after.settled_by.is_none() => {
                 Report::done("awaiting_payment", changed)
             }
@@ -278,7 +280,7 @@ fn report_on(told: &[Fact], books: &Books, after: &Outcome, changed: bool) -> Re
     }
 }
 
-/// Of the facts of one event the one that it is about.
+/// The fact of an event that the event is about.
 fn weight(object: &Object) -> u8 {
     match object {
         Object::Dispute(_) => 6,

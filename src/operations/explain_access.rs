@@ -1,4 +1,4 @@
-//! Why a user has an add-on, or does not: every source of access, in words (semantics 5).
+//! Explains why a user has an add-on, or does not: every source of access, in words (semantics 5).
 
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use engine::access::source::{Kind, Source, Span, Standing, lay};
 use engine::purchases::PurchaseStatus;
 use engine::time::Instant;
 
-/// Said of what would count, where somebody has deleted what shows it.
+/// The reason shown for a source that would count, but whose row somebody has deleted.
 const NO_ROW: &str = "would count, but its row of user_add_ons is gone";
 
 /// A source of access, as callers see it.

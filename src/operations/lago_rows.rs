@@ -1,5 +1,5 @@
-//! Lago's word on add-ons that were not bought here: rows of `user_add_ons` that a host has written with the subscription that
-//! pays for them.
+//! Lago's reports about add-ons that were not bought here: rows of `user_add_ons` that a host has written with the
+//! subscription that pays for them.
 
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use crate::store::owned;
 use engine::payments::Fact;
 use std::collections::BTreeSet;
 
-/// Applies facts to the rows of their subscriptions; `None` where there are none.
+/// Applies facts to the rows of their subscriptions; `None` if there are no such rows.
 pub fn apply(facts: &[Fact]) -> Result<Option<Told>, Error> {
     let ids: BTreeSet<&str> = facts.iter().flat_map(Fact::ids).collect();
     let found: Vec<(String, Uuid)> = owned::of_lago_subscription(&ids.into_iter().collect::<Vec<&str>>())?;

@@ -1,7 +1,8 @@
-//! Cleaning up: abandoned carts, unpaid checkouts, expired subscriptions and codes.
+//! Clean-up of abandoned carts, unpaid checkouts, expired subscriptions and codes.
 //!
-//! Each task does at most a batch, passes over what somebody else has locked, and waits for nobody but the rows of codes
-//! and bundles whose uses it gives back, which it locks last. So it can run beside checkouts and beside itself.
+//! Each task does at most one batch and skips rows that somebody else has locked. The only locks that it waits for
+//! are those of codes and bundles whose uses it gives back, and it takes them last. So it can run beside checkouts
+//! and beside itself.
 
 use pgrx::datum::Interval;
 
@@ -15,25 +16,25 @@ use crate::store::uses::Claims;
 use engine::payments::by_hand::ByHand;
 use engine::purchases::PurchaseStatus;
 
-/// How old things must be, and how many of each are cleared away at most.
+/// The minimum ages, and the batch size of each task.
 #[derive(Debug)]
 pub struct Limits {
     pub cart_max_age: Interval,
     pub checkout_max_age: Interval,
     pub renewal_grace: Interval,
-    /// How long a payment may be on its way.
+    /// The time that a payment may take.
     pub payment_max_age: Interval,
     pub batch: i32,
 }
 
-/// Does every task once. Returns their names and how many rows each has changed.
+/// Runs every task once. Returns their names and the number of rows that each has changed.
 pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
     row_security::check_sees_everybody("maintenance", None)?;
     let abandoned_carts =
         in_portions(limits.batch, |most| leftovers::clear_abandoned_carts(limits.cart_max_age, most))?;
     let expired_subscriptions =
         in_portions(limits.batch, |most| leftovers::expire_subscriptions(limits.renewal_grace, most))?;
-    // What is locked comes in the order of all locks: rows of users, bundles, codes.
+    // The tasks follow the global lock order: rows of users, bundles, codes.
     let unpaid_purchases = in_portions(limits.batch, |most| fail_unpaid(limits, most))?;
     let expired_codes = in_portions(limits.batch, leftovers::switch_codes_off)?;
     let mut done = vec![
@@ -48,10 +49,10 @@ pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
     Ok(done)
 }
 
-/// How many rows of a task are in memory at once.
+/// The number of rows that a task keeps in memory at once.
 const PORTION: i32 = 50_000;
 
-/// Does a task portion by portion, until nothing more is found or the batch is done. Says how many rows were changed.
+/// Runs a task in portions, until nothing is left or the batch is done. Returns the number of changed rows.
 fn in_portions(batch: i32, mut task: impl FnMut(i32) -> Result<Portion, Error>) -> Result<u64, Error> {
     let (mut left, mut changed) = (batch, 0);
     loop {
@@ -65,7 +66,8 @@ fn in_portions(batch: i32, mut task: impl FnMut(i32) -> Result<Portion, Error>) 
     }
 }
 
-/// Fails checkouts that were never paid. A checkout of which somebody else has locked a purchase is left for another time.
+/// Fails checkouts that were never paid. If somebody else has locked a purchase of a checkout, the checkout is left
+/// for a later run.
 fn fail_unpaid(limits: &Limits, most: i32) -> Result<Portion, Error> {
     let mut found = leftovers::unpaid(limits.checkout_max_age, limits.payment_max_age, most)?;
     let found_rows = found.len() as u64;

@@ -1,4 +1,5 @@
-//! What the SQL functions do, one verb a file: each loads rows, asks the engine, and writes what it decides.
+//! The operations behind the SQL functions, one file each. An operation loads rows, asks the engine, and writes its
+//! decision.
 
 pub mod access;
 pub mod books;

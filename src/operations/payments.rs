@@ -1,4 +1,5 @@
-//! What people say of payments: paid, given up, paid back, contested (semantics 4). Each call becomes a fact like any other.
+//! What people say about payments: paid, given up, refunded, disputed (semantics 4). Each call becomes a fact like
+//! any other.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +27,8 @@ pub struct PaymentReferences {
 }
 
 impl Books {
-    /// Writes what follows now, with what was heard before anybody knew that it is meant, and gives back what is no longer needed.
+    /// Takes in reports that were put aside for this sale, writes the outcome, and gives back uses that are no longer
+    /// needed.
     pub fn settle(&mut self) -> Result<Written, Error> {
         self.claim()?;
         let mut written = self.write()?;
@@ -35,7 +37,7 @@ impl Books {
     }
 }
 
-/// The books of a checkout, and the user's lock.
+/// The books of a checkout, under the user's lock.
 fn open_checkout(checkout_id: Uuid) -> Result<Books, Error> {
     let not_found = || Error::CheckoutNotFound { checkout_id };
     let owner = purchases::owner_of_checkout(checkout_id)?;
@@ -45,7 +47,8 @@ fn open_checkout(checkout_id: Uuid) -> Result<Books, Error> {
     Books::open(&user_id, Life::Checkout(checkout_id))?.ok_or_else(not_found)
 }
 
-/// Completes a checkout, and gives what was bought. Repeating it changes nothing and returns the same.
+/// Completes a checkout and gives the user what was bought. It is idempotent: a repeated call changes nothing and
+/// returns the same.
 pub fn complete(checkout_id: Uuid, references: &PaymentReferences) -> Result<Vec<(Uuid, Option<Instant>)>, Error> {
     let mut books = open_checkout(checkout_id)?;
     complete_books(&mut books, checkout_id, references)?;
@@ -80,7 +83,7 @@ pub fn complete_books(books: &mut Books, checkout_id: Uuid, references: &Payment
             return Ok(());
         }
     }
-    // One payment pays for one checkout.
+    // One payment pays for only one checkout.
     refuse_used(references.stripe_payment_id.as_deref(), references.lago_invoice_id.as_deref(), |ids| {
         purchases::paid_by(ids, checkout_id)
     })?;
@@ -93,7 +96,8 @@ pub fn complete_books(books: &mut Books, checkout_id: Uuid, references: &Payment
     books.settle().map(|_| ())
 }
 
-/// Refuses a payment that has paid for something else already. What that is, `used_by` finds once nobody else deals with its ids.
+/// Refuses a payment that has already paid for something else. `used_by` finds out what, once nobody else is working
+/// on the payment's ids.
 pub fn refuse_used(
     stripe_payment_id: Option<&str>,
     lago_invoice_id: Option<&str>,
@@ -110,7 +114,7 @@ pub fn refuse_used(
     }
 }
 
-/// Gives a checkout up, and puts what was in it back into the cart if that is asked for. Says whether anything changed.
+/// Gives a checkout up and, if asked, puts its lines back into the cart. Returns whether anything changed.
 pub fn fail(checkout_id: Uuid, reason: Option<&str>, restore_cart: bool) -> Result<bool, Error> {
     let mut books = open_checkout(checkout_id)?;
     if !books.sold().all(|purchase| matches!(purchase.columns.status, PurchaseStatus::Pending | PurchaseStatus::Failed))
@@ -128,7 +132,7 @@ pub fn fail(checkout_id: Uuid, reason: Option<&str>, restore_cart: bool) -> Resu
     Ok(written.has_changed)
 }
 
-/// The life that a purchase belongs to, and the user's lock.
+/// The life that a purchase belongs to, under the user's lock.
 fn open_purchase(purchase_id: Uuid) -> Result<Books, Error> {
     let not_found = || Error::PurchaseNotFound { purchase_id };
     let location = purchases::locate(purchase_id)?;
@@ -138,7 +142,8 @@ fn open_purchase(purchase_id: Uuid) -> Result<Books, Error> {
     open_located(&location)?.ok_or_else(not_found)
 }
 
-/// The books of a purchase that was found, whose user's lock is held: those of its checkout, of the checkout that it renews, or its own.
+/// The books of a purchase whose user's lock is held: those of its checkout, of the checkout that it renews, or its
+/// own.
 pub fn open_located(location: &Location) -> Result<Option<Books>, Error> {
     if let Some(checkout_id) = location.checkout_id {
         return Books::open(&location.user_id, Life::Checkout(checkout_id));
@@ -163,7 +168,7 @@ impl Books {
     }
 }
 
-/// Refunds so much of a purchase, or all that is left. Returns what is refunded so far.
+/// Refunds this much of a purchase, or all that is left. Returns the total refunded so far.
 pub fn refund_purchase(purchase_id: Uuid, amount: Option<Money>, reason: Option<&str>) -> Result<Money, Error> {
     let mut books = open_purchase(purchase_id)?;
     let purchase = books.purchase(purchase_id)?;
@@ -173,7 +178,7 @@ pub fn refund_purchase(purchase_id: Uuid, amount: Option<Money>, reason: Option<
     }
     let refundable = purchase.amount - purchase.columns.refunded;
     let requested = amount.unwrap_or(refundable);
-    // What is left of a price that was made in another unit can always be paid back.
+    // The rest of a price in another unit can always be refunded.
     let unit = unit_of(&purchase.currency.to_uppercase());
     if requested.cents() % unit.amount().cents() != 0 && requested != refundable {
         return Err(Error::InvalidAmount {
@@ -193,7 +198,7 @@ pub fn refund_purchase(purchase_id: Uuid, amount: Option<Money>, reason: Option<
     Ok(books.purchase(purchase_id)?.columns.refunded)
 }
 
-/// Contests a completed purchase. Returns its status.
+/// Marks a completed purchase as disputed. Returns its status.
 pub fn dispute_purchase(purchase_id: Uuid, reason: Option<&str>) -> Result<PurchaseStatus, Error> {
     let mut books = open_purchase(purchase_id)?;
     let status = books.purchase(purchase_id)?.columns.status;
@@ -209,7 +214,7 @@ pub fn dispute_purchase(purchase_id: Uuid, reason: Option<&str>) -> Result<Purch
     Ok(books.purchase(purchase_id)?.columns.status)
 }
 
-/// Decides about a contested purchase. Returns its status; deciding again in the same way changes nothing.
+/// Decides a disputed purchase. Returns its status. Repeating the same decision changes nothing.
 pub fn resolve_dispute(purchase_id: Uuid, won: bool) -> Result<PurchaseStatus, Error> {
     let mut books = open_purchase(purchase_id)?;
     let status = books.purchase(purchase_id)?.columns.status;
@@ -225,7 +230,7 @@ pub fn resolve_dispute(purchase_id: Uuid, won: bool) -> Result<PurchaseStatus, E
     Ok(books.purchase(purchase_id)?.columns.status)
 }
 
-/// Says that a payment which was not applied has been dealt with. Says whether there was one.
+/// Records that somebody has dealt with a payment that was not applied. Returns whether there was one.
 pub fn settle_payment(payment_id: &str, note: Option<&str>) -> Result<bool, Error> {
     let known = purchases::known_by(&[payment_id].into_iter().collect())?;
     lock_users(known.iter().map(|location| location.user_id.as_str()))?;

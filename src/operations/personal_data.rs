@@ -1,4 +1,4 @@
-//! What is kept of a person: handed over, and forgotten.
+//! The personal data of a user: export and erasure.
 
 use crate::error::Error;
 use crate::pg::datum::new_id;
@@ -7,14 +7,14 @@ use crate::pg::locks::lock_users;
 use crate::pg::row_security;
 use crate::store::personal_data;
 
-/// Everything that is kept of a user.
+/// All data that is stored about a user.
 pub fn export(user_id: &str) -> Result<Jsonb, Error> {
     row_security::check_user(user_id)?;
     personal_data::document(user_id)?.ok_or(Error::NotInstalled)
 }
 
-/// Removes what belongs to the person, and gives what belongs to the books to somebody without a name. Says of each table how many
-/// rows were concerned.
+/// Deletes personal data, and assigns records that the books need to an anonymous user. Returns the number of
+/// affected rows for each table.
 pub fn forget(user_id: &str, replacement: Option<String>) -> Result<Vec<(&'static str, u64)>, Error> {
     let replacement = replacement.unwrap_or_else(|| format!("forgotten {}", new_id()));
     if replacement == user_id {

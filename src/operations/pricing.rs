@@ -1,4 +1,4 @@
-//! Loading everything that a quote depends on, and pricing it.
+//! Loads everything that a quote depends on, and prices it.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -51,7 +51,7 @@ pub struct Priced {
     history: History,
 }
 
-/// Finds out what to ask about a user.
+/// Determines which facts about the user to load.
 type Ask = fn(&Catalog, &Cart, &Terms) -> RequiredFacts;
 
 /// Prices add-ons by id.
@@ -64,13 +64,13 @@ pub fn price_items(request: Request, quantities: &BTreeMap<Uuid, u32>) -> Result
     price(request, currency, assortment, cart, RequiredFacts::to_decide)
 }
 
-/// No more lines than are priced together.
+/// Refuses more lines than can be priced together.
 fn check_line_count(lines: usize) -> Result<(), Error> {
     let limit = items::MOST_LINES;
     if lines > limit { Err(Error::TooManyLines { lines, limit }) } else { Ok(()) }
 }
 
-/// No more units of an add-on than a cart may hold.
+/// Refuses more units of an add-on than a cart may hold.
 fn check_quantities(quantities: &BTreeMap<Uuid, u32>) -> Result<(), Error> {
     let limit = settings::max_cart_quantity();
     match quantities.iter().find(|(_, quantity)| i64::from(**quantity) > i64::from(limit)) {
@@ -89,7 +89,7 @@ pub fn price_stored_cart(request: Request) -> Result<Priced, Error> {
 #[derive(Debug)]
 pub struct CartLine {
     pub shown: ShownLine,
-    /// What it costs; `None` where its add-on is no longer sold.
+    /// Its price; `None` if its add-on is no longer sold.
     pub price: Option<LinePrice>,
 }
 
@@ -121,7 +121,7 @@ pub fn price_lines(request: Request, lines: &[StoredLine]) -> Result<Priced, Err
     price(request, currency, assortment, cart, RequiredFacts::to_decide)
 }
 
-/// Prices the user's stored cart from the whole catalog, so that whatever does not apply to it can be told too.
+/// Prices the user's stored cart from the whole catalog, so that discounts that do not apply can be reported too.
 pub fn price_stored_cart_from_everything(request: Request) -> Result<Priced, Error> {
     let currency = settings::currency()?;
     let lines = cart::lines(request.user_id.as_deref().unwrap_or_default())?;
@@ -147,8 +147,8 @@ fn price(request: Request, currency: Currency, assortment: Assortment, cart: Car
     Ok(priced)
 }
 
-/// Says so where a promotional code was given in the place of the tier, as price_cart('ada', 'launch2025') does: no rule and no code
-/// knows such a tier, and there is such a code. Asked once for each text, because prices are asked for often.
+/// Gives a hint if a promotional code was passed as the tier, as in price_cart('ada', 'launch2025'): no rule or code
+/// knows such a tier, and there is such a code. Each text is checked only once, because prices are asked for often.
 fn tell_of_code_given_as_tier(tier_code: &str) -> Result<(), Error> {
     const MOST_TEXTS: usize = 100;
     thread_local! { static TIERS: RefCell<HashSet<String>> = RefCell::default() }
@@ -188,7 +188,7 @@ impl Priced {
         }
     }
 
-    /// Hands the reasons why the cart costs what it costs to somebody, who takes them one by one.
+    /// Passes the reasons for the price of a cart to a callback, one by one.
     pub fn with_steps<T>(&self, take: impl FnOnce(&mut dyn Iterator<Item = Step>) -> T) -> T {
         let terms = self.terms();
         let explanation = explain(&self.assortment.catalog, &self.cart, &terms);
@@ -200,7 +200,7 @@ impl Priced {
         self.with_document(|document| Jsonb::of(document))
     }
 
-    /// Hands the quote's document to somebody.
+    /// Passes the quote's document to a callback.
     pub fn with_document<T>(&self, take: impl FnOnce(&QuoteDocument) -> T) -> T {
         let priced_at = iso_8601(self.request.at);
         let heading = Heading { currency: self.currency.code(), priced_at: &priced_at };
@@ -227,7 +227,7 @@ pub struct Totals {
 }
 
 impl Pricer {
-    /// Prices carts, in their order.
+    /// Prices carts, in order.
     pub fn price(&self, batch: &Batch) -> Result<Vec<Totals>, Error> {
         let catalog = &self.assortment.catalog;
         let nothing_known = History::default();
@@ -266,7 +266,7 @@ impl Pricer {
     }
 }
 
-/// Prices every stored cart, whoever's it is, in the order of the users.
+/// Prices every stored cart, in the order of the users.
 pub fn price_every_cart(request: Request, mut each: impl FnMut(&str, Totals)) -> Result<(), Error> {
     let pricer = Pricer {
         currency: settings::currency()?,
@@ -282,7 +282,7 @@ pub fn price_every_cart(request: Request, mut each: impl FnMut(&str, Totals)) ->
     })
 }
 
-/// Ends the query if somebody asked for that.
+/// Cancels the query if an interrupt is pending.
 fn check_interrupts() {
     pgrx::check_for_interrupts!();
 }

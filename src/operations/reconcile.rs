@@ -1,4 +1,4 @@
-//! Taking in what a provider's API says, for what its webhooks did not (semantics 4.6).
+//! Applies objects from a provider's API, to make up for missed webhooks (semantics 4.6).
 
 use crate::error::Error;
 use crate::operations::events::{self, Strangers};
@@ -13,10 +13,10 @@ pub struct Reconciled {
     pub changed: bool,
 }
 
-/// Applies what objects tell. One can be found by what another tells, in whatever order they come: what names nothing that is
-/// known is looked at again while that makes anything known.
+/// Applies what objects report. One object can make another identifiable, in any order. So objects that name nothing
+/// known are retried as long as a round makes anything known.
 pub fn reconcile(fetched: Vec<Fetched>) -> Result<Vec<Reconciled>, Error> {
-    // All locks at once, before anything else: what one object makes known, another may be about.
+    // All locks are taken at once and first: one object can make known what another is about.
     let facts: Vec<Fact> = fetched.iter().flat_map(|object| object.facts.iter().cloned()).collect();
     events::lock(&facts, || events::users(&facts), Clone::clone)?;
     let mut outcomes: Vec<Option<Reconciled>> = fetched.iter().map(|_| None).collect();

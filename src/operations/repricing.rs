@@ -1,4 +1,4 @@
-//! Setting what renewals of an add-on cost to its price of today (semantics 5).
+//! Sets the renewal price of an add-on to its current price (semantics 5).
 
 use uuid::Uuid;
 
@@ -8,7 +8,8 @@ use crate::pg::settings;
 use crate::store::{catalog_cache, renewals};
 use engine::quote::price_alone;
 
-/// Sets what renewing an add-on costs to today's price, for everybody who has it by purchase. Says how many amounts changed.
+/// Sets the renewal price of an add-on to its current price, for every user who has bought it. Returns the number of
+/// changed amounts.
 pub fn reprice(add_on_id: Uuid) -> Result<u64, Error> {
     let offer = catalog_cache::offer(add_on_id)?.ok_or(Error::AddOnNotFound { add_on_id })?;
     let unit = settings::currency()?.unit();

@@ -1,4 +1,4 @@
-//! What carts would cost with another catalog. Nothing is written.
+//! Prices carts with a changed catalog. Nothing is written.
 
 use std::collections::{HashMap, HashSet};
 
@@ -30,17 +30,17 @@ pub struct Change<'a> {
     pub after: Money,
 }
 
-/// Who is asked about, and when.
+/// The tier and the instant for which to price.
 #[derive(Debug)]
 pub struct Scope {
     pub tier_code: Option<String>,
     pub at: Instant,
 }
 
-/// The id of a draft that has none and replaces nothing: among equals it comes last.
+/// The id of a draft that has no id and replaces nothing: it loses every tie.
 const LAST_ID: Uuid = Uuid::max();
 
-/// A table of which drafts are read.
+/// A table whose rows can be drafted.
 struct Kind {
     table: &'static str,
     /// What the functions call the draft.
@@ -65,7 +65,8 @@ const CODE: Kind = Kind {
 };
 
 impl Kind {
-    /// The row that the table would make of a draft, as JSON text, with the id of the row that it replaces unless it says another.
+    /// The row that the table would make of a draft, as JSON text. It has the id of the row that it replaces, unless
+    /// the draft names another.
     fn row(&self, draft: Document, replaces: Option<Uuid>) -> Result<String, Error> {
         let argument = self.argument;
         draft.check_size(argument, document::OF_A_ROW)?;
@@ -77,7 +78,7 @@ impl Kind {
     }
 }
 
-/// What carts would cost if a pricing rule were added, or took the place of another.
+/// What carts would cost if a pricing rule were added or replaced.
 pub fn pricing_rule(
     draft: Document,
     replaces: Option<Uuid>,
@@ -101,7 +102,7 @@ pub fn pricing_rule(
     compare((now, None), (then, None), Some(&concerned), scope, each)
 }
 
-/// What carts would cost if a bundle were added, or took the place of another.
+/// What carts would cost if a bundle were added or replaced.
 pub fn bundle(draft: Document, replaces: Option<Uuid>, scope: Scope, each: impl FnMut(Change)) -> Result<(), Error> {
     let (bundle, uses_left) = catalog::drafted_bundle(&BUNDLE.row(draft, replaces)?)?;
     let now = catalog::everything()?;
@@ -138,7 +139,7 @@ pub struct RenewalChange<'a> {
     pub after: Money,
 }
 
-/// What an add-on would cost: another list price, and a rule that is added or takes the place of another.
+/// A changed add-on: another list price, and a rule that is added or replaced.
 pub struct Prices<'a> {
     pub base_price: Option<Money>,
     pub rule: Option<Document<'a>>,
@@ -200,8 +201,8 @@ fn check_id(kind: &Kind, id: Uuid, mut taken: impl Iterator<Item = Uuid>) -> Res
     Ok(())
 }
 
-/// Prices each cart twice, and hands over those whose totals differ. Carts without any of the add-ons concerned, if only
-/// some are, cannot differ.
+/// Prices each cart twice, and passes on the carts whose totals differ. If only some add-ons are affected, carts
+/// without any of them are skipped, because their totals cannot differ.
 fn compare(
     (now, promo_now): (Rows, Option<PromoRequest>),
     (then, promo_then): (Rows, Option<PromoRequest>),

@@ -1,4 +1,4 @@
-//! What purchases give access by.
+//! The sources of access that purchases are.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use engine::billing::BillingType;
 use engine::payments::paid::Paid;
 use engine::time::Instant;
 
-/// What a purchase gives access by; what older versions have recorded is the end of it.
+/// The basis on which a purchase gives access. For purchases recorded by older versions, that is the recorded end.
 pub fn source_of(purchase: &Purchase) -> Option<Source> {
     let columns = &purchase.columns;
     let paid = match (&columns.paid, columns.status.is_paid()) {
@@ -22,21 +22,21 @@ pub fn source_of(purchase: &Purchase) -> Option<Source> {
     let units = u32::try_from(purchase.quantity).unwrap_or(1);
     let mut source = Source::of_purchase(purchase.id.to_string(), columns.status, &paid, units, adds_up);
     source.place = match &paid.payment {
-        // The first period comes before those that renew it.
+        // The first period comes before its renewals.
         Some(_) if purchase.checkout_id.is_some() => String::new(),
         Some(payment) => payment.clone(),
-        // What people have recorded at one instant stays in the order in which they did.
+        // Purchases that people have recorded at the same instant keep the order in which they were recorded.
         None => columns.ends_at.map_or("~".to_owned(), |end| format!("{:020}", end.0)),
     };
     Some(source)
 }
 
-/// When something is known to have been paid; for putting purchases in order.
+/// When a purchase is known to have been paid; used to order purchases.
 pub fn paid_at(purchase: &Purchase) -> Instant {
     purchase.columns.paid.as_ref().map_or(purchase.purchased_at, |paid| paid.at)
 }
 
-/// The places of the purchases of each add-on.
+/// The indexes of the purchases of each add-on.
 pub fn by_add_on(purchases: &[Purchase]) -> BTreeMap<Uuid, Vec<usize>> {
     let mut places: BTreeMap<Uuid, Vec<usize>> = BTreeMap::new();
     for (place, purchase) in purchases.iter().enumerate() {
@@ -45,7 +45,7 @@ pub fn by_add_on(purchases: &[Purchase]) -> BTreeMap<Uuid, Vec<usize>> {
     places
 }
 
-/// What the purchases at these places give access by.
+/// The sources of access for the purchases at these indexes.
 pub fn sources_of(purchases: &[Purchase], places: &[usize]) -> Vec<Source> {
     places.iter().filter_map(|&place| source_of(&purchases[place])).collect()
 }

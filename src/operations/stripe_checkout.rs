@@ -1,4 +1,4 @@
-//! What to send to Stripe so that a checkout can be paid there (semantics 6).
+//! The parameters with which a checkout can be paid at Stripe (semantics 6).
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use crate::store::{payable, promotions};
 use engine::purchases::PurchaseStatus;
 use engine::stripe_checkout::{self, Code, Payable};
 
-/// The parameters for Stripe of a checkout that waits for its payment.
+/// The Stripe parameters of a checkout that waits for its payment.
 pub fn parameters(checkout_id: Uuid, success_url: &str, cancel_url: &str) -> Result<Value, Error> {
     let user_id = payable::owner(checkout_id)?.ok_or(Error::CheckoutNotFound { checkout_id })?;
     let (currency, code) = terms(&user_id, checkout_id)?;
@@ -19,7 +19,7 @@ pub fn parameters(checkout_id: Uuid, success_url: &str, cancel_url: &str) -> Res
     stripe_checkout::parameters(&payable).map_err(|why| Error::NotPayable { checkout_id, why })
 }
 
-/// The currency of a checkout that is pending, and its promotional code.
+/// The currency and the promotional code of a pending checkout.
 fn terms(user_id: &str, checkout_id: Uuid) -> Result<(String, Option<String>), Error> {
     let purchases = payable::terms(user_id, checkout_id)?;
     let pending = PurchaseStatus::Pending.name();

@@ -1,5 +1,5 @@
-//! What callers can do with an add-on that a user owns (semantics 5). Each takes the user's lock; what the row then shows follows from
-//! its sources.
+//! Operations on an add-on that a user owns (semantics 5). Each takes the user's lock, and the row is then derived
+//! from its sources.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ use engine::payments::subscription::{Subscription, SubscriptionState};
 use engine::payments::{Fact, Object};
 use engine::time::Instant;
 
-/// A payment for another period; nothing of it may be known.
+/// A payment for another period; all of its details are optional.
 #[derive(Clone, Debug)]
 pub struct RenewalPayment {
     pub amount: Option<Money>,
@@ -43,7 +43,7 @@ impl RenewalPayment {
     }
 }
 
-/// What a user has of one add-on, and has bought of it.
+/// A user's row for one add-on, and the purchases of it.
 struct Account {
     user_id: String,
     row: Owned,
@@ -51,7 +51,7 @@ struct Account {
 }
 
 impl Account {
-    /// Loads it, and takes the user's lock. The row is new where there is none.
+    /// Loads it under the user's lock. If there is no row, it is a new one.
     fn open(user_id: &str, add_on_id: Uuid) -> Result<Account, Error> {
         lock_user(user_id)?;
         let purchases = purchases::of_add_ons(user_id, &[add_on_id])?;
@@ -61,7 +61,7 @@ impl Account {
         Ok(Account { user_id: user_id.to_owned(), row, purchases })
     }
 
-    /// The same, where the user must have it.
+    /// The same, but the user must have the add-on.
     fn open_owned(user_id: &str, add_on_id: Uuid) -> Result<Account, Error> {
         let account = Account::open(user_id, add_on_id)?;
         if account.row.is_stored {
@@ -75,12 +75,12 @@ impl Account {
         self.purchases.iter().filter_map(source_of).collect()
     }
 
-    /// Writes the row as it follows from its sources.
+    /// Writes the row as derived from its sources.
     fn write(&mut self) -> Result<(), Error> {
         self.write_with(None)
     }
 
-    /// The same, with what is known of a purchase.
+    /// The same, with the facts of a purchase.
     fn write_with(&mut self, bearing: Option<&Bearing>) -> Result<(), Error> {
         let mut rows = vec![self.row.clone()];
         access::apply(&mut rows, &mut self.purchases, &Default::default())?;
@@ -111,7 +111,7 @@ impl Account {
         if !unclaimed::is_there()? {
             return Ok(self.row.columns.expires_at);
         }
-        // What was heard of the payment before it had a name here
+        // Reports about the payment from before its id was known here
         let Some(mut books) = Books::open(&self.user_id, Life::Alone(bearing.purchase_id))? else { return Ok(None) };
         books.claim_beyond(BTreeSet::new())?;
         books.settle()?;
@@ -140,12 +140,12 @@ pub fn renew(user_id: &str, add_on_id: Uuid, payment: &RenewalPayment) -> Result
     if is_recorded {
         return Ok(account.row.columns.expires_at);
     }
-    // One payment renews for one user, and pays for no checkout of another.
+    // One payment renews for one user, and cannot pay for another user's checkout.
     refuse_used(payment.stripe_payment_id.as_deref(), payment.lago_invoice_id.as_deref(), |ids| {
         purchases::paid_by_another(ids, user_id)
     })?;
     let billing = purchases::billing_type_of(user_id, add_on_id)?;
-    // What had ended and is paid again is as new.
+    // An add-on that had ended and is paid for again counts as new.
     if account.row.columns.status == AccessStatus::Cancelled {
         account.row.kept.runs_out_since = None;
     }
@@ -157,7 +157,7 @@ pub fn renew(user_id: &str, add_on_id: Uuid, payment: &RenewalPayment) -> Result
     account.record(payment, billing)
 }
 
-/// Ends an add-on now or, letting it run out, at the end of its period. Returns when access ends; `None` for never.
+/// Ends an add-on now, or lets it run out at the end of its period. Returns the end of access; `None` for never.
 pub fn cancel(
     user_id: &str,
     add_on_id: Uuid,
@@ -181,7 +181,7 @@ pub fn cancel(
     Ok(account.row.columns.expires_at)
 }
 
-/// Withholds an add-on by hand, whatever else withholds it. Says whether anything changed.
+/// Withholds an add-on by hand, whatever else withholds it. Returns whether anything changed.
 pub fn suspend(user_id: &str, add_on_id: Uuid, reason: Option<&str>) -> Result<bool, Error> {
     let mut account = Account::open_owned(user_id, add_on_id)?;
     if account.row.columns.suspended_at.is_some() {
@@ -194,7 +194,7 @@ pub fn suspend(user_id: &str, add_on_id: Uuid, reason: Option<&str>) -> Result<b
     Ok(true)
 }
 
-/// Gives an add-on back that was withheld by hand. Says whether anything changed.
+/// Gives back an add-on that was withheld by hand. Returns whether anything changed.
 pub fn resume(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
     let mut account = Account::open_owned(user_id, add_on_id)?;
     if account.row.columns.suspended_at.take().is_none() {
@@ -207,7 +207,7 @@ pub fn resume(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Begins the trial of an add-on, once and never again. Returns its end.
+/// Begins the trial of an add-on, which is possible only once. Returns its end.
 pub fn start_trial(user_id: &str, add_on_id: Uuid) -> Result<Option<Instant>, Error> {
     let (name, trial_days) = trials::name_and_days(add_on_id)?;
     let Some(days) = trial_days else { return Err(Error::NoTrial { name }) };
@@ -221,13 +221,13 @@ pub fn start_trial(user_id: &str, add_on_id: Uuid) -> Result<Option<Instant>, Er
     Ok(account.row.columns.expires_at)
 }
 
-/// What was done because of facts, in one word, and whether that changed anything.
+/// What was done because of facts, in one word, and whether it changed anything.
 pub struct Told {
     pub action: &'static str,
     pub changed: bool,
 }
 
-/// Applies what Lago tells of subscriptions that pay for add-ons which were not bought here.
+/// Applies Lago's reports about subscriptions that pay for add-ons not bought here.
 pub fn tell(user_id: &str, add_on_ids: &[Uuid], facts: &[Fact]) -> Result<Told, Error> {
     let mut told = Told { action: "noted", changed: false };
     for &add_on_id in add_on_ids {
@@ -266,7 +266,7 @@ impl Account {
         "subscription_updated"
     }
 
-    /// An invoice that is paid pays for another period; one that is overdue withholds the add-on until it is paid.
+    /// A paid invoice pays for another period; an overdue one withholds the add-on until it is paid.
     fn tell_invoice(&mut self, id: &str, attempt: &Attempt, shares: usize) -> Result<Option<&'static str>, Error> {
         let is_paid = self.purchases.iter().any(|purchase| purchase.columns.lago_invoice_id.as_deref() == Some(id));
         match attempt.state.last() {

@@ -1,11 +1,13 @@
-//! What providers told of things that nothing here is known to be about.
+//! Reports of providers about objects that belong to no sale known here.
 //!
-//! In Stripe's API since 2025-03-31 an invoice and its payment name each other only through a third event, and refunds and disputes name
-//! the payment alone. So what belongs to a checkout can be heard before anything that says so. It is put aside under the ids that it
-//! names; when one of them becomes known as a sale's, it is that sale's. What is nobody's to the end is forgotten by maintenance.
+//! In Stripe's API since 2025-03-31, an invoice and its payment name each other only through a third event, and
+//! refunds and disputes name only the payment. So a report about a checkout can arrive before anything that links it
+//! to the checkout. It is put aside under the ids that it names. When a sale learns one of these ids, it takes the
+//! report over. Maintenance deletes reports that nobody takes over.
 //!
-//! Most marketplaces never need the table, so the first event makes it: an ordinary table of the owner's, as the one of access levels.
-//! Over Citus, where a table has to be copied to every node, distribute_marketplace() makes it beforehand.
+//! Most marketplaces never need the table, so the first such event creates it: an ordinary table of the owner, like
+//! the one for access levels. With Citus, a table has to be copied to every node, so distribute_marketplace() creates
+//! it beforehand.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +19,7 @@ use crate::pg::locks::hold_provider_ids;
 use crate::store::unclaimed;
 use engine::payments::Fact;
 
-/// Puts aside what is nobody's yet. Whoever calls it holds the ids.
+/// Puts reports aside that belong to no sale yet. The caller must hold the ids.
 pub fn keep(facts: &[Fact]) -> Result<(), Error> {
     if !unclaimed::is_there()? && (installation::is_distributed()? || !unclaimed::make_table()?) {
         return Ok(());
@@ -27,12 +29,13 @@ pub fn keep(facts: &[Fact]) -> Result<(), Error> {
 }
 
 impl Books {
-    /// Takes in what was put aside of things that are only now known to be this sale's, and of those that it names in turn.
+    /// Takes over what was put aside about objects that this sale has just learned of, and about the objects that
+    /// those name in turn.
     pub fn claim(&mut self) -> Result<(), Error> {
         self.claim_beyond(self.stored_ids())
     }
 
-    /// The same for all things but these.
+    /// The same, except for these objects.
     pub fn claim_beyond(&mut self, mut known: BTreeSet<String>) -> Result<(), Error> {
         loop {
             let ids: BTreeSet<String> = self.facts.ids().into_iter().map(str::to_owned).collect();

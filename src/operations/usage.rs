@@ -1,8 +1,9 @@
-//! Counting what is used of metered features (semantics 7).
+//! Counts the use of metered features (semantics 7).
 //!
-//! Who counts locks the user's rows of the add-ons that give the feature, and nothing else: others of the user go on, and so does
-//! everybody else. What the lock lets see is the latest, so that nobody counts on what somebody else has used meanwhile. Where one
-//! add-on gives the feature, as is usual, its row is read without a lock, and written only if it is still as it was read.
+//! A call locks the user's rows for the add-ons that give the feature, and nothing else, so other calls for the user
+//! or for other users are not blocked. Under the lock the latest counter is read, so no use by somebody else is
+//! overlooked. If only one add-on gives the feature, which is usual, its row is read without a lock, and written only
+//! if it has not changed since.
 
 use uuid::Uuid;
 
@@ -22,7 +23,7 @@ use engine::usage::period::Holding;
 use engine::usage::units::Units;
 use engine::usage::{Counter, Source, Status, Usage};
 
-/// What a call may do, and where that leaves the feature.
+/// Whether a call is allowed, and the resulting usage of the feature.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
     pub is_allowed: bool,
@@ -35,7 +36,7 @@ pub fn consume(user_id: &str, feature_key: &str, amount: Units, key: Option<&str
     let ask = Ask { user_id, feature_key, key, change: &|usage| usage.consume(amount) };
     match ask.at_once()? {
         AtOnce::Done(answer) => return Ok(answer),
-        // Citus takes no update that computes a document from the row.
+        // Citus accepts no update that computes a document from the row.
         AtOnce::NotPossible if key.is_none() && amount > Units::ZERO && !installation::is_distributed()? => {
             if let Some(status) = consume_by_statement(user_id, feature_key, amount)? {
                 return Ok(Answer { is_allowed: true, status });
@@ -46,7 +47,8 @@ pub fn consume(user_id: &str, feature_key: &str, amount: Units, key: Option<&str
     ask.locked()
 }
 
-/// Uses units by a single statement, where one add-on gives the feature, up to a limit; `None` where there is more to decide.
+/// Uses units with a single statement, if one add-on gives the feature, up to a limit; `None` if more has to be
+/// decided.
 fn consume_by_statement(user_id: &str, feature_key: &str, amount: Units) -> Result<Option<Status>, Error> {
     let gifts = catalog_cache::add_ons_giving(feature_key)?;
     let [Gift { add_on_id, billing_type, metering: Ok(metering) }] = &*gifts else { return Ok(None) };
@@ -107,7 +109,7 @@ pub fn of_features(user_id: &str, at: Instant) -> Result<Vec<(String, Status)>, 
     Ok(found)
 }
 
-/// An add-on that somebody has, with what it gives of the feature.
+/// A user's add-on, with what it grants of the feature.
 struct Held {
     row: Row,
     metering: Metering,
@@ -121,7 +123,7 @@ impl Held {
         let Gift { billing_type, metering, .. } = &gifts[place];
         let of_configuration = |malformed| malformed_column("add_on_features.configuration", malformed);
         let mut metering = metering.clone().map_err(of_configuration)?;
-        // What is bought by use is bought before: each unit gives its limit once.
+        // Usage-based units are bought in advance: each unit grants its limit once.
         if *billing_type == BillingType::UsageBased {
             metering.per = Per::Ever;
         }
@@ -155,24 +157,24 @@ fn malformed_column(column: &'static str, malformed: Malformed) -> Error {
     Error::MalformedColumn { column, malformed }
 }
 
-/// A change of what is used of a feature.
+/// A change of the used amount of a feature.
 struct Ask<'a> {
     user_id: &'a str,
     feature_key: &'a str,
     key: Option<KeyHash>,
-    /// Makes it, and says whether it is allowed.
+    /// Applies it, and returns whether it is allowed.
     change: &'a dyn Fn(&mut Usage) -> bool,
 }
 
-/// What became of a change that was tried without a lock.
+/// The outcome of a change that was tried without a lock.
 enum AtOnce {
     Done(Answer),
-    /// It is refused, or there are several add-ons: who decides about that holds the rows.
+    /// It is refused, or there are several add-ons: that is decided under the lock of the rows.
     MoreToDecide,
     NotPossible,
 }
 
-/// What a change comes to, and the rows that are to be written for it.
+/// The result of a change, and the rows to write for it.
 struct Decision {
     answer: Answer,
     rows: Vec<(Row, HasKeys)>,
@@ -186,7 +188,7 @@ impl Ask<'_> {
         }
     }
 
-    /// Makes the change where a single add-on gives the feature, holding its row no longer than writing it takes.
+    /// Applies the change if a single add-on gives the feature. The row is locked only from its update on.
     fn at_once(&self) -> Result<AtOnce, Error> {
         let gifts = catalog_cache::add_ons_giving(self.feature_key)?;
         let [gift] = &*gifts else { return Ok(AtOnce::MoreToDecide) };
@@ -203,7 +205,7 @@ impl Ask<'_> {
         })
     }
 
-    /// Makes the change under the lock of the rows it is about.
+    /// Applies the change under the lock of its rows.
     fn locked(&self) -> Result<Answer, Error> {
         let gifts = catalog_cache::add_ons_giving(self.feature_key)?;
         let add_on_ids: Vec<Uuid> = gifts.iter().map(|gift| gift.add_on_id).collect();
@@ -215,7 +217,7 @@ impl Ask<'_> {
         Ok(decision.answer)
     }
 
-    /// What the change comes to by these rows. A key that was used before gets its answer again.
+    /// The result of the change for these rows. A key that was used before gets its earlier answer.
     fn decide(&self, rows: Vec<Row>, gifts: &[Gift]) -> Result<Decision, Error> {
         let answered = |key: KeyHash| rows.iter().find_map(|row| row.keys.find(self.feature_key, key));
         if let Some(status) = self.key.and_then(answered) {
@@ -223,7 +225,7 @@ impl Ask<'_> {
         }
         let held = rows.into_iter().filter_map(|row| Held::of(row, gifts, self.feature_key).transpose());
         let held = held.collect::<Result<Vec<Held>, Error>>()?;
-        // Not before what is counted already: clocks can differ, and a period that has begun does not end.
+        // Not before the last count: clocks can differ, and a period that has begun must not end again.
         let counted = held.iter().filter_map(|held| held.counter).map(|counter| counter.at);
         let at = counted.chain([clock()]).max().unwrap_or_else(clock);
         let owned = held.iter().filter(|held| held.row.is_active && held.holding().contains(at));
@@ -234,7 +236,7 @@ impl Ask<'_> {
         Ok(Decision { answer, rows })
     }
 
-    /// The rows whose counters are others than before. The key is remembered with one of them.
+    /// The rows whose counters have changed. The key is stored with one of them.
     fn to_write(
         &self,
         held: Vec<Held>,

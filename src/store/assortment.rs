@@ -1,4 +1,5 @@
-//! What a price depends on of the catalog: from the cache what changes seldom, from the tables what changes with every checkout.
+//! The catalog data behind a price: the cache provides what seldom changes, the tables provide what changes with
+//! every checkout.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -18,7 +19,7 @@ static BUNDLE_USES_LEFT: Statement<(Uuid, i32)> = Statement::new(
       WHERE b.id = ANY ($1) AND b.max_uses IS NOT NULL",
 );
 
-/// What can be sold together, and how often bundles of limited use still can.
+/// The add-ons and bundles for a cart, with the remaining uses of limited bundles.
 #[derive(Debug)]
 pub struct Assortment {
     /// The add-ons, their rules, and the bundles made of them.
@@ -27,14 +28,14 @@ pub struct Assortment {
     pub bundle_uses_left: HashMap<Uuid, u32>,
 }
 
-/// What a cart of these add-ons depends on. Add-ons that do not exist are not in it.
+/// The data that a cart of these add-ons depends on. Add-ons that do not exist are left out.
 pub fn assortment(add_on_ids: &[Uuid]) -> Result<Assortment, Error> {
     let offers = catalog_cache::offers(add_on_ids)?;
     let bundle_uses_left = uses_left(&limited_bundles(&offers))?;
     Ok(Assortment { catalog: Catalog::of(offers), bundle_uses_left })
 }
 
-/// The bundles of limited use that these add-ons are enough for.
+/// The limited bundles whose add-ons are all among these.
 fn limited_bundles(offers: &[Rc<Offer>]) -> Vec<Uuid> {
     let mut limited = offers.iter().flat_map(|offer| offer.bundles()).filter(|bundle| bundle.is_limited).peekable();
     if limited.peek().is_none() {

@@ -1,4 +1,4 @@
-//! Reading and changing users' carts.
+//! Reads and changes users' carts.
 
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ static SHOWN: Statement<ShownColumns> = Statement::new(
       ORDER BY c.added_at, c.add_on_id",
 );
 
-/// Locked, so that nobody changes what is about to be sold.
+/// Locked, so that nobody changes lines that are about to be sold.
 static LOCKED_LINES: Statement<LineColumns> = Statement::new(
     "SELECT c.add_on_id, c.quantity, c.billing_type
        FROM @extschema@.cart_items c
@@ -43,8 +43,8 @@ static LOCKED_LINES: Statement<LineColumns> = Statement::new(
 static REMOVE_SOLD: Statement =
     Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = ANY ($2)");
 
-/// Adds to what is there unless that would be too much: then no row comes back. Over Citus, which takes no parameters in the end of
-/// an INSERT ... SELECT, `FOR_SALE` is asked first.
+/// Adds to the quantity unless that exceeds the limit: then no row comes back. Citus takes no parameters at the end
+/// of an INSERT ... SELECT, so `FOR_SALE` is queried first there.
 static ADD: Statement<(Uuid, Uuid, i32)> = Statement::new_or_distributed(
     "INSERT INTO @extschema@.cart_items AS c (user_id, add_on_id, quantity)
      SELECT $1, a.id, $3
@@ -83,7 +83,7 @@ static OBSTACLE: Statement<(String, bool, Option<i32>)> = Statement::new(
       WHERE a.id = $2",
 );
 
-/// The lines of a checkout, where the cart has them no longer and they are still for sale.
+/// The lines of a checkout that are no longer in the cart and are still for sale.
 static RESTORE: Statement = Statement::new(
     "INSERT INTO @extschema@.cart_items (user_id, add_on_id, quantity, billing_type)
      SELECT $1, p.add_on_id, p.quantity,
@@ -95,7 +95,7 @@ static RESTORE: Statement = Statement::new(
      ON CONFLICT ON CONSTRAINT cart_items_user_add_on_key DO NOTHING",
 );
 
-/// The lines of a checkout that should be in the cart again and are not.
+/// The lines of a checkout that should be back in the cart and are not.
 static NOT_RESTORED: Statement = Statement::new(
     "SELECT
        FROM @extschema@.add_on_purchases p
@@ -110,7 +110,7 @@ static REMOVE: Statement =
 static IS_THERE: Statement<(bool,)> =
     Statement::new("SELECT EXISTS (SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = $2)");
 
-/// Locks all lines of a cart, so that it is known how many there are to take out.
+/// Locks all lines of a cart, so that their number is known before they are deleted.
 static LOCK: Statement = Statement::new("SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 FOR UPDATE");
 
 /// Takes all lines out of a cart.
@@ -118,7 +118,7 @@ static TAKE: Statement<(Uuid, i32, Option<String>, Instant)> = Statement::new(
     "DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1 RETURNING c.add_on_id, c.quantity, c.billing_type, c.added_at",
 );
 
-/// Puts lines into a cart; of what is in it already the larger quantity stays.
+/// Puts lines into a cart. For an add-on that is already in it, the larger quantity stays.
 static MERGE: Statement = Statement::new(
     "INSERT INTO @extschema@.cart_items AS c (user_id, add_on_id, quantity, billing_type, added_at)
      SELECT $1, line.add_on_id, pg_catalog.int4smaller(line.quantity, $6), line.billing_type, line.added_at
@@ -129,13 +129,13 @@ static MERGE: Statement = Statement::new(
 
 static CLEAR: Statement = Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1");
 
-/// Add-on, quantity, and the row's own way of billing.
+/// Add-on, quantity, and the row's own billing type.
 type LineColumns = (Uuid, i32, Option<String>);
 
-/// The columns of a line as a page shows it, in its order, the price in cents.
+/// The columns of a line for display, in its order, with the price in cents.
 type ShownColumns = (Uuid, Uuid, String, Option<String>, String, Option<String>, String, i32, i64, Instant);
 
-/// A line of a cart as a page shows it, with what the catalog says of its add-on.
+/// A line of a cart for display, with the catalog data of its add-on.
 #[derive(Debug)]
 pub struct ShownLine {
     /// `cart_items.id`
@@ -161,14 +161,14 @@ pub struct StoredLine {
     billing_type: Option<BillingType>,
 }
 
-/// A row of `cart_items` that was written.
+/// A row of `cart_items` after it was written.
 #[derive(Clone, Copy, Debug)]
 pub struct CartItem {
     /// `cart_items.id`
     pub id: Uuid,
     /// The add-on.
     pub add_on_id: Uuid,
-    /// The units of it that are in the cart now.
+    /// The units of it that are now in the cart.
     pub quantity: i32,
 }
 
@@ -180,7 +180,7 @@ pub fn lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
     Ok(lines.into_iter().map(|(_, columns)| StoredLine::of(columns)).collect())
 }
 
-/// The user's cart to be shown, in the same order.
+/// The user's cart for display, in the same order.
 pub fn shown_lines(user_id: &str) -> Result<Vec<ShownLine>, Error> {
     SHOWN.read_all(params![user_id], |columns| {
         let (id, add_on_id, name, description, category, icon_url, billing_type, quantity, cents, added_at) = columns;
@@ -189,7 +189,7 @@ pub fn shown_lines(user_id: &str) -> Result<Vec<ShownLine>, Error> {
     })
 }
 
-/// The user's cart as it is now, locked until the transaction ends.
+/// The user's current cart, locked until the transaction ends.
 pub fn locked_lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
     LOCKED_LINES.execute_all(params![user_id], StoredLine::of)
 }
@@ -201,13 +201,13 @@ impl StoredLine {
     }
 }
 
-/// Takes what was sold out of the cart.
+/// Takes the sold lines out of the cart.
 pub fn remove_sold(user_id: &str, add_on_ids: &[Uuid]) -> Result<(), Error> {
     let removed = REMOVE_SOLD.perform(params![user_id, add_on_ids])?;
     all_written("cart_items", add_on_ids.len(), removed)
 }
 
-/// The cart of these lines; what is no longer sold is set apart.
+/// A cart with these lines; lines that are no longer for sale are kept apart.
 pub fn to_cart(lines: &[StoredLine], catalog: &Catalog, unit: Unit) -> Result<Cart, Error> {
     let mut cart = Cart::default();
     for line in lines {
@@ -230,12 +230,12 @@ pub fn add(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32) -> Result<
     put(Change::Add, user_id, add_on_id, quantity, limit)
 }
 
-/// Makes the cart hold so many units of an add-on.
+/// Sets the quantity of an add-on in the cart.
 pub fn set(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32) -> Result<CartItem, Error> {
     put(Change::Set, user_id, add_on_id, quantity, limit)
 }
 
-/// What becomes of the units that a cart holds of an add-on.
+/// How to change the quantity of an add-on in a cart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
     /// More come to them.
@@ -272,7 +272,7 @@ fn obstacle(change: Change, user_id: &str, add_on_id: Uuid, quantity: i32, limit
     }
 }
 
-/// Takes an add-on out of the cart. Says whether it was there.
+/// Takes an add-on out of the cart. Returns whether it was in it.
 pub fn remove(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
     if REMOVE.perform(params![user_id, add_on_id])? > 0 {
         return Ok(true);
@@ -283,8 +283,8 @@ pub fn remove(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
     }
 }
 
-/// Moves the lines of one user's cart into another's, with at most so many units of each. Of what is in both, the larger quantity
-/// stays.
+/// Moves the lines of one user's cart into another's, with at most this many units of each. For an add-on in both
+/// carts, the larger quantity stays.
 pub fn merge(from_user_id: &str, into_user_id: &str, limit: i32) -> Result<(), Error> {
     let (mut add_on_ids, mut quantities, mut billing_types, mut times) = (vec![], vec![], vec![], vec![]);
     let locked = LOCK.perform(params![from_user_id])?;
@@ -306,7 +306,7 @@ pub fn contents(user_id: &str) -> Result<Vec<(Uuid, i32)>, Error> {
     CONTENTS.execute_all(params![user_id], |line| line)
 }
 
-/// Empties the cart. Says how many lines it had.
+/// Empties the cart. Returns the number of its lines.
 pub fn clear(user_id: &str) -> Result<u64, Error> {
     let locked = LOCK.perform(params![user_id])?;
     let cleared = CLEAR.perform(params![user_id])?;
@@ -314,7 +314,7 @@ pub fn clear(user_id: &str) -> Result<u64, Error> {
     Ok(cleared)
 }
 
-/// Puts the lines of a checkout that has failed back into the cart, where they are not in it again already.
+/// Puts the lines of a failed checkout back into the cart, unless they are already in it again.
 pub fn restore(user_id: &str, checkout_id: Uuid) -> Result<u64, Error> {
     let restored = RESTORE.perform(params![user_id, checkout_id])?;
     let missing = NOT_RESTORED.perform(params![user_id, checkout_id])?;

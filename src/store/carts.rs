@@ -1,4 +1,4 @@
-//! Reading every cart in one ordered scan.
+//! Reads every cart in one ordered scan.
 
 use crate::error::Error;
 use crate::pg::statement::Statement;
@@ -14,10 +14,10 @@ static ALL_LINES: Statement<(RawText, Uuid, i32, Option<String>)> = Statement::n
       ORDER BY c.user_id, c.added_at, c.add_on_id",
 );
 
-/// How many carts are handed over at once: enough that what is asked about their users is asked in few statements.
+/// The number of carts in a batch: enough that queries about their users need few statements.
 const BATCH: usize = 4000;
 
-/// How many lines are handed over at once, unless one cart has more.
+/// The maximum number of lines in a batch, unless a single cart has more.
 const BATCH_OF_LINES: usize = 50_000;
 
 /// Carts of some users.
@@ -30,7 +30,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The carts: whose they are, and their lines in the order in which they were added.
+    /// The carts: their users, and their lines in the order in which they were added.
     pub fn carts(&self) -> impl Iterator<Item = (&str, &[StoredLine])> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         let ranges = starts.zip(&self.ends).map(|(start, &end)| &self.lines[start..end]);
@@ -43,7 +43,7 @@ impl Batch {
         self.lines.clear();
     }
 
-    /// Ends the cart whose lines came last, and keeps it if it is wanted.
+    /// Finishes the current cart, and keeps it if it is wanted.
     fn end_cart(&mut self, is_wanted: impl Fn(&[StoredLine]) -> bool) {
         let start = self.ends.last().copied().unwrap_or(0);
         if self.user_ids.len() > self.ends.len() {
@@ -57,13 +57,13 @@ impl Batch {
     }
 }
 
-/// Hands over the carts that are wanted, batch by batch, and keeps no more than one batch.
+/// Passes on the wanted carts batch by batch, and keeps only one batch in memory.
 pub fn each_batch(
     is_wanted: impl Fn(&[StoredLine]) -> bool,
     mut each: impl FnMut(&Batch) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut batch = Batch::default();
-    // The user as the database spells it, so that a text is converted once per user and not once per line.
+    // The user as the database encodes it, so that the text is converted once per user and not once per line.
     let mut raw_user_id: Option<Vec<u8>> = None;
     ALL_LINES.read(&[], |(user_id, add_on_id, quantity, charged)| {
         if raw_user_id.as_deref() != Some(user_id) {

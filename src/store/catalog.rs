@@ -1,4 +1,4 @@
-//! Loading what prices depend on: add-ons, pricing rules and bundles.
+//! Loads the catalog data that prices depend on: add-ons, pricing rules and bundles.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -55,7 +55,7 @@ type AddOnColumns = (Uuid, String, i64, String, bool);
 /// Id, add-on, tier, discount, conditions, priority, switch and window.
 type RuleColumns = (Uuid, Uuid, Option<String>, i64, i64, DocumentColumn, i32, bool, Option<Instant>, Option<Instant>);
 
-/// Id, name, add-ons, discount, switch, window, and the uses left where they are limited.
+/// Id, name, add-ons, discount, switch, window, and the remaining uses if limited.
 type BundleColumns = (Uuid, String, Vec<Uuid>, i64, i64, bool, Option<Instant>, Option<Instant>, Option<i32>);
 
 static ADD_ONS: Statement<AddOnColumns> = select_add_ons!("WHERE a.id = ANY ($1)");
@@ -73,8 +73,8 @@ static DRAFTED_RULE: Statement<RuleColumns> =
 static DRAFTED_BUNDLE: Statement<BundleColumns> =
     select_bundles!("pg_catalog.jsonb_populate_record(NULL::@extschema@.add_on_bundles, $1) b");
 
-/// Reads the offers of these add-ons, without those that do not exist. Rules and bundles that are switched off are left
-/// out: they have no part in any price.
+/// Reads the offers of these add-ons, without those that do not exist. Rules and bundles that are switched off are
+/// left out, because they affect no price.
 pub fn load_offers(add_on_ids: &[Uuid]) -> Result<Vec<Rc<Offer>>, Error> {
     let ids = params![add_on_ids];
     let mut loaded = Rows::default();
@@ -84,7 +84,7 @@ pub fn load_offers(add_on_ids: &[Uuid]) -> Result<Vec<Rc<Offer>>, Error> {
     Ok(Catalog::new(loaded.add_ons, loaded.rules, loaded.bundles).into_offers())
 }
 
-/// Loads the whole catalog: also what is no longer sold or switched off.
+/// Loads the whole catalog, including add-ons that are no longer sold and rules and bundles that are switched off.
 pub fn everything() -> Result<Rows, Error> {
     let mut loaded = Rows::default();
     ALL_ADD_ONS.read(params![], |row| loaded.add_on(row))?;
@@ -100,7 +100,7 @@ pub fn drafted_rule(row: &str) -> Result<PricingRule, Error> {
     DRAFTED_RULE.read_one(params![JsonText(row)], read_rule).map(|read| read.expect(ONE_ROW))
 }
 
-/// Reads a row of `add_on_bundles` that is not stored, from its JSON text; and the uses left, where they are limited.
+/// Reads a row of `add_on_bundles` that is not stored, from its JSON text, with the remaining uses if limited.
 pub fn drafted_bundle(row: &str) -> Result<(Bundle, Option<u32>), Error> {
     let read = |row: BundleColumns| {
         let uses_left = row.8.map(|left| left.max(0) as u32);
@@ -120,7 +120,7 @@ pub struct Rows {
     size: usize,
 }
 
-/// How many bytes of the catalog are read together: twice as many take a catalog and the one that it is compared with.
+/// The maximum size in bytes of a loaded catalog. A catalog and the one that it is compared with need twice as much.
 const LARGEST_CATALOG: usize = 16 << 20;
 
 impl Rows {
@@ -162,7 +162,7 @@ fn read_add_on((id, name, cents, charged, is_active): AddOnColumns) -> AddOn {
     AddOn { id, name, base_price: Money::from_cents(cents), billing_type: billing_type(charged), is_active }
 }
 
-/// A billing type as a constraint of its table guarantees it.
+/// A billing type. A constraint of the table guarantees that it is known.
 pub fn billing_type(name: String) -> BillingType {
     BillingType::from_name(&name).unwrap_or(BillingType::OneTime)
 }
@@ -183,7 +183,7 @@ fn read_rule(columns: RowOf<RuleColumns>) -> PricingRule {
 
 fn read_bundle(columns: BundleColumns) -> Bundle {
     let (id, name, mut add_on_ids, percent, amount, is_active, from, until, uses_left) = columns;
-    // A table that lost its constraint may hold an id twice.
+    // A table without its constraint may hold an id twice.
     add_on_ids.sort_unstable();
     add_on_ids.dedup();
     Bundle {

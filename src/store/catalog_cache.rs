@@ -1,22 +1,22 @@
-//! This backend's copy of what changes seldom: offers by add-on, and the add-ons that give a feature.
+//! This backend's cache of catalog data that seldom changes: offers by add-on, and the add-ons that give a feature.
 //!
-//! What is kept must be what the calling query's snapshot would find. Triggers on the tables of the catalog announce every
-//! change as an invalidation of the table, which reaches this backend when the change commits, when it is its own and the
-//! command has ended, and when its own is undone. Before each use the announcements are taken in, and any of them empties
-//! the cache. What is left was there when the first snapshot after the last announcement was taken, and has not changed
-//! since; so it is what every snapshot finds that sees at least as much as that one. A snapshot that sees less, of a query
-//! that began before a change, of a cursor, or of a REPEATABLE READ transaction, gets contents of its own, which are kept
-//! as long as that very snapshot is asked about. Under SERIALIZABLE, where PostgreSQL watches what a transaction reads,
-//! every snapshot gets contents of its own.
+//! A cached entry must equal what the calling query's snapshot would find. Triggers on the catalog tables announce
+//! every change as a relcache invalidation of the table. The invalidation reaches this backend when the change
+//! commits, when a command of this transaction that made it ends, and when it is rolled back. Before each use,
+//! pending invalidations are processed, and any of them empties the cache. An entry that is left was therefore read
+//! under a snapshot taken after the last invalidation, and has not changed since. So every snapshot that sees at
+//! least as much finds the same. A snapshot that sees less (of a query that began before a change, of a cursor, or of
+//! a REPEATABLE READ transaction) gets its own contents, which are kept as long as exactly this snapshot is used.
+//! Under SERIALIZABLE, PostgreSQL tracks what a transaction reads, so every snapshot gets its own contents.
 //!
-//! The contents are those of one role, whose privileges were checked when they were read. Where row-level security applies
-//! to that role, nothing is kept: what its policies let through may depend on anything.
+//! The contents belong to one role, whose privileges were checked when they were read. If row-level security applies
+//! to that role, nothing is cached, because policies may depend on anything.
 //!
-//! Nothing is kept either where a trigger that announces is missing or disabled, as on tables that Citus spreads over nodes:
-//! it has no triggers there, and announcements do not travel from node to node.
+//! Nothing is cached either if an announcing trigger is missing or disabled. This is the case for tables distributed
+//! by Citus: they have no triggers there, and invalidations do not travel between nodes.
 //!
-//! A change counts from the moment its COMMIT returns. Uses of bundles and codes change with every checkout; they are not
-//! announced and not kept.
+//! A change is effective from the moment its COMMIT returns. Uses of bundles and codes change with every checkout;
+//! they are neither announced nor cached.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -41,31 +41,32 @@ thread_local! {
 
 #[derive(Default)]
 struct Cache {
-    /// The announcements that were taken in when the contents were last emptied, and the role whose they are.
+    /// The number of invalidations processed when the contents were last emptied, and the role that the contents
+    /// belong to.
     changes: u64,
     role: pg_sys::Oid,
-    /// Whether the role may see every row; `None` until something is to be kept.
+    /// Whether the role may see every row; `None` until something is to be cached.
     sees_everything: Option<bool>,
-    /// The snapshot by which everything that was announced had happened.
+    /// A snapshot that sees every announced change.
     since: Option<Visibility>,
-    /// What snapshots find that see at least what `since` sees.
+    /// The contents for snapshots that see at least as much as `since`.
     shared: Contents,
-    /// What the snapshot `own_of` finds.
+    /// The contents for the snapshot `own_of`.
     own: Contents,
     own_of: Visibility,
-    /// The snapshot that was last asked about, and which contents are for it.
+    /// The snapshot of the last use, and the contents that serve it.
     last: Option<(Visibility, Which)>,
     statistics: Statistics,
 }
 
-/// The contents that are for a snapshot.
+/// The contents that serve a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
     Shared,
     Own,
 }
 
-/// What is kept, the time of its last use, and how much memory it takes.
+/// A cached value, the time of its last use, and its memory.
 #[derive(Default)]
 struct Contents {
     offers: HashMap<Uuid, Slot<Rc<Offer>>>,
@@ -80,18 +81,18 @@ struct Slot<T> {
     used: u64,
 }
 
-/// How the cache of this backend is doing.
+/// Statistics of this backend's cache.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Statistics {
-    /// What is kept now.
+    /// The number of cached entries.
     pub entries: u64,
     /// The memory that it takes.
     pub bytes: u64,
-    /// What was read from the tables, one by one.
+    /// The number of entries that were read from the tables.
     pub loads: u64,
-    /// What was found in the cache.
+    /// The number of entries that were found in the cache.
     pub hits: u64,
-    /// How often the cache was emptied.
+    /// The number of times that the cache was emptied.
     pub invalidations: u64,
 }
 
@@ -111,7 +112,7 @@ pub fn offers(add_on_ids: &[Uuid]) -> Result<Vec<Rc<Offer>>, Error> {
         (which, found, missing)
     });
     if !missing.is_empty() {
-        // Not while the cache is borrowed: a policy on the tables may call a function that asks it.
+        // Not while the cache is borrowed: a policy on the tables may call a function that uses it.
         let loaded = catalog::load_offers(&missing)?;
         offers.extend(loaded.iter().cloned());
         CACHE.with_borrow_mut(|cache| cache.keep_offers(which, loaded));
@@ -151,7 +152,7 @@ pub fn add_ons_giving(feature_key: &str) -> Result<Rc<[Gift]>, Error> {
     }
 }
 
-/// How the cache of this backend is doing.
+/// Statistics of this backend's cache.
 pub fn statistics() -> Statistics {
     CACHE.with_borrow(|cache| Statistics {
         entries: (cache.shared.len() + cache.own.len()) as u64,
@@ -161,7 +162,7 @@ pub fn statistics() -> Statistics {
 }
 
 impl Cache {
-    /// Takes in what was announced, and says which contents are for the calling query.
+    /// Processes invalidations, and returns which contents serve the calling query.
     fn prepare(&mut self) -> Which {
         session::take_in_announcements();
         let role = session::role();
@@ -197,7 +198,7 @@ impl Cache {
     }
 
     fn which(&mut self, visibility: &Visibility) -> Which {
-        // Only what is read in the transaction itself is watched for conflicts.
+        // Only reads of the transaction itself are tracked for conflicts.
         if session::is_serializable() {
             return Which::Own;
         }
@@ -217,8 +218,8 @@ impl Cache {
         }
     }
 
-    /// The contents that are for a snapshot, with room for so many bytes more. The bound is one for both: those that nobody asks for
-    /// now make way first.
+    /// The contents that serve a snapshot, with room for this many more bytes. Both share one limit, so the contents
+    /// that are not in use make room first.
     fn contents_with_room(&mut self, which: Which, bytes: usize) -> &mut Contents {
         let both = self.shared.bytes + self.own.bytes;
         if both + bytes > settings::catalog_cache_bytes() {
@@ -241,7 +242,7 @@ impl Cache {
         *self.sees_everything.get_or_insert_with(|| installation::catalog_tables().into_iter().all(sees))
     }
 
-    /// If something was announced while these were read, the next use empties the cache.
+    /// If an invalidation arrived while these were read, the next use empties the cache.
     fn keep_offers(&mut self, which: Which, offers: Vec<Rc<Offer>>) {
         self.statistics.loads += offers.len() as u64;
         if !self.may_keep() {
@@ -306,8 +307,8 @@ impl Contents {
         self.bytes + bytes <= settings::catalog_cache_bytes()
     }
 
-    /// When there is no room for so many bytes more, drops the third of the entries that was not used for longest: at
-    /// once, so that room is rarely made.
+    /// If there is no room for this many more bytes, drops the least recently used third of the entries. Dropping
+    /// many at once keeps this rare.
     fn make_room(&mut self, bytes: usize) {
         if self.has_room(bytes) || self.len() == 0 {
             return;

@@ -1,4 +1,4 @@
-//! Checkouts: the purchases that they make, and the keys that they were called with.
+//! Checkouts: their purchases, and the idempotency keys of their calls.
 
 use std::collections::HashMap;
 
@@ -48,7 +48,7 @@ pub struct CheckoutLine {
     pub status: String,
 }
 
-/// A checkout that was made before, and what it was called with.
+/// An earlier checkout, and the request that made it.
 pub type Earlier = (Uuid, Result<Value, Malformed>);
 
 /// The checkout that the user made under an idempotency key.
@@ -57,7 +57,7 @@ pub fn of_key(user_id: &str, key: &str) -> Result<Option<Earlier>, Error> {
     FIND_KEY.execute_one(params![user_id, key], read)
 }
 
-/// Whether there is one that the transaction cannot see, because it keeps an older snapshot.
+/// Whether a checkout exists that the transaction cannot see because of its older snapshot.
 pub fn is_unseen(user_id: &str, key: &str) -> Result<bool, Error> {
     if !transaction_keeps_its_snapshot() {
         return Ok(false);
@@ -66,7 +66,8 @@ pub fn is_unseen(user_id: &str, key: &str) -> Result<bool, Error> {
     FIND_KEY.any(params![user_id, key], |_| true)
 }
 
-/// Writes the purchases of a checkout, each with its snapshot; the first has a place of its own. Says under which ids they are stored.
+/// Writes the purchases of a checkout with their snapshots; the first one's is passed separately. Returns the ids
+/// under which they are stored.
 pub fn insert(
     user_id: &str,
     promo_code: Option<&str>,

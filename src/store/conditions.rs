@@ -1,7 +1,8 @@
-//! Rules of the engine in the words of SQL, for statements that find rows by them: each stands here once. The suite `rules` compares
-//! what they find with what the engine says, and so do SQL functions and views, which need words of their own.
+//! Rules of the engine as SQL conditions, for statements that find rows by them. Each is written only once here. The
+//! suite `rules` compares them with the engine, and also the SQL functions and views that have to write them
+//! themselves.
 
-/// Whether the row `u` of `user_add_ons` gives access at an instant, as `engine::access::status::is_entitled`.
+/// Whether the row `u` of `user_add_ons` gives access at an instant, as `engine::access::status::is_entitled` does.
 #[macro_export]
 macro_rules! is_entitled {
     ($at:literal) => {
@@ -15,8 +16,8 @@ macro_rules! is_entitled {
     };
 }
 
-/// The add-ons that give a feature: those of the rows `f` of `add_on_features` that are enabled, and those `a` that list the key and
-/// have no row of it. With it come the columns to select of either.
+/// The add-ons that give a feature: those of the rows `f` of `add_on_features` that are enabled, and those `a` that
+/// list the key and have no such row. The columns to select of either are a parameter.
 #[macro_export]
 macro_rules! giving {
     ($key:literal, $of_row:literal, $of_add_on:literal) => {
@@ -30,7 +31,7 @@ macro_rules! giving {
     };
 }
 
-/// The same the other way round: the features that the add-on of the row `u` gives, and their configurations.
+/// The reverse: the features that the add-on of the row `u` gives, and their configurations.
 #[macro_export]
 macro_rules! given {
     () => {
@@ -47,7 +48,7 @@ macro_rules! given {
     };
 }
 
-/// Whether money was received for the purchase `p`, as `PurchaseStatus::is_paid`.
+/// Whether the purchase `p` was paid, as `PurchaseStatus::is_paid`.
 #[macro_export]
 macro_rules! is_paid {
     () => {
@@ -55,7 +56,7 @@ macro_rules! is_paid {
     };
 }
 
-/// Whether the purchase `p` keeps the uses of its code and bundles, as `PurchaseStatus::is_live`.
+/// Whether the purchase `p` holds the uses of its code and bundles, as `PurchaseStatus::is_live`.
 #[macro_export]
 macro_rules! is_live {
     () => {
@@ -63,7 +64,7 @@ macro_rules! is_live {
     };
 }
 
-/// Whether a user with the purchase `p` is no newcomer, as `PurchaseStatus::is_earlier_purchase`.
+/// Whether a user with the purchase `p` no longer counts as new, as `PurchaseStatus::is_earlier_purchase`.
 #[macro_export]
 macro_rules! is_earlier_purchase {
     () => {
@@ -71,7 +72,7 @@ macro_rules! is_earlier_purchase {
     };
 }
 
-/// Whether access by the row `u` of `user_add_ons` has run out, for what is renewed by itself so long ago.
+/// Whether access by the row `u` of `user_add_ons` has expired; subscriptions that renew have a grace period.
 #[macro_export]
 macro_rules! has_run_out {
     ($grace:literal) => {

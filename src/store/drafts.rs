@@ -1,4 +1,4 @@
-//! Rows that somebody has in mind, as their tables would store them.
+//! Drafts of rows, completed as their tables would store them.
 
 use uuid::Uuid;
 
@@ -33,16 +33,16 @@ static ROW: Statement<(String, Option<String>, Option<String>)> = of_table!(
 #[derive(Debug)]
 pub struct Broken {
     pub constraint: String,
-    /// What it asks for, and what was given.
+    /// The rule that it breaks, and the given values.
     pub why: String,
 }
 
-/// Why a draft is no row of a table, by its keys and the types of their values.
+/// Why a draft cannot be a row of a table, judging by its keys and the types of their values.
 pub fn problem(table: &str, draft: Document) -> Result<Option<String>, Error> {
     PROBLEM.read_one(params![table, draft], |(problem,)| problem).map(Option::flatten)
 }
 
-/// The row that a table would make of a draft, as JSON text, with this id unless the draft says another.
+/// The row that a table would make of a draft, as JSON text, with this id unless the draft names another.
 pub fn row(table: &str, draft: Document, id: Uuid) -> Result<Result<String, Broken>, Error> {
     let mut found = Ok(String::new());
     ROW.read(params![table, draft, id], |(entry, constraint, why)| {

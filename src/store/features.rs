@@ -13,7 +13,7 @@ use engine::entitlements::Grant;
 use engine::time::Instant;
 use engine::usage::metering::{Gift, Metering};
 
-/// The way of billing is looked up row by row: joined, the planner would read the whole catalog for it.
+/// The billing type is looked up row by row: for a join, the planner would read the whole catalog.
 static GIFTS: Statement<(Uuid, String, DocumentColumn)> = Statement::new(giving!(
     "$1",
     "f.add_on_id, (SELECT o.billing_type FROM @extschema@.add_ons o WHERE o.id = f.add_on_id), f.configuration",
@@ -72,7 +72,7 @@ pub fn grants(user_id: &str, feature_key: Option<&str>, at: Instant) -> Result<V
             return Err(Error::DocumentTooLarge { name, size, limit });
         }
         let grant = Grant {
-            // A jsonb of more than a hundred levels is no configuration that could be merged.
+            // A jsonb with more than a hundred levels is not a configuration that could be merged.
             configuration: configuration.read(name, document::OF_A_ROW)?.unwrap_or_default(),
             add_on_id,
             quantity: 1,
@@ -91,7 +91,7 @@ pub fn grants(user_id: &str, feature_key: Option<&str>, at: Instant) -> Result<V
     Ok(features)
 }
 
-/// Says of how many units of an add-on each grant is, which matters to metered features only.
+/// Adds the number of units of the add-on to each grant. Only metered features need it.
 fn count_units(user_id: &str, features: &mut [(String, Vec<Grant>)]) -> Result<(), Error> {
     let units: HashMap<Uuid, i32> = UNITS.read_all(params![user_id], |row| row)?.into_iter().collect();
     for grant in features.iter_mut().flat_map(|(_, grants)| grants) {

@@ -1,4 +1,4 @@
-//! What users have: owned add-ons, earlier purchases and redemptions, as far as prices depend on them.
+//! The history of users as far as prices depend on it: owned add-ons, earlier purchases and redemptions.
 
 use uuid::Uuid;
 
@@ -25,12 +25,12 @@ macro_rules! owned {
     };
 }
 
-// Over Citus the users are named once more, so that only their nodes are asked.
+// For Citus the users are named again, so that only their nodes are queried.
 
 static OWNED: Statement<(i64,)> =
     Statement::new_or_distributed(owned!(), concat!(owned!(), " AND u.user_id = ANY ($1)"));
 
-/// One probe of an index for each user, which ends at the first purchase.
+/// One index probe for each user, which stops at the first purchase.
 static HAVE_PURCHASED: Statement<(i64,)> = Statement::new_or_distributed(
     concat!(
         "SELECT n.place
@@ -64,25 +64,26 @@ macro_rules! redemptions {
     };
 }
 
-/// A checkout lives while any of its rows does; a row without a checkout stands for itself.
+/// A checkout is live as long as any of its rows is; a row without a checkout stands for itself.
 static REDEMPTIONS: Statement<(i64, i64)> =
     Statement::new_or_distributed(redemptions!(""), redemptions!("p.user_id = ANY ($1) AND"));
 
-/// The same as HAVE_PURCHASED, user by user, where an index is at hand.
+/// The same as HAVE_PURCHASED, user by user, if there is an index for it.
 static PURCHASES: Probe<(RawText,)> = probe!("add_on_purchases", ["status"], "user_id");
 
-/// What prices can depend on in a user's past; empty where nothing was asked.
+/// The facts of a user's history that prices can depend on; empty if none were requested.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// The add-ons asked about that the user actively owns, in id order.
+    /// The requested add-ons that the user actively owns, in id order.
     pub owned: Vec<Uuid>,
     /// Whether the user has an earlier purchase (semantics 4).
     pub has_purchased: bool,
-    /// How often the user has redeemed the code and it is still live.
+    /// The number of live redemptions of the code by the user.
     pub promo_uses: u32,
 }
 
-/// Finds what has to be known of each user, in their order: what is asked about many is found by one statement.
+/// Loads the required facts of each user, in order. Facts of the same kind are loaded for many users by one
+/// statement.
 pub fn load(users: &[(&str, RequiredFacts)], at: Instant, promo: Option<&PromoRequest>) -> Result<Vec<History>, Error> {
     let mut histories = vec![History::default(); users.len()];
     load_owned(users, at, &mut histories)?;
@@ -148,7 +149,7 @@ fn is_earlier_purchase(status: &[u8]) -> bool {
     status.is_some_and(PurchaseStatus::is_earlier_purchase)
 }
 
-/// The users of whom something is asked, and where they stand among all.
+/// The users with a required fact of this kind, and their positions among all users.
 fn who<'a>(
     users: &[(&'a str, RequiredFacts)],
     is_asked: fn(&RequiredFacts) -> bool,
@@ -157,7 +158,7 @@ fn who<'a>(
     asked.map(|(place, (user_id, _))| (place, Some(*user_id))).unzip()
 }
 
-/// Which element of the arrays a row is about.
+/// The element of the arrays that a row is about.
 fn position(place: i64) -> usize {
     place as usize - 1
 }

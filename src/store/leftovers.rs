@@ -1,7 +1,7 @@
-//! What is over and lies about still: abandoned carts, checkouts that nobody has paid, access and codes that have run out.
+//! Finds and clears what is over: abandoned carts, unpaid checkouts, expired access and codes.
 //!
-//! Where Citus spreads the users' rows over nodes, no statement can lock rows of many users: there what is to be done is found
-//! without locks, and done user by user by statements that look again.
+//! If Citus distributes the users' rows, no statement can lock rows of many users. Then candidates are found without
+//! locks and processed user by user, with statements that check again.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use crate::pg::statement::Statement;
 use crate::store::{all_written, owned};
 use crate::{has_run_out, params};
 
-/// A cart is abandoned when nothing in it was touched for so long. A row that was touched while it was waited for is not locked:
-/// what is asked of the row itself is asked again then.
+/// A cart is abandoned if nothing in it was touched for this long. If a row was touched while its lock was waited
+/// for, the conditions on the row itself are checked again and it is not locked.
 static LOCK_ABANDONED: Statement<(Uuid,)> = Statement::new(
     "SELECT o.id
        FROM @extschema@.cart_items o
@@ -30,7 +30,7 @@ static LOCK_ABANDONED: Statement<(Uuid,)> = Statement::new(
         FOR UPDATE SKIP LOCKED",
 );
 
-/// What is asked of the other rows of the cart is asked again under a newer snapshot.
+/// The conditions on the other rows of the cart are checked again under a newer snapshot.
 static STILL_ABANDONED: Statement<(Uuid,)> = Statement::new(
     "SELECT o.id
        FROM @extschema@.cart_items o
@@ -87,7 +87,7 @@ macro_rules! unpaid {
 static UNPAID: Statement<(String, Uuid, Option<Uuid>)> =
     Statement::new_or_distributed(unpaid!("FOR UPDATE SKIP LOCKED"), unpaid!(""));
 
-/// What is renewed by itself may be paid a little late.
+/// Subscriptions that renew may be paid a little late.
 static LOCK_EXPIRED: Statement<(Uuid,)> = Statement::new(concat!(
     "SELECT u.id FROM @extschema@.user_add_ons u WHERE ",
     has_run_out!("$1"),
@@ -130,21 +130,22 @@ static SWITCH_OFF: Statement = Statement::new(
     "UPDATE @extschema@.promotional_codes AS c SET is_active=false, updated_at=pg_catalog.now() WHERE c.id = ANY ($1)",
 );
 
-/// Over Citus every node has its own copy of the codes, of which a limit might choose others: there all are switched off.
+/// With Citus every node has its own copy of the codes, and a limit might choose different ones there: so all are
+/// switched off at once.
 static SWITCH_ALL_OFF: Statement = Statement::new(
     "UPDATE @extschema@.promotional_codes AS c
         SET is_active=false, updated_at=pg_catalog.now()
       WHERE c.is_active AND c.expires_at <= pg_catalog.now() AND $1 > 0",
 );
 
-/// What came of a portion of a task.
+/// The result of one portion of a task.
 #[derive(Debug)]
 pub struct Portion {
     pub found: u64,
     pub changed: u64,
 }
 
-/// Clears carts that nobody has touched for so long.
+/// Clears carts that nobody has touched for this long.
 pub fn clear_abandoned_carts(age: Interval, most: i32) -> Result<Portion, Error> {
     if installation::is_distributed()? {
         return change_by_user(&CLEAR_ABANDONED, &by_user(&ABANDONED_BY_USER, params![age, most])?, age, |_| {});
@@ -159,7 +160,7 @@ pub fn clear_abandoned_carts(age: Interval, most: i32) -> Result<Portion, Error>
     Ok(Portion { found: locked.len() as u64, changed })
 }
 
-/// Switches codes off that have expired.
+/// Switches off expired codes.
 pub fn switch_codes_off(most: i32) -> Result<Portion, Error> {
     if installation::is_distributed()? {
         return Ok(Portion { found: 0, changed: SWITCH_ALL_OFF.perform(params![most])? });
@@ -170,7 +171,7 @@ pub fn switch_codes_off(most: i32) -> Result<Portion, Error> {
     Ok(Portion { found: locked.len() as u64, changed })
 }
 
-/// Rows of a statement that names their users and ids, by user.
+/// Rows of a statement that returns their users and ids, grouped by user.
 fn by_user(statement: &Statement<(String, Uuid)>, params: &Params) -> Result<BTreeMap<String, Vec<Uuid>>, Error> {
     let mut found: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
     statement.execute(params, |(user_id, id)| {
@@ -180,7 +181,7 @@ fn by_user(statement: &Statement<(String, Uuid)>, params: &Params) -> Result<BTr
     Ok(found)
 }
 
-/// Changes rows of each user. Says how many, and tells somebody whose.
+/// Changes rows of each user. Returns how many, and reports the users to a callback.
 fn change_by_user(
     statement: &Statement,
     found: &BTreeMap<String, Vec<Uuid>>,
@@ -199,7 +200,7 @@ fn change_by_user(
     Ok(portion)
 }
 
-/// Marks access that has run out, where it is renewed by itself so long ago.
+/// Marks expired access; subscriptions that renew have a grace period.
 pub fn expire_subscriptions(grace: Interval, most: i32) -> Result<Portion, Error> {
     if installation::is_distributed()? {
         let found = by_user(&EXPIRED_BY_USER, params![grace, most])?;
@@ -212,7 +213,8 @@ pub fn expire_subscriptions(grace: Interval, most: i32) -> Result<Portion, Error
     Ok(Portion { found: users.len() as u64, changed: users.len() as u64 })
 }
 
-/// Purchases that have waited for their payment for so long, each with its user and its checkout, unless it may be on its way.
+/// Purchases that have waited for their payment for this long, with user and checkout, unless the payment may be on
+/// its way.
 pub fn unpaid(
     checkout_age: Interval,
     payment_age: Interval,

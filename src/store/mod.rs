@@ -1,4 +1,4 @@
-//! Rows of the extension's tables: one table or one question a file. They know no rule.
+//! Rows of the extension's tables, one file for each table or query. There are no business rules here.
 
 pub mod assortment;
 pub mod cart;
@@ -28,12 +28,12 @@ pub mod uses;
 
 use crate::error::Error;
 
-/// Whether so many rows were written or deleted as were meant to be: a trigger of the host can swallow rows without a word.
+/// Checks that the expected number of rows was written or deleted: a trigger of the host can suppress rows silently.
 pub fn all_written(table: &'static str, meant: usize, written: u64) -> Result<(), Error> {
     if written == meant as u64 { Ok(()) } else { Err(Error::RowSwallowed { table, meant: meant as u64, written }) }
 }
 
-/// The same where rows that nobody could lock before, because they were not there yet, can have come along.
+/// The same if rows that did not exist yet, and so could not be locked, may have been added.
 pub fn none_left(table: &'static str, locked: u64, written: u64) -> Result<(), Error> {
     if written >= locked { Ok(()) } else { Err(Error::RowSwallowed { table, meant: locked, written }) }
 }

@@ -1,8 +1,8 @@
-//! What users own: the rows of `user_add_ons`, read and written many at once (semantics 5).
+//! What users own: the rows of `user_add_ons`, read and written in bulk (semantics 5).
 //!
-//! The instant of a change is passed to its statement, and `updated_at` set by it, though a trigger does the latter too: Citus
-//! has no triggers, and takes `now()` in none of these expressions. Whoever calls these holds the user's lock. Each change is
-//! announced on the channel `extensions_entitlements`.
+//! Each statement is passed the instant of the change and sets `updated_at` itself, although a trigger does that too:
+//! with Citus there are no triggers, and `now()` is not allowed in these expressions. The caller must hold the user's
+//! lock. Each change is announced on the channel `extensions_entitlements`.
 
 use uuid::Uuid;
 
@@ -23,10 +23,10 @@ use engine::money::Money;
 use engine::time::{Instant, Window};
 use engine::usage::period::PaidPeriod;
 
-/// The status of an add-on that a user has, since when and until when.
+/// The status of a user's add-on, with the start and end of access.
 pub type Holding = (RawText, Instant, Option<Instant>);
 
-/// What a user has of an add-on.
+/// A user's row for an add-on.
 pub static HELD: Probe<Holding> =
     probe!("user_add_ons", ["status", "purchased_at", "expires_at"], "user_id", "add_on_id");
 
@@ -49,7 +49,7 @@ pub fn holds(user_id: &str, add_on_id: Uuid, at: Instant) -> Result<bool, Error>
     HELD.any(params![user_id, add_on_id], |holding| is_held(holding, at))
 }
 
-/// Whether the user has one of those that are meant.
+/// Whether the user has one of the selected rows.
 pub fn holds_any(user_id: &str, at: Instant, is_meant: impl Fn(Uuid) -> bool) -> Result<bool, Error> {
     ALL_HELD.any(params![user_id], |(add_on_id, status, since, until)| {
         is_held((status, since, until), at) && is_meant(add_on_id)
@@ -63,7 +63,7 @@ pub fn is_held_for_good(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
     })
 }
 
-/// A status as a constraint of its table guarantees it; another gives nothing.
+/// A status. A constraint of the table guarantees that it is known; any other gives no access.
 pub fn status_of(name: &[u8]) -> AccessStatus {
     let known = std::str::from_utf8(name).ok().and_then(AccessStatus::from_name);
     known.unwrap_or(AccessStatus::Suspended)
@@ -151,7 +151,7 @@ pub struct Columns {
     pub quantity: i32,
     pub renewal_amount: Option<Money>,
     pub suspended_at: Option<Instant>,
-    /// The paid periods that have not ended, where they do not follow from the beginning and the end.
+    /// The paid periods that have not ended, if they do not follow from the start and end of access.
     pub paid_periods: Vec<PaidPeriod>,
 }
 
@@ -174,13 +174,13 @@ impl Owned {
         Owned { add_on_id, columns, kept: Kept::default(), is_stored: false, stored: None }
     }
 
-    /// Whether it is not stored as it is here.
+    /// Whether it differs from the stored row.
     pub fn has_changed(&self) -> bool {
         self.stored.as_ref().is_none_or(|(columns, kept)| *columns != self.columns || *kept != self.kept)
     }
 }
 
-/// What the user has of these add-ons, locked, in add-on id order.
+/// The user's rows for these add-ons, locked, in add-on id order.
 pub fn of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Owned>, Error> {
     let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
     OF_ADD_ONS.execute(params![user_id, add_on_ids], |row| {
@@ -190,7 +190,7 @@ pub fn of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Owned>, Erro
     Ok(found)
 }
 
-/// The same, as the calling query sees it, and not locked.
+/// The same, as the calling query sees them, and not locked.
 pub fn seen_of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Owned>, Error> {
     let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
     SEEN_OF_ADD_ONS.read(params![user_id, add_on_ids], |row| {
@@ -225,18 +225,19 @@ fn read_owned(row: RowOf<'_, OwnedColumns>, budget: &mut Budget) -> Result<Owned
     Ok(Owned { add_on_id, columns, kept, is_stored: true, stored })
 }
 
-/// What `paid_periods` says. What cannot be read is like nothing: then the periods follow from the beginning and the end.
+/// The value of `paid_periods`. An unreadable value counts as missing: then the periods follow from the start and end
+/// of access.
 pub fn read_paid_periods(column: Option<Document<'_>>, budget: &mut Budget) -> Vec<PaidPeriod> {
     let read = |periods: Document<'_>| periods.keep("user_add_ons.paid_periods", document::OF_A_ROW, budget).ok();
     column.and_then(read).unwrap_or_default()
 }
 
-/// Who owns what under one of these subscriptions in Lago.
+/// The users and add-ons of these subscriptions in Lago.
 pub fn of_lago_subscription(ids: &[&str]) -> Result<Vec<(String, Uuid)>, Error> {
     OF_LAGO_SUBSCRIPTION.execute_all(params![&ids.to_vec()], |row| row)
 }
 
-/// Writes what has changed of these rows of a user, and tells listeners. Says whether anything had.
+/// Writes the changed rows of a user, and notifies listeners. Returns whether anything had changed.
 pub fn save(user_id: &str, rows: &mut [Owned]) -> Result<bool, Error> {
     let changed: Vec<&mut Owned> = rows.iter_mut().filter(|row| row.has_changed()).collect();
     if changed.is_empty() {
@@ -282,8 +283,8 @@ pub fn save(user_id: &str, rows: &mut [Owned]) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Tells listeners, once the transaction commits, that the user's entitlements have changed, unless that is switched off.
-/// PostgreSQL drops repetitions within a transaction.
+/// Notifies listeners, once the transaction commits, that the user's entitlements have changed, unless that is
+/// switched off. PostgreSQL drops duplicates within a transaction.
 pub fn announce(user_id: &str) {
     if settings::notifies() {
         session::notify(c"extensions_entitlements", user_id);

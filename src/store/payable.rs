@@ -1,4 +1,4 @@
-//! A checkout as its provider is to take the money for it.
+//! A checkout with the data that its payment provider needs.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use engine::stripe_checkout::Line;
 static OWNER: Statement<(String,)> =
     Statement::new("SELECT p.user_id FROM @extschema@.add_on_purchases p WHERE p.checkout_id = $1 LIMIT 1");
 
-/// What a line is called and how it is charged stands in its snapshot; the catalog says so of a purchase without one.
+/// The name and billing type of a line are in its snapshot. For a purchase without a snapshot, the catalog has them.
 static LINES: Statement<(Uuid, String, String, i32, i64, Option<DocumentColumn>)> = Statement::new(
     "SELECT p.add_on_id, a.name, a.billing_type, p.quantity, (p.amount * 100)::bigint, p.metadata -> 'quote_line'
        FROM @extschema@.add_on_purchases p
@@ -55,7 +55,7 @@ fn read_line(
     budget: &mut Budget,
 ) -> Result<Line, Error> {
     let column = "add_on_purchases.metadata";
-    // What the host has made unreadable tells nothing.
+    // A snapshot that the host has made unreadable counts as missing.
     let snapshot = snapshot.map(|snapshot| snapshot.read(column, document::OF_A_ROW)).transpose()?;
     let snapshot = snapshot.and_then(Result::ok).unwrap_or(Value::Null);
     let text = |key: &str| snapshot.get(key).and_then(Value::as_str);

@@ -1,4 +1,4 @@
-//! The rows that are kept of a person.
+//! The stored rows about a person.
 
 use crate::error::Error;
 use crate::params;
@@ -22,7 +22,7 @@ static EXPORT: Statement<(Jsonb,)> = Statement::new(
                                      WHERE c.created_by = $1 OR (c.user_restrictions -> 'user_ids') ? $1))",
 );
 
-/// The rows that are to be changed, locked, so that it is known how many there are. Each takes what its change takes.
+/// The rows to be changed, locked, so that their number is known. Each takes the same parameters as its change.
 static LOCK_CART: Statement =
     Statement::new("SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.user_id <> $2 FOR UPDATE");
 static LOCK_DUPLICATES: Statement = Statement::new(
@@ -45,7 +45,7 @@ static LOCK_CODES: Statement = Statement::new(
 static FORGET_CART: Statement =
     Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.user_id <> $2");
 
-/// Somebody without a name has an add-on once, however many people were forgotten under that name.
+/// An anonymous user has an add-on only once, however many users were erased under that name.
 static FORGET_ACCESS: Statement = Statement::new(
     "DELETE FROM @extschema@.user_add_ons u
       WHERE u.user_id = $1
@@ -55,7 +55,7 @@ static FORGET_ACCESS: Statement = Statement::new(
 static RENAME_ACCESS: Statement =
     Statement::new("UPDATE @extschema@.user_add_ons AS u SET user_id=$2 WHERE u.user_id = $1");
 
-/// The rows of a checkout stay together, and the quote that is kept with them no longer names the person.
+/// The rows of a checkout stay together, and their stored quote no longer names the person.
 static RENAME_PURCHASES: Statement = Statement::new(
     "UPDATE @extschema@.add_on_purchases AS p
         SET user_id=$2, metadata=pg_catalog.jsonb_delete_path(
@@ -74,8 +74,8 @@ static RENAME_IN_CODES: Statement = Statement::new(
       WHERE c.created_by = $1 OR (c.user_restrictions -> 'user_ids') ? $1",
 );
 
-/// A row lies on the node of its user, where Citus spreads them, and cannot become another's: it is written once more, for the other, and
-/// deleted. What the host has added to it goes along, so PostgreSQL puts the command together.
+/// With Citus, a row is stored on the node of its user and cannot change its user. So it is inserted again for the
+/// other user and deleted. Columns that the host has added must be copied too, so PostgreSQL builds the command.
 static WRITE_FOR: Statement<(String,)> = Statement::new(
     "SELECT pg_catalog.format(
               'INSERT INTO %7$I.%1$I (user_id, %2$s) SELECT %3$L, %4$s FROM %7$I.%1$I t WHERE t.user_id OPERATOR(pg_catalog.=) %5$L %6$s',
@@ -103,7 +103,7 @@ pub fn document(user_id: &str) -> Result<Option<Jsonb>, Error> {
     EXPORT.read_one(params![user_id], |(document,)| document)
 }
 
-/// Removes what belongs to the person, and gives the rest another name. Says of each table how many rows were concerned.
+/// Deletes personal data, and renames the user in the rest. Returns the number of affected rows for each table.
 pub fn rename(user_id: &str, replacement: &str) -> Result<Vec<(&'static str, u64)>, Error> {
     let both = params![user_id, replacement];
     let cart_items = change("cart_items", &LOCK_CART, &FORGET_CART, both)?;
@@ -117,7 +117,7 @@ pub fn rename(user_id: &str, replacement: &str) -> Result<Vec<(&'static str, u64
         let renamed = change(ACCESS, &LOCK_ACCESS, &RENAME_ACCESS, both)?;
         (duplicates + renamed, change(PURCHASES, &LOCK_PURCHASES, &RENAME_PURCHASES, both)?)
     };
-    // Last, as the order of locks has it.
+    // Last, as the lock order requires.
     let codes = change("promotional_codes", &LOCK_CODES, &RENAME_IN_CODES, both)?;
     Ok(vec![("cart_items", cart_items), (ACCESS, user_add_ons), (PURCHASES, purchases), ("promotional_codes", codes)])
 }
@@ -125,14 +125,14 @@ pub fn rename(user_id: &str, replacement: &str) -> Result<Vec<(&'static str, u64
 const ACCESS: &str = "user_add_ons";
 const PURCHASES: &str = "add_on_purchases";
 
-/// Changes all rows that are concerned. Says how many.
+/// Changes all affected rows. Returns their number.
 fn change(table: &'static str, lock: &Statement, change: &Statement, both: &Params) -> Result<u64, Error> {
     let (locked, changed) = (lock.perform(both)?, change.perform(both)?);
     none_left(table, locked, changed)?;
     Ok(changed)
 }
 
-/// The same over Citus: writes the rows of one user once more, for another, and deletes them.
+/// The same with Citus: inserts the rows of one user again for another, and deletes them.
 fn write_for_another(
     (table, lock, delete): (&'static str, &Statement, &Statement),
     both: &Params,

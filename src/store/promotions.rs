@@ -1,4 +1,4 @@
-//! Looking up promotional codes.
+//! Looks up promotional codes.
 
 use crate::error::Error;
 use crate::pg::document::DocumentColumn;
@@ -12,7 +12,7 @@ use engine::promotions::{self, PromoCode, PromoDiscount, PromoRequest, Restricti
 use engine::time::Instant;
 use uuid::Uuid;
 
-/// Hands the columns of a code to a macro that reads them.
+/// Passes the columns of a code to a macro that reads them.
 macro_rules! columns {
     ($read:ident) => {
         $read!(
@@ -48,17 +48,18 @@ macro_rules! of_draft {
 static CODE: Probe<CodeColumns> = columns!(of_code);
 static DRAFTED: Statement<CodeColumns> = columns!(of_draft);
 
-/// What is known of a code that somebody typed.
+/// What is known of an entered code.
 pub fn request(typed: &str) -> Result<PromoRequest, Error> {
     let code = promotions::normalized(typed);
     let terms = CODE.read_one(params![&code], read_code)?;
     Ok(PromoRequest { code, terms })
 }
 
-/// To how many renewals a code applies; NULL for all.
+/// The number of renewals to which a code applies; NULL means all.
 static RENEWALS: Probe<(Option<i32>,)> = probe!("promotional_codes", ["renewals"], "code");
 
-/// To how many renewals a code applies besides the first payment; `None` for all. A code that is gone discounts no renewal.
+/// The number of renewals, besides the first payment, to which a code applies; `None` means all. A deleted code
+/// discounts no renewal.
 pub fn renewals(code: &str) -> Result<Option<u32>, Error> {
     let renewals = RENEWALS.read_one(params![code], |(renewals,)| renewals)?.unwrap_or(Some(0));
     Ok(renewals.map(|renewals| renewals.max(0) as u32))
@@ -71,7 +72,7 @@ static IS_CODE_AND_NO_TIER: Statement = Statement::new(
         AND NOT EXISTS (SELECT FROM @extschema@.promotional_codes o WHERE (o.user_restrictions -> 'tier') ? $2)",
 );
 
-/// Whether a text is a promotional code, and no tier that the catalog knows.
+/// Whether a text is a promotional code and not a tier that the catalog knows.
 pub fn is_code_and_no_tier(text: &str) -> Result<bool, Error> {
     IS_CODE_AND_NO_TIER.any(params![promotions::normalized(text), text], |()| true)
 }

@@ -1,4 +1,4 @@
-//! What a user has bought, newest first.
+//! A user's purchases, newest first.
 
 use uuid::Uuid;
 
@@ -42,7 +42,7 @@ pub struct Entry {
     pub purchased_at: Instant,
 }
 
-/// Hands over a page of the user's purchases, of one status or of all; `None` is no limit and none to leave out.
+/// Passes on a page of the user's purchases, with one status or all; `None` means no limit and no offset.
 pub fn page(
     user_id: &str,
     status: Option<&str>,
@@ -101,7 +101,7 @@ type ListedColumns = (
 static LISTED: Statement<ListedColumns> = listing!();
 static LISTED_WITH_STATUS: Statement<ListedColumns> = listing!("AND p.status = $4", "AND o.status = $4");
 
-/// A purchase with all that a page shows of it.
+/// A purchase with everything that a page shows of it.
 #[derive(Debug)]
 pub struct Listed {
     pub entry: Entry,
@@ -117,7 +117,7 @@ pub struct Listed {
     pub total_count: i64,
 }
 
-/// Hands over a page as `page` does, with more of each purchase and their number.
+/// Passes on a page as `page` does, with more details of each purchase and the total number.
 pub fn listed_page(
     user_id: &str,
     status: Option<&str>,

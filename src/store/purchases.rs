@@ -1,19 +1,20 @@
 //! Purchases: the rows of `add_on_purchases`, read and written many at once.
 //!
-//! Whoever changes them holds the user's lock. Statements name the user even where an id says enough: Citus finds the node by it.
+//! A caller that changes them must hold the user's lock. Statements name the user even if an id would suffice, because
+//! Citus finds the node by the user.
 //!
-//! What is known of payments stands in columns of its own: `facts` and `provider_ids` on one purchase of a checkout for all of it,
-//! `paid` on each. `metadata` holds what the checkout sold, which is read and never written again, and belongs to the host for
-//! the rest: only `reason` is put into it, by PostgreSQL, so that nothing in it has to be understood here.
+//! What is known of payments has its own columns: `facts` and `provider_ids` on one purchase of a checkout for all of
+//! them, `paid` on each. `metadata` holds the data of the sale, which is read but not written again. The rest of it
+//! belongs to the host: only `reason` is added, by PostgreSQL itself, so that the other keys need not be parsed here.
 //!
 //! | key of `metadata` | |
 //! |---|---|
-//! | `quote_line` | the line of the quote that it was sold by |
+//! | `quote_line` | the line of the quote on which the sale was based |
 //! | `quote` | the whole quote, on the first purchase of a checkout |
 //! | `position` | its place among the purchases of its checkout |
-//! | `renewal` | what renewing it costs, and how often its code applies |
-//! | `renewal_of` | the checkout that a renewal goes on with |
-//! | `idempotency_key`, `request` | what `checkout` was called with, on the first purchase |
+//! | `renewal` | the price of a renewal, and to how many of them its code applies |
+//! | `renewal_of` | the checkout that a renewal continues |
+//! | `idempotency_key`, `request` | the arguments of `checkout`, on the first purchase |
 //! | `reason` | why it failed, was refunded or is contested |
 
 use std::cell::Cell;
@@ -81,7 +82,7 @@ macro_rules! select_purchases {
     };
 }
 
-/// All purchases of the add-ons of a checkout: together with it they decide about access.
+/// All purchases of the add-ons of a checkout: access depends on all of them together.
 static WITH_CHECKOUT: Statement<PurchaseColumns> = select_purchases!(
     "p.add_on_id = ANY (ARRAY(SELECT o.add_on_id FROM @extschema@.add_on_purchases o
                                WHERE o.user_id = $1 AND o.checkout_id = $2))",
@@ -96,7 +97,8 @@ static COUNT_OF_CHECKOUT: Statement<(i64,)> = Statement::new(
     "SELECT pg_catalog.count(*) FROM @extschema@.add_on_purchases p WHERE p.user_id = $1 AND p.checkout_id = $2",
 );
 
-/// The add-ons of purchases that were paid together: of one, or of all without a checkout that have its payment.
+/// The add-ons of purchases that were paid together: a single purchase, or all without a checkout that share its
+/// payment.
 static ADD_ONS_PAID_WITH: Statement<(Uuid,)> = Statement::new(
     "SELECT DISTINCT p.add_on_id
        FROM @extschema@.add_on_purchases o
@@ -114,10 +116,10 @@ static LOCATION: Statement<(String, Option<Uuid>, Option<String>, bool)> = State
       WHERE p.id = $1",
 );
 
-/// Whose purchase it is, its checkout, its id, the add-on that it renews, and whether nothing is known of it yet.
+/// The user, the checkout, the id, the add-on that it renews, and whether it has no facts yet.
 type KnownBy = (String, Option<Uuid>, Uuid, Option<String>, bool);
 
-/// Purchases that are known under one of these ids of a provider's things.
+/// Purchases that are known under one of these provider ids.
 static KNOWN_BY: Statement<KnownBy> = Statement::new(
     "SELECT p.user_id, p.checkout_id, p.id, (p.metadata ->> 'renewal_of'), p.facts IS NULL
        FROM @extschema@.add_on_purchases p
@@ -133,7 +135,7 @@ static KNOWN_BY: Statement<KnownBy> = Statement::new(
       ORDER BY 1, 2, 3",
 );
 
-/// What is paid by one of these, in Stripe or in Lago: a checkout, or a purchase without one.
+/// What one of these ids in Stripe or Lago has paid for: a checkout, or a purchase without one.
 macro_rules! paid_by {
     ($condition:literal) => {
         Statement::new(concat!(
@@ -149,7 +151,7 @@ macro_rules! paid_by {
     };
 }
 
-/// Something else than this checkout and its renewals.
+/// Anything but this checkout and its renewals.
 static PAID_BY: Statement<(Uuid,)> = paid_by!(
     " AND (p.checkout_id IS NULL OR p.checkout_id <> $2) AND COALESCE((p.metadata ->> 'renewal_of'), '') <> ($2::text)"
 );
@@ -174,7 +176,8 @@ static SAVE: Statement = Statement::new(
       WHERE p.user_id = $1 AND p.id = s.id",
 );
 
-/// What was recorded for one payment and stands for another, which may have taken another amount. What was refunded of it is written after.
+/// Purchases that were recorded for one payment and now stand for another, possibly of another amount. Refunds of it
+/// are written afterwards.
 static REPRICE: Statement = Statement::new(
     "UPDATE @extschema@.add_on_purchases AS p
         SET amount=(r.cents::numeric / 100), refund_amount=LEAST(p.refund_amount, (r.cents::numeric / 100))
@@ -185,7 +188,7 @@ static REPRICE: Statement = Statement::new(
 static REMOVE: Statement =
     Statement::new("DELETE FROM @extschema@.add_on_purchases AS p WHERE p.user_id = $1 AND p.id = ANY ($2)");
 
-/// The first half of a change that the life of a purchase only allows in two: whatever is paid back was paid.
+/// The first half of a change that needs two steps, because only a paid purchase can be refunded.
 static COMPLETE_FIRST: Statement = Statement::new(
     "UPDATE @extschema@.add_on_purchases AS p SET status='completed' WHERE p.user_id = $1 AND p.id = ANY ($2)",
 );
@@ -201,7 +204,7 @@ static INSERT: Statement = Statement::new(
             AS r (id, add_on_id, cents, quantity, status, refunded, stripe, lago, ends, paid)",
 );
 
-/// The bundles that a checkout was sold with, and how many instances of each.
+/// The bundles of a checkout, with the number of instances of each.
 static BUNDLES: Statement<(Uuid, i32)> = Statement::new(
     "SELECT quoted.bundle_id, quoted.instances
        FROM @extschema@.add_on_purchases p
@@ -211,7 +214,7 @@ static BUNDLES: Statement<(Uuid, i32)> = Statement::new(
         AND quoted.bundle_id IS NOT NULL AND quoted.instances IS NOT NULL",
 );
 
-/// How the add-on was charged when the user last bought it, or else how it is charged now.
+/// The billing type of the user's last purchase of the add-on, or else the add-on's current one.
 static BILLING_TYPE: Statement<(String,)> = Statement::new(
     "SELECT COALESCE(
               (SELECT ((p.metadata -> 'quote_line') ->> 'billing_type')
@@ -227,18 +230,18 @@ static BILLING_TYPE: Statement<(String,)> = Statement::new(
 /// The document in `facts`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Records {
-    /// What providers told and people said.
+    /// What providers and people said.
     #[serde(default)]
     pub known: Facts,
     /// Payments that pay for nothing, as `unsettled_payments()` shows them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<Value>,
-    /// What keeps the checkout from being given up for its age: `payment` or `trial`.
+    /// The reason that keeps the checkout from being given up because of its age: `payment` or `trial`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaited: Option<String>,
 }
 
-/// What is added to `metadata` where a purchase changes for a reason.
+/// The addition to `metadata` when a purchase changes for a reason.
 #[derive(Serialize)]
 struct Reason<'a> {
     reason: &'a str,
@@ -251,7 +254,7 @@ pub struct RenewalTerms {
     pub full: Money,
     /// With it, in cents.
     pub reduced: Money,
-    /// To how many renewals the code applies; NULL for all.
+    /// The number of renewals to which the code applies; NULL means all.
     pub times: Option<u32>,
 }
 
@@ -271,11 +274,11 @@ pub struct Purchase {
     pub renewal_of: Option<Uuid>,
     pub terms: Option<RenewalTerms>,
     pub columns: Columns,
-    /// Why it changes; not read, only written.
+    /// Why it changes; only written, never read.
     pub reason: Option<String>,
     /// What is stored of the facts.
     pub records: Option<Records>,
-    /// The columns as they are stored; `None` for a row that is new.
+    /// The stored columns; `None` for a new row.
     stored: Option<Columns>,
 }
 
@@ -292,7 +295,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Those of a purchase that was paid, so far as nothing else is known.
+    /// The columns of a paid purchase without further details.
     pub fn completed() -> Columns {
         Columns {
             status: PurchaseStatus::Completed,
@@ -307,7 +310,7 @@ impl Columns {
 }
 
 impl Purchase {
-    /// A payment for another period, to be recorded.
+    /// A payment for another period that is to be recorded.
     pub fn renewal(of: &Purchase, id: Uuid, amount: Money, columns: Columns) -> Purchase {
         Purchase {
             id,
@@ -325,7 +328,7 @@ impl Purchase {
         }
     }
 
-    /// A payment of something that was not bought here.
+    /// A payment for an add-on that was not bought here.
     pub fn standing_alone(
         add_on_id: Uuid,
         amount: Money,
@@ -354,7 +357,7 @@ impl Purchase {
         }
     }
 
-    /// Whether it is not stored as it is here.
+    /// Whether it differs from the stored row.
     pub fn has_changed(&self) -> bool {
         self.reason.is_some() || self.stored.as_ref() != Some(&self.columns)
     }
@@ -385,7 +388,7 @@ fn read_purchase(row: RowOf<'_, PurchaseColumns>, budget: &mut Budget) -> Result
         budget.text(column, text.as_deref())?;
     }
     let columns = Columns {
-        // A constraint lets nothing else in.
+        // A constraint allows no other value.
         status: PurchaseStatus::from_name(&status).unwrap_or(PurchaseStatus::Failed),
         refunded: Money::from_cents(refunded),
         stripe_payment_id,
@@ -406,7 +409,7 @@ fn read_purchase(row: RowOf<'_, PurchaseColumns>, budget: &mut Budget) -> Result
         billing: catalog::billing_type(billing),
         position: position.and_then(|position| position.parse().ok()).unwrap_or(i64::MAX),
         renewal_of: renewal_of.and_then(|id| Uuid::try_parse(&id).ok()),
-        // What the host has made unreadable tells nothing.
+        // A value that the host has made unreadable counts as missing.
         terms: terms.and_then(|terms| terms.keep(column, of_a_row, budget).ok()),
         stored: Some(columns.clone()),
         columns,
@@ -467,7 +470,7 @@ pub fn owner_of_checkout(checkout_id: Uuid) -> Result<Option<String>, Error> {
     OWNER_OF_CHECKOUT.read_one(params![checkout_id], |(user_id,)| user_id)
 }
 
-/// Whose a purchase is, and which sale it belongs to.
+/// The user of a purchase, and the sale that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
     pub user_id: String,
@@ -475,7 +478,7 @@ pub struct Location {
     pub purchase_id: Uuid,
     /// The checkout that it renews.
     pub renewal_of: Option<Uuid>,
-    /// Whether no facts are kept with it.
+    /// Whether no facts are stored with it.
     pub has_no_facts: bool,
 }
 
@@ -494,7 +497,7 @@ pub fn locate(purchase_id: Uuid) -> Result<Option<Location>, Error> {
     })
 }
 
-/// The purchases that are known under one of these ids of a provider's things.
+/// The purchases that are known under one of these provider ids.
 pub fn known_by(ids: &BTreeSet<&str>) -> Result<Vec<Location>, Error> {
     let ids: Vec<&str> = ids.iter().copied().collect();
     KNOWN_BY.execute_all(params![&ids], |(user_id, checkout_id, purchase_id, renewal_of, has_no_facts)| Location {
@@ -510,7 +513,7 @@ pub fn known_by(ids: &BTreeSet<&str>) -> Result<Vec<Location>, Error> {
 static WITH_STRIPE_PAYMENT: Probe<(Uuid,)> = probe!("add_on_purchases", ["id"], "stripe_payment_id");
 static WITH_LAGO_INVOICE: Probe<(Uuid,)> = probe!("add_on_purchases", ["id"], "lago_invoice_id");
 
-/// Whether any purchase has one of these ids, as it is now. Nearly every payment is of something that was not paid before.
+/// Whether any purchase currently has one of these ids. Nearly every payment is the first with its ids.
 fn are_known(ids: &BTreeSet<&str>) -> Result<bool, Error> {
     let _now = LatestSnapshot::take();
     for id in ids {
@@ -521,7 +524,7 @@ fn are_known(ids: &BTreeSet<&str>) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Another checkout, or purchase without one, that one of these has paid for.
+/// Another checkout, or purchase without one, that one of these ids has paid for.
 pub fn paid_by(ids: &BTreeSet<&str>, besides: Uuid) -> Result<Option<Uuid>, Error> {
     if !are_known(ids)? {
         return Ok(None);
@@ -530,13 +533,13 @@ pub fn paid_by(ids: &BTreeSet<&str>, besides: Uuid) -> Result<Option<Uuid>, Erro
     one_as_it_is_now(&PAID_BY, params![&ids, besides])
 }
 
-/// What one of these has paid for, of another user.
+/// What one of these ids has paid for, of another user.
 pub fn paid_by_another(ids: &BTreeSet<&str>, user_id: &str) -> Result<Option<Uuid>, Error> {
     let ids: Vec<&str> = ids.iter().copied().collect();
     one_as_it_is_now(&PAID_BY_ANOTHER, params![&ids, user_id])
 }
 
-/// What was committed since a transaction began that keeps its snapshot must not be overlooked.
+/// A transaction with a fixed snapshot must not overlook what was committed since it began.
 fn one_as_it_is_now(
     statement: &Statement<(Uuid,)>,
     params: &crate::pg::parameter::Params,
@@ -548,14 +551,14 @@ fn one_as_it_is_now(
     statement.execute_one(params, |(id,)| id)
 }
 
-/// What is to be kept of the facts, with one purchase for all that it was paid with.
+/// The facts to be stored, with one purchase for all that were paid together.
 #[derive(Debug)]
 pub struct Bearing {
     pub purchase_id: Uuid,
     pub records: Records,
 }
 
-/// Writes what has changed of these purchases of a user, new ones among them, and what is known. Says whether anything but that had.
+/// Writes the changed and new purchases of a user, and the facts. Returns whether anything but the facts had changed.
 pub fn save(user_id: &str, purchases: &mut [Purchase], bearing: Option<&Bearing>) -> Result<bool, Error> {
     let bearer = bearing.map(|bearing| bearing.purchase_id);
     let (mut old, mut new) = (Vec::new(), Vec::new());
@@ -601,7 +604,7 @@ thread_local! {
     static IS_BY_FACTS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// As long as it lives, purchases are changed because of facts.
+/// As long as this value lives, purchases are changed because of facts.
 struct ByFacts;
 
 impl ByFacts {
@@ -637,7 +640,7 @@ pub fn are_of(add_on_id: Uuid) -> Result<bool, Error> {
     OF_ADD_ON.any(params![add_on_id], |()| true)
 }
 
-/// Whether purchases are being changed because of facts, and not by somebody else's statement.
+/// Whether purchases are being changed because of facts, and not by a statement of somebody else.
 pub fn change_by_facts() -> bool {
     IS_BY_FACTS.get()
 }
@@ -678,7 +681,7 @@ fn update(
     let Arrays { ids, statuses, refunded, stripe, lago, ends, paid } = Arrays::of(purchases);
     let methods: Vec<Option<&str>> =
         purchases.iter().map(|purchase| purchase.columns.payment_method.as_deref()).collect();
-    // As a document, because Citus lets nothing that makes one decide about a row.
+    // As a document, because Citus accepts no expression that builds a document in the condition on a row.
     let reason = |purchase: &&mut Purchase| purchase.reason.as_ref().map(|reason| Jsonb::of(&Reason { reason }));
     let reasons: Vec<Option<Jsonb>> = purchases.iter().map(reason).collect();
     let written = SAVE.perform(params![
@@ -711,7 +714,7 @@ fn insert(
     let add_on_ids: Vec<Uuid> = purchases.iter().map(|purchase| purchase.add_on_id).collect();
     let cents: Vec<i64> = purchases.iter().map(|purchase| purchase.amount.cents()).collect();
     let quantities: Vec<i32> = purchases.iter().map(|purchase| purchase.quantity).collect();
-    // A purchase that bears facts stands by itself, so that there is no other beside it.
+    // A purchase that stores facts of its own is alone; there is no other beside it.
     let is_bearer = purchases.iter().any(|purchase| bearer == Some(purchase.id));
     let written = INSERT.perform(params![
         user_id,
@@ -734,7 +737,7 @@ fn insert(
     all_written("add_on_purchases", ids.len(), written)
 }
 
-/// Gives purchases of the user other amounts.
+/// Sets other amounts for purchases of the user.
 pub fn reprice(user_id: &str, amounts: &[(Uuid, Money)]) -> Result<(), Error> {
     if amounts.is_empty() {
         return Ok(());
@@ -743,7 +746,7 @@ pub fn reprice(user_id: &str, amounts: &[(Uuid, Money)]) -> Result<(), Error> {
     all_written("add_on_purchases", ids.len(), REPRICE.perform(params![user_id, &ids, &cents])?)
 }
 
-/// Removes purchases of the user that stand for no payment.
+/// Deletes purchases of the user that stand for no payment.
 pub fn remove(user_id: &str, ids: &[Uuid]) -> Result<(), Error> {
     if ids.is_empty() {
         Ok(())
@@ -752,7 +755,7 @@ pub fn remove(user_id: &str, ids: &[Uuid]) -> Result<(), Error> {
     }
 }
 
-/// The bundles that the user's checkout was sold with, and how many instances of each.
+/// The bundles of the user's checkout, with the number of instances of each.
 pub fn bundles(user_id: &str, checkout_id: Uuid) -> Result<Vec<(Uuid, i32)>, Error> {
     BUNDLES.execute_all(params![user_id, checkout_id], |row| row)
 }

@@ -1,4 +1,4 @@
-//! What renewing an add-on costs those who have it by purchase.
+//! The renewal prices of users who have bought an add-on.
 
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ static QUANTITIES: Statement<(i32,)> = Statement::new(
       WHERE u.add_on_id = $1 AND u.renewal_amount IS NOT NULL",
 );
 
-/// The amount is no longer that of the purchase, and stays when the purchase's code runs out.
+/// The amount is no longer the purchase's, and stays when the purchase's code runs out.
 macro_rules! set_amount {
     ($amount:literal) => {
         concat!(
@@ -31,8 +31,8 @@ macro_rules! set_amount {
     };
 }
 
-/// Counts in one statement what is to change and what has changed, so that it is known whether a trigger has swallowed a row. Over Citus,
-/// where there are none, it counts the same rows twice.
+/// Counts in one statement the rows to be changed and the changed rows, to detect a trigger that suppresses rows.
+/// With Citus, which has no triggers, it counts the same rows twice.
 static REPRICE: Statement<(i64, i64)> = Statement::new_or_distributed(
     concat!(
         "WITH due AS MATERIALIZED (
@@ -64,12 +64,12 @@ static PRICED: Statement<(String, Option<Instant>, i32, i64)> = Statement::new(
       WHERE u.add_on_id = $1 AND u.renewal_amount IS NOT NULL",
 );
 
-/// The numbers of units of an add-on of which somebody's renewal has a price.
+/// The numbers of units of an add-on for which some renewal has a price.
 pub fn quantities(add_on_id: Uuid) -> Result<Vec<i32>, Error> {
     QUANTITIES.execute_all(params![add_on_id], |(quantity,)| quantity)
 }
 
-/// Sets what renewing so many units costs. Says how many amounts changed.
+/// Sets the renewal price of this many units. Returns the number of changed amounts.
 pub fn reprice(add_on_id: Uuid, quantities: &[i32], cents: &[i64]) -> Result<u64, Error> {
     let counted = REPRICE.execute_one(params![add_on_id, &quantities.to_vec(), &cents.to_vec()], |counts| counts)?;
     let (due, changed) = counted.unwrap_or_default();
@@ -77,7 +77,7 @@ pub fn reprice(add_on_id: Uuid, quantities: &[i32], cents: &[i64]) -> Result<u64
     Ok(changed as u64)
 }
 
-/// Somebody's renewal that has a price.
+/// A user's renewal that has a price.
 #[derive(Debug)]
 pub struct Priced {
     pub user_id: String,
@@ -86,7 +86,7 @@ pub struct Priced {
     pub amount: Money,
 }
 
-/// Hands over the renewals of an add-on that have a price.
+/// Passes on the renewals of an add-on that have a price.
 pub fn priced(add_on_id: Uuid, mut each: impl FnMut(Priced) -> Result<(), Error>) -> Result<(), Error> {
     PRICED.read(params![add_on_id], |(user_id, due_at, quantity, cents)| {
         each(Priced { user_id, due_at, quantity, amount: Money::from_cents(cents) })

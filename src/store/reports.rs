@@ -1,4 +1,4 @@
-//! What concerns many users: renewals to come, money that was not applied, and revenue.
+//! Reports about many users: upcoming renewals, payments that were not applied, and revenue.
 
 use uuid::Uuid;
 
@@ -46,7 +46,7 @@ pub struct UnsettledPayment {
     pub received_at: Option<Instant>,
 }
 
-/// Hands over every payment that was not applied, the earliest first.
+/// Passes on every payment that was not applied, the earliest first.
 pub fn unsettled(mut each: impl FnMut(UnsettledPayment)) -> Result<(), Error> {
     UNSETTLED.read(params![], |(id, provider, checkout_id, user_id, cents, currency, reason, received_at)| {
         let amount = cents.map(Money::from_cents);
@@ -66,7 +66,7 @@ pub struct Renewal {
     pub promo_code: Option<String>,
 }
 
-/// Hands over what is renewed until an instant, of one user or of all, the next first.
+/// Passes on the renewals until an instant, of one user or of all, the next one first.
 pub fn upcoming_renewals(user_id: Option<&str>, until: Instant, mut each: impl FnMut(Renewal)) -> Result<(), Error> {
     UPCOMING.read(params![user_id, until], |(user_id, add_on_id, due_at, cents, currency, promo_code)| {
         let amount = Money::from_cents(cents);
@@ -75,7 +75,7 @@ pub fn upcoming_renewals(user_id: Option<&str>, until: Instant, mut each: impl F
     })
 }
 
-/// What an add-on brought, in one currency.
+/// The revenue of an add-on in one currency.
 #[derive(Debug)]
 pub struct Revenue {
     pub add_on_id: Uuid,
@@ -91,7 +91,7 @@ pub struct Revenue {
 /// The columns of an add-on's revenue, in its order, amounts in cents.
 type RevenueColumns = (Uuid, String, String, String, i64, i64, i64, i64);
 
-/// Purchases count as the view revenue_by_add_on counts them.
+/// Purchases count as in the view revenue_by_add_on.
 static REVENUE: Statement<RevenueColumns> = Statement::new(concat!(
     "SELECT a.id, a.name, a.category, p.currency, pg_catalog.count(*), pg_catalog.sum(p.quantity),
             (pg_catalog.sum(p.amount) * 100)::bigint, (pg_catalog.sum(p.refund_amount) * 100)::bigint
@@ -104,7 +104,7 @@ static REVENUE: Statement<RevenueColumns> = Statement::new(concat!(
       ORDER BY pg_catalog.sum((p.amount - p.refund_amount)) DESC, a.name, p.currency",
 ));
 
-/// Hands over what was bought within a period, by add-on and currency, what brought most first.
+/// Passes on the revenue of a period by add-on and currency, the largest first.
 pub fn revenue(since: Option<Instant>, until: Option<Instant>, mut each: impl FnMut(Revenue)) -> Result<(), Error> {
     REVENUE.read(params![since, until], |(add_on_id, name, category, currency, purchases, units, gross, refunded)| {
         let (gross, refunded) = (Money::from_cents(gross), Money::from_cents(refunded));

@@ -1,4 +1,4 @@
-//! What the constraints of the tables say, in words: the comments on them.
+//! The constraints of the tables in words: their comments.
 
 use crate::error::Error;
 use crate::params;
@@ -10,13 +10,13 @@ use pgrx::pg_sys::Oid;
 pub struct Rule {
     /// What must hold: "base_price must be 0 or more".
     pub rule: String,
-    /// What to do about a row for which it does not.
+    /// What to do about a row that breaks it.
     pub advice: String,
-    /// The columns that it looks at.
+    /// The columns that it checks.
     pub columns: Vec<String>,
 }
 
-/// The comment, and a column of the constraint; a row for each.
+/// The comment, and a column of the constraint; one row for each column.
 static COMMENT: Statement<(String, String)> = Statement::new(
     "SELECT d.description, a.attname::pg_catalog.text
        FROM pg_catalog.pg_constraint n
@@ -27,7 +27,7 @@ static COMMENT: Statement<(String, String)> = Statement::new(
       ORDER BY a.attnum",
 );
 
-/// What a constraint of a table says, if it has a comment that does.
+/// The rule behind a constraint of a table, if its comment states one.
 pub fn of_constraint(table: Oid, constraint: &str) -> Result<Option<Rule>, Error> {
     let found = COMMENT.read_all(params![table, constraint], |row| row)?;
     let Some((comment, _)) = found.first() else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! Searching the catalog with PostgreSQL's full-text search; where no word is found so, by parts of words.
+//! Searches the catalog with PostgreSQL's full-text search. If that finds no word, it searches for parts of words.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,10 +13,10 @@ use crate::{giving, params};
 use engine::money::Money;
 use engine::time::Instant;
 
-/// What to look for. Criteria that are not given are not tested.
+/// The criteria of a search. A criterion that is not given is not tested.
 #[derive(Clone, Debug, Default)]
 pub struct Criteria {
-    /// Words of the name or the description, each at least by its beginning.
+    /// Words of the name or the description, or prefixes of them.
     pub search: Option<String>,
     /// The category.
     pub category: Option<String>,
@@ -28,7 +28,7 @@ pub struct Criteria {
     pub max_price: Option<String>,
     /// The most rows to return.
     pub max_rows: Option<i32>,
-    /// The rows to leave out before.
+    /// The number of rows to skip.
     pub skip: Option<i32>,
 }
 
@@ -42,18 +42,19 @@ pub struct FoundAddOn {
     pub base_price: Money,
     pub billing_type: String,
     pub features: Jsonb,
-    /// How well it matches the search text: 0 without one.
+    /// The rank of the match: 0 without a search text.
     pub rank: f32,
     pub version: Option<String>,
     pub icon_url: Option<String>,
     pub trial_days: Option<i32>,
     pub is_featured: bool,
     pub created_at: Instant,
-    /// How many there are on all pages. This and what stands above from the version on is only told where they are listed.
+    /// The number of results on all pages. This column and those above from the version on are only read for
+    /// listings.
     pub total_count: i64,
 }
 
-/// The words of a search text as the index knows them.
+/// The words of a search text as the index has them.
 static WORDS: Statement<(String,)> = Statement::new(
     "SELECT word.lexeme
        FROM pg_catalog.unnest(pg_catalog.to_tsvector('pg_catalog.simple'::pg_catalog.regconfig, $1)) word
@@ -86,20 +87,20 @@ type FoundColumns = (
     i64,
 );
 
-/// How a search text is looked for.
+/// How to search for a text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Text {
     /// There is none.
     Nothing,
-    /// By words, each at least by its beginning, through the index.
+    /// By words or prefixes of words, through the index.
     Words,
     /// Anywhere in the name or the description, row by row.
     Anywhere,
-    /// The same, or like a word of the name, as pg_trgm in this schema compares them.
+    /// The same, or similar to a word of the name by pg_trgm in this schema.
     AnywhereOrAlike { trigrams: String },
 }
 
-/// Criteria that are tested by the same statement.
+/// Criteria that the same statement tests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Form {
     text: Text,
@@ -109,11 +110,11 @@ struct Form {
 }
 
 thread_local! {
-    /// One statement for each form, so that the plan of each can use its indexes.
+    /// One statement for each mode, so that the plan of each can use its indexes.
     static SEARCHES: RefCell<HashMap<Form, Rc<Statement<FoundColumns>>>> = RefCell::default();
 }
 
-/// The schema of pg_trgm, where it is installed and may be used; 25 is the type text.
+/// The schema of pg_trgm, if it is installed and may be used; 25 is the oid of the type text.
 static TRIGRAMS: Statement<(String,)> = Statement::new(
     "SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text)
        FROM pg_catalog.pg_extension e
@@ -124,11 +125,11 @@ static TRIGRAMS: Statement<(String,)> = Statement::new(
         AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')",
 );
 
-/// The bytes that a search text may have: more words than anybody searches for.
+/// The maximum length of a search text in bytes: more words than anybody searches for.
 const LONGEST_SEARCH: usize = 8 << 10;
 
-/// Hands over the add-ons on sale that meet all criteria, the best matches first; where they are to be listed, with all that pages
-/// show of them.
+/// Passes on the add-ons on sale that meet all criteria, the best matches first. For listings, with all the details
+/// that pages show.
 pub fn search(criteria: &Criteria, is_listed: bool, mut each: impl FnMut(FoundAddOn)) -> Result<(), Error> {
     if let Some(size) = criteria.search.as_deref().map(str::len).filter(|&size| size > LONGEST_SEARCH) {
         return Err(Error::ValueTooLarge { what: "text", size, limit: LONGEST_SEARCH });
@@ -142,7 +143,7 @@ pub fn search(criteria: &Criteria, is_listed: bool, mut each: impl FnMut(FoundAd
         return Ok(());
     }
     let anywhere = match TRIGRAMS.read_one(params![], |(schema,)| schema)? {
-        // Words of a statement are told apart by their blanks.
+        // Blanks separate the words of a statement.
         Some(trigrams) if !trigrams.contains(char::is_whitespace) => Text::AnywhereOrAlike { trigrams },
         _ => Text::Anywhere,
     };
@@ -150,17 +151,17 @@ pub fn search(criteria: &Criteria, is_listed: bool, mut each: impl FnMut(FoundAd
     Ok(())
 }
 
-/// Whether anything is found by these words, on whatever page.
+/// Whether these words find anything, on any page.
 fn has_words(criteria: &Criteria, words: &str) -> Result<bool, Error> {
     if criteria.skip.unwrap_or(0) == 0 && criteria.max_rows != Some(0) {
-        // The page that was empty is the first one.
+        // The empty page was the first one.
         return Ok(false);
     }
     let first = Criteria { max_rows: Some(1), skip: Some(0), ..criteria.clone() };
     read(&first, Text::Words, Some(words), false, |_| ())
 }
 
-/// Reads a page. Says whether it has rows.
+/// Reads a page. Returns whether it has rows.
 fn read(
     criteria: &Criteria,
     text: Text,
@@ -201,8 +202,8 @@ fn query_of(text: &str) -> Result<Option<String>, Error> {
     if !text.contains('-') {
         return Ok(as_written);
     }
-    // A text with hyphens also means the same words without: the index has "e-mail" as a whole and in parts, but "text to
-    // speech" in parts only.
+    // A text with hyphens also matches the same words without them: the index holds "e-mail" whole and in parts, but
+    // "text to speech" only in parts.
     let in_parts = all_words_of(&text.replace('-', " "))?;
     let spellings: Vec<String> = [as_written, in_parts].into_iter().flatten().collect();
     Ok((!spellings.is_empty()).then(|| spellings.join(" | ")))
@@ -214,15 +215,17 @@ fn all_words_of(text: &str) -> Result<Option<String>, Error> {
     Ok((!words.is_empty()).then(|| words.join(" & ")))
 }
 
-/// A row whose name has the text, or else its description, or where pg_trgm is a word of the name is like it.
+/// A row whose name, or else description, contains the text, or with pg_trgm has a word in its name that is similar
+/// to it.
 const IN_NAME: &str = "(pg_catalog.strpos(pg_catalog.lower(a.name::pg_catalog.text), pg_catalog.lower($1)) > 0)";
 const IN_DESCRIPTION: &str =
     "(pg_catalog.strpos(pg_catalog.lower(COALESCE(a.description, '')), pg_catalog.lower($1)) > 0)";
 
-/// How alike a word of the name has to be, of 1: a letter that is missing or wrong leaves half of the trigrams of a short word.
+/// The minimum similarity (0 to 1) of a word of the name: with one missing or wrong letter, half of the trigrams of a
+/// short word are left.
 const ALIKE: &str = "0.5::real";
 
-/// How well a row matches the text, and the condition that it does.
+/// The rank of a row for the text, and the condition that it matches.
 fn match_of(text: &Text) -> (String, Option<String>) {
     let place = format!("(CASE WHEN {IN_NAME} THEN 0.5::real WHEN {IN_DESCRIPTION} THEN 0.25::real ELSE 0::real END)");
     match text {
@@ -254,7 +257,8 @@ fn sql(form: &Form) -> String {
         criteria.push(GIVES_FEATURE.to_owned());
     }
     let criteria = criteria.join(" AND ");
-    // A search alone reads nothing that a released version does not have: its function may be that of another.
+    // A search without a listing reads only columns that every released version has, because its function may be that
+    // of an older one.
     let shown = match form.is_listed {
         true => format!(
             "a.version, a.icon_url, a.trial_days, a.is_featured, a.created_at,

@@ -1,4 +1,4 @@
-//! For how long add-ons can be tried.
+//! The trial periods of add-ons.
 
 use uuid::Uuid;
 
@@ -13,12 +13,12 @@ static TRIAL_DAYS: Statement<(Uuid, i32)> = Statement::new(
 static NAME_AND_TRIAL: Statement<(String, Option<i32>)> =
     Statement::new("SELECT a.name, a.trial_days FROM @extschema@.add_ons a WHERE a.id = $1");
 
-/// The days of the trials of those of these add-ons that have one.
+/// The trial days of these add-ons, if they have any.
 pub fn days_of(add_on_ids: &[Uuid]) -> Result<Vec<(Uuid, i32)>, Error> {
     TRIAL_DAYS.execute_all(params![add_on_ids], |row| row)
 }
 
-/// The name of an add-on, which must be there, and the days of its trial.
+/// The name of an add-on, which must exist, and its trial days.
 pub fn name_and_days(add_on_id: Uuid) -> Result<(String, Option<i32>), Error> {
     NAME_AND_TRIAL.execute_one(params![add_on_id], |row| row)?.ok_or(Error::AddOnNotFound { add_on_id })
 }

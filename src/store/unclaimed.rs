@@ -1,5 +1,5 @@
-//! What providers told of things that nothing here is known to be about: rows of `marketplace_unclaimed`, a table that is made
-//! when there is something to be put into it.
+//! Reports of providers about objects that belong to no sale known here: rows of `marketplace_unclaimed`, a table
+//! that is created when the first one is stored.
 
 use pgrx::datum::Interval;
 
@@ -14,7 +14,7 @@ use crate::store::{all_written, none_left};
 use engine::payments::Fact;
 use engine::time::Instant;
 
-/// Locked, so that it is known how much there is to take.
+/// Locked, so that their number is known before they are deleted.
 static LOCK: Statement =
     Statement::new("SELECT FROM @extschema@.marketplace_unclaimed AS u WHERE u.provider_ids && $1 FOR UPDATE");
 
@@ -32,7 +32,7 @@ static IS_KEPT: Statement = Statement::new(
     "SELECT FROM @extschema@.marketplace_unclaimed AS u WHERE u.digest = pg_catalog.md5(($1::text))::pg_catalog.uuid",
 );
 
-/// Over Citus every node has its own copy, of which a limit might choose other rows: there all are forgotten.
+/// With Citus every node has its own copy, and a limit might choose different rows there: so all are deleted at once.
 static FORGET: Statement = Statement::new_or_distributed(
     "DELETE FROM @extschema@.marketplace_unclaimed AS u
       WHERE u.digest = ANY (ARRAY(
@@ -48,7 +48,7 @@ static MAY_MAKE_TABLES: Statement<(bool,)> = Statement::new(
     "SELECT pg_catalog.has_schema_privilege($1, e.extnamespace, 'CREATE') FROM pg_catalog.pg_extension e WHERE e.extname = 'extensions'",
 );
 
-/// Makes the table, where that is possible. Says whether it is there.
+/// Creates the table if possible. Returns whether it exists.
 pub fn make_table() -> Result<bool, Error> {
     let (schema, owner) = (installation::schema()?, installation::owner()?);
     let may_make = MAY_MAKE_TABLES.execute_one(params![owner], |(may,)| may)? == Some(true);
@@ -56,7 +56,7 @@ pub fn make_table() -> Result<bool, Error> {
         return Ok(false);
     }
     lock_extension();
-    // Somebody else may have made it meanwhile.
+    // Somebody else may have created it meanwhile.
     if !is_there()? {
         let _owner = Restricted::to_owner(owner);
         for definition in TABLE {
@@ -82,7 +82,7 @@ pub fn is_there() -> Result<bool, Error> {
     installation::own_table(c"marketplace_unclaimed").map(|table| table.is_some())
 }
 
-/// Takes out what was heard of things of these ids, each with when that was.
+/// Takes out the reports about objects with these ids, each with the time of its arrival.
 pub fn take(ids: &[&str]) -> Result<Vec<(Instant, Vec<Fact>)>, Error> {
     let mut taken = Vec::new();
     if is_there()? {
@@ -98,7 +98,7 @@ pub fn take(ids: &[&str]) -> Result<Vec<(Instant, Vec<Fact>)>, Error> {
     Ok(taken)
 }
 
-/// Puts facts aside. What was put aside before is there once.
+/// Puts facts aside. A fact that was put aside before is not stored again.
 pub fn keep(ids: &[&str], facts: &[Fact], heard_at: Instant) -> Result<(), Error> {
     let facts = document::of_facts("marketplace_unclaimed.facts", &facts)?;
     if KEEP.perform(params![&ids.to_vec(), &facts, heard_at])? == 0 {
@@ -107,7 +107,7 @@ pub fn keep(ids: &[&str], facts: &[Fact], heard_at: Instant) -> Result<(), Error
     Ok(())
 }
 
-/// Forgets what was heard so long ago. Says how much.
+/// Deletes reports that arrived this long ago. Returns how many.
 pub fn forget(older_than: Interval, most: i32) -> Result<u64, Error> {
     FORGET.perform(params![older_than, most])
 }

@@ -1,4 +1,4 @@
-//! What is counted of metered features, with the rows of `user_add_ons`.
+//! The counters of metered features, which are stored in the rows of `user_add_ons`.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -26,7 +26,7 @@ type Columns =
 /// Without the keys.
 type HeldColumns = (Uuid, i32, Instant, Option<Instant>, RawText, Option<DocumentColumn>, Option<DocumentColumn>);
 
-/// Locked against whoever counts too, until the transaction ends. Keys are read where one is given only.
+/// Locked against other counting calls too, until the transaction ends. Keys are only read if one is given.
 static LOCKED: Statement<Columns> = Statement::new(
     "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, (u.status = 'active'), u.paid_periods, u.usage, CASE WHEN $3 THEN u.usage_keys END
        FROM @extschema@.user_add_ons u
@@ -34,7 +34,7 @@ static LOCKED: Statement<Columns> = Statement::new(
         FOR NO KEY UPDATE",
 );
 
-/// The same for several add-ons, always in the same order, so that two who count never wait for each other.
+/// The same for several add-ons, always in the same order, so that counting calls cannot deadlock.
 static ALL_LOCKED: Statement<Columns> = Statement::new(
     "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, (u.status = 'active'), u.paid_periods, u.usage, CASE WHEN $3 THEN u.usage_keys END
        FROM @extschema@.user_add_ons u
@@ -58,7 +58,7 @@ static ALL_HELD: Probe<HeldColumns> = probe!(
     "user_id"
 );
 
-/// What the user has of one add-on, to be counted.
+/// The user's row for one add-on, to be counted.
 static COUNTED: Change<HeldColumns> = Change::new(
     probe!(
         "user_add_ons",
@@ -83,7 +83,7 @@ static COUNTED_WITH_KEYS: Change<CountedColumns> = Change::new(
     &[("usage", DOCUMENT), ("usage_keys", BYTES)],
 );
 
-/// The features of the user's add-ons that some add-on limits.
+/// The features of the user's add-ons that have a limit in some add-on.
 static METERED: Statement<(String,)> = Statement::new(concat!(
     "SELECT DISTINCT g.feature_key COLLATE pg_catalog.\"C\"
        FROM @extschema@.user_add_ons u
@@ -96,8 +96,9 @@ static METERED: Statement<(String,)> = Statement::new(concat!(
       ORDER BY 1",
 ));
 
-/// Counts in one statement what one add-on gives within its limit, if everything is as usual; else no row comes back, and nothing is
-/// written. What is compared and added is the row's latest, however long another session was waited for.
+/// Counts the use of one add-on within its limit in one statement, in the usual case. Otherwise no row comes back,
+/// and nothing is written. It compares and adds to the latest version of the row, however long another session was
+/// waited for.
 static COUNT_WITHIN: Statement<(i32, Instant, Option<Instant>, DocumentColumn)> = Statement::new(concat!(
     "UPDATE @extschema@.user_add_ons u
         SET usage=pg_catalog.jsonb_set(
@@ -133,9 +134,9 @@ pub struct Row {
     pub purchased_at: Instant,
     pub expires_at: Option<Instant>,
     pub is_active: bool,
-    /// The paid periods, where they do not follow from the beginning and the end.
+    /// The paid periods, if they do not follow from the start and end of access.
     pub periods: Vec<PaidPeriod>,
-    /// `usage`; null where nothing was counted.
+    /// `usage`; null if nothing was counted.
     pub counters: Value,
     pub keys: Keys,
 }
@@ -168,7 +169,7 @@ pub fn locked(user_id: &str, add_on_ids: &[Uuid], with_keys: bool) -> Result<Vec
     Ok(found)
 }
 
-/// What the user owned at an instant of one add-on, or of all.
+/// What the user owned at an instant, of one add-on or of all.
 pub fn owned(user_id: &str, add_on_id: Option<Uuid>, at: Instant) -> Result<Vec<Row>, Error> {
     let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
     let take = |(add_on_id, quantity, purchased_at, expires_at, status, periods, counters): RowOf<HeldColumns>| {
@@ -185,7 +186,7 @@ pub fn owned(user_id: &str, add_on_id: Option<Uuid>, at: Instant) -> Result<Vec<
     Ok(found)
 }
 
-/// The features of the user's add-ons that some add-on limits, in key order.
+/// The features of the user's add-ons that have a limit in some add-on, in key order.
 pub fn metered(user_id: &str, at: Instant) -> Result<Vec<String>, Error> {
     METERED.read_all(params![user_id, at], |(feature_key,)| feature_key)
 }
@@ -197,16 +198,16 @@ pub struct Within<'a> {
     pub add_on_id: Uuid,
     pub feature_key: &'a str,
     pub amount: Units,
-    /// What a unit of the add-on gives.
+    /// The grant of one unit of the add-on.
     pub limit: Units,
-    /// What was counted before does not count.
+    /// Earlier counts do not matter.
     pub since: Option<Instant>,
     pub at: Instant,
-    /// The beginning and the end that the row must have, where the period follows from them.
+    /// The start and end that the row must have, if the period follows from them.
     pub window: Option<(Instant, Option<Instant>)>,
 }
 
-/// Counts them, if the row is as usual and they fit. Returns the row as it is then.
+/// Counts them, if the row is in the usual state and the units fit. Returns the new row.
 pub fn count_within(within: &Within) -> Result<Option<Row>, Error> {
     let Within { user_id, add_on_id, feature_key, amount, limit, since, at, window } = within;
     let (amount, limit) = (amount.to_string(), limit.to_string());
@@ -222,10 +223,11 @@ pub fn count_within(within: &Within) -> Result<Option<Row>, Error> {
     Ok(counted)
 }
 
-/// Whether a row that is to be written has other keys than before.
+/// Whether a row to be written has changed keys.
 pub type HasKeys = bool;
 
-/// Counts with the user's row of one add-on what is decided by it as it is, without a lock before that. It can be asked more than once.
+/// Updates the counters in the user's row for one add-on, based on its current version and without locking it first.
+/// The callback can be called more than once.
 pub fn change(
     user_id: &str,
     add_on_id: Uuid,
@@ -251,7 +253,7 @@ pub fn change(
     })
 }
 
-/// Writes what was counted, and the keys where they are others than before.
+/// Writes the counters, and the keys if they have changed.
 pub fn count(user_id: &str, add_on_id: Uuid, counters: &Value, keys: Option<&Keys>) -> Result<(), Error> {
     let counters = Jsonb::of(counters);
     let written = match keys {

@@ -1,7 +1,7 @@
-//! Claiming uses of promotional codes and bundles, and giving them back (semantics 4).
+//! Claims uses of promotional codes and bundles, and gives them back (semantics 4).
 //!
-//! A claim is one guarded update, so it takes what is left at that very moment or nothing; behind it a constraint says the
-//! same.
+//! A claim is one guarded update, so it takes what is left at that very moment, or nothing. A constraint enforces the
+//! same limit.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::pg::statement::Statement;
 use crate::store::all_written;
 use crate::{params, probe};
 
-/// Whether it is on, how many uses there may be, and how many there are.
+/// Whether it is on, the maximum number of uses, and the current number.
 type Counted = (bool, Option<i32>, i32);
 
 /// The columns that a claim writes, with and without a statement.
@@ -39,7 +39,7 @@ static CLAIM_BUNDLE: Statement = Statement::new(
       WHERE b.id = $1 AND b.is_active AND (b.max_uses IS NULL OR (b.max_uses - b.current_uses) >= $2)",
 );
 
-/// What was sold is sold at its price, also where the code or bundle has been switched off since.
+/// A sale keeps its price, even if the code or bundle has been switched off since.
 static CLAIM_CODE_AGAIN: Statement = Statement::new(
     "UPDATE @extschema@.promotional_codes c
         SET updated_at=pg_catalog.now(), current_uses=(c.current_uses + $2)
@@ -52,7 +52,7 @@ static CLAIM_BUNDLE_AGAIN: Statement = Statement::new(
       WHERE b.id = $1 AND (b.max_uses IS NULL OR (b.max_uses - b.current_uses) >= $2)",
 );
 
-/// Locked, so that what is known of it stays so: whether it has so many uses left, and whether it is on.
+/// Locked, so that the answer stays true: whether it has this many uses left, and whether it is on.
 static LOCK_CODE: Statement<(bool, bool)> = Statement::new(
     "SELECT (c.max_uses IS NULL OR (c.max_uses - c.current_uses) >= $2), c.is_active
        FROM @extschema@.promotional_codes c
@@ -84,7 +84,7 @@ static GIVE_BUNDLE_BACK: Statement = Statement::new(
 enum Offer {
     /// A code or bundle that is on.
     Now,
-    /// One that something was sold with, whether it is on or not.
+    /// A code or bundle of an existing sale, whether it is on or not.
     Sold,
 }
 
@@ -92,14 +92,14 @@ enum Offer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claim {
     Made,
-    /// There was not so much left, or it is switched off.
+    /// Not enough uses are left, or it is switched off.
     Refused,
     /// There is no such code or bundle.
     Unknown,
 }
 
-/// Runs a claim. Where it wrote nothing, the row is locked and looked at: uses can have been given back meanwhile, so that it is worth
-/// another try; if that writes nothing either, a trigger of the host has swallowed the row.
+/// Runs a claim. If it wrote nothing, the row is locked and checked: if uses were given back meanwhile, the claim is
+/// retried. If that writes nothing either, a trigger of the host has suppressed the row.
 fn claim(
     table: &'static str,
     statement: &Statement,
@@ -122,8 +122,8 @@ fn claim(
     }
 }
 
-/// Claims so many uses of what is on, if there are so many left, and holds the row no longer than that takes. Says whether it was done;
-/// where it was not, a statement has to decide.
+/// Claims this many uses of a code or bundle that is on, if enough are left, and locks the row only for its update.
+/// Returns whether it was done; otherwise a statement has to decide.
 fn claim_at_once(change: &Change<Counted>, params: &Params, count: i32) -> Result<bool, Error> {
     let done = change.apply(params, &mut |(is_on, most, uses)| {
         let claimed = uses.checked_add(count).filter(|&claimed| is_on && most.is_none_or(|most| claimed <= most));
@@ -132,7 +132,7 @@ fn claim_at_once(change: &Change<Counted>, params: &Params, count: i32) -> Resul
     Ok(done == Done::Written)
 }
 
-/// Claims one use of a code. Says whether there was one.
+/// Claims one use of a code. Returns whether one was left.
 pub fn claim_code(code: &str) -> Result<bool, Error> {
     if claim_at_once(&USES_OF_CODE, params![code], 1)? {
         return Ok(true);
@@ -140,7 +140,7 @@ pub fn claim_code(code: &str) -> Result<bool, Error> {
     Ok(claim(CODES, &CLAIM_CODE, &LOCK_CODE, params![code], Offer::Now)? == Claim::Made)
 }
 
-/// Claims instances of a bundle. Says whether there were so many.
+/// Claims instances of a bundle. Returns whether enough were left.
 pub fn claim_bundle(bundle_id: Uuid, instances: u32) -> Result<bool, Error> {
     let instances = i32::try_from(instances).unwrap_or(i32::MAX);
     if claim_at_once(&USES_OF_BUNDLE, params![bundle_id], instances)? {
@@ -152,7 +152,7 @@ pub fn claim_bundle(bundle_id: Uuid, instances: u32) -> Result<bool, Error> {
 const CODES: &str = "promotional_codes";
 const BUNDLES: &str = "add_on_bundles";
 
-/// Uses that were claimed and are no longer needed.
+/// Claimed uses that are no longer needed.
 #[derive(Debug, Default)]
 pub struct Claims {
     bundles: BTreeMap<Uuid, i32>,
@@ -160,7 +160,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// What one checkout has claimed.
+    /// The claims of one checkout.
     pub fn of_checkout(bundles: impl IntoIterator<Item = (Uuid, i32)>, code: Option<String>) -> Claims {
         Claims { bundles: bundles.into_iter().collect(), codes: code.into_iter().map(|code| (code, 1)).collect() }
     }
@@ -175,8 +175,8 @@ impl Claims {
         }
     }
 
-    /// Claims everything again, or nothing: bundles by id, then codes, as the lock order says. What is no longer there limits
-    /// nothing. Says whether there was enough.
+    /// Claims everything again, or nothing: first bundles by id, then codes, as the lock order requires. A deleted
+    /// code or bundle sets no limit. Returns whether enough were left.
     pub fn take(&self) -> Result<bool, Error> {
         let mut taken = Claims::default();
         for (&bundle_id, &instances) in &self.bundles {
@@ -196,7 +196,7 @@ impl Claims {
         Ok(true)
     }
 
-    /// Gives everything back: bundles by id, then codes, as the lock order says.
+    /// Gives everything back: first bundles by id, then codes, as the lock order requires.
     pub fn give_back(self) -> Result<(), Error> {
         for (bundle_id, instances) in self.bundles {
             give_back(BUNDLES, &GIVE_BUNDLE_BACK, &LOCK_BUNDLE, params![bundle_id, instances])?;
@@ -208,7 +208,7 @@ impl Claims {
     }
 }
 
-/// Gives uses of one code or bundle back, if it is still there.
+/// Gives uses of one code or bundle back, if it still exists.
 fn give_back(
     table: &'static str,
     statement: &Statement,
