@@ -89,8 +89,7 @@ fn main() -> ExitCode {
 fn run(suites: &[Suite], majors: &[u32], table: &Table) {
     let (sender, ready) = mpsc::channel();
     let ready = Mutex::new(ready);
-    let of_major =
-        |major| suites.iter().filter(move |suite| major != PREVIEW || suite.is_previewed || majors == [PREVIEW]);
+    let of_major = |major| suites.iter().filter(move |suite| suite.is_for(major, majors));
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for &major in majors {

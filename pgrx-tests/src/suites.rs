@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use harness::paths;
+use harness::{NEWEST, PREVIEW, paths};
 
 /// What the comment at the top of a suite says where it needs the machine alone, as it measures something.
 const ALONE: &str = "//! Alone, because ";
 
 /// What it says where it runs on a PostgreSQL that is not released too, when that is tried with others.
 const PREVIEWED: &str = "//! On a preview too, because ";
+
+/// What it says where it runs on the newest release alone, when several are tried.
+const ONCE: &str = "//! On the newest alone, because ";
 
 /// What it says where it is not one of the table, as it needs what set-up does not fetch.
 const APART: &str = "//! Apart, because ";
@@ -22,10 +25,22 @@ pub struct Suite {
     pub is_alone: bool,
     /// Whether it is one of the few that run on a PostgreSQL that is not released.
     pub is_previewed: bool,
+    /// Whether it runs on the newest release alone, of several.
+    pub is_once: bool,
     program: PathBuf,
 }
 
 impl Suite {
+    /// Whether it runs on one of these versions.
+    pub fn is_for(&self, major: u32, majors: &[u32]) -> bool {
+        match major {
+            _ if majors == [major] => true,
+            PREVIEW => self.is_previewed,
+            NEWEST => true,
+            _ => !self.is_once,
+        }
+    }
+
     /// How to run it against a PostgreSQL.
     pub fn command(&self, major: u32) -> Command {
         let mut command = Command::new(&self.program);
@@ -60,6 +75,7 @@ fn suite(message: &str) -> Option<Suite> {
         name: target["name"].as_str().unwrap_or_default().to_owned(),
         is_alone: says(ALONE),
         is_previewed: says(PREVIEWED),
+        is_once: says(ONCE),
         program: program.into(),
     })
 }

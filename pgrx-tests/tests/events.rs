@@ -1,6 +1,4 @@
 //! Payment events as the providers send them: once, twice, late, and in every order.
-//!
-//! On a preview too, because most of what writes is called there.
 
 use harness::{marketplace, paths, refusal, rounds, text};
 use postgres::Client;

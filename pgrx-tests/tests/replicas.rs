@@ -1,6 +1,4 @@
 //! One primary and two standbys: reads on the standbys, reading what was written a moment ago, and losing the primary.
-//!
-//! On a preview too, because snapshots and standbys are looked at from inside.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,5 @@
 //! Owners alter their tables, by mistake or on purpose: whatever they do, no function crashes or reads what is not there, each
 //! says what was changed, and all is well again once it is changed back.
-//!
-//! On a preview too, because tables are looked at from inside.
 
 use harness::reads::READS;
 use harness::writes::{self, WRITES};

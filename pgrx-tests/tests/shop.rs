@@ -1,4 +1,6 @@
-//! Runs the tests of examples/shop, in a browser too on the newest version: pages do not depend on it.
+//! Runs the tests of examples/shop, in a browser too on the newest version.
+//!
+//! On the newest alone, because the functions that the pages call are tested by other suites on every version.
 
 use harness::python::pytest;
 use harness::{NEWEST, paths};
