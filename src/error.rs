@@ -1,9 +1,9 @@
-//! Everything that can be refused, and how it is told: SQLSTATE, message, DETAIL and HINT.
+//! Every refusal and its form: SQLSTATE, message, DETAIL and HINT.
 //!
-//! Each DETAIL ends with a line `code: <machine_code>`, for programs that need more than the SQLSTATE. Where they need values, too, the
-//! line before it is `data: <JSON>`. A new error is one more entry of `errors!`, wherever it fits; docs/errors.md is made from the
-//! list. The harness compiles this file once more for that, as the extension itself is linked inside a server only: nothing here
-//! knows pgrx.
+//! Each DETAIL ends with a line `code: <machine_code>`, for programs that need more than the SQLSTATE. If they also
+//! need values, the line before it is `data: <JSON>`. A new error is a new entry of `errors!`, wherever it fits;
+//! docs/errors.md is generated from the list. For that the harness compiles this file too, because the extension
+//! itself links only inside a server. So nothing here depends on pgrx.
 
 use std::fmt;
 

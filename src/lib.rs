@@ -1,9 +1,10 @@
 //! An add-on marketplace inside PostgreSQL.
 //!
-//! [`engine`] holds the business rules in plain Rust. `api` holds the SQL functions, `operations` what they do: load rows from
-//! `store`, ask the engine, write what it decides. `admin` stands beside them, and `pg` is the border to PostgreSQL.
+//! [`engine`] holds the business rules in plain Rust. `api` holds the SQL functions, and `operations` what they do:
+//! load rows from `store`, ask the engine, write its decision. `admin` holds administration, and `pg` is the border
+//! to PostgreSQL.
 
-// But for `pg`, where it is allowed again.
+// Except in `pg`, which allows it again.
 #![deny(unsafe_code)]
 
 pub mod error;
@@ -28,7 +29,7 @@ extern "C-unwind" fn _PG_init() {
     admin::drop_guard::watch();
 }
 
-/// What `cargo pgrx test` asks of the crate.
+/// The configuration that `cargo pgrx test` asks of the crate.
 #[cfg(feature = "pg_test")]
 pub mod pg_test {
     /// Called once before the tests.

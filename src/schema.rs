@@ -1,5 +1,5 @@
-//! The order of the SQL files in the install script. What is told about functions of Rust stands in files that `api` names beside
-//! the functions.
+//! The order of the SQL files in the install script. Comments and costs of Rust functions are in files that `api`
+//! names next to the functions.
 
 use pgrx::prelude::*;
 
@@ -121,6 +121,6 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/views.sql", name = "views", requires = ["tables"]);
 
-// In the privileges' file everything gets the owner of this table.
+// The privileges file assigns everything to the owner of this table.
 extension_sql!("ALTER TABLE @extschema@.add_ons OWNER TO @extowner@;", name = "owner", requires = ["add_ons"]);
 extension_sql_file!("../sql/privileges.sql", name = "privileges", finalize);

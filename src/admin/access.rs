@@ -1,7 +1,8 @@
-//! Who may call what: privileges of roles, in levels (docs/security.md has the table).
+//! Privileges of roles, in levels (docs/security.md has the table).
 //!
-//! What a level has given to a role is written down, in a table that is made when it is needed first: so what a role was granted by
-//! hand before, and what its other levels give, is not taken with a level.
+//! The privileges that a level has granted to a role are recorded in a table, which is created when it is first
+//! needed. So taking a level away leaves privileges that were granted by hand before, and those of the role's other
+//! levels.
 
 use std::collections::BTreeSet;
 
@@ -16,19 +17,19 @@ use crate::pg::statement::{Statement, command, command_as_caller};
 use crate::pg::tables::TABLES;
 use crate::store::all_written;
 
-/// What a role may do. Levels overlap.
+/// The privileges of a role. Levels overlap.
 #[derive(Debug)]
 struct Level {
     name: &'static str,
-    /// Functions, of which those are granted that this version has.
+    /// Functions; the ones that this version has are granted.
     functions: &'static [&'static str],
-    /// Privileges, and on which tables.
+    /// Privileges, and the tables that they are on.
     tables: &'static [(&'static str, &'static [&'static str])],
 }
 
 const ALL_TABLES: &[&str] = &TABLES;
 
-/// Views that are read with the rights of whoever reads them.
+/// Views that are read with the rights of the reader.
 const OF_USERS: &[&str] = &["purchase_details", "owned_add_ons"];
 
 const LEVELS: [Level; 7] = [
@@ -162,7 +163,7 @@ const LEVELS: [Level; 7] = [
         functions: &["check_marketplace", "marketplace_status", "marketplace_metrics", "catalog_cache_stats"],
         tables: &[],
     },
-    // What backends do that know the tables and not the functions.
+    // The operations of backends that use the tables and not the functions.
     Level {
         name: "tables",
         functions: &[],
@@ -176,13 +177,13 @@ const LEVELS: [Level; 7] = [
     },
 ];
 
-/// Everything: the functions and tables of all levels, and whatever else belongs to the extension.
+/// Everything: the functions and tables of all levels, and all other objects of the extension.
 const ADMIN: &str = "admin";
 
 const ADMIN_TABLES: [&str; 5] = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"];
 
-/// The extension's tables and views, each with whether the caller has the privileges of its owner, and the privileges that its owner has
-/// granted to the role.
+/// The extension's tables and views, each with whether the caller has the privileges of its owner, and the privileges
+/// that its owner has granted to the role.
 static RELATIONS: Statement<(String, bool, String)> = Statement::new(
     "SELECT c.relname::pg_catalog.text, pg_catalog.pg_has_role(c.relowner, 'USAGE'),
             (SELECT COALESCE(pg_catalog.string_agg(a.privilege_type, ' '), '')
@@ -195,7 +196,7 @@ static RELATIONS: Statement<(String, bool, String)> = Statement::new(
       ORDER BY c.relname",
 );
 
-/// The extension's functions that people call, each with whether its owner has granted its execution to the role.
+/// The extension's functions for users, each with whether its owner has granted EXECUTE to the role.
 static FUNCTIONS: Statement<(String, String, bool)> = Statement::new(
     "SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proname::pg_catalog.text,
             EXISTS (SELECT FROM pg_catalog.aclexplode(p.proacl) a
@@ -218,7 +219,7 @@ static MAY_USE_SCHEMA: Statement<(bool,)> = Statement::new(
 
 static ROLE_NAME: Statement<(String,)> = Statement::new("SELECT $1::pg_catalog.regrole::pg_catalog.text");
 
-/// The table in which levels are written down, if it is there.
+/// The table in which levels are recorded, if it exists.
 static RECORD_TABLE: Statement<(pg_sys::Oid,)> = Statement::new(
     "SELECT c.oid
        FROM pg_catalog.pg_class c
@@ -239,10 +240,10 @@ static FORGET: Statement = Statement::new(
     "DELETE FROM @extschema@.marketplace_access r WHERE r.role = $1::pg_catalog.regrole AND r.level = $2",
 );
 
-/// A privilege as GRANT and REVOKE name it: what may be done, and what with.
+/// A privilege as GRANT and REVOKE name it: the right, and the object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Privilege {
-    /// How it is written down: `EXECUTE checkout`, `SELECT cart_items`.
+    /// The form in which it is recorded: `EXECUTE checkout`, `SELECT cart_items`.
     name: String,
     /// `EXECUTE ON FUNCTION market.checkout(text, ...)`
     command: String,
@@ -251,11 +252,11 @@ struct Privilege {
 /// What can be given to a role.
 struct Offer {
     all: Vec<Privilege>,
-    /// The names of those that the role was granted by their owners, through a level or by hand.
+    /// The privileges that the owners have granted to the role, through a level or by hand.
     held: BTreeSet<String>,
 }
 
-/// Gives a role what a level needs, and says what that is.
+/// Grants a role the privileges of a level, and returns them.
 pub fn grant(role: pg_sys::Oid, level: &str) -> Result<String, Error> {
     let role_name = role_name(role)?;
     let offer = offer(role)?;
@@ -275,8 +276,8 @@ pub fn grant(role: pg_sys::Oid, level: &str) -> Result<String, Error> {
     })
 }
 
-/// Takes from a role what a level has given it, and no other of its levels. Of `admin`, which stands for everything, that is what all
-/// of them have given. Says what was taken.
+/// Takes from a role the privileges that a level has granted and that none of its other levels has. For `admin`,
+/// which means everything, those of all levels. Returns what was taken.
 pub fn revoke(role: pg_sys::Oid, level: &str) -> Result<String, Error> {
     let role_name = role_name(role)?;
     let offer = offer(role)?;
@@ -301,7 +302,7 @@ pub fn revoke(role: pg_sys::Oid, level: &str) -> Result<String, Error> {
     })
 }
 
-/// What privileges are on: `20 functions, 5 tables and 4 views`. Functions that are not for users do not count.
+/// A summary of privileges: `20 functions, 5 tables and 4 views`. Functions that are not for users do not count.
 fn in_words(privileges: &[&Privilege]) -> String {
     let on = privileges.iter().filter_map(|privilege| privilege.name.split_once(' '));
     let (functions, relations): (BTreeSet<_>, BTreeSet<_>) = on.partition(|(what, _)| *what == "EXECUTE");
@@ -317,7 +318,8 @@ fn in_words(privileges: &[&Privilege]) -> String {
     }
 }
 
-/// Where Citus spreads tables that refer to each other, their privileges cannot be changed over many connections at once.
+/// If Citus distributes tables with foreign keys between them, their privileges cannot be changed over many
+/// connections at once.
 fn one_table_at_a_time() -> Result<(), Error> {
     if installation::is_distributed()? {
         command_as_caller("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'");
@@ -325,7 +327,7 @@ fn one_table_at_a_time() -> Result<(), Error> {
     Ok(())
 }
 
-/// The name of a level, if it is one.
+/// The level with this name, if there is one.
 pub fn level(name: &str) -> Result<&'static str, Error> {
     let names = LEVELS.iter().map(|level| level.name).chain([ADMIN]);
     names.into_iter().find(|known| *known == name).ok_or_else(|| Error::UnknownAccessLevel { level: name.to_owned() })
@@ -336,7 +338,7 @@ fn is_in(level: &str, privilege: &str) -> bool {
     let Some(level) = LEVELS.iter().find(|known| known.name == level) else { return true };
     match privilege.split_once(' ') {
         None => true,
-        // It runs with the rights of its caller, and so does what it calls.
+        // It runs with the rights of its caller, and so do the functions that it calls.
         Some(("EXECUTE", "_explain_checkout_body")) => level.functions.contains(&"explain_checkout"),
         Some(("EXECUTE", function)) => level.functions.contains(&function),
         Some((what, table)) => level.tables.iter().any(|(one, tables)| *one == what && tables.contains(&table)),
@@ -363,7 +365,7 @@ fn offer(role: pg_sys::Oid) -> Result<Offer, Error> {
         }
         Ok(())
     })?;
-    // GRANT by somebody else is only a warning.
+    // A GRANT by a role without the grant option is only a warning.
     if !is_owner {
         return Err(Error::NotOwner);
     }
@@ -382,7 +384,7 @@ fn record_table() -> Result<Option<pg_sys::Oid>, Error> {
     RECORD_TABLE.execute_one(params![], |(table,)| table)
 }
 
-/// The levels that the role was given, each with what it gave.
+/// The levels of the role, each with the privileges that it granted.
 fn recorded(role: pg_sys::Oid) -> Result<Vec<(String, String)>, Error> {
     if record_table()?.is_some() { RECORDED.execute_all(params![role], |row| row) } else { Ok(Vec::new()) }
 }
@@ -396,8 +398,8 @@ fn record(role: pg_sys::Oid, level: &str, given: Vec<&str>) -> Result<(), Error>
     all_written("marketplace_access", given.len(), RECORD.perform(params![role, level, given])?)
 }
 
-/// An ordinary table of the owner's, not one of the extension's: pg_dump saves it, as it saves the privileges. It goes with the
-/// extension, as they do.
+/// A plain table of the owner, not a member of the extension: pg_dump saves it, as it saves the privileges. It is
+/// dropped with the extension, as the privileges are.
 fn create_record() -> Result<(), Error> {
     let (schema, owner) = (installation::schema()?, installation::owner()?);
     let _owner = Restricted::to_owner(owner);

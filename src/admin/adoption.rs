@@ -1,4 +1,4 @@
-//! Whether tables can be taken over from somewhere.
+//! Checks whether tables can be taken over from another schema.
 
 use crate::error::Error;
 use crate::params;
@@ -10,7 +10,7 @@ static SCHEMA: Statement<(String,)> = Statement::new(
     "SELECT pg_catalog.quote_ident(n.nspname::pg_catalog.text) FROM pg_catalog.pg_namespace n WHERE n.nspname = $1",
 );
 
-/// Refuses schemas that are not there, and the extension's own.
+/// Refuses schemas that do not exist, and the extension's own.
 pub fn check(schema: &str) -> Result<(), Error> {
     let refuse = |why| Error::InvalidSourceSchema { schema: schema.to_owned(), why };
     match SCHEMA.read_one(params![schema], |(name,)| name)? {

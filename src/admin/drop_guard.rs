@@ -1,12 +1,12 @@
-//! The guard of protect_marketplace(): the tables are not dropped while they hold rows.
+//! The guard of protect_marketplace(): it prevents dropping the tables while they hold rows.
 //!
-//! PostgreSQL tells of each object that it is about to drop, whatever command that comes from: DROP EXTENSION, DROP SCHEMA,
-//! DROP OWNED, or a CASCADE from anything that something of the extension depends on. But it tells only those who are loaded
-//! in the session. So the guard is two things: an event trigger, whose function has the library loaded before any command that
-//! changes definitions, and a hook.
+//! PostgreSQL calls a hook for each object that it is about to drop, whatever command caused it: DROP EXTENSION, DROP
+//! SCHEMA, DROP OWNED, or a CASCADE from anything that an object of the extension depends on. But the hook exists
+//! only in sessions that have loaded the library. So the guard has two parts: the hook, and an event trigger whose
+//! function makes the session load the library before any command that changes definitions.
 //!
-//! Whoever drops may be a superuser, and the tables somebody else's. So nothing is looked at by name and nothing is queried that
-//! its owner could have made: only system catalogs, and the pages of plain tables.
+//! The command may come from a superuser while the tables belong to somebody else. So the guard looks nothing up by
+//! name and queries nothing that the owner could have made: only system catalogs, and the pages of plain tables.
 
 use std::cell::RefCell;
 use std::ffi::CStr;
@@ -22,11 +22,11 @@ use crate::pg::rows::has_rows;
 use crate::pg::statement::{Statement, command_as_caller};
 use crate::pg::tables::TABLES;
 
-/// The event trigger that says whether the guard is on.
+/// The event trigger whose existence means that the guard is on.
 const GUARD: &CStr = c"extensions_guard";
 
-/// The tables, those in the extension whatever their names, and those that are detached from it; and who owns the extension. What
-/// stands under the name of a table and is none is passed over.
+/// The tables, those in the extension under any name and those detached from it, and the owner of the extension. A
+/// relation of another kind under the name of a table is ignored.
 static GUARDED: Statement<(pg_sys::Oid, String, pg_sys::Oid, pg_sys::Oid, bool)> = Statement::new(
     "SELECT c.oid, c.relname::pg_catalog.text, c.relowner, e.extowner, d.objid IS NOT NULL
        FROM pg_catalog.pg_extension e
@@ -49,13 +49,13 @@ thread_local! {
     static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
 }
 
-/// A command for which the event trigger has fired. What it may drop is found out before it begins: it can drop the trigger and the
-/// extension before the tables.
+/// A command for which the event trigger has fired. The tables are determined before it begins, because it can drop
+/// the trigger and the extension before the tables.
 struct Watch {
-    /// When the statement began, by which it is known again.
+    /// The start time of the statement, which identifies it.
     statement: pg_sys::TimestampTz,
     tables: Vec<Table>,
-    /// Tables of which partitions with rows are gone already, which PostgreSQL drops before their table.
+    /// Tables that have already lost partitions with rows: PostgreSQL drops partitions before their table.
     bereft: Vec<pg_sys::Oid>,
 }
 
@@ -75,12 +75,12 @@ impl Table {
     }
 }
 
-/// Asks to be told of objects that are about to be dropped.
+/// Registers the hook for objects that are about to be dropped.
 pub fn watch() {
     drops::watch(relation_dropped);
 }
 
-/// Turns the guard on, and says so. PostgreSQL lets only superusers make event triggers.
+/// Turns the guard on, and reports it. PostgreSQL lets only superusers create event triggers.
 pub fn protect() -> Result<&'static str, Error> {
     if is_on() {
         return Ok("the tables were protected already");
@@ -89,7 +89,7 @@ pub fn protect() -> Result<&'static str, Error> {
     command_as_caller(&format!(
         "CREATE EVENT TRIGGER extensions_guard ON ddl_command_start EXECUTE FUNCTION {schema}.guard_marketplace()"
     ));
-    // Also where triggers are switched off for a session.
+    // Also in sessions in which triggers are switched off.
     command_as_caller("ALTER EVENT TRIGGER extensions_guard ENABLE ALWAYS");
     command_as_caller(
         "COMMENT ON EVENT TRIGGER extensions_guard IS
@@ -98,7 +98,7 @@ pub fn protect() -> Result<&'static str, Error> {
     Ok("the tables are protected: nobody can drop one while it holds rows")
 }
 
-/// Turns the guard off, and says so.
+/// Turns the guard off, and reports it.
 pub fn unprotect() -> &'static str {
     WATCH.take();
     if !is_on() {
@@ -113,8 +113,9 @@ fn is_on() -> bool {
     drops::has_event_trigger(GUARD)
 }
 
-/// What the event trigger does before a command that changes definitions. DROP EXTENSION and DROP OWNED are refused here, before
-/// PostgreSQL refuses them because the trigger itself depends on the extension; an empty marketplace goes, and the trigger with it.
+/// The action of the event trigger before a command that changes definitions. DROP EXTENSION and DROP OWNED are
+/// refused here, before PostgreSQL refuses them because the trigger itself depends on the extension. An empty
+/// marketplace can be dropped, and the trigger goes with it.
 pub fn before_command(call: &Call) -> Result<(), Error> {
     let Some(drop) = Drop::announced_by(call)? else { return Ok(()) };
     let tables = guarded()?;
@@ -139,7 +140,7 @@ pub fn before_command(call: &Call) -> Result<(), Error> {
     }
 }
 
-/// The tables that are guarded; none where the extension is not installed.
+/// The guarded tables; none if the extension is not installed.
 fn guarded() -> Result<Vec<Table>, Error> {
     let names = TABLES.map(str::to_owned);
     let read = |(oid, name, owner, extension_owner, is_member)| Table {
@@ -161,7 +162,7 @@ fn guarded() -> Result<Vec<Table>, Error> {
     found.into_iter().map(with_partitions).collect()
 }
 
-/// Refuses to drop a relation if it is one of the tables and holds rows, or did so when the command began.
+/// Refuses to drop a relation if it is one of the tables and holds rows, or held some when the command began.
 fn relation_dropped(relation: pg_sys::Oid) -> Result<(), Error> {
     let statement = statement_start();
     let is_watched = WATCH.with_borrow(|watch| watch.as_ref().is_some_and(|watch| watch.statement == statement));
@@ -169,7 +170,7 @@ fn relation_dropped(relation: pg_sys::Oid) -> Result<(), Error> {
         if !is_on() {
             return Ok(());
         }
-        // Somebody has switched event triggers off, or a command drops that is no DROP.
+        // Somebody has switched event triggers off, or the command that drops is not a DROP.
         let tables = guarded()?;
         WATCH.set(Some(Watch { statement, tables, bereft: Vec::new() }));
     }

@@ -1,5 +1,5 @@
-//! What an installation consists of: the objects of tables.txt, and the functions written in SQL with the bodies that their files
-//! give them. _check_installation() compares with what there is.
+//! The parts of an installation: the objects of tables.txt, and the functions written in SQL with the bodies from
+//! their files. _check_installation() compares them with the database.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ pub struct Object {
     pub table: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// Its definition as PostgreSQL prints it; the body of a function, or its symbol in the library.
+    /// Its definition as PostgreSQL prints it; for a function its body, or its symbol in the library.
     pub definition: String,
 }
 
@@ -52,7 +52,7 @@ pub fn objects(schema: &str) -> Vec<Object> {
     parts.map(in_schema).chain(in_library).collect()
 }
 
-/// The functions of triggers that are in the library; in place of a body they have the name of the symbol.
+/// The trigger functions in the library. Instead of a body they have the name of the symbol.
 fn trigger_functions() -> BTreeSet<&'static str> {
     let written_in_sql: BTreeSet<&str> = bodies().into_iter().map(|(name, _)| name).collect();
     let function = |line: &'static str| Some(line.split_once("EXECUTE FUNCTION @extschema@.")?.1.split_once('(')?.0);
@@ -61,7 +61,7 @@ fn trigger_functions() -> BTreeSet<&'static str> {
 
 type Part = (&'static str, &'static str, &'static str, &'static str);
 
-/// The functions written in SQL, each with its body as its file has it.
+/// The functions written in SQL, each with the body from its file.
 pub fn bodies() -> Vec<(&'static str, &'static str)> {
     SOURCES.into_iter().flat_map(functions).map(|(_, _, name, body)| (name, body)).collect()
 }
@@ -74,13 +74,13 @@ fn part_of_table(line: &'static str) -> Option<Part> {
     Some((kind, table, name, definition))
 }
 
-/// The functions that a file creates with a body between dollars.
+/// The functions that a file creates with a dollar-quoted body.
 fn functions(source: &'static str) -> impl Iterator<Item = Part> {
     source.split("CREATE FUNCTION @extschema@.").skip(1).filter_map(|rest| {
         let (name, _) = rest.split_once('(')?;
         let (head, rest) = rest.split_once("$$")?;
         let (body, _) = rest.split_once("$$")?;
-        // One that has no such body is followed by the next statement.
+        // A function without such a body is followed by the next statement.
         (!head.contains(';')).then_some(("function", "", name, body))
     })
 }

@@ -1,4 +1,4 @@
-//! Taking the tables out of the extension, and back in.
+//! Detaches the tables from the extension, and attaches them again.
 
 use super::counted;
 use crate::error::Error;
@@ -8,7 +8,7 @@ use crate::pg::installation;
 use crate::pg::statement::{Statement, command, command_as_caller};
 use crate::pg::tables::{EXPECTED, TABLES};
 
-/// Relations, the tables `c` of `$rows`, each named and with whether it belongs to the extension.
+/// Relations, the tables `c` of `$rows`, each with its name and whether it belongs to the extension.
 macro_rules! select_members {
     ($name:literal, $rows:literal) => {
         Statement::new(concat!(
@@ -66,7 +66,8 @@ static DEPENDENTS: Statement<(String, String, String)> = Statement::new(
       ORDER BY 1, 2, 3",
 );
 
-/// The tables as they are, in the words of EXPECTED, but for definitions. Constraints that PostgreSQL makes of NOT NULL are told with the column.
+/// The existing tables in the format of EXPECTED, but without definitions. Constraints that PostgreSQL creates for
+/// NOT NULL are reported with the column.
 static ACTUAL: Statement<(String,)> = Statement::new(
     "SELECT pg_catalog.concat_ws(' ', 'column', (c.relname || '.') || a.attname,
                                  pg_catalog.format_type(a.atttypid, a.atttypmod),
@@ -88,7 +89,7 @@ static ACTUAL: Statement<(String,)> = Statement::new(
       WHERE c.oid = ANY (ARRAY(SELECT pg_catalog.to_regclass(t.name) FROM pg_catalog.unnest($1) t (name))::pg_catalog.oid[])",
 );
 
-/// The constraints that call functions of the extension, as the tables have them from the start.
+/// The constraints that call functions of the extension, as a new installation has them.
 const CALLING_CONSTRAINTS: [(&str, &str, &str); 4] = [
     (
         "add_on_bundles",
@@ -108,8 +109,8 @@ const CALLING_CONSTRAINTS: [(&str, &str, &str); 4] = [
     ),
 ];
 
-/// Takes the tables out of the extension. Their triggers go with the extension when it is dropped; the constraints that call its
-/// functions cannot, so they are dropped now. Says what was done.
+/// Takes the tables out of the extension. Their triggers are dropped with the extension. The constraints that call
+/// its functions cannot be, so they are dropped now. Returns what was done.
 pub fn detach() -> Result<String, Error> {
     let schema = installation::schema()?;
     if membership(&schema)?.iter().any(|(_, is_member)| !is_member) {
@@ -138,7 +139,7 @@ pub fn detach() -> Result<String, Error> {
     ))
 }
 
-/// How many tables and partitions, in words.
+/// The number of tables and partitions, in words.
 fn tables_in_words(tables: usize, partitions: usize) -> String {
     match (tables, partitions) {
         (tables, 0) => counted(tables, "table"),
@@ -147,8 +148,8 @@ fn tables_in_words(tables: usize, partitions: usize) -> String {
     }
 }
 
-/// Takes the tables back into the extension, if they are still what its functions expect, and partitions that were made since. Says
-/// what was done.
+/// Takes the tables back into the extension if they still are what its functions expect, with partitions that were
+/// created since. Returns what was done.
 pub fn attach() -> Result<String, Error> {
     let schema = installation::schema()?;
     let membership = membership(&schema)?;
@@ -192,8 +193,8 @@ fn attach_tables(schema: &str, membership: &[(String, bool)]) -> Result<(), Erro
     register_for_dump(&qualified_tables(schema))
 }
 
-/// What the tables miss of EXPECTED: columns as they were, constraints and triggers by name. What somebody added is no harm, and
-/// what is slow without an index is no reason to refuse.
+/// The parts of EXPECTED that the tables lack: columns by definition, constraints and triggers by name. Additions do
+/// no harm, and a missing index only makes things slow, so neither is a reason to refuse.
 fn differences(actual: &[String]) -> Vec<String> {
     let is_readded =
         |line: &str| CALLING_CONSTRAINTS.iter().any(|(table, name, _)| line == format!("constraint {table}.{name}"));
@@ -205,7 +206,7 @@ fn differences(actual: &[String]) -> Vec<String> {
     expected.filter(|line| !is_readded(line) && !actual.contains(line)).collect()
 }
 
-/// The tables as they are, in the words of EXPECTED.
+/// The existing tables in the format of EXPECTED.
 fn actual(schema: &str) -> Result<Vec<String>, Error> {
     ACTUAL.execute_all(params![&qualified_tables(schema)], |(line,)| line)
 }
@@ -226,11 +227,12 @@ fn qualified_tables(schema: &str) -> Vec<String> {
     TABLES.iter().map(|table| format!("{schema}.{table}")).collect()
 }
 
-/// Has pg_dump dump the rows again. PostgreSQL lets only extension scripts ask for that, and ALTER EXTENSION ADD, which forgets
-/// it, runs none: so this pretends to be one, for a caller who has just proved to own the extension.
+/// Makes pg_dump dump the rows again. PostgreSQL allows that request only in extension scripts. ALTER EXTENSION ADD
+/// loses the setting and runs no script, so this imitates one, for a caller that has just proved to own the
+/// extension.
 fn register_for_dump(tables: &[String]) -> Result<(), Error> {
     static DUMP: Statement = Statement::new("SELECT pg_catalog.pg_extension_config_dump($1::pg_catalog.regclass, '')");
     let _script = PretendedScript::begin();
-    // Each in a statement of its own, because all of them update the same row.
+    // In separate statements, because all of them update the same row.
     tables.iter().try_for_each(|table| DUMP.perform(params![table]).map(|_| ()))
 }

@@ -9,7 +9,7 @@ pub mod renamed;
 pub mod row_security;
 pub mod schedule;
 
-/// A number of things, in words: `1 table`, `8 tables`.
+/// A count with its noun: `1 table`, `8 tables`.
 fn counted(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

@@ -1,5 +1,5 @@
-//! Functions written in SQL have the extension's schema in their bodies, as ALTER SCHEMA ... RENAME leaves them. The first call of one
-//! of them after that gives all of them bodies with the new name.
+//! Functions written in SQL name the extension's schema in their bodies, which ALTER SCHEMA ... RENAME does not
+//! change. The first call of one of them after a rename gives all of them bodies with the new name.
 
 use std::cell::Cell;
 
@@ -22,7 +22,8 @@ static FUNCTIONS: Statement<(String, String, String)> = Statement::new(
       ORDER BY p.oid",
 );
 
-/// Has the functions name the schema as it is called now. Where that changed something, the snapshot that is returned shows it.
+/// Makes the functions name the schema by its current name. If that changed something, the returned snapshot shows
+/// it.
 pub fn follow() -> Result<Option<FreshSnapshot>, Error> {
     thread_local! { static FOLLOWED: Cell<u64> = const { Cell::new(0) } }
     let installation = installation::without_connection()?;
@@ -41,7 +42,7 @@ pub fn follow() -> Result<Option<FreshSnapshot>, Error> {
     Ok(is_stale.then(FreshSnapshot::take))
 }
 
-/// The definitions, as they should be, of functions whose bodies name another schema and are else what was installed.
+/// The corrected definitions of functions whose bodies name another schema and otherwise are as installed.
 fn stale(schema: &str) -> Result<Vec<String>, Error> {
     let bodies = expected::bodies();
     let found = FUNCTIONS.execute_all(params![], |row| row)?;
@@ -54,7 +55,7 @@ fn stale(schema: &str) -> Result<Vec<String>, Error> {
     Ok(found.into_iter().filter_map(renewed).collect())
 }
 
-/// What stands in a body where the template has the schema first.
+/// The text in a body at the place where the template first names the schema.
 fn schema_in<'a>(body: &'a str, template: &str) -> Option<&'a str> {
     let (before, rest) = template.split_once("@extschema@")?;
     let after = rest.split("@extschema@").next()?;

@@ -1,4 +1,4 @@
-//! Row-level security of the tables that belong to users: a connection sees only the user whom a setting names.
+//! Row-level security for the tables that belong to users: a connection sees only the user that a setting names.
 
 use crate::error::Error;
 use crate::params;
@@ -11,7 +11,7 @@ static OTHER_POLICIES: Statement<(bool,)> = Statement::new(
                      WHERE p.polrelid = pg_catalog.to_regclass($1) AND p.polname <> 'user_isolation')",
 );
 
-/// What PostgreSQL keeps of the tables' row-level security.
+/// The tables' row-level security in PostgreSQL's catalogs.
 static STATE: Statement<(String,)> = Statement::new(
     "SELECT pg_catalog.concat_ws(' ', c.oid, c.relrowsecurity, p.polname, pg_catalog.pg_get_expr(p.polqual, c.oid))
        FROM pg_catalog.unnest($1) t (name)
@@ -22,8 +22,8 @@ static STATE: Statement<(String,)> = Statement::new(
 
 static LITERAL: Statement<(String,)> = Statement::new("SELECT pg_catalog.quote_literal($1)");
 
-/// Hides the rows of everybody but the user whom the setting names, from all roles but superusers, those with BYPASSRLS, and
-/// the owner of the tables, who makes the dumps. Says what was done.
+/// Hides the rows of everybody except the user that the setting names, from all roles except superusers, roles with
+/// BYPASSRLS, and the owner of the tables, who makes the dumps. Returns what was done.
 pub fn enable(setting: &str) -> Result<String, Error> {
     if !is_custom_setting(setting) {
         return Err(Error::InvalidSetting { setting: setting.to_owned() });
@@ -47,7 +47,7 @@ pub fn enable(setting: &str) -> Result<String, Error> {
     })
 }
 
-/// Shows all rows again, unless somebody has made other policies. Says what was done.
+/// Shows all rows again, unless somebody has created other policies. Returns what was done.
 pub fn disable() -> Result<String, Error> {
     let schema = installation::schema()?;
     let before = state(&schema)?;
@@ -87,7 +87,7 @@ fn drop_policy(schema: &str, table: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether PostgreSQL would let somebody set it: identifiers, joined by dots, at least two.
+/// Whether PostgreSQL accepts it as a custom setting: at least two identifiers, joined by dots.
 fn is_custom_setting(name: &str) -> bool {
     let is_identifier = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')

@@ -1,4 +1,4 @@
-//! Handing regular work to pg_cron.
+//! Schedules regular work with pg_cron.
 
 use crate::error::Error;
 use crate::params;
@@ -9,7 +9,7 @@ use crate::pg::statement::Statement;
 static SCHEDULER_EXISTS: Statement<(bool,)> =
     Statement::new("SELECT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'pg_cron')");
 
-/// pg_cron's functions always live in the schema cron. A job of the same name is replaced.
+/// pg_cron's functions always are in the schema cron. A job of the same name is replaced.
 static SCHEDULE: Statement<(i64,)> =
     Statement::new("SELECT cron.schedule('extensions: run_maintenance', $1, $2)").by_caller();
 
@@ -20,7 +20,7 @@ static SCHEDULE_FOR_OWNER: Statement<(i64,)> = Statement::new(
 )
 .by_caller();
 
-/// Has maintenance run on a schedule in cron's notation. Returns pg_cron's id of the job.
+/// Schedules maintenance in cron's notation. Returns pg_cron's id of the job.
 pub fn schedule_maintenance(schedule: &str) -> Result<i64, Error> {
     if SCHEDULER_EXISTS.execute_one(params![], |(answer,)| answer)? != Some(true) {
         return Err(Error::SchedulerMissing);

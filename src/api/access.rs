@@ -1,4 +1,4 @@
-//! Who may call what, and who sees whose rows.
+//! Privileges and row-level security.
 
 use pgrx::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What adopt_tables(), which is plain SQL, leaves to Rust.
+//! The part of adopt_tables(), which is plain SQL, that is written in Rust.
 
 use pgrx::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What import_catalog(), which is plain SQL, leaves to Rust.
+//! The part of import_catalog(), which is plain SQL, that is written in Rust.
 
 use pgrx::prelude::*;
 
@@ -12,7 +12,7 @@ use engine::json::Malformed;
 const SHAPE: &str = "an object with the keys add_ons, add_on_features, add_on_bundles, pricing_rules, promotional_codes, each an array \
                      of objects, as export_catalog() returns it";
 
-/// The bytes that a catalog may have.
+/// The maximum size of a catalog in bytes.
 const LARGEST: usize = 16 << 20;
 
 #[pg_extern(name = "_check_catalog_size", immutable, parallel_safe)]

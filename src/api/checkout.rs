@@ -1,4 +1,4 @@
-//! Selling carts, and what becomes of a checkout.
+//! Checkouts and their payment.
 
 use pgrx::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What the setting of the currency comes to.
+//! The currency that the setting names.
 
 use pgrx::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What distribute_marketplace(), which is PL/pgSQL, leaves to Rust.
+//! The parts of distribute_marketplace(), which is PL/pgSQL, that are written in Rust.
 
 use pgrx::datum::Internal;
 use pgrx::prelude::*;

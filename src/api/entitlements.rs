@@ -1,5 +1,5 @@
-//! Who is entitled to what. Whatever is missing from a question, nobody is entitled to it: a NULL argument is answered
-//! like a user who owns nothing.
+//! Entitlement checks. An incomplete question never grants anything: a NULL argument is answered as for a user who
+//! owns nothing.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Why a cart costs what it costs.
+//! Explanations of prices.
 
 use pgrx::prelude::*;
 
@@ -12,10 +12,10 @@ use crate::pg::tuplestore::Tuplestore;
 use engine::bundles::Search;
 use engine::explain::tree::tree;
 
-/// The longest text of an explanation, in bytes.
+/// The maximum length of an explanation in bytes.
 const LONGEST_TEXT: usize = 8 << 20;
 
-/// What a step adds to it at most, besides what it says.
+/// The maximum number of bytes that a step adds besides its text.
 const STEP_LENGTH: usize = 200;
 
 // The result can be long, so it goes into a tuplestore. pgrx knows of no such result and takes the declaration as it stands

@@ -1,4 +1,4 @@
-//! What _check_installation() compares with.
+//! The reference with which _check_installation() compares an installation.
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;

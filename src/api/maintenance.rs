@@ -1,4 +1,4 @@
-//! Clearing away, having that done regularly, and how the session's cache is doing.
+//! Maintenance, its schedule, and the statistics of the session's cache.
 
 use pgrx::datum::Interval;
 use pgrx::pg_sys::panic::ErrorReport;

@@ -1,5 +1,5 @@
-//! The SQL functions, grouped as in the reference. Each turns its arguments into Rust, calls the engine or the store,
-//! and turns the answer back; what it computes is told by the functions it calls and by its COMMENT.
+//! The SQL functions, grouped as in the reference. Each converts its arguments, calls the engine or the store, and
+//! converts the result. The called functions and its COMMENT document what it computes.
 
 #![allow(clippy::type_complexity, reason = "pgrx reads the columns of a result off the function's signature")]
 
@@ -39,7 +39,7 @@ use crate::pg::datum::{Digits, Text, required};
 use crate::pg::row_security;
 use engine::money::Money;
 
-/// What a SQL function gives back: its result, or an error with SQLSTATE, DETAIL and HINT.
+/// The return type of SQL functions: a result, or an error with SQLSTATE, DETAIL and HINT.
 type Answer<T> = Result<T, ErrorReport>;
 
 impl From<Error> for ErrorReport {
@@ -61,17 +61,17 @@ impl From<Error> for ErrorReport {
     }
 }
 
-/// Tells the caller what a function has done that returns nothing.
+/// Tells the caller what a function without a result has done.
 fn tell(what: &str) {
     notice!("{what}");
 }
 
-/// A number of units that is not below the least that makes sense.
+/// A number of units that is not below the smallest sensible one.
 fn at_least(least: i32, quantity: i32) -> Result<u32, Error> {
     if quantity < least { Err(Error::InvalidQuantity { least, quantity }) } else { Ok(quantity as u32) }
 }
 
-/// A user id that tables can hold.
+/// A user id that the tables can hold.
 fn valid_user_id(user_id: Option<Text>) -> Result<String, Error> {
     let Text(user_id) = required(user_id, "user_id")?;
     match user_id.chars().count() {
@@ -80,7 +80,7 @@ fn valid_user_id(user_id: Option<Text>) -> Result<String, Error> {
     }
 }
 
-/// The user whom a call changes something of: one for whom the caller may act.
+/// The user whose data a call changes: one that the caller may act for.
 fn user_to_change(user_id: Option<Text>) -> Result<String, Error> {
     let user_id = valid_user_id(user_id)?;
     row_security::check_user(&user_id)?;
@@ -105,7 +105,7 @@ fn short(text: Option<Text>, argument: &'static str, longest: usize) -> Result<O
 
 /// An amount of money that a purchase can have.
 fn money(Digits(digits): Digits, argument: &'static str) -> Result<Money, Error> {
-    // Zeros say nothing; any other digit that does not fit is not rounded away.
+    // Trailing zeros are dropped; any other digit that does not fit is refused instead of rounded.
     let digits_that_count =
         if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { &digits };
     let amount = Decimal::from_str_exact(digits_that_count).ok().and_then(Money::from_decimal);

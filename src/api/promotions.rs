@@ -1,4 +1,4 @@
-//! Answers about promotional codes.
+//! Checks of promotional codes.
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;

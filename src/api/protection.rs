@@ -1,4 +1,4 @@
-//! Keeping the rows, whatever becomes of the extension.
+//! Protects the rows when the extension is dropped.
 
 use pgrx::prelude::*;
 

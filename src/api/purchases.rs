@@ -1,4 +1,4 @@
-//! Refunds, disputes, the history of purchases and what they brought.
+//! Refunds, disputes, purchase history and revenue.
 
 use pgrx::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What carts and renewals would cost if the catalog were another.
+//! The prices of carts and renewals under a changed catalog.
 
 use pgrx::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Where access comes from, trials, what renewals cost, and money that was not applied.
+//! Sources of access, trials, renewal prices, and payments that were not applied.
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;

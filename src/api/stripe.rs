@@ -1,4 +1,4 @@
-//! What is sent to Stripe, and what was fetched from there.
+//! Parameters for Stripe, and objects fetched from Stripe.
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -18,10 +18,10 @@ fn stripe_checkout(checkout_id: Option<Id>, success_url: Option<Text>, cancel_ur
     Ok(Jsonb::of(&stripe_checkout::parameters(checkout_id, &success_url, &cancel_url)?))
 }
 
-/// The longest address that Stripe takes.
+/// The maximum length of an address in Stripe.
 const LONGEST_URL: usize = 5000;
 
-/// An address to which Stripe can send somebody: a web page's, or an app's.
+/// An address to which Stripe can redirect a shopper: that of a web page or an app.
 fn url(url: Option<Text>, argument: &'static str) -> Result<String, Error> {
     let Text(url) = required(url, argument)?;
     let length = url.chars().count();

@@ -1,4 +1,4 @@
-//! What is used of metered features.
+//! Usage of metered features.
 
 use pgrx::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What CHECK constraints call. Each returns true or raises an error that says what is wrong.
+//! The functions that CHECK constraints call. Each returns true or raises an error that explains what is wrong.
 
 use pgrx::prelude::*;
 

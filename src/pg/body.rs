@@ -1,5 +1,6 @@
-//! Functions whose bodies are SQL or PL/pgSQL, called by way of Rust, so that they run as the owner of the tables: [`Restricted`] where
-//! a superuser calls, whom code of the owner's must not reach.
+//! Runs functions whose bodies are SQL or PL/pgSQL from Rust, so that they run as the owner of the tables. If a
+//! superuser is behind the call, they run [`Restricted`], because code of the owner must not run with the rights of a
+//! superuser.
 
 use std::ffi::{CStr, CString, c_char};
 
@@ -10,8 +11,8 @@ use super::installation;
 use super::owner::Restricted;
 use crate::error::Error;
 
-/// Runs the function `_NAME_body` with the arguments of the call of `NAME` or `_NAME`, and returns its rows.
-/// SQL declares both, with the same arguments and the same table.
+/// Runs the function `_NAME_body` with the arguments of the call of `NAME` or `_NAME`, and returns its rows. SQL
+/// declares both, with the same arguments and the same result.
 pub fn run(call: &Call) -> Result<(), Error> {
     let call = call.info();
     let installation = installation::without_connection()?;

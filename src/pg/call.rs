@@ -1,4 +1,4 @@
-//! The call that PostgreSQL makes, for functions that take more of it than their arguments.
+//! The call that PostgreSQL makes, for functions that need more of it than their arguments.
 
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::pgrx_sql_entity_graph::metadata::{
@@ -6,7 +6,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 };
 use pgrx::{is_a, pg_sys};
 
-/// A call of one of our functions. Nobody makes one but pgrx, of what PostgreSQL passes.
+/// A call of one of our functions. Only pgrx creates it, from what PostgreSQL passes.
 pub struct Call(pg_sys::FunctionCallInfo);
 
 impl Call {
@@ -15,7 +15,7 @@ impl Call {
         self.0
     }
 
-    /// Who calls, if it is somebody that introduces itself with this kind of node.
+    /// The context node of the call, if it is of this kind.
     pub(super) fn context(&self, tag: pg_sys::NodeTag) -> Option<*mut pg_sys::Node> {
         // SAFETY: a call has a context or none, and the node says what it is.
         unsafe {

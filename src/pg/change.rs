@@ -1,18 +1,19 @@
-//! One row that is found by equality through an index, and changed in columns that nothing else depends on: what the executor does for
-//! such an UPDATE, without a plan and without the executor.
+//! Updates one row that is found by equality through an index, in columns that nothing else depends on. It does what
+//! the executor does for such an UPDATE, without a plan and without the executor.
 //!
-//! What many sessions write at once is held by each from its update to the end of its transaction, so what counts is how short that is.
-//! The row is read under a snapshot of now without a lock, what becomes of it is decided, and it is updated. Where somebody else has
-//! updated it meanwhile, the update is waited for, nothing is written, and all of that begins again with what is there then: what is
-//! written was decided by the row that it takes the place of.
+//! When many sessions write the same row, each holds it from its update to the end of its transaction, so this time
+//! must be short. The row is read without a lock under a current snapshot, the change is decided, and the row is
+//! updated. If somebody else has updated it meanwhile, the code waits for that transaction, writes nothing, and
+//! starts again with the new version. So a change is always based on the version that it replaces.
 //!
-//! That is right only where nobody else has a say in the update: besides all that a [`Probe`] asks for, the table must have no trigger
-//! of an UPDATE of these columns but those of foreign keys, which look at keys alone, and two of our own: the one that keeps
-//! `updated_at`, which is kept here, and the one that says in words what a constraint refuses; no rule; and no computed column.
-//! Constraints that look at what is written are asked, and what they refuse is left to the statement. Everywhere else, under REPEATABLE
-//! READ and SERIALIZABLE, and for a row that the transaction has written itself, a [`Statement`](super::statement::Statement) has to do
-//! it. Index entries, where a page has no room for the new version, are added by PostgreSQL's own function, replication is asked as the
-//! executor asks it, and all of it runs as the owner, as statements do.
+//! This is correct only if nothing else takes part in the update. Besides the conditions of a [`Probe`], the table
+//! must have no rules, no generated columns, and no triggers for an UPDATE of these columns, with two exceptions:
+//! triggers of foreign keys, which only look at keys, and two triggers of our own. One of those keeps `updated_at`,
+//! which is set here instead; the other one explains in words what a constraint refuses. Constraints on the written
+//! columns are checked, and a refusal is left to the statement. In all other cases, under REPEATABLE READ and
+//! SERIALIZABLE, and for a row that the transaction itself has written, a [`Statement`](super::statement::Statement)
+//! has to do the update. If the page has no room for the new version, PostgreSQL's own function adds the index
+//! entries. Replication is checked as the executor checks it, and everything runs as the owner, as statements do.
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -33,19 +34,19 @@ use super::session;
 use super::trigger::is_of_symbol;
 use crate::error::Error;
 
-/// The most columns that are written, with `updated_at`.
+/// The maximum number of written columns, with `updated_at`.
 const MOST_WRITTEN: usize = 4;
 
-/// How often it is begun again, each time after waiting for somebody else's update.
+/// The maximum number of attempts, each after waiting for an update by somebody else.
 const MOST_ATTEMPTS: usize = 16;
 
 /// The function of the trigger that keeps `updated_at`.
 const STAMP: &CStr = c"set_updated_at_wrapper";
 
-/// The function of the triggers that refuse, in words, what a constraint would refuse after them.
+/// The function of the triggers that explain in words what a constraint would refuse after them.
 const IN_WORDS: &CStr = c"verify_uses_wrapper";
 
-/// The most functions of triggers that are passed over.
+/// The maximum number of trigger functions that may be skipped.
 const MOST_TRIGGERS: usize = 2;
 
 /// The type of a column.
@@ -59,7 +60,7 @@ pub const INTEGER: TypeOid = pg_sys::INT4OID;
 /// Likewise.
 pub const INSTANT: TypeOid = pg_sys::TIMESTAMPTZOID;
 
-/// What is to be written: a value for each column, `None` for NULL; or nothing, where the row is to stay as it is.
+/// The values to write, one for each column, `None` for NULL; or no values if the row is to stay as it is.
 pub type Decision = Option<Vec<Option<pg_sys::Datum>>>;
 
 /// What became of a change.
@@ -67,15 +68,15 @@ pub type Decision = Option<Vec<Option<pg_sys::Datum>>>;
 pub enum Done {
     /// The row is written.
     Written,
-    /// It was decided that the row stays as it is. It is not locked.
+    /// The decision was to leave the row as it is. It is not locked.
     Left,
     /// There is no such row.
     Missing,
-    /// Nothing was done: a statement has to do it.
+    /// Nothing was done: a statement has to do the update.
     NotPossible,
 }
 
-/// A change of the one row of a table whose key columns equal the parameters.
+/// A change of the single row of a table whose key columns equal the parameters.
 pub struct Change<R> {
     rows: Probe<R>,
     /// The columns that are written, and their types.
@@ -86,7 +87,7 @@ pub struct Change<R> {
 // SAFETY: a backend has one thread.
 unsafe impl<R> Sync for Change<R> {}
 
-/// How the row is written, and what that depends on.
+/// How the row is written, and what this depends on.
 #[derive(Clone, Copy)]
 struct Known {
     generation: u64,
@@ -99,22 +100,22 @@ struct Known {
 struct Way {
     /// The numbers of the columns, as PostgreSQL counts them.
     columns: [i32; MOST_WRITTEN],
-    /// The number of `updated_at`, where a trigger keeps it.
+    /// The number of `updated_at`, if a trigger keeps it.
     stamp: Option<i32>,
-    /// The functions of triggers that are passed over, and what they must be.
+    /// The trigger functions that are skipped, and what they must be.
     triggers: [Option<(pg_sys::Oid, &'static CStr)>; MOST_TRIGGERS],
-    /// A bit for each of the table's constraints that is to be asked.
+    /// A bit for each of the table's constraints that must be checked.
     checks: u64,
 }
 
 impl<R: Columns + 'static> Change<R> {
-    /// A change of these columns of the row that the probe finds; it must find one at most.
+    /// A change of these columns of the row that the probe finds. The probe must find at most one.
     pub const fn new(rows: Probe<R>, written: &'static [(&'static str, TypeOid)]) -> Change<R> {
         assert!(written.len() < MOST_WRITTEN);
         Change { rows, written, known: Cell::new(None) }
     }
 
-    /// Makes the change that is decided by the row as it is. It can be asked more than once.
+    /// Applies the change that `decide` returns for the current row. It can be called more than once.
     pub fn apply(
         &self,
         params: &Params,
@@ -141,7 +142,7 @@ impl<R: Columns + 'static> Change<R> {
         Ok(Done::NotPossible)
     }
 
-    /// Makes the change, unless somebody else was faster: then `None`.
+    /// Applies the change, unless somebody else was faster: then `None`.
     ///
     /// # Safety
     /// The table must be open and locked, and a query be running.
@@ -180,7 +181,8 @@ impl<R: Columns + 'static> Change<R> {
         unsafe {
             let (description, mut is_copy) = ((*table).rd_att, false);
             let old = pg_sys::ExecFetchSlotHeapTuple(row, false, &mut is_copy);
-            // Of what the transaction has written itself, checks can be due that look at the version that they were asked for.
+            // Deferred checks of what the transaction itself has written may need the version that they were queued
+            // for.
             if pg_sys::TransactionIdIsCurrentTransactionId((*(*old).t_data).t_choice.t_heap.t_xmin) {
                 return Some(Done::NotPossible);
             }
@@ -199,7 +201,7 @@ impl<R: Columns + 'static> Change<R> {
         }
     }
 
-    /// How the table, which is open and locked, is written now by whoever asks.
+    /// How the current caller writes the table, which is open and locked.
     ///
     /// # Safety
     /// The table must be open and locked.
@@ -256,7 +258,7 @@ impl<R: Columns + 'static> Change<R> {
     }
 }
 
-/// The number of a column of that very type.
+/// The number of a column with exactly this type.
 ///
 /// # Safety
 /// The description must be that of a table.
@@ -269,7 +271,7 @@ unsafe fn column_of(description: pg_sys::TupleDesc, name: &str, of_type: pg_sys:
     }
 }
 
-/// The triggers of ours that an update of these columns fires; `None` where another has a say.
+/// Our triggers that an update of these columns fires; `None` if any other trigger fires.
 ///
 /// # Safety
 /// The table must be open and locked.
@@ -298,7 +300,7 @@ unsafe fn triggers_of(
             }
             let before_each_update = pg_sys::TRIGGER_TYPE_ROW | pg_sys::TRIGGER_TYPE_BEFORE | update;
             let symbol = [STAMP, IN_WORDS].into_iter().find(|symbol| is_of_symbol(trigger.tgfoid, symbol))?;
-            // What keeps updated_at for every update is what is kept here.
+            // A trigger that keeps updated_at on every update is replaced by the code here.
             if kind != before_each_update || !trigger.tgqual.is_null() || (symbol == STAMP && trigger.tgnattr > 0) {
                 return None;
             }
@@ -308,7 +310,7 @@ unsafe fn triggers_of(
     Some(ours)
 }
 
-/// Whether one of the columns is of a foreign key, or of what one could refer to.
+/// Whether one of the columns belongs to a foreign key, or to a key that one could refer to.
 ///
 /// # Safety
 /// The table must be open and locked.
@@ -326,8 +328,8 @@ unsafe fn is_key(table: pg_sys::Relation, columns: &[i32]) -> bool {
     }
 }
 
-/// The constraints that have to be asked once more, a bit for each: those that look at one of the columns or at the whole row, that need
-/// not say tomorrow what they say today, or that were not asked of the rows that are there. `None` where there are too many.
+/// The constraints that must be checked again, as a bit for each: those on one of the columns or on the whole row,
+/// those that are not immutable, and those that existing rows were not checked against. `None` if there are too many.
 ///
 /// # Safety
 /// The description must be that of an open table.
@@ -372,7 +374,7 @@ unsafe fn meets(description: pg_sys::TupleDesc, slot: *mut pg_sys::TupleTableSlo
     }
 }
 
-/// Whether a set of columns, as PostgreSQL keeps it, has one of this number; 0 is the whole row.
+/// Whether a set of columns in PostgreSQL's representation contains this number; 0 is the whole row.
 ///
 /// # Safety
 /// The set must be one of columns, or NULL.
@@ -405,7 +407,7 @@ unsafe fn new_version(
     unsafe { pg_sys::heap_modify_tuple_by_cols(old, description, count as i32, columns, written, nulls) }
 }
 
-/// Puts the row of the slot in the place of the one that was read; `None` where somebody else has updated that.
+/// Replaces the version that was read with the row of the slot; `None` if somebody else has updated it.
 ///
 /// # Safety
 /// The table must be open and locked, the slot have a row of it, and a snapshot be active.

@@ -1,6 +1,7 @@
-//! The CHECK constraints of a table, asked of a row before PostgreSQL asks them, so that a refusal can be told in words.
+//! Checks the CHECK constraints of a table on a row before PostgreSQL does, so that a refusal can be explained in
+//! words.
 //!
-//! They are prepared once for a statement, as PostgreSQL prepares them for itself, however many rows it writes.
+//! They are prepared once for a statement, as PostgreSQL does itself, however many rows it writes.
 
 use std::ffi::CStr;
 
@@ -8,16 +9,16 @@ use pgrx::{PgMemoryContexts, pg_sys};
 
 use super::tables::EXPECTED;
 
-/// Constraints that are ready to be asked. It lives in the memory of the statement that fires the trigger, and goes with that.
+/// Prepared constraints. They live in the memory of the statement that fires the trigger, and are freed with it.
 struct Prepared {
     slot: *mut pg_sys::TupleTableSlot,
     context: *mut pg_sys::ExprContext,
-    /// One for each of the table's constraints, in their order; NULL for those that are not ours.
+    /// One entry for each of the table's constraints, in order; NULL for those that are not ours.
     checks: *mut *mut pg_sys::ExprState,
 }
 
-/// The first of the extension's constraints on a table that a row does not meet. Constraints of others may look at columns that are
-/// computed after the triggers.
+/// The first of the extension's constraints on a table that a row violates. Constraints of others are skipped,
+/// because they may look at columns that are computed after the triggers.
 ///
 /// # Safety
 /// The call must be one of a trigger, the table open and the row one of its rows.
@@ -67,7 +68,7 @@ unsafe fn prepare(table: pg_sys::Relation) -> *mut Prepared {
             }
         }
         let prepared = pg_sys::palloc(size_of::<Prepared>()).cast::<Prepared>();
-        // A copy of the description is nobody's to release.
+        // Nobody has to release a copy of the description.
         let description = pg_sys::CreateTupleDescCopy(description);
         prepared.write(Prepared {
             slot: pg_sys::MakeSingleTupleTableSlot(description, &raw const pg_sys::TTSOpsHeapTuple),

@@ -1,7 +1,7 @@
-//! How PostgreSQL's values become Rust's, and back.
+//! Converts PostgreSQL's values to Rust's, and back.
 //!
-//! Text is converted between the database's encoding and UTF-8, so that a value that cannot be converted is an ordinary
-//! error (22021) and not a panic. Money is made without a detour through text.
+//! Text is converted between the database's encoding and UTF-8, so that a value that cannot be converted is an
+//! ordinary error (22021) and not a panic. Money is converted without a detour through text.
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};
@@ -31,7 +31,7 @@ impl std::ops::Deref for Text {
     }
 }
 
-/// A `text` argument that is only looked at, for calls where a copy is a good part of the work.
+/// A borrowed `text` argument, for calls in which a copy would be a good part of the work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Str<'a>(pub Cow<'a, str>);
 
@@ -187,7 +187,7 @@ impl FromDatum for Digits {
     }
 }
 
-/// What pgrx needs to pass a type as an argument.
+/// The implementation that pgrx needs to accept a type as an argument.
 macro_rules! argument {
     ($($type:ty),*) => { $(
         // SAFETY: the SQL type named for this Rust type is the one that its FromDatum reads.
@@ -229,7 +229,7 @@ impl FromDatum for Unread {
     }
 }
 
-/// What pgrx needs to return a type.
+/// The implementation that pgrx needs to return a type.
 macro_rules! result {
     ($($type:ty),*) => { $(
         // SAFETY: the SQL type named for this Rust type is the one that its IntoDatum makes.
@@ -276,14 +276,14 @@ pub fn required<T>(value: Option<T>, argument: &'static str) -> Result<T, Error>
     value.ok_or(Error::NullArgument { argument })
 }
 
-/// The bytes that a text may have: nothing that comes in, or stands in a column that is read, needs as many.
+/// The maximum length of a text in bytes: no argument and no column that is read needs more.
 pub const LONGEST_TEXT: usize = 1 << 20;
 
-/// The bytes that an array may have.
+/// The maximum size of an array in bytes.
 pub const LARGEST_ARRAY: usize = 1 << 20;
 
-/// The string of a text. Memory that runs out in Rust is the end of the server, so a text that is too long for anything here is an
-/// error before any of it is copied.
+/// The string of a text. Running out of memory in Rust aborts the server, so a text that is too long for any purpose
+/// here is refused before any of it is copied.
 ///
 /// # Safety
 /// The datum must be a text, varchar or name-like varlena.
@@ -292,7 +292,7 @@ pub unsafe fn string_of(datum: pg_sys::Datum) -> String {
     unsafe { str_of(datum) }.into_owned()
 }
 
-/// A text, which is copied only where it has to be converted.
+/// A text, which is copied only if it must be converted.
 ///
 /// # Safety
 /// The datum must be a text, varchar or name-like varlena that outlives the result.
@@ -304,7 +304,7 @@ unsafe fn str_of<'a>(datum: pg_sys::Datum) -> Cow<'a, str> {
     }
 }
 
-/// Raises an error for a value of more bytes than that.
+/// Raises an error for a value with more bytes than this.
 ///
 /// # Safety
 /// The datum must be a varlena.
@@ -316,7 +316,7 @@ pub unsafe fn refuse_above(limit: usize, what: &'static str, datum: pg_sys::Datu
     }
 }
 
-/// How many bytes a value has when it is neither compressed nor stored elsewhere. Nothing is fetched to find out.
+/// The size of a value in bytes, uncompressed and detoasted. Nothing is fetched to find out.
 ///
 /// # Safety
 /// The datum must be a varlena.
@@ -341,13 +341,13 @@ pub unsafe fn raw_bytes_of<'a>(datum: pg_sys::Datum) -> &'a [u8] {
     unsafe { varlena::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr())) }
 }
 
-/// A new text in the current memory context. What is behind a NUL, which no text can hold, is cut off.
+/// A new text in the current memory context. It is cut off at a NUL, which no text can hold.
 pub fn text_datum(text: &str) -> pg_sys::Datum {
     let text = text.split('\0').next().unwrap_or_default();
     // SAFETY: the first function reads so many bytes and copies them. The second returns them, or a C string of the
     // converted text, which the third copies.
     unsafe {
-        // A str is valid UTF-8, so nothing is to be converted or verified.
+        // A str is valid UTF-8, so it needs neither conversion nor verification.
         if pg_sys::GetDatabaseEncoding() == UTF8 {
             return pg_sys::cstring_to_text_with_len(text.as_ptr().cast(), text.len() as i32).into();
         }
@@ -377,7 +377,7 @@ fn str_from_server(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(utf8).into_owned())
 }
 
-/// A string as text of the database. What is behind a NUL, which no text can hold, is cut off.
+/// A string as text of the database. It is cut off at a NUL, which no text can hold.
 pub fn to_server(text: &str) -> CString {
     let text = text.split('\0').next().unwrap_or_default();
     // SAFETY: the function reads so many bytes and returns them, or a C string of the converted text.
@@ -390,7 +390,7 @@ pub fn to_server(text: &str) -> CString {
     }
 }
 
-/// A number as a `numeric` stores it, from its digits; NaN for what is no number.
+/// A number as a `numeric` stores it, from its digits; NaN if it is not a number.
 pub fn digits_of(digits: &str) -> Vec<u8> {
     let text = CString::new(digits).unwrap_or_default();
     let (no_type, no_modifier) = (pg_sys::Datum::from(0), pg_sys::Datum::from(-1_i32));
@@ -415,7 +415,7 @@ pub fn new_id() -> Uuid {
     id.map_or_else(Uuid::nil, |id| Uuid::from_bytes(*id.as_bytes()))
 }
 
-/// The instant that it is, whenever the transaction began.
+/// The current instant, whenever the transaction began.
 pub fn clock() -> Instant {
     // SAFETY: the function reads the clock.
     Instant(unsafe { pg_sys::GetCurrentTimestamp() })
@@ -427,7 +427,8 @@ pub fn now() -> Instant {
     Instant(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
 }
 
-/// An instant in ISO 8601, in UTC whatever the session's time zone; `infinity` and `-infinity` as PostgreSQL has them.
+/// An instant in ISO 8601, in UTC whatever the session's time zone; `infinity` and `-infinity` as PostgreSQL writes
+/// them.
 pub fn iso_8601(at: Instant) -> String {
     let mut buffer = [0 as core::ffi::c_char; pg_sys::MAXDATELEN as usize + 1];
     let utc = 0;
@@ -446,7 +447,7 @@ mod tests {
 
     use super::*;
 
-    /// What PostgreSQL makes of a value when it prints it.
+    /// The text that PostgreSQL prints for a value.
     fn printed(value: impl IntoDatum, output: unsafe fn(pg_sys::FunctionCallInfo) -> pg_sys::Datum) -> String {
         // SAFETY: the callers name the output function of the value's type.
         let text = unsafe { pgrx::direct_function_call::<&CStr>(output, &[value.into_datum()]) };

@@ -1,8 +1,9 @@
-//! Documents: `jsonb` values from outside, whose size is known before anything of them is in memory.
+//! Documents: `jsonb` values from outside, whose size is checked before they are loaded into memory.
 //!
-//! Memory that runs out in Rust is no error but the end of the server, so nothing is read without a bound. Two hold here: the bytes of
-//! the value as PostgreSQL stores it, looked at before it is detoasted; and the memory that it takes as Rust has it, which is counted
-//! while it is built up, as `[{"":1}, ...]` takes many times its size, and 1e100000 a hundred thousand digits.
+//! Running out of memory in Rust aborts the server instead of raising an error, so every read has a limit. There are
+//! two: the size of the value as PostgreSQL stores it, which is checked before it is detoasted; and its memory in
+//! Rust, which is counted while it is built up, because `[{"":1}, ...]` takes many times its size, and 1e100000 a
+//! hundred thousand digits.
 
 use std::ffi::CStr;
 use std::marker::PhantomData;
@@ -23,27 +24,27 @@ use super::jsonb::Jsonb;
 use super::row::Column;
 use crate::error::Error;
 
-/// The bytes that conditions, restrictions, configurations and drafts may have.
+/// The maximum size in bytes of conditions, restrictions, configurations and drafts.
 pub const OF_A_ROW: usize = 256 << 10;
-/// The bytes that the items of a quote may have.
+/// The maximum size in bytes of the items of a quote.
 pub const ITEMS: usize = 2 << 20;
-/// The bytes that what a provider tells may have.
+/// The maximum size in bytes of a provider's body.
 pub const EVENT: usize = 4 << 20;
 
-/// The bytes that what is known of the payments of a checkout may have, when it is read and when it is written.
+/// The maximum size in bytes of the facts about the payments of a checkout, for reading and for writing.
 pub const FACTS: usize = 4 << 20;
 const FACTS_TO_WRITE: usize = 2 << 20;
 
 /// The memory that a document may take when it is read.
 const MEMORY: usize = 24 << 20;
 
-/// As deep as a document may be nested.
+/// The maximum depth of a document.
 const DEEPEST: usize = 127;
 
-/// The digits that a number may have: more than any that is meant.
+/// The maximum number of digits in a number: more than any sensible number has.
 const MOST_DIGITS: usize = 1000;
 
-/// A `jsonb` value that was not read yet.
+/// A `jsonb` value that has not been read yet.
 #[derive(Clone, Copy)]
 pub struct Document<'a> {
     datum: pg_sys::Datum,
@@ -62,7 +63,7 @@ impl Column for DocumentColumn {
     }
 }
 
-/// What is known of payments, as it is written. What could not be read again is refused.
+/// Facts about payments, to be written. A document that could not be read again is refused.
 pub fn of_facts(column: &'static str, facts: &impl Serialize) -> Result<Jsonb, Error> {
     let document = Jsonb::of(facts);
     refuse_larger(column, document.size(), FACTS_TO_WRITE)?;
@@ -73,19 +74,19 @@ fn refuse_larger(name: &'static str, size: usize, limit: usize) -> Result<(), Er
     if size > limit { Err(Error::DocumentTooLarge { name, size, limit }) } else { Ok(()) }
 }
 
-/// The memory that the values of a statement's rows may take together, where all of them are kept: each has a bound of its own, but
-/// nobody says how many rows there are.
+/// The memory that the values of a statement's rows may take together, if all of them are kept: each value has a
+/// limit of its own, but the number of rows has none.
 pub struct Budget {
     left: usize,
 }
 
 impl Budget {
-    /// What the rows of one statement may take.
+    /// The limit for the rows of one statement.
     pub fn of_rows() -> Budget {
         Budget { left: MEMORY }
     }
 
-    /// Counts what a row keeps of a column.
+    /// Counts the value of a column that a row keeps.
     pub fn take(&mut self, column: &'static str, bytes: usize) -> Result<(), Error> {
         self.left = self.left.checked_sub(bytes).ok_or(Error::DocumentTooCostly { name: column, limit: MEMORY })?;
         Ok(())
@@ -97,8 +98,8 @@ impl Budget {
     }
 }
 
-/// The memory that a document takes at most once it has become a struct of ours: a text or a number is one field or one element of a
-/// list, with what its list needs for it.
+/// The most memory that a document takes as one of our structs: a text or a number is one field or one element of a
+/// list, with the overhead of its list.
 fn kept(document: &Value) -> usize {
     const ELEMENT: usize = 48;
     match document {
@@ -110,7 +111,7 @@ fn kept(document: &Value) -> usize {
 }
 
 impl Document<'_> {
-    /// The document of a row that is kept, as what it stands for, if there is memory for it and all others.
+    /// Parses the document of a row that is kept, if there is memory for it and all others.
     pub fn keep<T: DeserializeOwned>(
         self,
         column: &'static str,
@@ -131,8 +132,8 @@ impl Document<'_> {
         Ok(document)
     }
 
-    /// The document, if it has so many bytes at most. What is too large is an error, and what is nested too deep is malformed;
-    /// both say whose it is.
+    /// The document, if it has at most this many bytes. A document that is too large is an error, and one that is
+    /// nested too deeply is malformed; both errors say which document it is.
     pub fn read(self, name: &'static str, limit: usize) -> Result<Result<Value, Malformed>, Error> {
         Ok(self.build(name, limit)?.map(|(document, _)| document))
     }
@@ -154,23 +155,23 @@ impl Document<'_> {
         }
     }
 
-    /// Refuses one that has more bytes.
+    /// Refuses a document with more bytes.
     pub fn check_size(self, name: &'static str, limit: usize) -> Result<(), Error> {
         refuse_larger(name, self.size(), limit)
     }
 
-    /// The value as PostgreSQL has it.
+    /// The value in PostgreSQL's representation.
     pub(super) fn as_it_is(self) -> pg_sys::Datum {
         self.datum
     }
 
-    /// The bytes that it has, as it is stored.
+    /// Its stored size in bytes.
     pub fn size(self) -> usize {
         // SAFETY: the datum is a jsonb that lives as long as this.
         unsafe { stored_size(self.datum) }
     }
 
-    /// The document of a row, or why it cannot be read: one that is too large is malformed.
+    /// The document of a row, or why it cannot be read. One that is too large counts as malformed.
     pub fn read_or_malformed(self, name: &'static str) -> Result<Value, Malformed> {
         self.read(name, OF_A_ROW).unwrap_or_else(|error| Err(Malformed(error.to_string())))
     }
@@ -182,13 +183,14 @@ enum Refused {
     Malformed(String),
 }
 
-/// Makes a document's value, as long as there is memory left for it.
+/// Builds a document's value as long as the memory limit allows.
 struct Builder {
     left: usize,
     tokens: u32,
 }
 
-/// What the nodes of an object's tree take: each has room for eleven entries, and at least five of them are used if it has a parent.
+/// The memory of an object's tree nodes: each has room for eleven entries, of which at least five are used if it has
+/// a parent.
 const NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 128;
 
 impl Builder {

@@ -1,4 +1,4 @@
-//! Commands that drop something, and what they drop.
+//! Commands that drop objects, and the objects that they drop.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_int, c_void};
@@ -9,7 +9,7 @@ use pgrx::{PgList, is_a, pg_guard, pg_sys};
 use super::call::Call;
 use crate::error::Error;
 
-/// What is told of each relation that is about to be dropped, and may refuse.
+/// The callback for each relation that is about to be dropped. It may refuse.
 type Told = fn(pg_sys::Oid) -> Result<(), Error>;
 
 thread_local! {
@@ -19,7 +19,7 @@ thread_local! {
     static NEXT: Cell<pg_sys::object_access_hook_type> = const { Cell::new(None) };
 }
 
-/// Asks to be told of relations that are about to be dropped.
+/// Registers the callback for relations that are about to be dropped.
 pub fn watch(told: Told) {
     TOLD.set(Some(told));
     // SAFETY: a backend has one thread, and the hook stays valid as long as it runs.
@@ -89,13 +89,13 @@ impl Drop {
     }
 }
 
-/// When the statement began that is being executed: it is known again by that.
+/// The start time of the current statement, which identifies the statement.
 pub fn statement_start() -> pg_sys::TimestampTz {
     // SAFETY: this reads a variable.
     unsafe { pg_sys::GetCurrentStatementStartTimestamp() }
 }
 
-/// Whether there is an event trigger of a name.
+/// Whether an event trigger with this name exists.
 pub fn has_event_trigger(name: &CStr) -> bool {
     // SAFETY: this looks at a catalog.
     unsafe { pg_sys::get_event_trigger_oid(name.as_ptr(), true) != pg_sys::InvalidOid }

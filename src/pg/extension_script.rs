@@ -1,8 +1,8 @@
-//! The state that PostgreSQL is in while it runs a script of the extension.
+//! Imitates the state in which PostgreSQL runs a script of the extension.
 
 use pgrx::pg_sys;
 
-/// That state, until it is dropped, where no script runs.
+/// That state, outside of a script, until the value is dropped.
 pub struct PretendedScript;
 
 impl PretendedScript {

@@ -1,8 +1,8 @@
-//! Where the extension is installed in this database, found once per backend and again when that may have changed; and
-//! how often its catalog has changed, as far as this backend was told.
+//! The installation of the extension in this database, looked up once per backend and again when it may have changed;
+//! and the number of catalog changes that this backend has been told of.
 //!
-//! Everything here comes from the caches of PostgreSQL's own catalogs, which show what is committed now, whatever snapshot the
-//! caller reads under: what was true for the caller's snapshot may be gone when a table is opened.
+//! Everything here comes from PostgreSQL's system caches, which show what is committed now, whatever snapshot the
+//! caller uses. An object that exists in the caller's snapshot may be gone when a table is opened.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_char};
@@ -23,13 +23,13 @@ pub struct Installation {
     namespace: pg_sys::Oid,
     /// The extension's own oid.
     pub extension: pg_sys::Oid,
-    /// The oids of its tables, in the order of `TABLES`; invalid where there is no such table.
+    /// The oids of its tables, in the order of `TABLES`; invalid for a table that does not exist.
     tables: [pg_sys::Oid; TABLES.len()],
-    /// Who owns the tables: of several owners one who is no superuser, if there is any.
+    /// The owner of the tables. If there are several, one that is not a superuser is preferred.
     pub owner: pg_sys::Oid,
     /// Whether Citus spreads its tables over several nodes.
     pub is_distributed: bool,
-    /// Counts the installations that this backend has seen, from 1.
+    /// The number of the installation among those that this backend has seen, from 1.
     pub generation: u64,
 }
 
@@ -39,22 +39,23 @@ thread_local! {
     static FOUND: RefCell<Option<Rc<Installation>>> = const { RefCell::new(None) };
     /// Set by invalidation callbacks, which must not look anything up themselves.
     static MAY_HAVE_CHANGED: Cell<bool> = const { Cell::new(true) };
-    /// What to compare with in the callback, without touching FOUND.
+    /// The oids that the callback compares with, so that it need not borrow FOUND.
     static WATCHED: Cell<[pg_sys::Oid; TABLES.len()]> = const { Cell::new(NO_TABLES) };
-    /// How often a table of ours was changed in any way.
+    /// The number of changes to our tables, of any kind.
     static TABLE_CHANGES: Cell<u64> = const { Cell::new(0) };
     static CATALOG_CHANGES: Cell<u64> = const { Cell::new(0) };
-    /// Whether triggers announce every change of the catalog, and the table changes by which that was found.
+    /// Whether triggers announce every change of the catalog, and the count of table changes for which this was
+    /// found.
     static CATALOG_IS_ANNOUNCED: Cell<Option<(u64, bool)>> = const { Cell::new(None) };
 }
 
 /// The installation in this database. An SPI connection must be open.
 pub fn current() -> Result<Rc<Installation>, Error> {
     if MAY_HAVE_CHANGED.get() {
-        // Before looking, so that a change that is noticed while looking counts.
+        // Before the lookup, so that a change noticed during the lookup counts.
         MAY_HAVE_CHANGED.set(false);
         let found = look_up();
-        // A table that is not there is not announced when it comes.
+        // The creation of a missing table is not announced.
         let is_whole = found.as_ref().is_some_and(|found| !found.tables.contains(&pg_sys::InvalidOid));
         if !is_whole {
             MAY_HAVE_CHANGED.set(true);
@@ -64,7 +65,7 @@ pub fn current() -> Result<Rc<Installation>, Error> {
     FOUND.with_borrow(Clone::clone).ok_or(Error::NotInstalled)
 }
 
-/// The installation, where no SPI connection is open. None is opened unless it has to be looked up.
+/// The installation, for callers without an open SPI connection. One is opened only if a lookup is needed.
 pub fn without_connection() -> Result<Rc<Installation>, Error> {
     if MAY_HAVE_CHANGED.get() {
         return pgrx::Spi::connect(|_| current());
@@ -72,12 +73,12 @@ pub fn without_connection() -> Result<Rc<Installation>, Error> {
     FOUND.with_borrow(Clone::clone).ok_or(Error::NotInstalled)
 }
 
-/// Whether the installation that was last looked up may be another by now.
+/// Whether the installation may have changed since the last lookup.
 pub fn may_have_changed() -> bool {
     MAY_HAVE_CHANGED.get()
 }
 
-/// The quoted schema, for commands that are put together by hand.
+/// The quoted schema, for commands that are built as strings.
 pub fn schema() -> Result<String, Error> {
     without_connection().map(|installation| installation.schema.clone())
 }
@@ -92,7 +93,7 @@ pub fn is_distributed() -> Result<bool, Error> {
     without_connection().map(|installation| installation.is_distributed)
 }
 
-/// The collation of a column of ours, if there is such a column and it has one.
+/// The collation of one of our columns, if the column exists and has one.
 pub fn collation_of(table: &str, column: &CStr) -> Option<pg_sys::Oid> {
     let installation = without_connection().ok()?;
     let table = installation.tables[TABLES.iter().position(|name| *name == table)?];
@@ -113,7 +114,8 @@ pub fn extension() -> Result<pg_sys::Oid, Error> {
     without_connection().map(|installation| installation.extension)
 }
 
-/// Has DROP EXTENSION drop a table that is none of the extension's, as ALTER ... DEPENDS ON EXTENSION does for other objects.
+/// Makes DROP EXTENSION drop a table that is not a member of the extension, as ALTER ... DEPENDS ON EXTENSION does
+/// for other objects.
 pub fn drop_with_extension(table: pg_sys::Oid) -> Result<(), Error> {
     let address = |class, object| pg_sys::ObjectAddress { classId: class, objectId: object, objectSubId: 0 };
     let table = address(pg_sys::RelationRelationId, table);
@@ -126,8 +128,8 @@ pub fn drop_with_extension(table: pg_sys::Oid) -> Result<(), Error> {
     Ok(())
 }
 
-/// The ordinary table of this name in the extension's schema that belongs to the owner of the tables: what somebody else has put there
-/// under the name is none.
+/// The plain table of this name in the extension's schema, if it belongs to the owner of the tables. A table of
+/// anybody else under that name does not count.
 pub fn own_table(name: &CStr) -> Result<Option<pg_sys::Oid>, Error> {
     let installation = without_connection()?;
     let Some(&one) = installation.tables.iter().find(|&&table| table != pg_sys::InvalidOid) else { return Ok(None) };
@@ -141,23 +143,25 @@ pub fn own_table(name: &CStr) -> Result<Option<pg_sys::Oid>, Error> {
     Ok(with_relation(table, is_own).filter(|&is_own| is_own).map(|_| table))
 }
 
-/// How often a table of the extension was changed in any way: what was found out about its columns may no longer be so.
+/// The number of changes to the extension's tables, of any kind: after a change, earlier findings about columns are
+/// stale.
 pub fn table_changes() -> u64 {
     TABLE_CHANGES.get()
 }
 
-/// How many changes of the catalog this backend has been told of, its own uncommitted ones and their undoing included.
+/// The number of catalog changes that this backend has been told of, including its own uncommitted ones and
+/// rollbacks.
 pub fn catalog_changes() -> u64 {
     CATALOG_CHANGES.get()
 }
 
-/// The tables of the catalog, in the installation that was last looked up.
+/// The catalog tables, as of the last lookup.
 pub fn catalog_tables() -> [pg_sys::Oid; CATALOG.len()] {
     let watched = WATCHED.get();
     CATALOG.map(|name| TABLES.iter().position(|table| *table == name).map_or(pg_sys::InvalidOid, |at| watched[at]))
 }
 
-/// Whether triggers announce every change of the catalog. Tables that Citus spreads have none.
+/// Whether triggers announce every change of the catalog. Tables distributed by Citus have no triggers.
 pub fn catalog_is_announced() -> bool {
     if let Some((changes, is_announced)) = CATALOG_IS_ANNOUNCED.get()
         && changes == TABLE_CHANGES.get()
@@ -184,7 +188,7 @@ fn announces(name: &str, table: pg_sys::Oid) -> bool {
     .unwrap_or(false)
 }
 
-/// Looks at a relation without a lock, as long as no invalidation is taken in; `None` when it is gone.
+/// Inspects a relation without a lock, as long as no invalidation is processed; `None` if it is gone.
 pub fn with_relation<T>(relation: pg_sys::Oid, look: impl FnOnce(pg_sys::Relation) -> T) -> Option<T> {
     if relation == pg_sys::InvalidOid {
         return None;
@@ -202,12 +206,12 @@ pub fn with_relation<T>(relation: pg_sys::Oid, look: impl FnOnce(pg_sys::Relatio
 }
 
 impl Installation {
-    /// The oid of a table; invalid where there is none of that name.
+    /// The oid of a table; invalid if no table has the name.
     pub fn table(&self, name: &str) -> pg_sys::Oid {
         TABLES.iter().position(|table| *table == name).map_or(pg_sys::InvalidOid, |at| self.tables[at])
     }
 
-    /// Whether the current role may look up what is in the schema.
+    /// Whether the current role has USAGE on the schema.
     pub fn is_usable(&self) -> bool {
         let usage = pg_sys::ACL_USAGE as pg_sys::AclMode;
         // SAFETY: this looks at catalogs.
@@ -221,8 +225,8 @@ impl Installation {
         }
     }
 
-    /// Refuses where one of the tables that a statement names is not as the functions expect it. A column that is missing, as
-    /// newer ones are until ALTER EXTENSION has added them, matters only to statements that name it.
+    /// Refuses if one of the tables that a statement names differs from what the functions expect. A missing column,
+    /// such as a new one before ALTER EXTENSION has added it, matters only to statements that name it.
     pub fn check_columns(&self, sql: &str) -> Result<(), Error> {
         let named = TABLES.iter().zip(self.tables).filter(|(table, _)| qualified::names(sql, table));
         let matters = |difference: &Error| match difference {
@@ -235,7 +239,7 @@ impl Installation {
         }
     }
 
-    /// Everything about the columns of the tables that is not as the functions expect it.
+    /// Every deviation of the tables' columns from what the functions expect.
     pub fn column_differences(&self) -> Vec<Error> {
         TABLES.iter().zip(self.tables).flat_map(|(table, oid)| differences(table, oid)).collect()
     }
@@ -303,7 +307,8 @@ fn owner_of(tables: &[pg_sys::Oid]) -> Option<pg_sys::Oid> {
     owners().find(is_plain).or(owners().next())
 }
 
-/// The extension, its schema and its owner, if it is installed. Not every version of PostgreSQL that we support exports its own look-up.
+/// The extension, its schema and its owner, if it is installed. Not every supported version of PostgreSQL exports a
+/// lookup for this.
 unsafe fn found_extension() -> Option<(pg_sys::Oid, pg_sys::Oid, pg_sys::Oid)> {
     // SAFETY: the scan is of a system catalog, by an index of it, under a snapshot of now; the tuple is read before it ends.
     unsafe {
@@ -323,7 +328,7 @@ unsafe fn found_extension() -> Option<(pg_sys::Oid, pg_sys::Oid, pg_sys::Oid)> {
     }
 }
 
-/// The table of a name, plain or partitioned; nothing else that may stand under it.
+/// The table with this name, plain or partitioned; no other kind of relation.
 unsafe fn table_of(name: &str, schema: pg_sys::Oid) -> pg_sys::Oid {
     let name = CString::new(name).unwrap_or_default();
     // SAFETY: these look at catalogs.
@@ -335,7 +340,7 @@ unsafe fn table_of(name: &str, schema: pg_sys::Oid) -> pg_sys::Oid {
     }
 }
 
-/// Whether Citus is there and has spread a table over the nodes.
+/// Whether Citus is installed and has distributed a table over the nodes.
 ///
 /// # Safety
 /// An SPI connection must be open.
@@ -355,7 +360,7 @@ unsafe fn is_spread(table: pg_sys::Oid) -> bool {
     }
 }
 
-/// Asks to be told of everything that can move, rename or remove the extension, and of changes of its catalog.
+/// Registers callbacks for everything that can move, rename or remove the extension, and for changes of its catalog.
 pub fn watch() {
     // SAFETY: the callbacks stay valid as long as the backend runs, and they only set flags and counters.
     unsafe {
@@ -371,7 +376,7 @@ pub fn watch() {
     }
 }
 
-/// What a role may see of the catalog may have changed with it, and what the owner may do.
+/// A changed role can see other rows of the catalog, and the owner may have other rights.
 #[pg_guard]
 unsafe extern "C-unwind" fn role_changed(_arg: pg_sys::Datum, _cache: i32, _hash: u32) {
     MAY_HAVE_CHANGED.set(true);
@@ -381,7 +386,7 @@ unsafe extern "C-unwind" fn role_changed(_arg: pg_sys::Datum, _cache: i32, _hash
 #[pg_guard]
 unsafe extern "C-unwind" fn schema_changed(_arg: pg_sys::Datum, _cache: i32, _hash: u32) {
     MAY_HAVE_CHANGED.set(true);
-    // Who may use the schema is a part of who may read its tables.
+    // USAGE on the schema is part of the right to read its tables.
     TABLE_CHANGES.set(TABLE_CHANGES.get() + 1);
 }
 
@@ -392,7 +397,7 @@ unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_s
         MAY_HAVE_CHANGED.set(true);
         TABLE_CHANGES.set(TABLE_CHANGES.get() + 1);
     }
-    // What was done to a table of the catalog may have been to take its triggers away.
+    // A change to a catalog table may have removed its triggers.
     if is_anything || catalog_tables().contains(&relation) {
         count_catalog_change();
     }

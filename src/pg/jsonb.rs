@@ -1,9 +1,11 @@
-//! Documents that go out, as they were stored or written as PostgreSQL stores a `jsonb` and not as text that it would have to read:
-//! reading takes ten times the document's size in memory, which counts where a cart has thousands of lines.
+//! Builds outgoing documents directly in PostgreSQL's `jsonb` format, or passes them on as stored. If PostgreSQL
+//! parsed them from text, that would take ten times the document's size in memory, which matters for a cart with
+//! thousands of lines.
 //!
-//! A container is a word with its kind and the number of its children, a word for each child that says what it is and how long (or,
-//! for every 32nd, where it ends), and the children one behind the other; objects have their keys, by length and then by bytes, and
-//! then their values. Numbers and containers begin at a multiple of four bytes, and what is left out before them is part of them.
+//! A container is a word with its kind and the number of its children, a word for each child with its type and length
+//! (or, for every 32nd, the offset of its end), and then the children one after the other. Objects have first their
+//! keys, sorted by length and then by bytes, and then their values. Numbers and containers are aligned to four bytes,
+//! and the padding before them counts as part of them.
 
 use pgrx::callconv::{BoxRet, FcInfo};
 use pgrx::datum::Datum;
@@ -20,7 +22,7 @@ use serde_json::Value;
 use super::datum::{digits_of, raw_bytes_of, refuse_above, to_server};
 use super::row::Column;
 
-/// The bytes that a document may have which is passed on as it is.
+/// The maximum size in bytes of a document that is passed on unchanged.
 const LARGEST: usize = 16 << 20;
 
 const SCALAR: u32 = 0x1000_0000;
@@ -37,17 +39,17 @@ const TYPE: u32 = 0x7000_0000;
 const HAS_END: u32 = 0x8000_0000;
 const STRIDE: usize = 32;
 
-/// The name under which serde_json hands over a number as its digits.
+/// The name under which serde_json passes a number as its digits.
 const NUMBER: &str = "$serde_json::private::Number";
 
-/// A document as it is stored, without the word of its length.
+/// A document as it is stored, without the length word.
 #[derive(Clone, Debug)]
 pub struct Jsonb(Vec<u8>);
 
 impl Jsonb {
     /// The document that this serialises to.
     pub fn of(document: &impl Serialize) -> Jsonb {
-        // Writing fails only for what JSON has no form for, and no document of ours has such.
+        // Writing fails only for values without a form in JSON, and our documents have none.
         let value = document.serialize(Writer).unwrap_or_else(|_| Part::plain(IS_NULL, Vec::new()));
         match value.kind {
             IS_CONTAINER => Jsonb(value.bytes),
@@ -73,7 +75,7 @@ impl Jsonb {
     }
 }
 
-/// A document that is passed on: nothing of it is looked at, so that it takes no more memory than it has bytes.
+/// A document that is passed on. It is not parsed, so it takes only as much memory as it has bytes.
 impl Column for Jsonb {
     type Value<'a> = Jsonb;
     const TYPES: &'static [pg_sys::Oid] = &[pg_sys::JSONBOID];
@@ -134,7 +136,7 @@ impl Part {
     }
 }
 
-/// A container of so many children, which are these parts: of an object the keys, and then the values.
+/// A container with this many children. The parts are the children; for an object the keys, then the values.
 fn container(kind: u32, children: usize, parts: &[Part]) -> Part {
     let head = 4 + 4 * parts.len();
     let size: usize = parts.iter().map(|part| part.bytes.len() + 3).sum();
@@ -171,10 +173,10 @@ struct Writer;
 /// The elements of an array.
 struct Elements(Vec<Part>);
 
-/// What an enum's variant holds, with the name of the variant.
+/// The content of an enum's variant, with the name of the variant.
 struct Variant<T>(&'static str, T);
 
-/// The entries of an object, and the key of the one to come; or the digits of a number.
+/// The entries of an object with the key of the next one, or the digits of a number.
 #[derive(Default)]
 struct Entries {
     entries: Vec<(Part, Part)>,
@@ -370,7 +372,7 @@ impl SerializeMap for Entries {
     type Error = Error;
 
     fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), Error> {
-        // Numbers as keys are texts, as in every JSON document.
+        // Numbers as keys become texts, as in every JSON document.
         self.key = Some(match serde_json::to_value(key)? {
             Value::String(text) => Part::string(&text),
             Value::Number(number) => Part::string(number.as_str()),

@@ -1,22 +1,24 @@
-//! The order in which locks are taken, so that no two functions ever wait for each other:
+//! The order in which locks are taken, so that functions cannot deadlock:
 //!
-//! 1. the user ([`lock_user`]): everything that changes the cart of a user, or sells, pays, refunds or ends something of the
-//!    user, holds it from its start, and no function ever holds two users but merge_carts(), in an order of its own. So a transaction of the host that changes a cart and
-//!    then checks out has it from the beginning;
-//! 2. what providers call their things ([`hold_provider_ids`]): whoever writes down what is known of them holds it. An event takes them before
-//!    it knows whose they are, but waits for nobody's user while it holds them, nor for one while it holds another out of their order;
-//! 3. rows of that user: `cart_items`, `add_on_purchases` and `user_add_ons`, in whatever order, as only the holder of the
-//!    user's lock locks more than one of them;
-//!    But for what counts usage: without the user's lock it locks rows of `user_add_ons`, by add-on;
+//! 1. the user ([`lock_user`]): every function that changes a user's cart, or sells, pays, refunds or ends something for
+//!    the user, takes it first. No function ever holds two users except merge_carts(), which has an order of its own. So
+//!    a transaction of the host that changes a cart and then checks out holds it from the beginning;
+//! 2. the ids of providers' objects ([`hold_provider_ids`]): every function that records what is known of them holds
+//!    them. An event takes them before it knows its user. While it holds them it never waits for a user, and it never
+//!    waits for a second user out of order;
+//! 3. rows of that user: `cart_items`, `add_on_purchases` and `user_add_ons`, in any order, because only the holder of
+//!    the user's lock locks more than one of them. The exception is counting usage: without the user's lock, it locks
+//!    rows of `user_add_ons`, ordered by add-on;
 //! 4. bundles, by id, for their uses;
 //! 5. the promotional code, for its uses: last, because everybody may want the same one.
 //!
-//! `run_maintenance` locks rows of users without their lock, but passes over those that somebody else has locked; the uses of
-//! bundles and codes come after them, in that order.
+//! `run_maintenance` locks rows of users without their lock, but skips rows that somebody else has locked. After them it
+//! locks bundles and codes, in that order, to give back uses.
 //!
-//! A user's lock is one of PostgreSQL's own on an object: an object of the class that is the extension itself, of which there are
-//! none. Nothing in SQL locks such objects, so nobody can hold up somebody's checkout, as with advisory locks; for the rest it is like
-//! any lock on an object: it ends with the transaction, a deadlock over it is noticed, PREPARE TRANSACTION keeps it, and pg_locks shows it.
+//! A user's lock is one of PostgreSQL's own object locks, on an object of the class that is the extension itself; no such
+//! objects exist. Nothing in SQL locks them, so unlike with advisory locks nobody can block another user's checkout.
+//! Otherwise it behaves like any object lock: it ends with the transaction, deadlocks are detected, PREPARE TRANSACTION
+//! keeps it, and pg_locks shows it.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -30,22 +32,23 @@ use crate::pg::row_security;
 use crate::pg::snapshot::current_transaction;
 use crate::pg::statement::Statement;
 
-/// Where the tables are spread over nodes, the lock is taken on the node that holds the user's rows, whichever node asks: the rows
-/// that are counted send the statement there, and locking none of them has Citus begin a transaction there, which holds the lock.
+/// If the tables are distributed, the lock is taken on the node that holds the user's rows, whichever node asks. The
+/// SELECT counts these rows, so Citus sends it to their node. Locking no rows makes Citus begin a transaction there,
+/// which then holds the lock.
 static HOLD_AT_HOME: Statement = Statement::new(
     "SELECT @extschema@._hold_user($1)
        FROM (SELECT pg_catalog.count(*)
                FROM (SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 LIMIT 0 FOR UPDATE) none) at_home",
 );
 
-/// Asking many shards, Citus opens more connections to a node. What the transaction has locked over one of them would be locked by somebody
-/// else for the others, so that it could wait for itself.
+/// For a query on many shards, Citus opens more connections to a node. Locks that the transaction holds over one of
+/// them would block the others, so that it could wait for itself.
 static ONE_CONNECTION: Statement<(String,)> =
     Statement::new("SELECT pg_catalog.set_config('citus.max_adaptive_executor_pool_size', '1', true)");
 
-/// Waits until nobody else holds the user, and holds the user until the transaction ends. What is read afterwards must be
-/// read under a [`FreshSnapshot`]. Refuses a user for whom the caller may not act: whatever changes something of a user comes
-/// through here.
+/// Waits until nobody else holds the user, and holds the user until the transaction ends. Later reads must use a
+/// [`FreshSnapshot`]. Refuses a user that the caller may not act for: every change of a user's data passes through
+/// here.
 pub fn lock_user(user_id: &str) -> Result<(), Error> {
     row_security::check_user(user_id)?;
     hold_at_home(user_id)
@@ -62,9 +65,9 @@ fn hold_at_home(name: &str) -> Result<(), Error> {
     HOLD_AT_HOME.perform(params![name]).map(|_| ())
 }
 
-/// Whether this transaction has the name held at its home already, as it has from now on. Asked again there, it might be over another
-/// connection, for which the first would be somebody else. It is known by a lock here, which a rolled back savepoint takes back as it takes back
-/// the one at home.
+/// Whether this transaction already holds the name on its home node; from now on it counts as held. If the home node
+/// were asked again, that could use another connection, to which the first one would be a stranger. A local lock
+/// records it, because a rollback to a savepoint releases it together with the one on the home node.
 fn is_held_from_here(name: &str) -> Result<bool, Error> {
     let tag = tag_of(&format!("held from here: {name}"))?;
     // SAFETY: as in hold().
@@ -72,7 +75,7 @@ fn is_held_from_here(name: &str) -> Result<bool, Error> {
     Ok(acquired == pg_sys::LockAcquireResult::LOCKACQUIRE_ALREADY_HELD)
 }
 
-/// The same, but without waiting: says whether the user is held. Over Citus, where nobody can only try, it waits.
+/// The same without waiting: returns whether the user is held. With Citus, which cannot merely try, it waits.
 pub fn try_lock_user(user_id: &str) -> Result<bool, Error> {
     row_security::check_user(user_id)?;
     if installation::is_distributed()? {
@@ -90,26 +93,26 @@ pub fn try_lock_user(user_id: &str) -> Result<bool, Error> {
     }
 }
 
-/// How many locks there are on what providers call their things. Things share them, so that any number of things needs no more of the
-/// server's table of locks.
+/// The number of locks for provider ids. Ids share them, so that any number of ids needs no more of the server's lock
+/// table.
 const PROVIDER_LOCKS: u64 = 1024;
 
 fn provider_locks<'a>(ids: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
     ids.into_iter().map(|id| format!("things of providers {:04}", hash(id) % PROVIDER_LOCKS)).collect()
 }
 
-/// Waits until nobody else deals with the things that providers call so, and holds them until the transaction ends: no two checkouts
-/// are paid by one payment at the same moment, and nothing is put aside as nobody's while it becomes somebody's.
+/// Waits until nobody else works with these provider ids, and holds them until the transaction ends. So one payment
+/// cannot pay two checkouts at the same moment, and nothing is put aside while it becomes known.
 pub fn hold_provider_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
     provider_locks(ids).iter().try_for_each(|name| hold_at_home(name))
 }
 
-/// Lets go of them again, before anything was done: as often as they were taken. Over Citus they are held to the end.
+/// Releases them before anything was done, as often as they were taken. With Citus they are held to the end.
 pub fn release_provider_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
     provider_locks(ids).iter().try_for_each(|name| release(name))
 }
 
-/// The same for a user, whom the transaction holds on if it did so before.
+/// The same for a user. If the transaction held the user before, it continues to.
 pub fn release_user(user_id: &str) -> Result<(), Error> {
     release(user_id)
 }
@@ -128,13 +131,13 @@ fn release(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// As [`lock_user`] for several users, of whom everybody who holds more than one has taken the same one first.
+/// As [`lock_user`] for several users. Every caller that holds more than one has first taken the same single one.
 pub fn lock_users<'a>(users: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
     let users: BTreeSet<(u64, &str)> = users.into_iter().map(|user_id| (hash(user_id), user_id)).collect();
     users.into_iter().try_for_each(|(_, user_id)| lock_user(user_id))
 }
 
-/// Waits until nobody else changes functions of the extension, and has them to itself until the transaction ends.
+/// Waits until nobody else changes functions of the extension, and prevents it until the transaction ends.
 pub fn lock_extension() {
     // SAFETY: the extension is installed, and locking an object has no other precondition.
     unsafe {
@@ -144,11 +147,11 @@ pub fn lock_extension() {
     }
 }
 
-/// How many users' carts a transaction may change before it counts as a load of data.
+/// The number of users' carts that a transaction may change before it counts as a data load.
 const MANY_CARTS: usize = 100;
 
-/// The same, for a change of the cart. A transaction that changes the carts of many users loads data: it does not check out, and
-/// the server's table of locks has no room for everybody's.
+/// The same, for a change of a cart. A transaction that changes the carts of many users is loading data: it does not
+/// check out, and the server's lock table has no room for a lock on every user.
 pub fn lock_user_for_cart(user_id: &str) -> Result<(), Error> {
     thread_local! {
         static HELD: RefCell<(pg_sys::LocalTransactionId, BTreeSet<u64>)> = const { RefCell::new((0, BTreeSet::new())) };
@@ -165,7 +168,7 @@ pub fn lock_user_for_cart(user_id: &str) -> Result<(), Error> {
 
 const MODE: pg_sys::LOCKMODE = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
 
-/// The object that stands for a name: of 48 bits of its hash.
+/// The lock object for a name: 48 bits of its hash.
 fn tag_of(name: &str) -> Result<pg_sys::LOCKTAG, Error> {
     let name = hash(name);
     Ok(pg_sys::LOCKTAG {
@@ -187,25 +190,26 @@ pub fn hold(user_id: &str) -> Result<(), Error> {
     unsafe {
         if !pg_sys::RecoveryInProgress() {
             pg_sys::LockAcquire(&tag, MODE, false, false);
-            // What others have changed before they let go of it.
+            // Processes changes that others made before they released it.
             pg_sys::AcceptInvalidationMessages();
         }
     }
     Ok(())
 }
 
-/// FNV-1a, the same in every build of the library. 48 bits of it are used: users who share them only wait for each other.
+/// FNV-1a, the same in every build of the library. 48 bits of it are used; users that share them only wait for each
+/// other.
 fn hash(user_id: &str) -> u64 {
     let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     user_id.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, mix)
 }
 
-/// A snapshot of now in place of that of the calling query, which may be older than the lock that was waited for. It sees
+/// A current snapshot instead of the calling query's, which may be older than the lock that was waited for. It sees
 /// what this transaction has written so far. Under REPEATABLE READ and SERIALIZABLE the transaction's snapshot stays.
 pub struct FreshSnapshot;
 
 impl FreshSnapshot {
-    /// Makes statements that [`read`](Statement::read) do so under a new snapshot, as long as the value lives.
+    /// Statements that [`read`](Statement::read) use a new snapshot as long as the value lives.
     pub fn take() -> FreshSnapshot {
         // SAFETY: a transaction is in progress, as a function of it is running.
         unsafe {
@@ -226,18 +230,18 @@ impl Drop for FreshSnapshot {
     }
 }
 
-/// Whether the transaction sees nothing of what others have done since it began.
+/// Whether the transaction cannot see what others have done since it began.
 pub fn transaction_keeps_its_snapshot() -> bool {
     // SAFETY: this reads a variable of the session.
     unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
 }
 
-/// The same, and newer than the transaction's own snapshot under REPEATABLE READ and SERIALIZABLE: for what such a transaction
-/// must not decide by what it sees.
+/// The same, but under REPEATABLE READ and SERIALIZABLE it is newer than the transaction's own snapshot: for
+/// decisions that must not be based on the transaction's snapshot.
 pub struct LatestSnapshot;
 
 impl LatestSnapshot {
-    /// Makes statements that [`read`](Statement::read) do so under it, as long as the value lives.
+    /// Statements that [`read`](Statement::read) use it as long as the value lives.
     pub fn take() -> LatestSnapshot {
         // SAFETY: a transaction is in progress, as a function of it is running.
         unsafe {

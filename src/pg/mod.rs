@@ -1,5 +1,5 @@
-//! The border to PostgreSQL: statements, probes of indexes, changes of single rows, values, calls, tuple stores, snapshots, locks, settings, the session, and
-//! where the extension is installed. Code that is `unsafe` stands here alone.
+//! The border to PostgreSQL: statements, index probes, changes of single rows, values, calls, tuplestores, snapshots,
+//! locks, settings, the session, and the installation of the extension. This is the only place for `unsafe` code.
 
 pub mod body;
 pub mod call;

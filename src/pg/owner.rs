@@ -1,9 +1,9 @@
-//! Code that the owner of the tables has made (triggers, defaults, whatever stands under a name) never runs with more rights than the
-//! owner has.
+//! Code of the owner of the tables (triggers, defaults, any object under an expected name) never runs with more
+//! rights than the owner has.
 //!
-//! The owner need not be a superuser, and a superuser may call what we tell superusers to call. So whenever one is behind a call,
-//! our statements run as the owner, in the state in which PostgreSQL's own maintenance commands run code of others: roles cannot be
-//! changed, nothing temporary can be made, and settings are put back.
+//! The owner need not be a superuser, and a superuser may call what we tell superusers to call. So if a superuser is
+//! behind a call, our statements run as the owner, in the state in which PostgreSQL's own maintenance commands run
+//! other people's code: roles cannot be changed, no temporary objects can be created, and settings are restored.
 
 use std::cell::Cell;
 
@@ -12,11 +12,11 @@ use pgrx::pg_sys;
 use super::installation;
 
 thread_local! {
-    /// The last answer of `reason`, and what it depends on.
+    /// The last result of `reason`, and what it depends on.
     static KNOWN: Cell<Option<(Roles, u64, Reason)>> = const { Cell::new(None) };
 }
 
-/// Everybody who has a part in a call.
+/// All the roles that take part in a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Roles {
     owner: pg_sys::Oid,
@@ -26,17 +26,17 @@ struct Roles {
     authenticated: pg_sys::Oid,
 }
 
-/// What there is to do before a statement runs.
+/// What must be done before a statement runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reason {
     Nothing,
-    /// The owner's rights are in place, but a superuser's session is behind them.
+    /// The call has the owner's rights, but the session is a superuser's.
     Restrict,
     /// A superuser calls.
     BecomeOwner,
 }
 
-/// The rights and the state of before, to which dropping it returns.
+/// The previous rights and state, which are restored on drop.
 pub struct Restricted {
     user: pg_sys::Oid,
     context: i32,
@@ -44,7 +44,7 @@ pub struct Restricted {
 }
 
 impl Restricted {
-    /// Restricts what runs until the value is dropped, if a superuser is behind it and the owner is none.
+    /// Restricts what runs until the value is dropped, if a superuser is behind the call and the owner is not one.
     pub fn where_needed(owner: pg_sys::Oid) -> Option<Restricted> {
         match reason(owner) {
             Reason::Nothing => None,
@@ -52,7 +52,7 @@ impl Restricted {
         }
     }
 
-    /// Has what runs until the value is dropped run as the owner. The caller must have the owner's rights.
+    /// Runs everything as the owner until the value is dropped. The caller must have the owner's rights.
     pub fn to_owner(owner: pg_sys::Oid) -> Restricted {
         let (mut user, mut context) = (pg_sys::InvalidOid, 0);
         let restricted = (pg_sys::SECURITY_RESTRICTED_OPERATION | pg_sys::SECURITY_LOCAL_USERID_CHANGE) as i32;

@@ -9,7 +9,7 @@ use super::datum::{Id, Timestamp, text_datum, to_server};
 use super::document::Document;
 use super::jsonb::Jsonb;
 
-/// A value that a statement can be given.
+/// A value that can be passed to a statement.
 pub trait Parameter {
     /// Its SQL type.
     fn type_oid(&self) -> pg_sys::Oid;
@@ -26,7 +26,7 @@ macro_rules! params {
     ($($value:expr),* $(,)?) => { &[$(&$value as &dyn $crate::pg::parameter::Parameter),*] };
 }
 
-/// A document, which is passed as its text and read by PostgreSQL.
+/// A document, which is passed as text and parsed by PostgreSQL.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonText<'a>(pub &'a str);
 
@@ -109,7 +109,7 @@ impl<T: Parameter + ?Sized> Parameter for &T {
     }
 }
 
-/// An element of a text array, which is copied when PostgreSQL's text is made of it and not before.
+/// An element of a text array. It is copied only when PostgreSQL's text is made of it.
 struct Borrowed<'a>(&'a str);
 
 impl IntoDatum for Borrowed<'_> {
@@ -122,7 +122,7 @@ impl IntoDatum for Borrowed<'_> {
     }
 }
 
-/// An element of an array of documents, which is copied when PostgreSQL's array is made of it and not before.
+/// An element of an array of documents. It is copied only when PostgreSQL's array is made of it.
 struct Stored<'a>(&'a Jsonb);
 
 impl IntoDatum for Stored<'_> {

@@ -1,11 +1,14 @@
-//! What the planner is told about entitlement checks of a column: that `has_feature(user_id, …)` is an EXISTS over the users'
-//! add-ons. It can then look all of them up at once and hash them, where the function would be called for each row.
+//! Planner support for entitlement checks of a column: tells the planner that `has_feature(user_id, ...)` is an EXISTS
+//! over the users' add-ons. The planner can then look all of them up at once and hash them, instead of calling the
+//! function for each row.
 //!
-//! Inside the arguments of an aggregate the call stays: PostgreSQL takes these for evaluated once for each group, so it never hashes
-//! there, and probing for each row by its executor costs more than the function, which probes the index itself.
+//! Inside the arguments of an aggregate the call stays: PostgreSQL assumes that these are evaluated once for each group,
+//! so it never hashes there, and one executor probe for each row costs more than the function, which probes the index
+//! itself.
 //!
-//! The answer is the function's whatever the columns of the caller are: a function compares its arguments under the collation of
-//! our columns, and so does the EXISTS, although the caller's column may have one of its own, under which 'ADA' equals 'ada'.
+//! The result is the function's, whatever the collation of the caller's columns is. A function compares its arguments
+//! under the collation of our columns, and so does the EXISTS, even if the caller's column has a collation under which
+//! 'ADA' equals 'ada'.
 
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
@@ -26,7 +29,7 @@ pub fn support_of_users(request: Internal) -> Internal {
     }
 }
 
-/// The query and the call that a request is about, if it is to put something simpler in its place, and in a query.
+/// The query and the call of a simplification request, if the call is inside a query.
 unsafe fn simplified(request: *mut pg_sys::Node) -> Option<(*mut pg_sys::PlannerInfo, *mut pg_sys::FuncExpr)> {
     // SAFETY: the node says what it is, and the planner fills it in.
     unsafe {
@@ -39,8 +42,8 @@ unsafe fn simplified(request: *mut pg_sys::Node) -> Option<(*mut pg_sys::Planner
     }
 }
 
-/// The same call of a user who is NULL, but such that nobody knows that before it runs. Citus sends a call to the node of its user, and
-/// looks for that node without looking whether there is a user, at which the server crashes.
+/// The same call for a NULL user, written so that this is not known before it runs. Citus sends a call to the node of
+/// its user, and looks for the node without checking for NULL, which crashes the server.
 unsafe fn of_nobody(call: *mut pg_sys::FuncExpr) -> Option<*mut pg_sys::Node> {
     // SAFETY: the planner passes a whole call, which stays as it is; the new nodes are made as PostgreSQL makes them.
     unsafe {
@@ -51,7 +54,7 @@ unsafe fn of_nobody(call: *mut pg_sys::FuncExpr) -> Option<*mut pg_sys::Node> {
         }
         let mut arguments = PgList::<pg_sys::Node>::new();
         let (text, collation) = (pg_sys::TEXTOID, pg_sys::DEFAULT_COLLATION_OID);
-        // There is no such setting, and no other can be made under our prefix.
+        // This setting does not exist, and nobody else can create one under our prefix.
         let setting = super::datum::text_datum("extensions.nobody");
         arguments.push(pg_sys::makeConst(text, -1, collation, -1, setting, false, false).cast());
         arguments.push(pg_sys::makeBoolConst(true, false));
@@ -64,10 +67,11 @@ unsafe fn of_nobody(call: *mut pg_sys::FuncExpr) -> Option<*mut pg_sys::Node> {
     }
 }
 
-/// The arguments of the call, as the statements number them: what is asked about, the user, and when.
+/// The arguments of the call in the order of the statement's parameters: the subject of the question, the user, and
+/// the instant.
 type Arguments = [*mut pg_sys::Node; 3];
 
-/// The columns of ours that the arguments are compared with.
+/// Our columns that the arguments are compared with.
 const COMPARED_WITH: [Option<(&str, &CStr)>; 3] =
     [Some(("add_on_features", c"feature_key")), Some(("user_add_ons", c"user_id")), None];
 
@@ -106,7 +110,8 @@ unsafe fn answer(request: *mut pg_sys::Node, checks: &Checks) -> *mut pg_sys::No
     }
 }
 
-/// The arguments, if the call asks the same about each row: the user is a column and nothing else depends on the row.
+/// The arguments, if the call asks the same question about each row: the user is a column, and nothing else depends
+/// on the row.
 unsafe fn arguments(call: *mut pg_sys::FuncExpr) -> Option<Arguments> {
     // SAFETY: the planner passes a whole call.
     unsafe {
@@ -116,15 +121,15 @@ unsafe fn arguments(call: *mut pg_sys::FuncExpr) -> Option<Arguments> {
     }
 }
 
-/// A call that is looked for in an expression.
+/// A call to look for in an expression.
 struct Sought {
     function: pg_sys::Oid,
     user: *mut pg_sys::Node,
     is_within_aggregate: bool,
 }
 
-/// Whether a query asks the same of the same column inside an aggregate. Which of several calls is meant cannot be told: the planner
-/// passes a copy.
+/// Whether a query asks the same of the same column inside an aggregate. The planner passes a copy, so it cannot be
+/// determined which of several equal calls is meant.
 unsafe fn is_aggregated(query: &pg_sys::Query, call: *mut pg_sys::FuncExpr) -> bool {
     if !query.hasAggs {
         return false;
@@ -167,7 +172,7 @@ unsafe extern "C-unwind" fn seek(node: *mut pg_sys::Node, sought: *mut c_void) -
     }
 }
 
-/// An expression without the changes of type that change nothing.
+/// An expression without casts that change nothing.
 unsafe fn bare(mut node: *mut pg_sys::Node) -> *mut pg_sys::Node {
     // SAFETY: the node says what it is.
     unsafe {
@@ -219,7 +224,7 @@ unsafe fn is_fixed(node: *mut pg_sys::Node) -> bool {
     }
 }
 
-/// As where PostgreSQL itself puts the body of a function in place of its call.
+/// The conditions under which PostgreSQL itself inlines a function.
 unsafe fn may_execute(call: *mut pg_sys::FuncExpr) -> bool {
     let execute = pg_sys::ACL_EXECUTE as pg_sys::AclMode;
     // SAFETY: the planner passes a whole call; these look at catalogs.
@@ -232,14 +237,16 @@ unsafe fn may_execute(call: *mut pg_sys::FuncExpr) -> bool {
     }
 }
 
-/// Citus decides where a query runs before the planner sees it, so a table that comes up later would be the empty local one.
+/// Citus decides where a query runs before the planner sees it. A table that appears later would be the empty local
+/// one.
 fn is_distributed() -> bool {
     // SAFETY: this looks at a catalog.
     unsafe { pg_sys::get_extension_oid(c"citus".as_ptr(), true) != pg_sys::InvalidOid }
 }
 
-/// The statement that the function itself executes, with the arguments in it. None where row security is on: which rows
-/// there are then depends on who executes the plan, and a plan with such a subquery would not be made anew for another.
+/// The statement that the function itself executes, with the arguments filled in. None if row security is on: then
+/// the visible rows depend on the role that executes the plan, and a plan with such a subquery would not be replanned
+/// for another role.
 unsafe fn subquery(arguments: &Arguments, checks: &Checks) -> Option<*mut pg_sys::Query> {
     // SAFETY: the first argument is one of the two types. The parser's state holds on to the arguments until it is freed.
     unsafe {
@@ -260,7 +267,7 @@ unsafe fn subquery(arguments: &Arguments, checks: &Checks) -> Option<*mut pg_sys
     }
 }
 
-/// Puts an argument in the place of `$n`, seen from so many queries further in.
+/// Replaces `$n` with an argument, adjusted for this many levels of nested queries.
 #[pg_guard]
 unsafe extern "C-unwind" fn argument(
     state: *mut pg_sys::ParseState,

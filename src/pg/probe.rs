@@ -1,13 +1,16 @@
-//! Rows that are found by equality through an index: what the executor does for such a query, without a plan and without the executor.
+//! Reads rows by equality through an index. It does what the executor does for such a query, without a plan and
+//! without the executor.
 //!
-//! Preparing the executor for one probe takes it twice as long as the probe itself, and the first call of a session plans before that.
-//! So the index is read here, as an index scan of the executor reads it: under the snapshot of the calling query, with the same locks,
-//! which stay until the transaction ends, and with the same rows as conflicts under SERIALIZABLE.
+//! Preparing the executor takes twice as long as the probe itself, and the first call of a session has to plan before
+//! that. So this code reads the index as an index scan of the executor does: under the snapshot of the calling query,
+//! with the same locks, which are kept until the transaction ends, and with the same tracking of conflicts under
+//! SERIALIZABLE.
 //!
-//! That is right only where the query needs nothing else from PostgreSQL: a plain table of no partitions and no heirs, without
-//! row-level security, not spread over nodes, that the caller may read as a whole, and a valid index of PostgreSQL's own comparisons
-//! under the column's collation. Everywhere else, and where another extension wants to be asked about privileges, the same query
-//! runs as a [`Statement`], which knows all of that or refuses as PostgreSQL does. Nothing of the owner's is run by a probe.
+//! This is correct only if the query needs nothing else from PostgreSQL: a plain table without partitions or
+//! inheritance children, without row-level security, not distributed, which the caller may read completely; and a
+//! valid index with PostgreSQL's own comparison operators under the column's collation. In all other cases, and if
+//! another extension hooks into privilege checks, the same query runs as a [`Statement`], which handles all of that
+//! or refuses as PostgreSQL does. A probe runs no code of the owner.
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -25,14 +28,14 @@ use super::session;
 use super::statement::Statement;
 use crate::error::Error;
 
-/// The most columns that are compared, and that are read.
+/// The maximum number of compared columns, and of read columns.
 const MOST_KEYS: usize = 2;
 const MOST_COLUMNS: usize = 12;
 
 const SHARED: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 const KEPT: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
 
-/// A query for the columns `R` of the rows of a table of which some columns equal the parameters, in that order.
+/// A query for the columns `R` of the rows of a table in which some columns equal the parameters, in this order.
 pub struct Probe<R> {
     table: &'static str,
     columns: &'static [&'static str],
@@ -44,7 +47,8 @@ pub struct Probe<R> {
 // SAFETY: a backend has one thread.
 unsafe impl<R> Sync for Probe<R> {}
 
-/// A probe of the table's columns: `probe!("cart_items", ["quantity"], "user_id")`, with a second column to compare after it or none.
+/// A probe of the table's columns: `probe!("cart_items", ["quantity"], "user_id")`, with an optional second column to
+/// compare.
 #[macro_export]
 macro_rules! probe {
     ($table:literal, [$first:literal $(, $column:literal)*], $key:literal $(, $second:literal)?) => {
@@ -60,27 +64,27 @@ macro_rules! probe {
     };
 }
 
-/// How the rows are found, and what that depends on.
+/// How the rows are found, and what this depends on.
 #[derive(Clone, Copy)]
 struct Known {
     generation: u64,
     changes: (u64, u64),
     role: pg_sys::Oid,
-    /// `None` where the planner has to find out.
+    /// `None` if the planner has to decide.
     way: Option<Way>,
 }
 
-/// An index, and where everything is.
+/// An index, and the positions of the columns.
 #[derive(Clone, Copy)]
 struct Way {
     index: pg_sys::Oid,
     keys: [Key; MOST_KEYS],
-    /// The places of the columns in the table, counted from 0, and the number of the last of them.
+    /// The positions of the columns in the table, counted from 0, and the number of the last one.
     places: [u16; MOST_COLUMNS],
     last: i32,
 }
 
-/// What a column of the index is compared by.
+/// The comparison of a column of the index.
 #[derive(Clone, Copy)]
 struct Key {
     equality: pg_sys::RegProcedure,
@@ -88,7 +92,7 @@ struct Key {
 }
 
 impl<R: Columns + 'static> Probe<R> {
-    /// A probe of these columns by these, and its text for the planner; `probe!` writes it.
+    /// A probe of these columns by these others, with its text for the planner; `probe!` creates it.
     pub const fn new(
         table: &'static str,
         columns: &'static [&'static str],
@@ -114,7 +118,7 @@ impl<R: Columns + 'static> Probe<R> {
         Ok(found)
     }
 
-    /// Hands over all rows, in no particular order, until one is refused.
+    /// Passes on all rows, in no particular order, until the callback stops.
     pub fn read(&self, params: &Params, mut each: impl FnMut(R::Row<'_>) -> Result<(), Error>) -> Result<(), Error> {
         let mut outcome = Ok(());
         self.each(params, &mut |row| {
@@ -134,7 +138,7 @@ impl<R: Columns + 'static> Probe<R> {
         Ok(found)
     }
 
-    /// Whether some row is what is looked for; reads no further than that.
+    /// Whether some row matches; reads no further than that.
     pub fn any(&self, params: &Params, is_it: impl Fn(R::Row<'_>) -> bool) -> Result<bool, Error> {
         match self.open()? {
             Some(mut opened) => opened.any(params, is_it),
@@ -149,7 +153,7 @@ impl<R: Columns + 'static> Probe<R> {
         }
     }
 
-    /// The index, for many probes in a row; `None` where the planner has to be asked.
+    /// The index, for many probes in a row; `None` if the planner has to decide.
     pub fn open(&self) -> Result<Option<Opened<R>>, Error> {
         let installation = installation::without_connection()?;
         // SAFETY: a query is running; what is opened is closed when it goes out of scope, in the order of the fields.
@@ -163,7 +167,7 @@ impl<R: Columns + 'static> Probe<R> {
         }
     }
 
-    /// How the rows of the table, which is open and locked, are found now by whoever asks.
+    /// How the current caller finds the rows of the table, which is open and locked.
     fn way(&self, installation: &Rc<Installation>, table: &Open) -> Result<Option<Way>, Error> {
         // SAFETY: this reads a variable.
         if unsafe { (&raw const pg_sys::ExecutorCheckPerms_hook).read() }.is_some() || installation::may_have_changed()
@@ -215,9 +219,9 @@ impl<R: Columns + 'static> Probe<R> {
         }
     }
 
-    /// Whether rows that a probe finds are all in an index: in one of the whole table, or of rows that are not NULL in a column that
-    /// is compared. The predicate is looked at as it is stored: PostgreSQL's own function simplifies it, which can run code of the
-    /// owner's.
+    /// Whether the index contains all rows that a probe can find: it is not partial, or its predicate only excludes
+    /// NULL in a compared column. The predicate is inspected in its stored form, because PostgreSQL's own function
+    /// simplifies it, which can run code of the owner.
     ///
     /// # Safety
     /// The description must be that of the table, and the index one of it that is open.
@@ -246,7 +250,7 @@ impl<R: Columns + 'static> Probe<R> {
         }
     }
 
-    /// What the columns of an index are compared by, if it serves.
+    /// The comparisons of an index's columns, if the index can be used.
     ///
     /// # Safety
     /// The table must be open and locked, and the index one of its.
@@ -304,7 +308,7 @@ pub struct Opened<R> {
 }
 
 impl<R: Columns + 'static> Opened<R> {
-    /// Whether some row is what is looked for; reads no further than that.
+    /// Whether some row matches; reads no further than that.
     pub fn any(&mut self, params: &Params, is_it: impl Fn(R::Row<'_>) -> bool) -> Result<bool, Error> {
         let mut found = false;
         self.each(params, &mut |row| {
@@ -314,7 +318,7 @@ impl<R: Columns + 'static> Opened<R> {
         Ok(found)
     }
 
-    /// Hands over the rows that equal the parameters, until one is enough.
+    /// Passes on the rows that equal the parameters, until the callback stops.
     pub(super) fn each(
         &mut self,
         params: &Params,
@@ -342,7 +346,7 @@ impl<R: Columns + 'static> Opened<R> {
         Ok(())
     }
 
-    /// Where the row is that was handed over last.
+    /// The location of the row that was passed on last.
     pub(super) fn slot(&self) -> *mut pg_sys::TupleTableSlot {
         self.scan.slot
     }
@@ -384,12 +388,12 @@ pub(super) unsafe fn place_of(description: pg_sys::TupleDesc, name: &str) -> Opt
     }
 }
 
-/// A table or an index that is open, closed when it goes out of scope. When an error unwinds, the transaction closes it instead. The
-/// lock stays either way.
+/// An open table or index, closed when it goes out of scope. When an error unwinds, the transaction closes it
+/// instead. The lock stays either way.
 pub(super) struct Open(pub(super) pg_sys::Relation);
 
 impl Open {
-    /// A table, if it is still there.
+    /// A table, if it still exists.
     ///
     /// # Safety
     /// A transaction must be in progress.
@@ -398,7 +402,7 @@ impl Open {
         unsafe { Open::table_in(oid, SHARED) }
     }
 
-    /// The same for a table of which rows are to be written.
+    /// The same for a table with rows that are to be written.
     ///
     /// # Safety
     /// A transaction must be in progress.
@@ -433,7 +437,7 @@ impl Drop for Open {
     }
 }
 
-/// A scan that has begun, ended when it goes out of scope.
+/// A running scan, ended when it goes out of scope.
 struct Scan {
     scan: pg_sys::IndexScanDesc,
     slot: *mut pg_sys::TupleTableSlot,
@@ -458,13 +462,13 @@ impl Scan {
         }
     }
 
-    /// Goes to where rows with these keys are; there must be as many as were announced.
+    /// Moves to the rows with these keys. The number of keys must be the announced one.
     fn begin_again(&mut self, keys: &mut [pg_sys::ScanKeyData]) {
         // SAFETY: the scan has begun, and copies the keys.
         unsafe { pg_sys::index_rescan(self.scan, keys.as_mut_ptr(), keys.len() as i32, ptr::null_mut(), 0) };
     }
 
-    /// Goes to the next row that the snapshot sees.
+    /// Moves to the next row that the snapshot sees.
     fn next(&self) -> bool {
         pgrx::check_for_interrupts!();
         // SAFETY: the scan has begun, and the slot is one of its table.

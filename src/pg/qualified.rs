@@ -1,17 +1,18 @@
-//! The text of statements: nothing in it is looked up by the caller's search_path.
+//! Qualifies the text of statements, so that nothing in it depends on the caller's search_path.
 //!
-//! Tables stand as `@extschema@.table`, functions as `pg_catalog.function`, and operators between spaces, to be qualified before
-//! the statement is parsed; all operators then bind equally, so expressions need their parentheses. The `=` of an assignment is
-//! no operator and stands without spaces. Only `unnest` of several arrays stands bare: the parser knows it by that.
+//! Tables are written as `@extschema@.table`, functions as `pg_catalog.function`, and operators between spaces, to be
+//! qualified before the statement is parsed. Qualified operators all have the same precedence, so expressions need
+//! parentheses. The `=` of an assignment is not an operator and is written without spaces. Only `unnest` of several
+//! arrays is written unqualified, because the parser requires that.
 
 const OPERATORS: [&str; 18] =
     ["=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "||", "?", "@>", "<@", "&&", "@@", "->", "->>"];
 
-/// Words that hide an operator, which PostgreSQL looks up by the search_path.
+/// Keywords that imply an operator, which PostgreSQL looks up by the search_path.
 const HIDING: [&str; 11] =
     ["IN", "IN(", "LIKE", "ILIKE", "SIMILAR", "BETWEEN", "NULLIF", "NULLIF(", "USING", "OVERLAPS", "ESCAPE"];
 
-/// The text, with the schema filled in and operators qualified.
+/// The text with the schema filled in and operators qualified.
 pub fn in_schema(sql: &str, schema: &str) -> String {
     let word = |word: &str| match OPERATORS.contains(&word) {
         true => format!("OPERATOR(pg_catalog.{word})"),
@@ -34,8 +35,8 @@ pub fn mentions(sql: &str, word: &str) -> bool {
     sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|one| one == word)
 }
 
-/// Ends compilation where a text has something that cannot be qualified: a word that hides an operator, or a literal with blanks
-/// that would be lost or an operator that would be qualified.
+/// Fails compilation if a text contains something that cannot be qualified: a keyword that implies an operator, or a
+/// literal whose blanks would be lost or whose operators would be qualified.
 pub const fn check(sql: &str) {
     let sql = sql.as_bytes();
     let (mut at, mut is_literal, mut word) = (0, false, 0);

@@ -1,7 +1,7 @@
-//! Rows of results, read by the types of their columns.
+//! Reads rows of results by the types of their columns.
 //!
-//! A statement says which types its columns have. They are compared with those that the executor delivers each time before the
-//! first row comes, so that no value is ever taken for something that it is not, whatever became of the tables.
+//! A statement declares the types of its columns. They are compared with those of the executor before each result's
+//! first row, so that no value is ever read as a different type, whatever was done to the tables.
 
 use std::ffi::CStr;
 
@@ -16,7 +16,7 @@ use crate::error::Error;
 pub trait Column {
     /// What a value becomes.
     type Value<'a>;
-    /// The SQL types that are stored alike, the usual one first.
+    /// The SQL types with the same representation, the usual one first.
     const TYPES: &'static [pg_sys::Oid];
     /// Whether NULL has a value.
     const IS_NULLABLE: bool = false;
@@ -33,33 +33,33 @@ pub trait Columns {
     /// The SQL types of each column.
     const TYPES: &'static [&'static [pg_sys::Oid]];
 
-    /// Reads a row; fails where NULL stands and should not.
+    /// Reads a row; fails for a NULL that is not allowed.
     ///
     /// # Safety
     /// The row's columns must be of these types.
     unsafe fn read<'a>(row: &RawRow<'a>) -> Result<Self::Row<'a>, Error>;
 }
 
-/// The values of a row of these columns.
+/// The values of a row with these columns.
 pub type RowOf<'a, R> = <R as Columns>::Row<'a>;
 
-/// A row as the executor hands it over.
+/// A row as the executor passes it.
 pub struct RawRow<'a> {
     pub values: &'a [pg_sys::Datum],
     pub nulls: &'a [bool],
     pub names: Names,
 }
 
-/// What the columns of a row are called.
+/// The names of a row's columns.
 #[derive(Clone, Copy)]
 pub enum Names {
-    /// As the description of the result says.
+    /// From the description of the result.
     Described(pg_sys::TupleDesc),
     /// So.
     Listed(&'static [&'static str]),
 }
 
-/// A text as the database spells it, in its own encoding.
+/// A text in the database's encoding.
 pub struct RawText;
 
 /// An amount with two decimals, in hundredths.
@@ -89,7 +89,7 @@ impl RawRow<'_> {
     }
 }
 
-/// The first column that cannot be read as it should be, if any.
+/// The first column that cannot be read as declared, if any.
 ///
 /// # Safety
 /// The description must be that of a result.
@@ -118,7 +118,7 @@ pub unsafe fn misfit(description: pg_sys::TupleDesc, types: &[&[pg_sys::Oid]]) -
     }
 }
 
-/// Whether values of a type, or of what a domain is made of, are stored as those of one of these types.
+/// Whether values of a type, or of a domain's base type, have the representation of one of these types.
 pub fn is_stored_as(found: pg_sys::Oid, expected: &[pg_sys::Oid]) -> bool {
     // SAFETY: this looks at a catalog.
     expected.contains(&found) || expected.contains(&unsafe { pg_sys::getBaseType(found) })

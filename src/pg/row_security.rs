@@ -1,7 +1,8 @@
-//! Which users a call may be about, where enable_user_isolation() has been called.
+//! The users that a call may be about, once enable_user_isolation() has been called.
 //!
-//! Functions that write run as the owner of the tables, from whom no policy hides anything. So they ask here what the policies say of
-//! the one who called: the role that the session works as, whatever functions with the rights of others it has come through.
+//! Functions that write run as the owner of the tables, from whom no policy hides anything. So they check here what
+//! the policies allow the caller: the role that the session works as, whatever functions with other rights it has
+//! called through.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
@@ -16,8 +17,8 @@ use crate::params;
 /// The tables whose rows belong to users.
 pub const TABLES_OF_USERS: [&str; 3] = ["user_add_ons", "add_on_purchases", "cart_items"];
 
-/// The policies of a table that narrow or widen what a role may write: all that are meant for it, but for those that only let it see
-/// more.
+/// The policies of a table that narrow or widen what a role may write: all that apply to it, except those that only
+/// allow more reading.
 static POLICIES: Statement<(String, Option<String>)> = Statement::new(
     "SELECT p.polname::pg_catalog.text,
             CASE WHEN p.polpermissive AND p.polcmd = '*' AND p.polwithcheck IS NULL
@@ -33,13 +34,13 @@ static POLICIES: Statement<(String, Option<String>)> = Statement::new(
 enum Limit {
     /// Nothing.
     None,
-    /// To the user whom the setting names.
+    /// Limited to the user that the setting names.
     Setting(String),
-    /// Policies that say something else, or a caller who cannot be told.
+    /// Limited by other policies, or the caller cannot be determined.
     Unknown,
 }
 
-/// A limit, and what it was found out by.
+/// A limit, and the state from which it was derived.
 struct Known {
     caller: pg_sys::Oid,
     is_restricted: bool,
@@ -51,13 +52,13 @@ thread_local! {
     static KNOWN: RefCell<Option<Known>> = const { RefCell::new(None) };
 }
 
-/// Refuses a call that is about another user than the caller may act for.
+/// Refuses a call about a user that the caller may not act for.
 pub fn check_user(user_id: &str) -> Result<(), Error> {
     check_owner(Some(user_id))
 }
 
-/// Refuses a call about something whose owner was looked up, `None` when there is no such thing. What is somebody else's and what
-/// is not there are refused alike, so that nobody learns which of them it is.
+/// Refuses a call about an object whose user was looked up; `None` if there is no such object. Objects of others and
+/// missing objects are refused in the same way, so that callers cannot tell them apart.
 pub fn check_owner(owner: Option<&str>) -> Result<(), Error> {
     match limit()? {
         Limit::None => Ok(()),
@@ -69,8 +70,8 @@ pub fn check_owner(owner: Option<&str>) -> Result<(), Error> {
     }
 }
 
-/// Refuses a task that concerns all users where a policy, ours or another, hides some of them. A task that turned out to be about
-/// one user alone is for whoever may act for that user.
+/// Refuses a task that concerns all users if any policy hides some of them. A task that turned out to concern one
+/// user is open to every caller that may act for that user.
 pub fn check_sees_everybody(task: &'static str, owner: Option<&str>) -> Result<(), Error> {
     check_owner(owner).map_err(|error| match error {
         Error::OtherUser { .. } | Error::RowsHidden { .. } => Error::RowsHidden { task },
@@ -104,7 +105,7 @@ fn find_limit(installation: &Installation, caller: pg_sys::Oid, is_restricted: b
     let mut limit = Limit::None;
     for table in tables.into_iter().filter(|&table| has_row_security(table)) {
         if is_restricted {
-            // An index, a view or the like of somebody's, evaluated in the session of somebody else.
+            // Somebody's index, view or the like, evaluated in somebody else's session.
             return Ok(Limit::Unknown);
         }
         limit = match (limit, limit_by(table, caller)?) {
@@ -122,7 +123,8 @@ fn has_row_security(table: pg_sys::Oid) -> bool {
     with_relation(table, |relation| unsafe { (*(*relation).rd_rel).relrowsecurity }).unwrap_or(false)
 }
 
-/// Whether row-level security applies to the current role, of a table that was read a moment ago: one that is gone has no policies.
+/// Whether row-level security on a table that was read just now applies to the current role. A table that is gone has
+/// no policies.
 pub fn hides_rows(table: pg_sys::Oid) -> bool {
     is_subject(table, pg_sys::InvalidOid)
 }
@@ -146,7 +148,7 @@ fn limit_by(table: pg_sys::Oid, caller: pg_sys::Oid) -> Result<Limit, Error> {
     })
 }
 
-/// The setting that the condition of our policy looks at; `None` for every other condition.
+/// The setting that the condition of our policy refers to; `None` for any other condition.
 fn setting_of(condition: &str) -> Option<&str> {
     let begins = ["((user_id)::text = ( SELECT current_setting('", "(user_id = ( SELECT current_setting('"];
     let rest = begins.iter().find_map(|begin| condition.strip_prefix(begin))?;

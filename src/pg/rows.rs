@@ -1,8 +1,10 @@
-//! Looking into tables by their oids, past everything that their owners can define: no view, rule, policy or function is run.
+//! Reads tables by their oids, bypassing everything that their owners can define: no view, rule, policy or function
+//! runs.
 
 use pgrx::pg_sys;
 
-/// Whether a plain table holds a row that somebody could see now. Nothing else holds any: of a partitioned table its partitions do.
+/// Whether a plain table holds a row that is visible to some snapshot. Other relations hold no rows: those of a
+/// partitioned table are in its partitions.
 pub fn has_rows(relation: pg_sys::Oid) -> bool {
     // SAFETY: this looks at a catalog.
     if unsafe { pg_sys::get_rel_relkind(relation) } as u8 != pg_sys::RELKIND_RELATION {

@@ -1,4 +1,4 @@
-//! What the session is and does.
+//! The state of the session.
 
 use std::ffi::CStr;
 
@@ -6,45 +6,46 @@ use pgrx::pg_sys;
 
 use super::datum::to_server;
 
-/// Takes in what other sessions have announced when they committed.
+/// Processes the invalidations of other sessions' commits.
 pub fn take_in_announcements() {
     // SAFETY: this is possible whenever a query runs.
     unsafe { pg_sys::AcceptInvalidationMessages() };
 }
 
-/// Tells sessions that listen to a channel, once the transaction commits, as pg_notify() does where something is written.
+/// Notifies sessions that listen on a channel, once the transaction commits, as pg_notify() does if the transaction
+/// writes.
 pub fn notify(channel: &CStr, payload: &str) {
     let payload = to_server(payload);
     // SAFETY: both are C strings, which are copied; what is too long is an error.
     unsafe { pg_sys::Async_Notify(channel.as_ptr(), payload.as_ptr()) };
 }
 
-/// The role in whose name things are done.
+/// The role with whose rights the current code runs.
 pub fn role() -> pg_sys::Oid {
     // SAFETY: this reads a variable.
     unsafe { pg_sys::GetUserId() }
 }
 
-/// Whether PostgreSQL watches for conflicts what the transaction reads.
+/// Whether PostgreSQL tracks the reads of the transaction for conflicts.
 pub fn is_serializable() -> bool {
     // SAFETY: this reads a variable.
     unsafe { pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as i32 }
 }
 
-/// Whether the transaction may write, here and now.
+/// Whether the transaction can currently write.
 pub fn may_write() -> bool {
     // SAFETY: these read variables.
     unsafe { !(pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() || pg_sys::IsInParallelMode()) }
 }
 
-/// Whether the session applies what another server has done, and triggers fire that do so there.
+/// Whether the session replays changes of another server, where triggers have already fired.
 pub fn is_replica() -> bool {
     // SAFETY: this reads a variable.
     unsafe { pg_sys::SessionReplicationRole != pg_sys::SESSION_REPLICATION_ROLE_ORIGIN as i32 }
 }
 
-/// With RUST_BACKTRACE in the server's environment, every error would carry a backtrace in its DETAIL, PostgreSQL's own
-/// errors too. Whoever wants that can still set RUST_LIB_BACKTRACE.
+/// With RUST_BACKTRACE in the server's environment, every error would carry a backtrace in its DETAIL, even
+/// PostgreSQL's own errors. RUST_LIB_BACKTRACE can still be set by those who want one.
 pub fn hide_backtraces() {
     if std::env::var_os("RUST_LIB_BACKTRACE").is_none() {
         // SAFETY: a backend has one thread.

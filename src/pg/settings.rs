@@ -16,26 +16,27 @@ static USER_ID: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new
 static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(true);
 static CURRENCY: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"USD"));
 
-/// The most units of one add-on that a cart may hold.
+/// The maximum number of units of one add-on in a cart.
 pub fn max_cart_quantity() -> i32 {
     MAX_CART_QUANTITY.get()
 }
 
-/// The most memory that the catalog cache of a backend may take.
+/// The maximum memory of a backend's catalog cache.
 pub fn catalog_cache_bytes() -> usize {
     CATALOG_CACHE_SIZE.get() as usize * 1024
 }
 
-/// Whether sessions that listen are told of users whose entitlements have changed.
+/// Whether listening sessions are notified of users whose entitlements have changed.
 pub fn notifies() -> bool {
     NOTIFY.get()
 }
 
-/// Set once the settings are known, so that what was there before them can be told from what somebody sets now.
+/// Set once the settings are registered, to tell earlier values from those that somebody sets now.
 static ARE_REGISTERED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    /// What the setting names, read when it is set and not at every price; `None` for what no price can have.
+    /// The currency that the setting names, parsed when it is set and not for every price; `None` if prices cannot
+    /// have it.
     static READ_CURRENCY: Cell<Option<Currency>> = const { Cell::new(None) };
 }
 
@@ -50,7 +51,7 @@ pub fn currency() -> Result<Currency, Error> {
     )
 }
 
-/// What is set as the currency of all prices.
+/// The current currency of all prices.
 pub fn currency_code() -> String {
     CURRENCY.get().as_deref().map(CStr::to_string_lossy).unwrap_or_default().into_owned()
 }
@@ -72,7 +73,7 @@ fn register_currency() {
     }
 }
 
-/// Makes the settings known to PostgreSQL.
+/// Registers the settings with PostgreSQL.
 pub fn register() {
     GucRegistry::define_int_guc(
         c"extensions.max_cart_quantity",
@@ -114,7 +115,7 @@ pub fn register() {
     ARE_REGISTERED.store(true, Ordering::Relaxed);
 }
 
-/// Reads the currency that is set from now on, be it because a transaction that set another is undone.
+/// Parses the new currency, also when a rollback restores an earlier one.
 #[pg_guard]
 unsafe extern "C-unwind" fn assign_currency(value: *const c_char, _extra: *mut c_void) {
     // SAFETY: PostgreSQL passes a C string, or NULL for none.
@@ -122,9 +123,9 @@ unsafe extern "C-unwind" fn assign_currency(value: *const c_char, _extra: *mut c
     READ_CURRENCY.set(code.to_str().ok().and_then(|code| Currency::from_code(code).ok()));
 }
 
-/// Refuses what is no currency of prices where somebody sets it. What a session finds set for it when it begins, by whoever did
-/// not have the library loaded, passes: PostgreSQL would put the default in its place, and prices would be in another currency
-/// than the one meant. `currency` refuses it whenever something is to be priced.
+/// Refuses an invalid currency when somebody sets it. A value from before the session loaded the library is accepted
+/// here: otherwise PostgreSQL would replace it with the default, and prices would be in another currency than the
+/// intended one. `currency` refuses it whenever something is to be priced.
 #[pg_guard]
 unsafe extern "C-unwind" fn check_currency(
     value: *mut *mut c_char,
@@ -143,7 +144,7 @@ unsafe extern "C-unwind" fn check_currency(
     false
 }
 
-/// Whether a value was there before the session could object to it.
+/// Whether a value was set before the session could check it.
 fn is_found(source: pg_sys::GucSource::Type) -> bool {
     use pg_sys::GucSource::*;
     let is_of_session =

@@ -1,5 +1,5 @@
-//! Which transactions a snapshot sees, to tell whether something that was read under one snapshot is what another would
-//! find.
+//! Describes which transactions a snapshot sees, to decide whether a value that was read under one snapshot is what
+//! another would find.
 
 use pgrx::pg_sys;
 
@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 pub struct Snapshot<'a>(&'a pg_sys::SnapshotData);
 
 impl Snapshot<'_> {
-    /// Does something with the snapshot of the query that is running.
+    /// Calls a function with the snapshot of the running query.
     pub fn with_active<T>(act: impl FnOnce(&Snapshot) -> T) -> T {
         // SAFETY: the snapshot stays active as long as this function runs.
         act(&Snapshot(unsafe {
@@ -24,7 +24,7 @@ impl Snapshot<'_> {
             _ => unsafe { std::slice::from_raw_parts(array, count) },
         };
         let top = ids(self.0.xip, self.0.xcnt as usize);
-        // On a primary the subtransactions of running transactions tell nothing more.
+        // On a primary, the subtransactions of running transactions add nothing.
         let sub = if self.0.takenDuringRecovery { ids(self.0.subxip, self.0.subxcnt as usize) } else { &[] };
         [top, sub]
     }
@@ -33,11 +33,11 @@ impl Snapshot<'_> {
 /// What a snapshot sees.
 #[derive(Debug, Default)]
 pub struct Visibility {
-    /// The first transaction id that had not been given out to a completed transaction.
+    /// The first transaction id that was not yet assigned to a completed transaction.
     end: pg_sys::TransactionId,
     /// Transactions before `end` that were running, in the snapshot's order; on a standby, subtransactions too.
     running: Vec<pg_sys::TransactionId>,
-    /// The transaction that the snapshot was taken in, and the first of its commands that is not seen.
+    /// The transaction in which the snapshot was taken, and the first of its commands that the snapshot does not see.
     transaction: pg_sys::LocalTransactionId,
     command: pg_sys::CommandId,
 }
@@ -50,13 +50,13 @@ impl Visibility {
         visibility
     }
 
-    /// What a snapshot sees that is taken now; `None` while a query runs in parallel, when none can be taken.
+    /// What a new snapshot would see; `None` in a parallel query, where none can be taken.
     pub fn of_latest() -> Option<Visibility> {
         // SAFETY: PostgreSQL keeps the latest snapshot until the next is taken.
         unsafe { (!pg_sys::IsInParallelMode()).then(|| Visibility::of(&Snapshot(&*pg_sys::GetLatestSnapshot()))) }
     }
 
-    /// Becomes what a snapshot sees.
+    /// Takes over what a snapshot sees.
     pub fn set(&mut self, snapshot: &Snapshot) {
         self.end = snapshot.0.xmax;
         self.running.clear();
@@ -76,7 +76,7 @@ impl Visibility {
             && self.running[top.len()..] == *sub
     }
 
-    /// Whether every change that is visible to `other` is visible to this.
+    /// Whether everything that is visible to `other` is visible to this.
     pub fn includes(&self, other: &Visibility) -> bool {
         let sees_transaction = |id: &pg_sys::TransactionId| !precedes(*id, other.end) || other.running.contains(id);
         !precedes(self.end, other.end)
@@ -85,7 +85,7 @@ impl Visibility {
     }
 }
 
-/// Whether a transaction id comes before another in their circle.
+/// Whether a transaction id precedes another, with wraparound.
 fn precedes(one: pg_sys::TransactionId, other: pg_sys::TransactionId) -> bool {
     (one.into_inner().wrapping_sub(other.into_inner()) as i32) < 0
 }

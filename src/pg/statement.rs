@@ -17,15 +17,16 @@ use super::qualified;
 use super::row::{Columns, Names, RawRow, misfit};
 use crate::error::Error;
 
-/// A statement whose rows have the columns `R`, and the plan that this backend keeps for it.
+/// A statement whose rows have the columns `R`, with this backend's plan for it.
 pub struct Statement<R = ()> {
     sql: Cow<'static, str>,
-    /// The text for tables that Citus spreads over nodes, where it is another.
+    /// The text for tables that Citus distributes, if it differs.
     distributed: Option<&'static str>,
-    /// Whether it runs with the rights of its caller even where that is a superuser, as it runs no code of the tables' owner.
+    /// Whether it runs with the rights of its caller even if that is a superuser, because it runs no code of the
+    /// tables' owner.
     is_by_caller: bool,
-    /// One for those who call with their own search_path, and one for those whose function has set it: PostgreSQL makes a plan
-    /// anew when the path is another.
+    /// One plan for callers with their own search_path, and one for functions that set it: PostgreSQL replans when
+    /// the path changes.
     plans: [RefCell<Option<Rc<Plan>>>; 2],
     columns: PhantomData<fn() -> R>,
 }
@@ -33,17 +34,18 @@ pub struct Statement<R = ()> {
 // SAFETY: a backend has one thread.
 unsafe impl<R> Sync for Statement<R> {}
 
-/// A plan, kept as long as it is the statement's or is being executed: what a statement calls can change the installation.
+/// A plan, kept as long as it belongs to the statement or is being executed: functions that a statement calls can
+/// change the installation.
 struct Plan {
     kept: pg_sys::SPIPlanPtr,
     /// The installation that it was made for.
     generation: u64,
-    /// The changes of tables by which their columns were looked at.
+    /// The number of table changes at which their columns were checked.
     checked: Cell<u64>,
 }
 
 thread_local! {
-    /// Plans that went out of use while an error unwound, where nothing of PostgreSQL's is called.
+    /// Plans that were dropped while an error unwound, when no function of PostgreSQL may be called.
     static LEFT_BEHIND: RefCell<Vec<pg_sys::SPIPlanPtr>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -65,20 +67,21 @@ impl<R> Statement<R> {
         Statement::with(Cow::Borrowed(sql), None)
     }
 
-    /// A statement that stands in other words where Citus spreads the tables over nodes, for what it cannot route.
+    /// A statement with a different text for tables that Citus distributes, because Citus cannot route the usual one.
     pub const fn new_or_distributed(sql: &'static str, distributed: &'static str) -> Statement<R> {
         qualified::check(sql);
         qualified::check(distributed);
         Statement::with(Cow::Borrowed(sql), Some(distributed))
     }
 
-    /// A statement put together once per backend.
+    /// A statement whose text is built once per backend.
     pub fn built(sql: String) -> Statement<R> {
         qualified::check(&sql);
         Statement::with(Cow::Owned(sql), None)
     }
 
-    /// The same, run with the rights of its caller even where that is a superuser. It must run no code of the tables' owner.
+    /// The same, run with the rights of its caller even if that is a superuser. It must run no code of the tables'
+    /// owner.
     pub const fn by_caller(mut self) -> Statement<R> {
         self.is_by_caller = true;
         self
@@ -100,7 +103,7 @@ impl<R> Statement<R> {
     }
 }
 
-/// What is done with each row, and whether to go on.
+/// The callback for each row, which returns whether to go on.
 type Each<'e, R> = dyn FnMut(<R as Columns>::Row<'_>) -> Result<ControlFlow<()>, Error> + 'e;
 
 impl<R: Columns + 'static> Statement<R> {
@@ -110,17 +113,17 @@ impl<R: Columns + 'static> Statement<R> {
         self.run(params, true, &mut |row| each(row).map(ControlFlow::Continue)).map(|_| ())
     }
 
-    /// Reads rows as `read` does, as far as somebody wants them.
+    /// Reads rows as `read` does, until the callback stops.
     pub(super) fn visit(&self, params: &Params, each: &mut Each<'_, R>) -> Result<(), Error> {
         self.run(params, true, each).map(|_| ())
     }
 
-    /// Refuses where the tables that it names are not as the functions expect them.
+    /// Refuses if the tables that it names differ from what the functions expect.
     pub(super) fn check_columns(&self, installation: &Installation) -> Result<(), Error> {
         installation.check_columns(&self.sql)
     }
 
-    /// Whether some row is what is looked for; reads no further than that.
+    /// Whether some row matches; reads no further than that.
     pub fn any(&self, params: &Params, is_it: impl Fn(R::Row<'_>) -> bool) -> Result<bool, Error> {
         let mut found = false;
         self.run(params, true, &mut |row| {
@@ -150,8 +153,8 @@ impl<R: Columns + 'static> Statement<R> {
         Ok(found)
     }
 
-    /// Writes, or reads what this very function has written: under a new snapshot that sees everything before it. Says
-    /// how many rows were written or read.
+    /// Writes, or reads what this very function has written, under a new snapshot that sees everything before it.
+    /// Returns the number of rows written or read.
     pub fn execute(
         &self,
         params: &Params,
@@ -160,7 +163,8 @@ impl<R: Columns + 'static> Statement<R> {
         self.run(params, false, &mut |row| each(row).map(ControlFlow::Continue))
     }
 
-    /// Executes a statement for what it does, whatever rows it returns. Says how many were written or read.
+    /// Executes a statement for its effect, and ignores the rows that it returns. Returns the number of rows written
+    /// or read.
     pub fn perform(&self, params: &Params) -> Result<u64, Error> {
         self.execute(params, |_| Ok(()))
     }
@@ -235,13 +239,13 @@ impl<R: Columns + 'static> Statement<R> {
         }
         let kept = prepare(&qualified::in_schema(sql, &installation.schema), options, params);
         let made = Rc::new(Plan { kept, generation: installation.generation, checked: Cell::new(changes) });
-        // What was there is dropped here, unless somebody further out is executing it.
+        // The previous plan is dropped here, unless an outer call is executing it.
         plan.replace(Some(Rc::clone(&made)));
         Ok(made)
     }
 }
 
-/// One plan for all values: left to choose, PostgreSQL would plan some statements anew at every call.
+/// One generic plan for all values: otherwise PostgreSQL would replan some statements at every call.
 const ONE_PLAN: u32 = pg_sys::CURSOR_OPT_GENERIC_PLAN;
 
 /// A plan for each call: Citus has to know the user to find the node.
@@ -262,15 +266,15 @@ fn prepare(sql: &str, options: u32, params: &Params) -> pg_sys::SPIPlanPtr {
     }
 }
 
-/// Runs a command that is put together by hand, as administration needs now and then: it is parsed each time. What it may have run of
-/// the owner's code runs as the owner.
+/// Runs a command that is built as a string, which administration occasionally needs: it is parsed each time. Code of
+/// the owner that it runs has only the owner's rights.
 pub fn command(sql: &str) {
     let owner = installation::owner().unwrap_or(pg_sys::InvalidOid);
     let _restricted = Restricted::where_needed(owner);
     command_as_caller(sql);
 }
 
-/// Runs a command that runs no code of anybody's, and that only its caller may be permitted to give.
+/// Runs a command that runs nobody's code, and that only its caller may be permitted to run.
 pub fn command_as_caller(sql: &str) {
     let _connection = Connection::open();
     let sql = CString::new(sql).unwrap_or_default();
@@ -278,7 +282,7 @@ pub fn command_as_caller(sql: &str) {
     unsafe { pg_sys::SPI_execute(sql.as_ptr(), false, 0) };
 }
 
-/// The parameters as the executor takes them. Citus takes no empty list.
+/// The parameters in the executor's form. Citus accepts no empty list.
 fn param_list(params: &Params) -> pg_sys::ParamListInfo {
     if params.is_empty() {
         return ptr::null_mut();
@@ -300,10 +304,10 @@ fn param_list(params: &Params) -> pg_sys::ParamListInfo {
     }
 }
 
-/// Takes the rows of a result from the executor, one by one, without a copy of the result in between.
+/// Takes the rows of a result from the executor one by one, without copying the result.
 #[repr(C)]
 struct Receiver<'a> {
-    /// What the executor knows of it; it must come first.
+    /// The part that the executor knows; it must come first.
     base: pg_sys::DestReceiver,
     types: &'a [&'a [pg_sys::Oid]],
     each: &'a mut dyn FnMut(&RawRow) -> Result<ControlFlow<()>, Error>,
@@ -320,7 +324,7 @@ impl<'a> Receiver<'a> {
             rStartup: Some(start_up),
             rShutdown: Some(ignore),
             rDestroy: Some(ignore),
-            // SPI expects a tuple table of DestSPI, and nothing of this one.
+            // SPI expects a tuple table from DestSPI, and nothing from this receiver.
             mydest: pg_sys::CommandDest::DestTransientRel,
         };
         Receiver { base, types, each, outcome: Ok(ControlFlow::Continue(())) }
@@ -346,7 +350,7 @@ unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, receiver:
     }
 }
 
-/// Looks at the columns before any row comes: PostgreSQL plans a statement anew when its tables have changed.
+/// Checks the columns before the first row arrives: PostgreSQL replans a statement when its tables have changed.
 #[pg_guard]
 unsafe extern "C-unwind" fn start_up(receiver: *mut pg_sys::DestReceiver, _operation: i32, columns: pg_sys::TupleDesc) {
     // SAFETY: the executor passes the receiver that run gave it, and the description of the rows to come.

@@ -8,11 +8,11 @@ use pgrx::pg_sys;
 use super::row;
 use crate::error::Error;
 
-/// What the tables of a new installation look like, a line for each column, constraint, index and trigger, as PostgreSQL prints it. The
-/// suite `protection` compares, and writes the file where UPDATE_EXPECTED is set.
+/// The tables of a new installation, a line for each column, constraint, index and trigger, as PostgreSQL prints it.
+/// The suite `protection` compares them, and writes the file if UPDATE_EXPECTED is set.
 pub const EXPECTED: &str = include_str!("tables.txt");
 
-/// The tables, so that none comes before one that it refers to.
+/// The tables, ordered so that each comes after those that it refers to.
 pub const TABLES: [&str; 8] = [
     "add_ons",
     "add_on_features",
@@ -24,7 +24,7 @@ pub const TABLES: [&str; 8] = [
     "cart_items",
 ];
 
-/// Those whose every change is announced by triggers: what catalog caches are made of.
+/// The tables whose changes are announced by triggers: the source of the catalog caches.
 pub const CATALOG: [&str; 4] = ["add_ons", "add_on_features", "add_on_bundles", "pricing_rules"];
 
 /// A column that the functions read or write.
@@ -34,12 +34,12 @@ struct Column {
     name: &'static str,
     /// Its type, as SQL writes it.
     type_name: &'static str,
-    /// The types that are stored as it is and do.
+    /// Other types that have the same representation and are accepted.
     types: &'static [pg_sys::Oid],
 }
 
-/// Every column of a table that is not as the functions expect it: missing, made by an expression, or of a type that is stored in
-/// another way. A varchar may have become a text, and either a domain.
+/// Every column of a table that differs from what the functions expect: missing, generated, or of a type with another
+/// representation. A varchar may have become a text, and either may be a domain.
 ///
 /// # Safety
 /// The relation must be open.

@@ -1,4 +1,4 @@
-//! What a trigger is called with, read by the columns' types as they are.
+//! The data of a trigger call, read by the actual types of the columns.
 
 use std::ffi::{CStr, CString};
 
@@ -28,37 +28,37 @@ pub enum Version {
 }
 
 impl TriggerCall {
-    /// The call, if a trigger makes it.
+    /// The call, if a trigger made it.
     pub fn of(call: &Call, function: &'static str) -> Result<TriggerCall, Error> {
         let context = call.context(pg_sys::NodeTag::T_TriggerData).ok_or(Error::CalledWithoutTrigger { function })?;
         // SAFETY: the node is one of a trigger.
         Ok(TriggerCall { data: unsafe { *context.cast::<pg_sys::TriggerData>() } })
     }
 
-    /// Tells all sessions that the table has changed, once that is committed.
+    /// Announces to all sessions, once the transaction commits, that the table has changed.
     pub fn announce(&self) {
         // SAFETY: the trigger's table is open as long as the call lasts.
         unsafe { pg_sys::CacheInvalidateRelcacheByRelid((*self.data.tg_relation).rd_id) };
     }
 
-    /// Whether it is about a row that changes.
+    /// Whether it is a row-level trigger.
     pub fn is_update_of_row(&self) -> bool {
         !self.data.tg_newtuple.is_null()
     }
 
-    /// What the trigger function returns to let things go on: the row, or nothing where the trigger is one for statements.
+    /// The result with which the operation goes on: the row, or nothing for a statement-level trigger.
     pub fn unchanged(&self) -> pg_sys::Datum {
         pg_sys::Datum::from(self.row())
     }
 
-    /// What the trigger function returns to let the row go on with another text in a column.
+    /// The result with which the row goes on, with another text in a column.
     pub fn with_text(&self, column: &'static CStr, text: &str) -> Result<pg_sys::Datum, Error> {
         let (number, _) = self.column::<String>(column, "character varying")?;
         Ok(self.with(number, datum::text_datum(text)))
     }
 
-    /// What the trigger function returns to let the row go on with the transaction's instant in a column. One of another type than
-    /// PostgreSQL's own for instants gets what is written so.
+    /// The result with which the row goes on, with the transaction's instant in a column. A column that is not of
+    /// PostgreSQL's own timestamp types gets the instant through its input function.
     pub fn with_now(&self, column: &'static CStr) -> Result<pg_sys::Datum, Error> {
         if self.row().is_null() || self.is_delete() {
             return Ok(self.unchanged());
@@ -73,7 +73,7 @@ impl TriggerCall {
         }
     }
 
-    /// The value that a column of any type has for an instant: what its type reads where it is written.
+    /// The value of a column of any type for an instant: what its input function makes of the text.
     fn read_into(&self, number: i32, at: Instant) -> pg_sys::Datum {
         // SAFETY: the column is one of the table's. Its type reads a C string, or raises an error.
         unsafe {
@@ -101,21 +101,21 @@ impl TriggerCall {
         self.data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_DELETE
     }
 
-    /// A text column of the row that changes; empty where it is NULL.
+    /// A text column of the changed row; empty if it is NULL.
     pub fn text(&self, version: Version, column: &'static CStr) -> Result<String, Error> {
         let value = self.value::<String>(version, column, "character varying")?;
         // SAFETY: the column is a text.
         Ok(value.map(|value| unsafe { datum::string_of(value) }).unwrap_or_default())
     }
 
-    /// A uuid column of the row that changes; nil where it is NULL.
+    /// A uuid column of the changed row; nil if it is NULL.
     pub fn id(&self, version: Version, column: &'static CStr) -> Result<Uuid, Error> {
         let value = self.value::<Uuid>(version, column, "uuid")?;
         // SAFETY: the column is a uuid.
         Ok(value.and_then(|value| unsafe { Id::from_datum(value, false) }).map(|id| id.0).unwrap_or_default())
     }
 
-    /// A number of the row that changes, if there is one.
+    /// An integer column of the changed row, if it has a value.
     pub fn integer(&self, version: Version, column: &'static CStr) -> Result<Option<i32>, Error> {
         let value = self.value::<i32>(version, column, "integer")?;
         // SAFETY: the column is an integer.
@@ -136,13 +136,13 @@ impl TriggerCall {
             .into_owned()
     }
 
-    /// The first of the extension's CHECK constraints that the row does not meet.
+    /// The first of the extension's CHECK constraints that the row violates.
     pub fn broken_constraint(&self, call: &Call) -> Option<String> {
         // SAFETY: a call of a trigger names a table that is open, and a row of it.
         unsafe { checks::first_broken(call.info(), self.data.tg_relation, self.row()) }
     }
 
-    /// A column of the row as a message tells it: its name and value.
+    /// A column of the row for a message: its name and value.
     pub fn told(&self, column: &str) -> String {
         let longest = 100;
         let Ok(name) = CString::new(column) else { return String::new() };
@@ -162,7 +162,7 @@ impl TriggerCall {
         }
     }
 
-    /// The row as it is to be; the one that goes where it is deleted.
+    /// The new row; for a DELETE, the old one.
     fn row(&self) -> pg_sys::HeapTuple {
         if self.is_update_of_row() { self.data.tg_newtuple } else { self.data.tg_trigtuple }
     }
@@ -184,13 +184,13 @@ impl TriggerCall {
         Ok((!is_null).then_some(value))
     }
 
-    /// The number of a column, if there is one of the name.
+    /// The number of a column, if the name exists.
     fn number_of(&self, column: &CStr) -> i32 {
         // SAFETY: the table is open, and the name a C string.
         unsafe { pg_sys::SPI_fnumber((*self.data.tg_relation).rd_att, column.as_ptr()) }
     }
 
-    /// The number and the modifier of a column of the type.
+    /// The number and the type modifier of a column with this type.
     fn column<T: Column>(&self, column: &'static CStr, expected: &str) -> Result<(i32, i32), Error> {
         let number = self.number_of(column);
         // SAFETY: the table's description says which columns it has.
@@ -220,7 +220,7 @@ impl TriggerCall {
     }
 }
 
-/// Whether a function is the one of this symbol in a library: none but superusers make such.
+/// Whether a function is the one with this symbol in a library. Only superusers can create such functions.
 ///
 /// # Safety
 /// A transaction must be in progress.

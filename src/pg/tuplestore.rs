@@ -1,4 +1,5 @@
-//! Results of any size: rows go into a tuplestore as they are found, which PostgreSQL keeps in work_mem and then on disk.
+//! Results of any size: rows go into a tuplestore as they are found. PostgreSQL keeps it in work_mem, and then on
+//! disk.
 
 use pgrx::memcxt::PgMemoryContexts;
 use pgrx::pg_sys;
@@ -9,12 +10,12 @@ use super::call::Call;
 pub struct Tuplestore {
     store: *mut pg_sys::Tuplestorestate,
     columns: pg_sys::TupleDesc,
-    /// What making a row needs is freed after it.
+    /// The memory for making a row, freed after each row.
     per_row: PgMemoryContexts,
 }
 
 impl Tuplestore {
-    /// Prepares the result of the function that is being called. Its columns are known to whoever asks for them, and not looked up.
+    /// Prepares the result of the current function. Its columns are known to the caller, and are not looked up.
     pub fn open(call: &Call) -> Tuplestore {
         // SAFETY: PostgreSQL raises an error where no set is accepted, and has prepared the result then.
         unsafe {
@@ -25,7 +26,7 @@ impl Tuplestore {
         }
     }
 
-    /// Adds a row, whose values `make` makes.
+    /// Adds a row whose values come from `make`.
     pub fn push<const N: usize>(&mut self, make: impl FnOnce() -> [Option<pg_sys::Datum>; N]) {
         // SAFETY: the store copies the row, of as many values as its description has columns, before their memory is freed.
         unsafe {
