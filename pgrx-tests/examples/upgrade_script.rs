@@ -1,4 +1,4 @@
-//! Makes the upgrade scripts that lead to the version of the workspace, from the install script in a folder of a server:
+//! Makes the upgrade scripts to the version of the workspace, from the install script in a folder of a server:
 //! `upgrade_script FOLDER`. They are written to sql/ and to that folder.
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A marketplace in which everything has happened: what dumps, upgrades and copies have to carry over.
+//! A marketplace in every state that dumps, upgrades and copies have to carry over.
 
 use postgres::Client;
 
@@ -41,7 +41,7 @@ const TRADE: &str = r#"
            renew_add_on(u.user_id, u.add_on_id, 9.99, 'pi_renewal_' || u.id);
 "#;
 
-/// Makes a database with such a marketplace, owned by the role as whom the client of the database is connected.
+/// Creates a database with such a marketplace, owned by the role of the database's client.
 pub fn open(server: &Server, database: &str) -> Client {
     server.create_database(database);
     trade(server.connect(database))
@@ -58,7 +58,8 @@ pub fn trade(mut client: Client) -> Client {
     client
 }
 
-/// The rows of every table of the extension, in no order: a line with the table's name, their number and a digest.
+/// The rows of every table of the extension, in no particular order: a line with the table's name, the number of rows
+/// and a digest.
 pub fn rows(client: &mut Client) -> Vec<String> {
     let tables = "SELECT c.oid::regclass::text, c.relname::text FROM pg_class c, pg_extension e
                    WHERE e.extname = 'extensions' AND c.oid = ANY (e.extconfig) ORDER BY c.relname";
@@ -82,7 +83,8 @@ pub fn assert_same(after: &[String], before: &[String]) {
     assert!(after == before, "lost: {:#?}\ngained: {:#?}", only(before, after), only(after, before));
 }
 
-/// What the catalogs say of the extension, a line for each object: owners, privileges, constraints, indexes, triggers, policies.
+/// The catalogs' description of the extension, a line for each object: owners, privileges, constraints, indexes,
+/// triggers, policies.
 pub fn definitions(client: &mut Client) -> Vec<String> {
     client.batch_execute("BEGIN; SET LOCAL search_path = ''").expect("it is a setting");
     let lines: Vec<String> =
@@ -134,8 +136,8 @@ const DEFINITIONS: &str = "
     SELECT concat_ws(' ', 'event trigger', t.evtname, t.evtevent, t.evtowner::regrole, t.evtfoid::regproc, t.evtenabled) FROM pg_event_trigger t
     ORDER BY 1";
 
-/// That business goes on: an open checkout is completed, a cart is sold with a code whose uses are counted, a key still names its
-/// checkout, and nothing is wrong.
+/// Checks that business goes on: an open checkout is completed, a cart is sold with a code whose uses are counted, a
+/// key still leads to its checkout, and check_marketplace() finds nothing.
 pub fn goes_on(client: &mut Client) {
     let pending =
         text(client, "SELECT checkout_id FROM add_on_purchases WHERE status = 'pending' ORDER BY 1 LIMIT 1").unwrap();

@@ -12,7 +12,7 @@ use crate::Server;
 /// The isolation levels that clients use.
 pub const ISOLATION_LEVELS: [&str; 3] = ["read committed", "repeatable read", "serializable"];
 
-/// What one client got for its call: the first column of the first row, or SQLSTATE and machine code.
+/// The result of a client's call: the first column of the first row, or SQLSTATE and machine code.
 pub type Answer = Result<Option<String>, (String, String)>;
 
 /// Connects at an isolation level.
@@ -40,8 +40,8 @@ pub fn ask(client: &mut impl postgres::GenericClient, call: &str) -> Answer {
     }
 }
 
-/// Runs the call of each client at the same moment, each in a session of its own, and returns their answers in order. A
-/// serialization failure is tried again, as clients of those isolation levels do.
+/// Runs the call of each client at the same moment, each in its own session, and returns their answers in order. A
+/// serialization failure is retried, as clients of those isolation levels do.
 pub fn at_once(database: &str, isolation: &str, clients: usize, call: impl Fn(usize) -> String + Sync) -> Vec<Answer> {
     let barrier = Barrier::new(clients);
     thread::scope(|scope| {
@@ -66,7 +66,7 @@ pub fn at_once(database: &str, isolation: &str, clients: usize, call: impl Fn(us
     })
 }
 
-/// A call that runs in a session of its own until it is waited for.
+/// A call that runs in a session of its own until it is joined.
 pub struct Pending {
     answer: Receiver<Answer>,
     backend: i32,
@@ -86,12 +86,12 @@ impl Session {
         Session { client: Some(client), backend }
     }
 
-    /// Runs a step that does not wait for anybody.
+    /// Runs a step that waits for no other session.
     pub fn step(&mut self, call: &str) -> Answer {
         ask(self.client.as_mut().expect("no step is pending"), call)
     }
 
-    /// Starts a step that waits for another session, and returns once it does.
+    /// Starts a step that waits for another session, and returns once it is waiting.
     pub fn waits(&mut self, call: &str) -> Pending {
         let mut client = self.client.take().expect("no step is pending");
         let (sender, answer) = channel();
@@ -119,7 +119,7 @@ impl Pending {
         false
     }
 
-    /// The step's answer, after the session it waits for has gone on.
+    /// The step's answer, after the session that it waits for has gone on.
     pub fn answer(self) -> Answer {
         self.answer.recv_timeout(Duration::from_secs(30)).expect("the step ends")
     }

@@ -1,12 +1,12 @@
-//! Everything that holds whatever clients do and whatever happens to the server.
+//! The invariants: what holds whatever clients do and whatever happens to the server.
 
 use postgres::GenericClient;
 
 use crate::text;
 
-/// Queries that return what is wrong, or NULL. The extension's schema must be on the search path.
+/// Queries that return a violation, or NULL. The extension's schema must be on the search path.
 const QUERIES: [(&str, &str); 5] = [
-    // A code whose uses are all taken is what some tests are after.
+    // Some tests exhaust a code on purpose.
     (
         "check_marketplace",
         "SELECT string_agg(check_name || ': ' || detail, '; ') FROM check_marketplace()
@@ -16,8 +16,8 @@ const QUERIES: [(&str, &str); 5] = [
         "refunds above the amount",
         "SELECT string_agg(id::text, ', ') FROM add_on_purchases WHERE refund_amount > amount",
     ),
-    // Whoever has an active add-on has paid for it, and whoever paid for it has it unless it was ended or withheld. What is
-    // contested is withheld, but somebody can have given it back by hand.
+    // A user with an active add-on has paid for it, and a user who has paid for it has it, unless it was ended or
+    // withheld. A disputed add-on is withheld, but somebody can have given it back by hand.
     (
         "access that nobody paid for",
         "SELECT string_agg(concat_ws(' ', u.user_id, 'has', u.add_on_id, u.cancellation_reason), ', ') FROM user_add_ons u

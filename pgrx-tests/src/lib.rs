@@ -11,7 +11,7 @@
 
 pub mod business;
 pub mod clients;
-/// What the extension refuses, compiled once more: the extension itself can be linked inside a server only.
+/// The errors of the extension, compiled once more: the extension itself can be linked only inside a server.
 #[path = "../../src/error.rs"]
 pub mod error;
 pub mod invariants;
@@ -27,7 +27,7 @@ pub mod writes;
 
 pub use server::Server;
 
-/// Every error of the extension as JSON, from which docs/errors.md is made.
+/// Every error of the extension as JSON, from which docs/errors.md is generated.
 pub fn errors_as_json() -> String {
     let describe = |error: &error::Description| {
         let (state, state_about) = error.state.described();
@@ -39,22 +39,25 @@ pub fn errors_as_json() -> String {
     serde_json::Value::from_iter(error::ERRORS.iter().map(describe)).to_string()
 }
 
-/// Begins the line that a test prints which runs the tests of something else: so many of them passed.
+/// Begins the line with which a test that runs other tests reports how many of them passed.
 pub const CASES: &str = "cases: ";
 
-/// The newest PostgreSQL. What says the same on each is done here alone, and what repeats itself is done whole.
+/// The newest PostgreSQL. Checks whose result is the same on every version run only here, and repeated tests run in
+/// full here.
 pub const NEWEST: u32 = 18;
 
-/// The PostgreSQL that is not released yet. Tried with the others it runs a few suites, and what fails there breaks nothing.
+/// The PostgreSQL that is not released yet. Together with other versions it runs only a few suites, whose failures do
+/// not fail the run.
 pub const PREVIEW: u32 = 19;
 
-/// How often a test repeats itself: as often as it says on the newest PostgreSQL, a quarter of that on the others. All kinds of cases
-/// come up in a quarter; the other rounds look for what is rare, and that is in our code, which is the same.
+/// The number of repetitions of a test: the given number on the newest PostgreSQL, a quarter of it on the others. A
+/// quarter covers every kind of case; the other rounds look for rare ones, which are in our code and so the same on
+/// every version.
 pub fn rounds(whole: usize) -> usize {
     if paths::major() == NEWEST { whole } else { whole.div_ceil(4) }
 }
 
-/// A fresh database of the suite's server, in which the extension is installed and the sample catalog is loaded.
+/// A fresh database of the suite's server, with the extension and the sample catalog.
 pub fn marketplace(name: &str) -> postgres::Client {
     let server = Server::shared();
     server.create_database(name);
@@ -82,7 +85,7 @@ pub fn refusal(client: &mut impl postgres::GenericClient, query: &str) -> (Strin
     (error.code().code().to_owned(), code.unwrap_or_default().to_owned(), error.message().to_owned())
 }
 
-/// A named catalog id of the sample: `add_on("Brigade")`.
+/// The id of an add-on of the sample catalog: `add_on("Brigade")`.
 pub fn add_on(client: &mut impl postgres::GenericClient, name: &str) -> uuid::Uuid {
     client.query_one("SELECT id FROM add_ons WHERE name = $1", &[&name]).expect("the sample is loaded").get(0)
 }

@@ -1,9 +1,10 @@
-//! Runs every suite on every given PostgreSQL and prints a table of what came out: `harness 15 16 17 18`. On [`PREVIEW`], given with
-//! others, a few run.
+//! Runs every suite on every given PostgreSQL and prints a table of the results: `harness 15 16 17 18`. Together with
+//! other versions, [`PREVIEW`] runs only a few suites.
 //!
-//! One thread builds the extension for one version after the other, as Cargo does one thing at a time in a folder. Others run
-//! the suites of versions that are built, [`SUITES_AT_ONCE`] at a time whatever their version: suites wait more than they compute, and
-//! each has servers of its own. Suites that need the machine alone come last, one by one.
+//! One thread builds the extension for one version after the other, because Cargo locks its target folder. Other
+//! threads run the suites of versions that are built, [`SUITES_AT_ONCE`] at a time whatever their version: suites
+//! wait more than they compute, and each has its own servers. Suites that need the machine alone come last, one by
+//! one.
 
 mod outcome;
 mod suites;
@@ -19,19 +20,19 @@ use suites::Suite;
 
 const SUITES_AT_ONCE: usize = 3;
 
-/// It knows no PostgreSQL and is tested once.
+/// The engine's tests. They use no PostgreSQL, so they run once.
 const ENGINE: &str = "engine";
 
-/// The tests that run inside a server; before the build, as they install a library of their own.
+/// The tests that run inside a server. They run before the build, because they install a library of their own.
 const INSIDE: &str = "pg_test";
 const BUILD: &str = "build";
 
-/// What came of suites, by name and version.
+/// The results of suites, by name and version.
 #[derive(Default)]
 struct Table(Mutex<BTreeMap<(String, u32), Outcome>>);
 
 impl Table {
-    /// Runs a suite and keeps what comes of it: whether all went well.
+    /// Runs a suite and records its result. Returns whether it passed.
     fn add(&self, name: &str, major: u32, command: std::process::Command) -> bool {
         let outcome = outcome::of(name, major, command);
         let is_good = outcome.is_good;
@@ -55,7 +56,7 @@ impl Table {
         }
     }
 
-    /// Whether all went well where that is asked for.
+    /// Whether every required suite passed.
     fn is_good(&self, is_asked_for: impl Fn(u32) -> bool) -> bool {
         let outcomes = self.0.lock().expect("no thread panics");
         outcomes.iter().all(|((_, major), outcome)| outcome.is_good || !is_asked_for(*major))
@@ -116,8 +117,9 @@ fn run(suites: &[Suite], majors: &[u32], table: &Table) {
     }
 }
 
-/// Runs the tests inside a server and installs the extension: whether the suites can run. What is tested inside is how values are
-/// converted, by code that is the same for every major and compiled for those tests alone.
+/// Runs the tests inside a server and installs the extension. Returns whether the suites can run. The tests inside
+/// check how values are converted; that code is the same for every major version and is compiled just for those
+/// tests.
 fn build(major: u32, majors: &[u32], table: &Table) -> bool {
     let pg_config = paths::programs(major).join("pg_config");
     if major == NEWEST || majors == [major] {
@@ -127,7 +129,7 @@ fn build(major: u32, majors: &[u32], table: &Table) -> bool {
 }
 
 fn test_inside(major: u32, table: &Table) {
-    // What `cargo pgrx test` runs, which has no way to pass the first option on; see Cargo.toml.
+    // The command that `cargo pgrx test` runs. It cannot pass the first option on; see Cargo.toml.
     let features = format!("pg{major} pg_test");
     let arguments = ["test", "--ignore-rust-version", "--package", "extensions", "--no-default-features", "--features"];
     table.add(INSIDE, major, suites::cargo(&[&arguments[..], &[&features]].concat()));

@@ -16,7 +16,7 @@ pub struct Block {
     pub marks: Vec<String>,
     /// What it contains.
     pub text: String,
-    /// The `text` block that follows with nothing but blank lines between.
+    /// The `text` block that follows it, with only blank lines between.
     pub output: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl Block {
     }
 }
 
-/// What a page consists of, and where each part begins and ends.
+/// The parts of a page, with the beginning and end of each.
 fn parts(markdown: &str) -> impl Iterator<Item = (Event<'_>, Range<usize>)> {
     Parser::new_ext(markdown, Options::ENABLE_TABLES).into_offset_iter()
 }
@@ -41,7 +41,7 @@ fn line_of(markdown: &str, place: usize) -> usize {
     markdown[..place].matches('\n').count() + 1
 }
 
-/// The fenced blocks of a page, in lists too. A `text` block is the output of the block right before it.
+/// The fenced blocks of a page, including those in lists. A `text` block is the output of the block right before it.
 pub fn blocks(markdown: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let (mut open, mut is_output_expected) = (None, false);
@@ -69,7 +69,7 @@ pub fn blocks(markdown: &str) -> Vec<Block> {
     blocks
 }
 
-/// The anchors of a page's headings, as code hosts and mdBook make them.
+/// The anchors of a page's headings, as code hosts and mdBook create them.
 pub fn anchors(markdown: &str) -> Vec<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut anchors = Vec::new();
@@ -95,7 +95,7 @@ fn anchor(title: &str) -> String {
     kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// The targets of a page's links and images, with the lines where they stand.
+/// The targets of a page's links and images, with their line numbers.
 pub fn links(markdown: &str) -> Vec<(usize, String)> {
     let target = |(part, range): (Event, Range<usize>)| match part {
         Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
@@ -106,7 +106,7 @@ pub fn links(markdown: &str) -> Vec<(usize, String)> {
     parts(markdown).filter_map(target).collect()
 }
 
-/// Whether a text is what is expected. `...` stands for anything within a line, and on a line of its own for any lines.
+/// Whether a text is as expected. `...` matches anything within a line, and on a line of its own any lines.
 pub fn is_as_expected(expected: &str, printed: &str) -> bool {
     let lines = |text: &str| text.trim_matches('\n').lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
     are_lines_as_expected(&lines(expected), &lines(printed))

@@ -1,4 +1,4 @@
-//! Running a suite, and what came of it.
+//! Runs a suite and evaluates its result.
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
@@ -22,7 +22,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Runs a suite, and shows what it printed where it fails.
+/// Runs a suite, and shows its output if it fails.
 pub fn of(name: &str, major: u32, mut command: Command) -> Outcome {
     let title = if major == 0 { name.to_owned() } else { format!("{name} on PostgreSQL {major}") };
     let started = Instant::now();
@@ -47,7 +47,7 @@ fn is_passed(line: &str) -> bool {
     line.starts_with("test ") && line.ends_with("... ok")
 }
 
-/// How many tests passed: those of libtest, and in place of one that runs others, those.
+/// The number of passed tests: those of libtest, with the tests that a test ran counted instead of that test.
 fn passed(lines: &[String]) -> usize {
     let tests = lines.iter().filter(|line| is_passed(line)).count();
     let cases = lines.iter().filter_map(|line| line.strip_prefix(CASES)?.parse::<usize>().ok());

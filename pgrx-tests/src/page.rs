@@ -1,4 +1,5 @@
-//! Does what a page of the documentation tells its reader to do: each SQL and shell block in turn, on a server of its own.
+//! Follows a page of the documentation as its reader would: runs each SQL and shell block in turn, on a server of its
+//! own.
 
 use std::fs;
 use std::io::Write;
@@ -26,8 +27,8 @@ impl Reader {
         reader
     }
 
-    /// Runs every block of a page that can be run, and tells how what came out differs from what the page says. A page that does
-    /// not create the extension starts where it is, with the sample catalog.
+    /// Runs every block of a page that can be run, and returns where the output differs from the page. A page that
+    /// does not create the extension starts with the extension and the sample catalog in place.
     pub fn follow(&mut self, page: &str) -> Vec<String> {
         let mut blocks = markdown::blocks(page);
         if !blocks.iter().any(|block| block.text.contains("CREATE EXTENSION")) {
@@ -56,7 +57,7 @@ impl Reader {
         format!("docs_{}", self.databases)
     }
 
-    /// What the shell knows between blocks.
+    /// The state of the shell between blocks.
     fn state(&self) -> std::path::PathBuf {
         self.server.folder().join("shell")
     }
@@ -65,7 +66,8 @@ impl Reader {
         self.server.folder().join("reader")
     }
 
-    /// Run where the shell is, by its PGDATABASE and PGUSER. An error is expected only where the page shows it.
+    /// Runs a block in the shell's database and as its user (PGDATABASE and PGUSER). An error is expected only if the
+    /// page shows it.
     fn sql(&self, block: &Block) -> Result<(), String> {
         let stop = if block.output.is_some() { "ON_ERROR_STOP=0" } else { "ON_ERROR_STOP=1" };
         let mut command = self.command("bash");
@@ -86,7 +88,7 @@ impl Reader {
         compare(&printed, is_good, output, script)
     }
 
-    /// Commands after prompts, with what they print.
+    /// Commands after prompts, with their output.
     fn session(&self, text: &str) -> Result<(), String> {
         let mut steps: Vec<(String, String)> = Vec::new();
         let mut is_continued = false;
@@ -102,7 +104,7 @@ impl Reader {
         steps.iter().try_for_each(|(command, output)| self.shell(command, Some(output)))
     }
 
-    /// A program of the server or of the machine, in the reader's folder, told how to reach the server.
+    /// A program of the server or of the machine, in the reader's folder, with the environment to reach the server.
     fn command(&self, program: &str) -> Command {
         let programs = paths::programs(paths::major());
         let venv = paths::cache().join("venv/bin");
@@ -145,11 +147,11 @@ impl Drop for Reader {
     }
 }
 
-/// What a program prints, errors included, in the order in which it prints them, and whether it succeeds.
+/// A program's output, errors included, in the order in which it is printed, and whether the program succeeds.
 fn output_of(mut command: Command, input: &str) -> (String, bool) {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("timeout and sh are everywhere");
-    // A program that has ended does not read on.
+    // A program that has ended reads no more input.
     let _ = child.stdin.take().expect("it is piped").write_all(input.as_bytes());
     let output = child.wait_with_output().expect("it can be waited for");
     (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.success())
@@ -164,7 +166,7 @@ fn compare(printed: &str, is_good: bool, expected: Option<&str>, block: &str) ->
     }
 }
 
-/// psql says where in its input a message belongs.
+/// psql prefixes messages with their place in the input.
 fn without_places(printed: &str) -> String {
     let levels = ["ERROR:", "WARNING:", "NOTICE:"];
     let strip = |line: &str| {
@@ -174,7 +176,7 @@ fn without_places(printed: &str) -> String {
     printed.lines().map(strip).collect()
 }
 
-/// The pages of the documentation that are not generated, the README first: their names and texts.
+/// The pages of the documentation that are not generated, with the README first: their names and texts.
 pub fn pages() -> Vec<(String, String)> {
     let root = paths::root();
     let mut names: Vec<String> = fs::read_dir(root.join("docs"))

@@ -12,7 +12,7 @@ pub fn cache() -> PathBuf {
     std::env::var_os("EXTENSIONS_CACHE").map_or_else(|| root().join(".cache"), PathBuf::from)
 }
 
-/// The folder of the programs of a PostgreSQL.
+/// The folder of a PostgreSQL's programs.
 pub fn programs(major: u32) -> PathBuf {
     let link = cache().join(format!("postgres/{major}/pginstall/bin"));
     link.canonicalize().unwrap_or_else(|_| panic!("PostgreSQL {major} is missing: run scripts/setup.sh servers"))

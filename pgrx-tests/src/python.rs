@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::{CASES, Server, paths};
 
-/// Runs pytest against the shared server, with these arguments, and shows what it prints where a test fails.
+/// Runs pytest against the shared server with these arguments, and shows its output if a test fails.
 pub fn pytest(database: &str, arguments: &[&str]) {
     let programs = paths::programs(paths::major());
     let path = std::env::var("PATH").unwrap_or_default();
@@ -24,7 +24,7 @@ pub fn pytest(database: &str, arguments: &[&str]) {
     println!("{printed}\n{CASES}{}", passed(&printed));
 }
 
-/// How many tests passed, as the last line of pytest says: `12 passed, 1 skipped in 3.45s`.
+/// The number of passed tests, from the last line of pytest: `12 passed, 1 skipped in 3.45s`.
 fn passed(printed: &str) -> usize {
     let (before, _) =
         printed.rsplit_once(" passed").unwrap_or_else(|| panic!("pytest does not say what passed: {printed}"));

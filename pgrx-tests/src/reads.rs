@@ -1,6 +1,7 @@
-//! What only reads, and so has to work in a read-only transaction, in a parallel worker, and on a standby.
+//! The functions and views that only read, and so have to work in a read-only transaction, in a parallel worker, and
+//! on a standby.
 
-/// Every function and view that only reads; a test looks whether a function is missing.
+/// Every function and view that only reads; a test checks that none is missing.
 pub const READS: [&str; 52] = [
     "SELECT price_add_on('a0000000-0000-4000-8000-000000000003')",
     r#"SELECT quote('[{"add_on_id": "a0000000-0000-4000-8000-000000000003", "quantity": 1}]', 'ada', 'pro', 'launch2025')"#,

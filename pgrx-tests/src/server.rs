@@ -1,4 +1,5 @@
-//! A PostgreSQL server of one's own, reached through a socket in its folder, gone when the test program ends.
+//! A PostgreSQL server for tests. It is reached through a socket in its folder, and removed when the test program
+//! ends.
 
 use std::fs;
 use std::net::TcpListener;
@@ -25,12 +26,13 @@ const USUAL_PORT: u16 = 5432;
 pub const SUPERUSER: &str = "postgres";
 
 impl Server {
-    /// Starts a server with settings of its own besides the usual ones.
+    /// Starts a server with additional settings.
     pub fn start(settings: &str) -> Server {
         Server::made_by(paths::major(), settings, |server| server.initialize(&[]))
     }
 
-    /// Starts a server of a major version whose data folder something else fills than `initdb` alone: a base backup, an upgrade.
+    /// Starts a server of a major version whose data folder is not just made by `initdb`, but by a base backup or an
+    /// upgrade.
     pub fn made_by(major: u32, settings: &str, make: impl FnOnce(&Server)) -> Server {
         let server = Server { folder: new_folder(), programs: paths::programs(major), port: USUAL_PORT };
         make(&server);
@@ -38,7 +40,7 @@ impl Server {
         server
     }
 
-    /// Starts a server of somebody else's programs, which also listens on the loopback interface: at a port that was free a
+    /// Starts a server from other programs. It also listens on the loopback interface, at a port that was free a
     /// moment ago.
     pub fn start_on_loopback(programs: &Path, settings: &str) -> Server {
         let socket = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
@@ -59,11 +61,11 @@ impl Server {
         self.control(&["start"]);
     }
 
-    /// Starts a hot standby that streams from a primary, where it is known by a name.
+    /// Starts a hot standby that streams from a primary under a name.
     pub fn standby_of(primary: &Server, name: &str) -> Server {
         let server = Server { folder: new_folder(), programs: primary.programs.clone(), port: USUAL_PORT };
         let data = server.data();
-        // What the name is written into goes into the standby's primary_conninfo.
+        // The name is written into the standby's primary_conninfo.
         let connection = format!("application_name={name}");
         let target = ["-D", path(&data), "-d", &connection];
         primary.run("pg_basebackup", &[&target[..], &["-R", "-X", "stream", "-c", "fast", "--no-sync"]].concat());
@@ -106,7 +108,8 @@ impl Server {
         remove_at_exit(self);
     }
 
-    /// Has the log say of processes that a signal ended them. Elsewhere that fails the test: nothing of ours may crash a server.
+    /// Announces that the log will report processes ended by a signal. Otherwise such a report fails the test,
+    /// because nothing of ours may crash a server.
     pub fn expect_kills(&self) {
         fs::write(kills_are_expected(self.folder.path()), "").expect("the folder can be written to");
     }
@@ -125,7 +128,7 @@ impl Server {
 
     /// Makes an empty database.
     pub fn create_database(&self, name: &str) {
-        // Two at once would find each other in template1.
+        // Two CREATE DATABASE at once would block each other in template1.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let created = self.connect("postgres").batch_execute(&format!("CREATE DATABASE \"{name}\""));
@@ -137,7 +140,7 @@ impl Server {
         self.port
     }
 
-    /// The folder of the socket, and for whatever a test needs beside it.
+    /// The folder of the socket, and of other files that a test needs.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -151,7 +154,7 @@ impl Server {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// One of the server's programs, told how to reach it.
+    /// One of the server's programs, with the environment to reach it.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
         command
@@ -163,7 +166,7 @@ impl Server {
         command
     }
 
-    /// `pg_ctl` with these arguments, waiting for what it starts or stops. What the server says goes to its log.
+    /// `pg_ctl` with these arguments; it waits for the server to start or stop. The server's messages go to its log.
     pub fn control(&self, arguments: &[&str]) {
         let (data, log) = (self.data(), self.folder.path().join("log"));
         let status = self
@@ -191,7 +194,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         let crashes = crashes(self.folder.path());
         let data = self.data();
-        // The folder goes with it, so there is nothing to save.
+        // The folder is deleted too, so nothing has to be saved.
         let mut stop = self.command("pg_ctl");
         // It may have been stopped before.
         let _ = stop.args(["-s", "-m", "immediate", "-D", path(&data), "stop"]).stderr(Stdio::null()).status();
@@ -203,7 +206,7 @@ fn kills_are_expected(folder: &Path) -> PathBuf {
     folder.join("kills-are-expected")
 }
 
-/// What the log of the server in a folder says of processes that a signal has ended, if no test has done that.
+/// The log's reports of processes ended by a signal, unless a test has announced them.
 fn crashes(folder: &Path) -> Option<String> {
     let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
     let is_crash = log.contains("terminated by signal") && !kills_are_expected(folder).exists();

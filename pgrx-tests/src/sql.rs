@@ -1,6 +1,6 @@
-//! Reading scripts of SQL as far as where their statements end.
+//! Splits SQL scripts into statements.
 
-/// The statements of a script without their semicolons. Comments are left out, but for those in the bodies of functions.
+/// The statements of a script without their semicolons. Comments are left out, except in the bodies of functions.
 pub fn statements(script: &str) -> Vec<String> {
     let mut reader = Reader { rest: script, statement: String::new(), blocks: 0 };
     let mut statements = Vec::new();
@@ -13,7 +13,7 @@ pub fn statements(script: &str) -> Vec<String> {
     statements
 }
 
-/// Without the blanks that a comment leaves at the ends of lines.
+/// Without the blanks that comments leave at the ends of lines.
 fn tidied(statement: &str) -> String {
     if statement.contains('$') {
         return statement.trim().to_owned();
@@ -24,12 +24,13 @@ fn tidied(statement: &str) -> String {
 struct Reader<'a> {
     rest: &'a str,
     statement: String,
-    /// How many BEGIN ATOMIC and CASE have no END yet.
+    /// The number of BEGIN ATOMIC and CASE without an END so far.
     blocks: usize,
 }
 
 impl Reader<'_> {
-    /// Reads a word, a quoted text, a comment or a character: `None` at the end, else whether it ends the statement.
+    /// Reads a word, a quoted text, a comment or a character. `None` at the end; otherwise whether it ends the
+    /// statement.
     fn step(&mut self) -> Option<bool> {
         let first = self.rest.chars().next()?;
         let second = self.rest[first.len_utf8()..].chars().next();
@@ -65,7 +66,7 @@ impl Reader<'_> {
         self.keep(end);
     }
 
-    /// How long the rest is up to the end of a closing text, which comes after so many bytes.
+    /// The length of the rest up to the end of a closing text, which is searched for after this many bytes.
     fn after(&self, closing: &str, from: usize) -> usize {
         let found = self.rest[from..].find(closing);
         from + found.unwrap_or_else(|| panic!("{closing} is missing after {:.40}", self.rest)) + closing.len()

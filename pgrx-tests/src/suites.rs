@@ -5,27 +5,28 @@ use std::process::{Command, Stdio};
 
 use harness::{NEWEST, PREVIEW, paths};
 
-/// What the comment at the top of a suite says where it needs the machine alone, as it measures something.
+/// The prefix of the line with which a suite requires the machine for itself, because it measures something.
 const ALONE: &str = "//! Alone, because ";
 
-/// What it says where it runs on a PostgreSQL that is not released too, when that is tried with others.
+/// The prefix of the line with which a suite also runs on a PostgreSQL that is not released, together with other
+/// versions.
 const PREVIEWED: &str = "//! On a preview too, because ";
 
-/// What it says where it runs on the newest release alone, when several are tried.
+/// The prefix of the line with which a suite runs only on the newest release, if several versions are tested.
 const ONCE: &str = "//! On the newest alone, because ";
 
-/// What it says where it is not one of the table, as it needs what set-up does not fetch.
+/// The prefix of the line that keeps a suite out of the table, because it needs something that set-up does not fetch.
 const APART: &str = "//! Apart, because ";
 
 /// A program of tests that is run and reported as one.
 pub struct Suite {
     /// The name of its file.
     pub name: String,
-    /// Whether it needs the machine alone.
+    /// Whether it needs the machine for itself.
     pub is_alone: bool,
     /// Whether it is one of the few that run on a PostgreSQL that is not released.
     pub is_previewed: bool,
-    /// Whether it runs on the newest release alone, of several.
+    /// Whether it runs only on the newest release of several.
     pub is_once: bool,
     program: PathBuf,
 }
@@ -41,16 +42,16 @@ impl Suite {
         }
     }
 
-    /// How to run it against a PostgreSQL.
+    /// The command that runs it against a PostgreSQL.
     pub fn command(&self, major: u32) -> Command {
         let mut command = Command::new(&self.program);
-        // What tests print besides says how many cases they stand for.
+        // The tests' own output says how many cases they stand for.
         command.arg("--show-output").env("PG_MAJOR", major.to_string());
         command
     }
 }
 
-/// Compiles the suites and finds them in what Cargo says of that.
+/// Compiles the suites and finds them in Cargo's messages.
 pub fn compiled() -> Vec<Suite> {
     let arguments = ["test", "--package", "harness", "--test", "*", "--no-run"];
     let mut command = cargo(&[&arguments[..], &["--message-format", "json-render-diagnostics"]].concat());

@@ -1,14 +1,15 @@
-//! Upgrade scripts, made of what was written by hand about tables, and of functions and comments as the install script has them.
+//! Generates upgrade scripts from handwritten statements about tables, and from the functions and comments of the
+//! install script.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::{paths, sql};
 
-/// Where the functions go in a file of sql/upgrades.
+/// The marker for the functions in a file of sql/upgrades.
 const MARK: &str = "-- Here the functions are made.\n";
 
-/// The upgrade scripts that lead to a version whose install script stands in a folder, with their names.
+/// The upgrade scripts to the version whose install script is in a folder, with their names.
 pub fn all(folder: &Path, version: &str) -> Vec<(String, String)> {
     let sql = paths::root().join("sql");
     let read =
@@ -40,10 +41,10 @@ fn script(name: &str, by_hand: &str, old: &str, new: &str) -> String {
     )
 }
 
-/// What a script says of functions, by name, and its comments on anything else. Both in an order of their own, as pgrx's changes
-/// with what else there is.
+/// A script's statements about functions, by name, and its comments on other objects. Both are sorted, because pgrx's
+/// order changes whenever objects are added.
 struct Definitions {
-    /// More than a statement for each: the functions of the name, what they cost, their comments.
+    /// Several statements for each name: the functions of this name, their costs, their comments.
     functions: BTreeMap<String, Vec<String>>,
     comments: BTreeSet<String>,
 }
@@ -65,7 +66,7 @@ impl Definitions {
         Definitions { functions, comments }
     }
 
-    /// Functions that are new, renamed or have changed. One that is made again forgets what it costs.
+    /// Functions that are new, renamed or changed. A function that is created again loses its cost.
     fn functions_since(&self, old: &Definitions, renamed: &BTreeSet<&str>) -> String {
         let is_as_before = |name, made| {
             old.functions.get(name).is_some_and(|before: &Vec<String>| comparable(before) == comparable(made))
@@ -89,18 +90,18 @@ impl Definitions {
     }
 }
 
-/// The names that functions get by hand.
+/// The new names of functions that the handwritten part renames.
 fn renamed_functions(script: &str) -> BTreeSet<&str> {
     let statements = script.lines().filter(|line| line.starts_with("ALTER FUNCTION "));
     statements.filter_map(|line| line.split_once(" RENAME TO ")).map(|(_, name)| name.trim_end_matches(';')).collect()
 }
 
-/// The same for functions that tell their costs when they are made and afterwards.
+/// The same for functions whose costs are set in CREATE FUNCTION and again later.
 fn comparable(made: &[String]) -> BTreeSet<String> {
     made.iter().flat_map(|statement| without_costs(statement)).collect()
 }
 
-/// A statement, and by itself what it says of costs.
+/// A statement without its COST, and the COST.
 fn without_costs(statement: &str) -> [String; 2] {
     let Some((before, rest)) = statement.split_once(" COST ") else { return [statement.to_owned(), String::new()] };
     let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -113,7 +114,8 @@ fn without_costs(statement: &str) -> [String; 2] {
     [if others.starts_with("ALTER") { String::new() } else { others }, costs.to_owned()]
 }
 
-/// PostgreSQL looks at once for what supports a function, and for what a body in SQL's own syntax calls.
+/// PostgreSQL immediately looks up a function's support function, and the functions called in a body in SQL's own
+/// syntax.
 fn place(statement: &str) -> u8 {
     if statement.contains("BEGIN ATOMIC") { 2 } else { u8::from(statement.contains(" SUPPORT ")) }
 }
@@ -133,7 +135,7 @@ fn name_of(signature: &str) -> &str {
     name.trim_start_matches("@extschema@.").trim_matches('"')
 }
 
-/// pgrx leaves names to the search path, under which an upgrade does not make its objects.
+/// pgrx relies on the search path for names, but an upgrade creates its objects under another one.
 fn with_names_qualified(statement: &str) -> String {
     let quoted = statement.strip_prefix("CREATE ").and_then(|rest| rest.trim_start().strip_prefix("FUNCTION \""));
     let Some((name, rest)) = quoted.and_then(|rest| rest.split_once('"')) else { return statement.to_owned() };

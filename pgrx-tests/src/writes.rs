@@ -1,10 +1,11 @@
-//! Every function that writes rows, with a call of it that writes.
+//! Every function that writes rows, with a call that makes it write.
 
 use crate::marketplace;
 use postgres::Client;
 
-/// What the calls find: ada has a cart, bob an unpaid checkout, carol paid for hers, a purchase of it is disputed, one of her
-/// subscriptions is suspended and one is Lago's, and dave's checkout and cart are old.
+/// The state that the calls find: ada has a cart, bob has an unpaid checkout, carol has paid for hers, one of her
+/// purchases is disputed, one of her subscriptions is suspended and one is Lago's, and dave's checkout and cart are
+/// old.
 const SITUATION: &str = "
     SELECT count(*) FROM unnest('{ada,bob,carol,dave}'::text[]) u, add_ons a, add_to_cart(u, a.id, 1);
     SELECT count(*) FROM unnest('{bob,carol,dave}'::text[]) u,
@@ -91,7 +92,7 @@ pub fn situation(database: &str) -> Client {
     client
 }
 
-/// Makes that of a marketplace with the sample catalog.
+/// The same from a marketplace with the sample catalog.
 pub fn prepare(client: &mut Client) {
     client.batch_execute(SITUATION).unwrap_or_else(|error| panic!("{error:?}"));
 }

@@ -1,4 +1,5 @@
-//! grant_marketplace_access(): everything is tried as every role, and what may succeed is the table of docs/security.md.
+//! grant_marketplace_access(): tries everything as every role, and compares what succeeds with the table of
+//! docs/security.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +8,7 @@ use postgres::Client;
 
 const LEVELS: [&str; 8] = ["catalog", "entitlements", "shop", "billing", "support", "monitor", "tables", "admin"];
 
-/// The levels that each function stands under in the documentation.
+/// The levels of each function in the documentation.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let page = std::fs::read_to_string(paths::root().join("docs/security.md")).unwrap();
     let rows = page.lines().filter(|line| line.starts_with("| `"));

@@ -1,4 +1,4 @@
-//! adopt_tables(): a database made from plain SQL files, taken over.
+//! adopt_tables(): takes over a database that was made from plain SQL files.
 
 use std::io::Write;
 use std::process::Stdio;

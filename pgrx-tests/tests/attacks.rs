@@ -1,4 +1,4 @@
-//! Hostile surroundings and hostile arguments: schemas full of traps, and text that would like to be SQL.
+//! Hostile surroundings and hostile arguments: schemas full of traps, and text that tries to become SQL.
 
 use std::fmt::Write as _;
 
@@ -58,8 +58,8 @@ const TRAPPED_TYPES: &[&str] = &[
     "\"char\"",
 ];
 
-/// A schema in front of everything whose functions and operators raise an error when something calls them, and temporary tables
-/// of our names.
+/// A schema first on the search path whose functions and operators raise an error when they are called, and temporary
+/// tables with our names.
 fn set_traps(client: &mut Client) {
     let mut traps = String::from("CREATE SCHEMA evil;");
     for (number, signature) in TRAPPED_FUNCTIONS.iter().enumerate() {
@@ -136,7 +136,7 @@ fn traps_in_the_search_path_catch_nobody() {
     assert_eq!(text(&mut client, "SELECT pg_catalog.count(*) FROM public.add_ons").unwrap(), "1");
 }
 
-/// Calls that get to statements which the others do not reach.
+/// Calls that reach statements that the others do not reach.
 const OTHERS: [&str; 5] = [
     "SELECT renew_add_on('carol', 'a0000000-0000-4000-8000-000000000006')",
     r#"SELECT apply_stripe_event(jsonb_build_object('id', 'evt_2', 'type', 'customer.subscription.deleted', 'created', 1767225600,
@@ -148,8 +148,8 @@ const OTHERS: [&str; 5] = [
     "SELECT * FROM search_add_ons('rigade')",
 ];
 
-/// Reads and writes of a marketplace that sells, in the same surroundings. A cursor is planned before the path is hostile, so that
-/// whatever is caught is ours.
+/// Reads and writes of a marketplace that sells, in the same surroundings. A cursor is planned before the path is
+/// hostile, so that every trap that fires was triggered by us.
 #[test]
 fn traps_in_the_search_path_catch_no_business() {
     let mut client = writes::situation("trapped_business");
@@ -201,7 +201,7 @@ fn an_install_script_falls_into_no_trap() {
     assert_eq!(error.code().unwrap().code(), "42723");
 }
 
-/// What would do harm, or at least be a syntax error, wherever it became part of a statement.
+/// Text that would do harm, or at least be a syntax error, if it became part of a statement.
 const PAYLOADS: [&str; 9] = [
     "'; DROP TABLE add_ons CASCADE; --",
     "' OR '1' = '1",
@@ -214,7 +214,7 @@ const PAYLOADS: [&str; 9] = [
     "$1",
 ];
 
-/// SQLSTATEs of statements that are wrong in themselves: syntax error, unknown column, table, function, type or parameter, and
+/// SQLSTATEs of statements that are malformed: syntax error, unknown column, table, function, type or parameter, and
 /// internal errors.
 const GIVEN_AWAY: [&str; 7] = ["42601", "42703", "42P01", "42883", "42704", "42P02", "XX000"];
 
@@ -248,7 +248,8 @@ fn text_is_never_part_of_a_statement() {
             SELECT to_jsonb(a) FROM add_ons a UNION ALL SELECT to_jsonb(c) FROM cart_items c
          UNION ALL SELECT to_jsonb(p) FROM promotional_codes p UNION ALL SELECT to_jsonb(pg_policy) FROM pg_policy) x";
     let before = text(&mut client, digest);
-    // Helpers that only other functions call take names of tables, or pieces of SQL that they run with the rights of their caller.
+    // Helpers that only other functions call take names of tables, or pieces of SQL that they run with the rights of
+    // their caller.
     let functions = "
         SELECT p.proname::text, array(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY a (t, n) ORDER BY n)
           FROM pg_proc p
@@ -307,9 +308,9 @@ fn text_in_the_tables_is_never_part_of_a_statement() {
     }
 }
 
-/// What an owner of the tables who is no superuser can have run when somebody touches them. `strike` makes its owner a superuser if it
-/// ever runs with such rights, and lays traps for whoever's session it is: another role, another search_path, temporary views of
-/// PostgreSQL's own names. It counts how often it ran, and as whom.
+/// Code that an owner of the tables without superuser rights can attach to them. `strike` makes its owner a superuser
+/// if it ever runs with such rights, and lays traps for the session: another role, another search_path, temporary
+/// views under PostgreSQL's own names. It counts how often it ran, and as which role.
 const STRIKE: &str = "
     CREATE SEQUENCE evil.strikes;
     CREATE FUNCTION evil.strike() RETURNS boolean LANGUAGE plpgsql AS $$
@@ -338,7 +339,8 @@ const STRIKE: &str = "
     BEGIN RETURN evil.strike(); END $$;
     CREATE DOMAIN evil.word AS text CHECK (evil.strike())";
 
-/// Everything on the tables themselves: triggers, defaults, checks, indexes, policies, rules, and our own trigger function replaced.
+/// Everything that can be attached to the tables themselves: triggers, defaults, checks, indexes, policies, rules,
+/// and a replacement of our own trigger function.
 const SNARES: &str = "
     DO $$
     DECLARE
@@ -359,7 +361,7 @@ const SNARES: &str = "
     CREATE OR REPLACE FUNCTION market.set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN PERFORM evil.strike(); RETURN NEW; END $$";
 
-/// Views under the names of the tables, and under those of the host's that are looked for.
+/// Views under the names of the tables, and under those of the host's tables that are looked for.
 const VIEWS: &str = "
     DO $$
     DECLARE
@@ -375,7 +377,8 @@ const VIEWS: &str = "
     CREATE VIEW market.feature_definitions AS SELECT 'x'::text AS feature_key WHERE evil.strike();
     CREATE VIEW market.marketplace_access AS SELECT NULL::regrole AS role, ''::text AS level, ''::text AS privilege WHERE evil.strike()";
 
-/// What a superuser calls, of everything in the reference. `{brigade}` is an add-on, `{pending}` a checkout and `{bought}` a purchase.
+/// The functions of the reference that a superuser calls. `{brigade}` is an add-on, `{pending}` a checkout and
+/// `{bought}` a purchase.
 const CALLS_OF_SUPERUSERS: &[&str] = &[
     "SELECT * FROM load_sample_catalog()",
     "SELECT price_add_on('{brigade}', 2, 'pro')",
@@ -474,7 +477,7 @@ const CALLS_OF_SUPERUSERS: &[&str] = &[
     "DROP EXTENSION extensions CASCADE",
 ];
 
-/// A database of mallory's, who is no superuser and has put this in everybody's way; and a superuser in it.
+/// A database of mallory, who is not a superuser and has set all these traps, with a superuser's session in it.
 fn mallorys(database: &str, traps: &str) -> (Client, Client) {
     static MALLORY: std::sync::Once = std::sync::Once::new();
     let server = harness::Server::shared();
@@ -514,7 +517,7 @@ fn called_by_a_superuser(database: &str, traps: &str) -> i64 {
     for call in CALLS_OF_SUPERUSERS {
         let call = call.replace("{brigade}", "a0000000-0000-4000-8000-000000000003");
         let call = call.replace("{pending}", &pending).replace("{bought}", &bought);
-        // Some of it fails, as it must; what counts is what it leaves behind.
+        // Some calls fail, as they must; what matters is what they leave behind.
         if let Err(error) = superuser.simple_query(&call) {
             let error = error.as_db_error().unwrap_or_else(|| panic!("{call} broke the connection: {error}"));
             assert_ne!(error.code().code(), "XX000", "{call}: {error:?}");
@@ -529,7 +532,7 @@ fn called_by_a_superuser(database: &str, traps: &str) -> i64 {
     strikes
 }
 
-/// What constraints call; none of it looks at tables.
+/// The functions that constraints call; none of them looks at tables.
 const OF_CONSTRAINTS: [&str; 5] = [
     "check_feature_configuration",
     "check_pricing_conditions",
@@ -538,7 +541,7 @@ const OF_CONSTRAINTS: [&str; 5] = [
     "normalized_code",
 ];
 
-/// A function that is new is called here, too, unless only functions of ours call it, as its name says.
+/// A new function must be called here too, unless its name says that only our own functions call it.
 #[test]
 fn a_superuser_calls_every_function() {
     let mut client = marketplace("called");
@@ -559,7 +562,7 @@ fn a_superuser_calls_every_function() {
 
 #[test]
 fn a_superuser_who_calls_anything_runs_no_code_of_the_owner() {
-    // It did run, and every time with no more rights than its owner has.
+    // It did run, and never with more rights than its owner has.
     assert!(called_by_a_superuser("mallorys_tables", SNARES) > 100);
 }
 

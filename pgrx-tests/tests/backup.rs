@@ -1,4 +1,5 @@
-//! Backups: what pg_dump, pg_dumpall, pg_basebackup and pg_upgrade carry over, and what they do not; docs/backup.md tells users.
+//! Backups: what pg_dump, pg_dumpall, pg_basebackup and pg_upgrade carry over, and what they do not. docs/backup.md
+//! tells users.
 
 use std::process::{Command, Output};
 use std::sync::OnceLock;

@@ -1,5 +1,5 @@
-//! Whatever a provider sends is answered, or refused with an error of ours; nothing of it ends in an error of PostgreSQL's about a
-//! column, and nothing breaks the books.
+//! Malformed webhook bodies: each is answered, or refused with one of our errors. None causes one of PostgreSQL's
+//! errors about a column, and none corrupts the books.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The documentation says what is so: its blocks are run, its generated pages are up to date, its links lead somewhere.
+//! Tests the documentation: its blocks run, its generated pages are up to date, its links lead somewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Seek, Write};
@@ -27,11 +27,11 @@ fn the_readme_prints_what_it_says() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-/// How many pages are followed at a time: a reader waits for programs to start more than anything computes.
+/// The number of pages that are followed at a time: following a page is mostly waiting for programs to start.
 const READERS: usize = 4;
 
-/// DOCS_PAGE=cookbook.md runs one page alone. psql and the catalog show things in other ways on other versions, so that the pages are
-/// those of the newest.
+/// DOCS_PAGE=cookbook.md runs one page alone. psql and the catalogs print things differently on other versions, so
+/// the pages show the output of the newest.
 #[test]
 fn every_block_of_every_page_does_what_the_page_says() {
     if paths::major() != NEWEST {
@@ -104,7 +104,7 @@ fn normal(path: &Path) -> PathBuf {
     })
 }
 
-/// What is wrong with a link, if anything is.
+/// The reason why a link is broken, if it is.
 fn problem_of(target: &str, page: &str, anchors: &BTreeMap<String, Vec<String>>) -> Option<String> {
     if target.contains("://") || target.starts_with("mailto:") {
         return None;

@@ -1,4 +1,4 @@
-//! export_catalog() and import_catalog(): a catalog between environments. And marketplace_status().
+//! export_catalog() and import_catalog(): moving a catalog between environments. Also marketplace_status().
 
 use harness::{Server, add_on, marketplace, refusal, text};
 use postgres::Client;

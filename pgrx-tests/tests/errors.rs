@@ -1,4 +1,4 @@
-//! Every error of src/error.rs is raised by a statement here, with the SQLSTATE that it says, a reason and a hint.
+//! Every error of src/error.rs is raised by a statement here, with its SQLSTATE, a reason and a hint.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -65,7 +65,7 @@ fn state(client: &mut Client, user: &str) -> String {
     text(client, &query).unwrap()
 }
 
-/// Delivers events, each once, whatever is answered: what names nothing we know yet is kept until something does.
+/// Delivers each event once, whatever the answer: an event that names nothing known yet is kept until something does.
 fn deliver(client: &mut Client, events: &[&(String, Value)]) {
     for event in events {
         let answer = apply(client, event);
@@ -100,10 +100,10 @@ fn stripe_subscription(changes: Value) -> Value {
     object
 }
 
-/// The name of a checkout's life, its events, and the status it ends with.
+/// The name of a checkout's life, its events, and its final status.
 type Life = (&'static str, Vec<(String, Value)>, &'static str);
 
-/// Every life of a checkout that Stripe tells of.
+/// Every life of a checkout in Stripe's events.
 fn lives(checkout: &str) -> Vec<Life> {
     let mut lives = paid_once(checkout);
     lives.extend(unpaid(checkout));
@@ -111,7 +111,7 @@ fn lives(checkout: &str) -> Vec<Life> {
     lives
 }
 
-/// A session that its provider has completed, or its money come.
+/// A session that is completed, or whose money has arrived.
 fn paid_session(kind: &str, seconds: i64, changes: Value) -> (String, Value) {
     let mut object =
         session(json!({"payment_status": "paid", "amount_total": TOTAL, "currency": "usd", "payment_intent": "pi_1"}));
@@ -212,7 +212,7 @@ fn subscribed(checkout: &str) -> Vec<Life> {
     ]
 }
 
-/// Every life of a checkout that Lago tells of.
+/// Every life of a checkout in Lago's events.
 fn lagos_lives(checkout: &str) -> Vec<Life> {
     let object = |name: &str, key: &str| published(name, json!({}))[key].clone();
     let subscription = |changes: Value| {
@@ -360,16 +360,16 @@ fn a_renewal_extends_every_recurring_line_once() {
     let renewed = apply(&mut client, second);
     assert_eq!((&renewed["action"], &renewed["changed"]), (&json!("renewed"), &json!(true)));
     assert_eq!(apply(&mut client, second)["changed"], json!(false));
-    // The backend tells of the same payment.
+    // The backend reports the same payment.
     let again = format!("SELECT renew_add_on('ada', '{BRIGADE}', 12.80, 'pi_2')");
     let end = "2096-11-02 13:06:40+00";
     assert_eq!(text(&mut client, &again).unwrap(), end);
     let ends = "SELECT string_agg(DISTINCT expires_at::text, ' ') FROM user_add_ons";
     assert_eq!(text(&mut client, ends).unwrap(), end);
-    // What was paid is split over the lines as the first payment was.
+    // The payment is split over the lines as the first payment was.
     let amounts = "SELECT string_agg(amount::text, ' ' ORDER BY add_on_id) FROM add_on_purchases WHERE stripe_payment_id = 'pi_2'";
     assert_eq!(text(&mut client, amounts).unwrap(), "12.80 9.59 9.59");
-    // A renewal can be refunded by itself: what was paid before stays.
+    // A renewal can be refunded on its own; earlier payments are unaffected.
     let refund =
         published("stripe.charge", json!({"payment_intent": "pi_2", "amount_refunded": TOTAL, "currency": "usd"}));
     assert_eq!(apply(&mut client, &stripe("charge.refunded", 200, refund))["action"], "refunded");
@@ -524,7 +524,7 @@ fn what_does_not_concern_us_is_not_handled() {
         let object = published(name, json!({}))[object_type].clone();
         assert_eq!(apply(&mut client, &lago(kind, object_type, object))["action"], "not_ours", "{kind}");
     }
-    // What carries our marker may have come before the checkout was committed.
+    // An event with our marker may arrive before the checkout is committed.
     let early = json!({"client_reference_id": "c0000000-0000-4000-8000-000000000001", "payment_status": "paid"});
     let report = apply(&mut client, &event("checkout.session.completed", session(early)));
     assert_eq!(report, json!({"handled": false, "action": "not_found", "retry": true}));
@@ -591,7 +591,7 @@ fn add_ons_of_a_lago_subscription_that_were_not_bought_here() {
     );
     subscription["terminated_at"] = json!("2030-01-01T00:00:00Z");
     apply(&mut client, &lago("subscription.terminated", "subscription", subscription));
-    // What is said to end later has ended now.
+    // An end dated in the future counts as of now.
     assert_eq!(
         text(&mut client, "SELECT status || ' ' || (expires_at <= now()) FROM user_add_ons").unwrap(),
         "cancelled true"

@@ -1,4 +1,4 @@
-//! Every index serves the query in its comment, and none repeats another.
+//! Every index serves the query in its comment, and none duplicates another.
 
 use harness::{marketplace, text};
 use postgres::Client;
@@ -44,7 +44,7 @@ fn database(name: &str) -> Client {
     client
 }
 
-/// A value of this type that few rows have: one that exists, or a bound that leaves few rows inside.
+/// A rare value of this type: one that exists, or a bound that few rows pass.
 fn rare_value(query: &str, parameter_type: &str) -> String {
     match parameter_type {
         "uuid" => "(SELECT id FROM add_ons WHERE sort_order = 1234)".to_owned(),
@@ -174,9 +174,9 @@ const CALLS: &[&str] = &[
     "SELECT * FROM run_maintenance(batch => 10)",
 ];
 
-/// The rows that a call reads one after the other.
+/// The rows that a call reads by sequential scans.
 fn rows_read_by(client: &mut Client, call: &str) -> i64 {
-    // Those of this session that it has not yet reported.
+    // The counts of this session that it has not reported yet.
     let rows_read = |client: &mut Client| -> i64 {
         let query = "SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_xact_user_tables";
         text(client, query).unwrap().parse().unwrap()
@@ -198,7 +198,7 @@ fn queries_of_the_functions_use_their_indexes() {
         let rows_read = rows_read_by(&mut client, call);
         assert!(rows_read < 100, "{call} read {rows_read} rows one after the other");
     }
-    // A report may read the catalog, but of the purchases only those of its period.
+    // A report may scan the catalog, but of the purchases only those of its period.
     let rows_read = rows_read_by(&mut client, "SELECT * FROM revenue_by_add_on(now() - interval '10 minutes')");
     assert!(rows_read < 5_000, "purchases of other times: {rows_read} rows");
 }

@@ -1,4 +1,4 @@
-//! enable_user_isolation(): a session sees and writes one user's rows, through functions and directly.
+//! enable_user_isolation(): a session reads and writes one user's rows, through functions and directly.
 
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ fn create_roles() {
     });
 }
 
-/// The ids of what the victim has.
+/// The ids of the victim's rows.
 struct Victim {
     brigade: uuid::Uuid,
     pending: String,
@@ -22,7 +22,7 @@ struct Victim {
     purchase: String,
 }
 
-/// A marketplace where `victim` has a cart, a purchase that waits for its payment, and one that is paid; and isolation is on.
+/// A marketplace in which `victim` has a cart, a pending purchase and a paid one; and isolation is on.
 fn isolated(name: &str) -> (Client, Victim) {
     create_roles();
     let mut client = marketplace(name);
@@ -49,7 +49,7 @@ fn isolated(name: &str) -> (Client, Victim) {
     (client, Victim { brigade, pending, paid, purchase })
 }
 
-/// What everything of the victim's looks like.
+/// A description of all of the victim's data.
 fn state_of_victim(client: &mut Client) -> String {
     let query = "
         SELECT string_agg(row_text, ' ' ORDER BY row_text) FROM (
@@ -59,7 +59,7 @@ fn state_of_victim(client: &mut Client) -> String {
     text(client, query).unwrap()
 }
 
-/// A call, and what a thief gets for it: a value, or the code of a refusal.
+/// A call, and the thief's result: a value, or the code of a refusal.
 type Attempt = (&'static str, Result<&'static str, &'static str>);
 
 const CALLS: &[Attempt] = &[
@@ -105,7 +105,7 @@ const CALLS: &[Attempt] = &[
     ("SELECT count(*) FROM feature_usage('victim')", Ok("0")),
     ("SELECT * FROM merge_carts('victim', 'thief')", Err("other_user")),
     ("SELECT * FROM merge_carts('thief', 'victim')", Err("other_user")),
-    // What is somebody else's and what is not there look alike.
+    // Objects of others and missing objects look alike.
     ("SELECT fail_checkout('{brigade}')", Err("other_user")),
     ("SELECT refund_purchase('{brigade}')", Err("other_user")),
     (
@@ -115,7 +115,7 @@ const CALLS: &[Attempt] = &[
         Err("rows_hidden"),
     ),
     ("SELECT * FROM run_maintenance('0', '0')", Err("rows_hidden")),
-    // By way of functions whose rights are others'.
+    // Through functions with other rights.
     ("SELECT lent.clears('victim')", Err("other_user")),
     ("SELECT lent.fails('{pending}')", Err("other_user")),
     ("SELECT count(*) FROM cart_items", Ok("0")),
@@ -124,11 +124,11 @@ const CALLS: &[Attempt] = &[
     ("INSERT INTO cart_items (user_id, add_on_id) VALUES ('victim', '{brigade}')", Err("")),
     ("INSERT INTO user_add_ons (user_id, add_on_id) VALUES ('victim', '{brigade}') ON CONFLICT DO NOTHING", Err("")),
     ("INSERT INTO add_on_purchases (user_id, add_on_id, amount) VALUES ('victim', '{brigade}', 0)", Err("")),
-    // A predicate that tells what it sees.
+    // A predicate that leaks what it sees.
     ("SELECT count(*) FROM add_on_purchases WHERE pg_temp.spy(user_id)", Ok("0")),
 ];
 
-/// What only a role can try that may write the tables.
+/// Attempts for which a role must be able to write the tables.
 const DIRECT: &[Attempt] = &[
     ("WITH d AS (DELETE FROM cart_items RETURNING 1) SELECT count(*) FROM d", Ok("0")),
     ("WITH u AS (UPDATE user_add_ons SET status = 'expired' RETURNING 1) SELECT count(*) FROM u", Ok("0")),
@@ -143,7 +143,7 @@ impl Victim {
     }
 }
 
-/// Tries a call in a session that names its user so.
+/// Makes a call in a session that names its user in this way.
 fn assert_tried(mut thief: Client, user: &str, call: &str, outcome: Result<&str, &str>) {
     thief
         .batch_execute(
@@ -156,7 +156,7 @@ fn assert_tried(mut thief: Client, user: &str, call: &str, outcome: Result<&str,
         Ok(value) => assert_eq!(text(&mut thief, call).as_deref(), Some(value), "{user}: {call}"),
         Err(code) => {
             let (state, refused, _) = refusal(&mut thief, call);
-            // What only reads finds nothing.
+            // A call that only reads finds nothing.
             let expected = if code.ends_with("_not_found") { "P0002" } else { "42501" };
             assert_eq!((state.as_str(), refused.as_str()), (expected, code), "{user}: {call}");
         }
@@ -206,7 +206,7 @@ fn the_user_themself_shops_as_before() {
         .unwrap();
     assert_eq!(text(&mut session, &format!("SELECT refund_purchase('{}')", victim.purchase)).unwrap(), "19.99");
     assert_eq!(text(&mut session, "SELECT count(*) FROM cart_items").unwrap(), "0");
-    // In the same session, another user, and plans that were made for the first.
+    // Another user in the same session, with plans made for the first.
     session.batch_execute("SET extensions.user_id = 'other'").unwrap();
     assert_eq!(text(&mut session, "SELECT count(*) FROM purchase_history('victim')").unwrap(), "0");
     assert_eq!(text(&mut session, "SELECT has_feature('victim', 'agent_platform')").unwrap(), "f");
@@ -221,7 +221,7 @@ fn what_concerns_everybody_is_for_who_sees_everybody() {
     let mut isolated = Server::shared().config("everybody").user("everything").connect(postgres::NoTls).unwrap();
     assert_eq!(refusal(&mut isolated, "SELECT * FROM run_maintenance()").1, "rows_hidden");
     assert_eq!(refusal(&mut isolated, event).1, "rows_hidden");
-    // Told whose event it is, it applies it.
+    // Once it knows whose event it is, it applies it.
     isolated.batch_execute("BEGIN; SET LOCAL extensions.user_id = 'victim'").unwrap();
     assert_eq!(text(&mut isolated, event).unwrap(), "true");
     isolated.batch_execute("ROLLBACK").unwrap();
@@ -245,7 +245,7 @@ fn it_goes_by_the_setting_that_was_named_and_ends_when_told() {
     session.batch_execute("RESET request.jwt.sub").unwrap();
     superuser.batch_execute("CREATE POLICY ours ON cart_items USING (false); SELECT disable_user_isolation()").unwrap();
     assert_eq!(text(&mut session, "SELECT has_feature('victim', 'agent_platform')").unwrap(), "t");
-    // Somebody else's policy stays, and the row security with it.
+    // The policies of others stay, and so does row security.
     assert_eq!(text(&mut session, "SELECT cart_total('victim')").unwrap(), "0.00");
     superuser.batch_execute("DROP POLICY ours ON cart_items; SELECT disable_user_isolation()").unwrap();
     assert_eq!(text(&mut session, "SELECT cart_total('victim')").unwrap(), "14.99");
@@ -258,7 +258,7 @@ fn it_goes_by_the_setting_that_was_named_and_ends_when_told() {
     assert_eq!(refusal(&mut superuser, "SELECT enable_user_isolation()").0, "42501");
 }
 
-/// Code of somebody's that runs while a superuser is at work, with the rights of the one who made it.
+/// Code of somebody else that runs during a superuser's command, with the rights of its owner.
 #[test]
 fn nobody_borrows_the_eyes_of_a_superuser() {
     let (mut superuser, _) = isolated("borrowed");
@@ -276,7 +276,8 @@ fn nobody_borrows_the_eyes_of_a_superuser() {
     assert_eq!(state_of_victim(&mut superuser), before);
 }
 
-/// Functions that write run as the owner, from whom no policy hides anything: so what they cannot obey they refuse to pass over.
+/// Functions that write run as the owner, from whom no policy hides anything. So they refuse to bypass policies that
+/// they cannot obey.
 #[test]
 fn policies_of_somebody_else_are_not_passed_over() {
     create_roles();
@@ -295,7 +296,7 @@ fn policies_of_somebody_else_are_not_passed_over() {
     web.batch_execute("SET shop.who = 'ada'").unwrap();
     assert_eq!(refusal(&mut web, &call).1, "rows_hidden");
     session("worker").batch_execute(&call).unwrap();
-    // Ours beside a policy that lets somebody see more narrows all the same; one that lets them write does not.
+    // Our policy still narrows if another policy allows more reading; it does not if the other allows writing.
     client
         .batch_execute("DROP POLICY ours ON cart_items; SELECT enable_user_isolation(); CREATE POLICY seen ON cart_items FOR SELECT USING (true)")
         .unwrap();

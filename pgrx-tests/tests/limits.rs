@@ -1,4 +1,4 @@
-//! What a call can take: bounds of what comes in, memory of the largest calls, and how soon a cancel ends them.
+//! Resource limits of calls: bounds on the input, the memory of the largest calls, and how soon a cancel ends them.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use postgres::Client;
 
 const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
 
-/// The memory that no call may take, in bytes.
+/// The memory that no call may exceed, in bytes.
 const MOST_MEMORY: i64 = 64 << 20;
 
-/// Documents as hostile as they are large, each under a name.
+/// Documents that are hostile and large, each under a name.
 const HOSTILE: &str = r#"
     CREATE TABLE hostile (name text PRIMARY KEY, doc jsonb);
     INSERT INTO hostile VALUES
@@ -23,7 +23,7 @@ const HOSTILE: &str = r#"
       ('small',    (SELECT jsonb_agg(jsonb_build_object('', n)) FROM generate_series(1, 70000) n)),
       ('deep',     (repeat('[', 3000) || repeat(']', 3000))::jsonb)"#;
 
-/// Functions that take a document from whoever calls them, and the name that they have for it.
+/// Functions that take a document from their caller, and the name that they use for it.
 const READERS: &[(&str, &str)] = &[
     ("quote(doc)", "items"),
     ("simulate_pricing_rule(doc)", "rule"),
@@ -53,7 +53,7 @@ fn documents_that_are_too_large_are_refused_before_they_are_read() {
             assert!(message.starts_with(name), "{reader} {doc}: {message}");
         }
     }
-    // Writers of the tables are held to the same.
+    // Writers of the tables have the same limits.
     for statement in [
         format!(
             "INSERT INTO pricing_rules (add_on_id, conditions) SELECT '{BRIGADE}', doc FROM hostile WHERE name = 'objects'"
@@ -143,7 +143,7 @@ fn a_quote_is_stored_as_postgresql_itself_would_store_it() {
     }
 }
 
-/// A catalog of 10,000 add-ons, with rules and bundles that overlap, and who has all of it in the cart.
+/// A catalog of 10,000 add-ons, with rules and overlapping bundles, and a user with all of it in the cart.
 const LARGE: &str = "
     INSERT INTO add_ons (id, name, description, category, base_price, billing_type)
     SELECT ('b0000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'Add-on of some length to be read by somebody ' || n,
@@ -164,7 +164,7 @@ const LARGE: &str = "
     SELECT 'user ' || n, ('b0000000-0000-4000-8000-' || lpad((n % 10000 + 1)::text, 12, '0'))::uuid FROM generate_series(1, 10000) n;
     ANALYZE";
 
-/// A server whose shared buffers are too small to count among what a session takes.
+/// A server whose shared buffers are too small to count as memory of a session.
 fn large_marketplace(name: &str) -> (Server, Client) {
     let server = Server::start("shared_buffers = '2MB'\nwork_mem = '1MB'");
     server.create_database(name);
@@ -174,7 +174,7 @@ fn large_marketplace(name: &str) -> (Server, Client) {
     (server, client)
 }
 
-/// The most memory that a session has had, in bytes.
+/// The peak memory of a session, in bytes.
 fn peak(backend: &str) -> i64 {
     let status = fs::read_to_string(format!("/proc/{backend}/status")).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -206,7 +206,7 @@ const LARGEST: &[&str] = &[
     "SELECT count(*) FROM run_maintenance('0 s', '1 day', batch => 2000000000)",
 ];
 
-/// What becomes of a checkout of 10,000 lines, step by step; each takes what the steps before have left.
+/// The life of a checkout of 10,000 lines, step by step; each step uses the state that the earlier ones have left.
 const PAYMENTS: &[&str] = &[
     "SELECT count(*) FROM checkout('buyer')",
     "SELECT count(*) FROM complete_checkout((SELECT checkout_id FROM add_on_purchases WHERE user_id = 'buyer' LIMIT 1), 'pi_1')",
@@ -239,7 +239,7 @@ fn no_call_takes_more_memory_than_it_may() {
     assert!(most < MOST_MEMORY, "{report}");
 }
 
-/// Measures each call in a session of its own. Says what was taken, and the most memory and time of all.
+/// Measures each call in a session of its own. Returns the results, and the maximum memory and time.
 fn measure(server: &Server, database: &str, calls: &[&str]) -> (String, i64, Duration) {
     let (mut report, mut most, mut longest) = (String::new(), 0, Duration::ZERO);
     for call in calls {
@@ -248,7 +248,7 @@ fn measure(server: &Server, database: &str, calls: &[&str]) -> (String, i64, Dur
         text(&mut session, &format!("SELECT price_add_on('{BRIGADE}')"));
         let (before, started) = (peak(&backend), Instant::now());
         if let Err(error) = session.batch_execute(call) {
-            // What would take more says so.
+            // A call that would take more is refused.
             assert_eq!(error.code().map(|state| state.code()), Some("54000"), "{call}: {error:?}");
         }
         let (taken, time) = (peak(&backend) - before, started.elapsed());
@@ -273,7 +273,7 @@ fn a_large_checkout_is_paid_disputed_and_refunded_within_a_second() {
 fn a_cancel_ends_every_long_call() {
     let (server, mut client) = large_marketplace("cancels");
     client.batch_execute(DOCUMENTS).unwrap();
-    // A cart that only direct writes can make: no bound but those of the search itself.
+    // A cart that only direct writes can create: the limits of the search are the only ones.
     client
         .batch_execute(
             "INSERT INTO cart_items (user_id, add_on_id, quantity)
@@ -281,8 +281,8 @@ fn a_cancel_ends_every_long_call() {
              UPDATE add_ons SET base_price = 1 WHERE id::text LIKE 'b0%'",
         )
         .unwrap();
-    // How much longer than it should a call may go on. A call that does not look takes minutes; docs/reliability.md has the figures of
-    // a release build on a machine that does nothing else.
+    // How late a call may end after a cancel. A call that never checks takes minutes; docs/reliability.md has the
+    // figures of a release build on an otherwise idle machine.
     let patience = Duration::from_secs(5);
     let calls =
         LARGEST.iter().copied().chain(["SELECT cart_total('direct')", "SELECT length(explain_cart_text('direct'))"]);

@@ -1,5 +1,5 @@
-//! The lives of crates/engine/tests/lives, a few of them, lived on a server: told in order, in others, again and again, and by many
-//! clients at once. `LIVES=1000` lives more of them.
+//! Runs some of the lives of crates/engine/tests/lives on a server: in order, in other orders, repeatedly, and by
+//! many clients at once. `LIVES=1000` runs more of them.
 
 #[path = "lives/told.rs"]
 mod told;
@@ -56,7 +56,7 @@ fn many_clients_tell_of_one_life_at_once() {
                     let (world, checkout) = (&world, &checkout);
                     scope.spawn(move || {
                         let mut client = connect("lives_at_once", "read committed");
-                        // Each is told twice, by whoever comes to it.
+                        // Each event is delivered twice, by whichever client takes it.
                         let mut order: Vec<usize> = (0..world.sent.len())
                             .chain(0..world.sent.len())
                             .filter(|body| body % clients == number)

@@ -1,4 +1,4 @@
-//! Logical replication: the tables of one server, kept up to date on another, whose sessions notice.
+//! Logical replication: another server keeps the tables up to date, and its sessions notice the changes.
 
 use std::time::{Duration, Instant};
 

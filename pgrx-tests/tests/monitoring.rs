@@ -1,5 +1,5 @@
-//! docs/monitoring: the real postgres_exporter runs queries.yaml as a role of the level monitor, promtool tests the alerts, and alerts
-//! and dashboard ask for nothing that is not exported.
+//! docs/monitoring: the real postgres_exporter runs queries.yaml as a role of the level monitor, promtool tests the
+//! alerts, and alerts and dashboard use only exported metrics.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -20,7 +20,7 @@ fn program(name: &str) -> PathBuf {
     paths::cache().join("monitoring").join(name)
 }
 
-/// A marketplace in which everything has happened, with a payment that pays for nothing and a role that may monitor.
+/// A marketplace in every state, with a payment that was not applied and a role that may monitor.
 fn monitored(server: &Server) -> Client {
     let mut client = business::open(server, "monitored");
     let too_little = "SELECT apply_stripe_event(jsonb_build_object('id', 'evt_1', 'type', 'payment_intent.succeeded', 'created', 1900000000,

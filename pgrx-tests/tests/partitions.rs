@@ -1,4 +1,4 @@
-//! The recipe of docs/scaling.md that partitions purchases by time: it is run as it stands there, and everything goes on.
+//! The recipe of docs/scaling.md that partitions purchases by time: it runs as printed, and everything keeps working.
 
 use harness::{Server, markdown, marketplace, paths, text};
 use postgres::Client;
@@ -31,10 +31,10 @@ fn purchases_can_be_partitioned_by_time() {
 
     let kind = "SELECT relkind::text FROM pg_class WHERE oid = 'add_on_purchases'::regclass";
     assert_eq!(text(&mut client, kind).unwrap(), "p");
-    // What was there is there, and can be changed.
+    // The existing rows are there, and can be changed.
     assert_eq!(text(&mut client, "SELECT count(*) FROM purchase_history('old')").unwrap(), "1");
     assert_eq!(text(&mut client, "SELECT has_feature('old', 'agent_platform')").unwrap(), "t");
-    // What is bought now goes into a partition of its own, whatever part of its life it goes through.
+    // New purchases go into a partition of their own, whatever part of their life they go through.
     let new = buy(&mut client, "new");
     let same = "SELECT checkout_id FROM checkout('new', promo_code => 'launch2025', idempotency_key => 'key')";
     assert_eq!(text(&mut client, same).unwrap(), new);
@@ -51,7 +51,7 @@ fn purchases_can_be_partitioned_by_time() {
     assert_eq!(error.as_db_error().unwrap().code().code(), "23514", "the trigger is there");
     let uses = "SELECT current_uses FROM promotional_codes WHERE code = 'LAUNCH2025'";
     assert_eq!(text(&mut client, uses).unwrap(), "0");
-    // The tables are attached again, and it is told how they are dumped; nothing else is worth mentioning.
+    // The tables are attached again, with a notice about how they are dumped and no other finding.
     let problems =
         "SELECT string_agg(check_name || ': ' || detail, '; ') FROM check_marketplace() WHERE severity <> 'ok'";
     let told = text(&mut client, problems).unwrap();
@@ -77,7 +77,7 @@ fn a_dump_of_partitioned_purchases_is_restored() {
     buy(&mut client, "old");
     client.batch_execute(&recipe("partition")).unwrap();
     buy(&mut client, "new");
-    // A partition that was made since would not be dumped, until it is attached.
+    // A partition that was created since is not dumped until it is attached.
     let unattached = "SELECT count(*) FROM check_marketplace() WHERE NOT ok AND detail LIKE '%add_on_purchases_2031%attach_tables()%'";
     client
         .batch_execute(
@@ -110,7 +110,7 @@ fn a_dump_of_partitioned_purchases_is_restored() {
     buy(&mut restored, "newer");
     assert_eq!(text(&mut restored, "SELECT count(*) FROM add_on_purchases").unwrap(), "3");
 
-    // Old partitions can go, once they are no longer the extension's; and the tables can be taken out again.
+    // Old partitions can be dropped once they are detached from the extension, and the tables can be detached again.
     client
         .batch_execute(
             "ALTER TABLE add_on_purchases DETACH PARTITION add_on_purchases_before;

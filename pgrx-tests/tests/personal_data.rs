@@ -1,4 +1,4 @@
-//! What is kept of a person can be handed over, and forgotten while the books stay right.
+//! Personal data can be exported and erased, while the books stay correct.
 
 use harness::{invariants, refusal, text, writes};
 

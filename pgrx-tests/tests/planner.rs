@@ -34,7 +34,8 @@ fn plan(client: &mut Client, query: &str) -> String {
     rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>().join("\n")
 }
 
-/// Runs a query as it is planned, and as it would run if the function were called for each row, and compares.
+/// Runs a query as it is planned, and as it would run if the function were called for each row, and compares the
+/// results.
 fn compare(client: &mut Client, query: &str) {
     let as_calls = ["user_id", "name", "friend"].iter().fold(query.to_owned(), |query, column| {
         query.replace(&format!("(p.{column}, "), &format!("(p.{column} || '', "))
@@ -111,9 +112,10 @@ const QUESTIONS: &[&str] = &[
     "has_add_on(id, 'a0000000-0000-4000-8000-000000000003')",
 ];
 
-/// Whether a question of a column `id` finds those of whom the function says yes, wherever in a query it is asked.
+/// Checks that a question about a column `id` finds exactly the users for whom the function returns true, wherever in
+/// a query it is asked.
 fn assert_answers_alike(client: &mut Client, of_type: &str, question: &str) {
-    // What it says when it is asked about each by itself, of which no planner knows.
+    // The function's result for each user alone, which the planner cannot change.
     let alone = |client: &mut Client, id: Option<&str>| -> bool {
         client.query_one(&format!("SELECT {}", question.replace("id,", "$1::text,")), &[&id]).unwrap().get(0)
     };

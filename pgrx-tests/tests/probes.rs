@@ -1,5 +1,5 @@
-//! Rows that functions find by reading an index themselves: they are those that the query finds, and where something else than an
-//! index decides, the query is what runs.
+//! Rows that functions find by reading an index themselves are those that the query finds; and if an index alone
+//! cannot decide, the query is what runs.
 //!
 //! On a preview too, because indexes are read by functions inside a server.
 
@@ -27,7 +27,7 @@ fn people(name: &str) -> (Client, Client) {
     (owner, reader)
 }
 
-/// How many questions of users' add-ons and carts have another answer than the tables.
+/// The number of questions about users' add-ons and carts whose answer differs from the tables.
 const DIFFERENCES: &str = "
     SELECT (SELECT count(*) FROM generate_series(0, 61) n CROSS JOIN add_ons a
              WHERE has_add_on('user ' || n, a.id)
@@ -38,7 +38,7 @@ const DIFFERENCES: &str = "
                    IS DISTINCT FROM
                    (SELECT array_agg(c.add_on_id::text ORDER BY c.added_at, c.add_on_id) FROM cart_items c WHERE c.user_id = 'user ' || n))";
 
-/// Has a session compare, and says whether it planned queries for it.
+/// Makes a session compare, and returns whether it planned queries for that.
 fn compare(session: &mut Client) -> bool {
     assert_eq!(text(session, DIFFERENCES).unwrap(), "0");
     let owned =
@@ -47,7 +47,7 @@ fn compare(session: &mut Client) -> bool {
     plans(session)
 }
 
-/// Whether the session keeps a plan of a query that a probe can be.
+/// Whether the session has a plan of a query that could be a probe.
 fn plans(session: &mut Client) -> bool {
     let kept = "SELECT count(*) > 0 FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE '%user_add_ons t WHERE%'";
     text(session, kept).unwrap() == "t"

@@ -1,4 +1,4 @@
-//! The data outlives the extension: the guard of protect_marketplace(), and tables out of the extension and back in.
+//! The data outlives the extension: the guard of protect_marketplace(), and detaching and attaching the tables.
 
 use std::collections::BTreeSet;
 

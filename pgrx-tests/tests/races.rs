@@ -1,4 +1,4 @@
-//! What clients do at once: many started together, and two stepped by hand through each race.
+//! Concurrency: many clients started together, and two clients stepped by hand through each race.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +54,8 @@ fn a_bundle_with_n_uses_left_is_sold_exactly_n_times() {
     for number in 0..CLIENTS {
         [BRIGADE, BOLT, VECTORS].iter().for_each(|add_on| put(&mut client, &format!("user {number}"), add_on));
     }
-    // With a price in mind, whoever comes too late is told that it has changed; without one, the price is what it is.
+    // With an expected price, a client that comes too late is told that the price has changed; without one, it pays
+    // the new price.
     let answers = at_once("bundles", "read committed", CLIENTS, |number| {
         format!("SELECT checkout_id FROM checkout('user {number}', expected_total => 39.98)")
     });
@@ -146,7 +147,7 @@ fn a_checkout_is_completed_or_failed_and_never_both() {
     }
 }
 
-/// Two users whose checkouts wait, and those.
+/// Two users with pending checkouts, and those checkouts.
 fn two_waiting(client: &mut Client) -> [String; 2] {
     ["ada", "bob"].map(|user| {
         put(client, user, BRIGADE);
@@ -188,7 +189,7 @@ fn one_payment_completes_one_checkout_however_it_is_told() {
     }
 }
 
-/// An intent of a checkout, which pays for another user's meanwhile.
+/// An intent of a checkout that meanwhile pays for another user's.
 fn intent_of(checkout: &str) -> String {
     format!(
         r#"{{"id": "pi_both", "object": "payment_intent", "status": "succeeded", "amount": 1999, "amount_received": 1999,
@@ -207,8 +208,8 @@ fn fetched_of(checkout: &str) -> String {
     format!("SELECT action FROM reconcile_stripe('{}')", intent_of(checkout))
 }
 
-/// Tells of the payment of a user's checkout, while it becomes known for another and others tell of it too: whoever of the two comes first
-/// in the order of locks.
+/// Delivers the payment of a user's checkout while it becomes known for another one and others report it too,
+/// whichever of the two users comes first in the lock order.
 fn tell_of_what_becomes_another_users(name: &str, tell: fn(&str) -> String) {
     for [named, other] in [["ada", "bob"], ["bob", "ada"]] {
         let database = format!("{name} {named}");
@@ -261,12 +262,12 @@ fn stepped_what_is_nobodys_while_it_becomes_somebodys() {
     let [mut one, mut other, mut another] = [(); 3].map(|()| Session::new("put_aside", "read committed"));
     one.step("BEGIN").unwrap();
     one.step(&format!("SELECT complete_checkout('{checkout}', 'pi_1')")).unwrap();
-    // Nobody can know yet whose it is; it waits until that is decided.
+    // Nobody can know yet whose it is; the call waits until that is decided.
     let refund = r#"{"id": "re_1", "object": "refund", "payment_intent": "pi_1", "amount": 1999, "currency": "usd", "status": "succeeded"}"#;
     let pending = other.waits(&event("refund.created", refund));
     one.step("COMMIT").unwrap();
     assert_eq!(pending.answer(), Ok(Some("refunded".to_owned())));
-    // And the other way round: what is put aside is taken by whoever pays with it meanwhile.
+    // The other way round: a report that is put aside is taken over by the checkout that is paid with it meanwhile.
     let [_, checkout] = two_waiting(&mut client);
     let refund = refund.replace("_1", "_2");
     one.step("BEGIN").unwrap();
@@ -400,7 +401,7 @@ fn stepped_the_last_use_of_a_code() {
         let (mut one, mut two) = (Session::new(&database, isolation), Session::new(&database, isolation));
         one.step("BEGIN").unwrap();
         one.step("SELECT checkout_id FROM checkout('ada', promo_code => 'launch2025')").unwrap();
-        // Both were told that the code is good; bob waits for ada's claim of the last use.
+        // Both were told that the code is valid; bob waits for ada's claim of the last use.
         let pending = two.waits("SELECT checkout_id FROM checkout('bob', promo_code => 'launch2025')");
         one.step("COMMIT").unwrap();
         assert_eq!(state(pending.answer()), second, "{isolation}");
@@ -476,7 +477,7 @@ fn stepped_a_cart_that_changes_while_it_is_sold() {
     one.step("COMMIT").unwrap();
     assert_eq!(pending.answer(), Ok(Some("59.97".to_owned())));
 
-    // The other way round: what is added while the cart is being sold is in the next cart.
+    // The other way round: a line that is added while the cart is being sold stays for the next checkout.
     put(&mut client, "bob", BRIGADE);
     let mut two = Session::new("stepped change", "read committed");
     one.step("BEGIN").unwrap();
@@ -500,7 +501,7 @@ fn stepped_maintenance_waits_for_nobody() {
     let mut one = Session::new("stepped maintenance", "read committed");
     one.step("BEGIN").unwrap();
     one.step(&format!("SELECT complete_checkout('{checkout}', 'pi_late')")).unwrap();
-    // Ada's checkout is being completed at this very moment: it is passed over; bob's is failed.
+    // Ada's checkout is being completed at this moment, so it is skipped; bob's is failed.
     let failed = "SELECT affected FROM run_maintenance() WHERE task = 'unpaid_purchases'";
     client.batch_execute("SET lock_timeout = '2s'").unwrap();
     assert_eq!(number(&mut client, failed), 1);
@@ -527,7 +528,7 @@ fn stepped_a_transaction_that_changes_a_cart_and_then_checks_out() {
         for change in changes {
             one.step(&change).unwrap();
         }
-        // The other checkout waits for the transaction from its first change on, and does not stand in its way.
+        // The other checkout waits for the transaction from its first change on, and does not block it.
         let pending = two.waits("SELECT checkout_id FROM checkout('ada')");
         assert_eq!(one.step("SELECT amount FROM checkout('ada')"), Ok(Some("59.97".to_owned())), "{isolation}");
         one.step("COMMIT").unwrap();
@@ -554,7 +555,7 @@ fn stepped_a_key_that_the_snapshot_does_not_show() {
             Err((SERIALIZATION_FAILURE.to_owned(), "idempotency_key_unseen".to_owned())),
             "{isolation}"
         );
-        // Repeated, as the hint says, it returns what the key has made.
+        // A repeated call, as the hint suggests, returns what the key has made.
         one.step("ROLLBACK").unwrap();
         assert_eq!(one.step(checkout), Ok(first), "{isolation}");
         invariants::check(&mut client);
@@ -648,7 +649,7 @@ fn a_cart_that_is_touched_while_maintenance_runs_is_kept() {
     });
 }
 
-// A random walk of everybody through everything.
+// A random walk of all clients through all functions.
 
 /// A small generator of random numbers, so that a walk can be repeated from its seed.
 struct Dice(u64);
@@ -729,8 +730,8 @@ fn stepped_a_free_checkout_with_a_code_beside_maintenance() {
     let (mut one, mut two, mut three) = (session(), session(), session());
     one.step("BEGIN").unwrap();
     one.step("UPDATE promotional_codes SET updated_at = now() WHERE code = 'SOME'").unwrap();
-    // It is completed at once, for which it needs the user's other purchase of the same add-on. If it took the code first, maintenance would
-    // take that purchase and wait for the code.
+    // Completing it at once needs the user's other purchase of the same add-on. If it took the code first,
+    // maintenance would lock that purchase and wait for the code.
     let checkout = two.waits("SELECT count(*) FROM checkout('ada', promo_code => 'some')");
     three.step("SET lock_timeout = '3s'").unwrap();
     assert_eq!(three.step("SELECT sum(affected) FROM run_maintenance()"), Ok(Some("0".to_owned())));
@@ -739,7 +740,7 @@ fn stepped_a_free_checkout_with_a_code_beside_maintenance() {
     invariants::check(&mut client);
 }
 
-/// What the server says of deadlocks: who waited for what, and in which calls.
+/// The server's report about deadlocks: who waited for what, and in which calls.
 fn deadlocks() -> String {
     let log = std::fs::read_to_string(Server::shared().folder().join("log")).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
@@ -771,7 +772,7 @@ fn a_random_walk_of_many_clients_breaks_nothing() {
                     for _ in 0..calls {
                         let call = random_call(&mut dice);
                         if let Err((state, message)) = ask(&mut client, &call) {
-                            // Refusals are fine; a deadlock, a broken constraint or an internal error is not.
+                            // Refusals are fine; a deadlock, a constraint violation or an internal error is not.
                             let is_refusal =
                                 ["22023", "23514", "55000", "P0002", SERIALIZATION_FAILURE].contains(&state.as_str());
                             assert!(is_refusal, "seed {seed}, {isolation}: {call}: {state} {message}\n{}", deadlocks());

@@ -1,4 +1,4 @@
-//! One primary and two standbys: reads on the standbys, reading what was written a moment ago, and losing the primary.
+//! One primary and two standbys: reads on the standbys, reading recent writes there, and losing the primary.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,7 +77,7 @@ fn wait_for_replay(standby: &mut Client, lsn: &str) {
     wait_for(standby, &format!("SELECT pg_last_wal_replay_lsn() >= '{lsn}'"));
 }
 
-/// Everything that holds at any moment, on whichever server. A code or bundle that nobody can use any longer is no harm.
+/// Every invariant that holds at any moment, on any server. A code or bundle that is exhausted is not a violation.
 fn check_invariants(client: &mut Client) {
     let problems = "SELECT string_agg(check_name || ': ' || detail, '; ') FROM check_marketplace()
                      WHERE NOT ok AND check_name NOT IN ('promotional_codes', 'bundles')";
@@ -89,7 +89,7 @@ fn check_invariants(client: &mut Client) {
                     <> (SELECT count(*) FROM add_on_purchases l WHERE l.checkout_id = p.checkout_id)
                 OR (SELECT count(DISTINCT l.status) FROM add_on_purchases l WHERE l.checkout_id = p.checkout_id) <> 1)";
     assert_eq!(text(client, half_sold), None);
-    // Not at now(), which a sale can be later than although the statement's snapshot already shows it.
+    // Not at now(): a sale can be later than that although the statement's snapshot already sees it.
     let not_granted = "
         SELECT string_agg(p.user_id, ', ') FROM add_on_purchases p
          WHERE p.status = 'completed' AND NOT has_add_on(p.user_id, p.add_on_id, clock_timestamp())";
@@ -255,8 +255,8 @@ fn a_change_of_the_catalog_reaches_sessions_of_a_standby_that_keep_it() {
     sessions.iter_mut().for_each(|session| assert_eq!(text(session, &price).unwrap(), "19.99"));
 }
 
-/// Checkouts of many users go through the primary while others read on the standbys: whatever they see is a moment at which
-/// everything was right, and in the end they see everything.
+/// Checkouts of many users go through the primary while others read on the standbys. Each read sees a consistent
+/// moment, and in the end they see everything.
 #[test]
 fn reads_are_spread_over_the_standbys_while_the_primary_sells() {
     const SELLERS: usize = 4;
@@ -305,7 +305,7 @@ fn reads_are_spread_over_the_standbys_while_the_primary_sells() {
     }
 }
 
-/// The two ways to read on a standby what was written a moment ago, where the standby lags behind by a second.
+/// The two ways to read recent writes on a standby that lags behind by a second.
 #[test]
 fn a_client_reads_its_own_writes_on_a_standby_that_lags() {
     let (cluster, _guard) = Cluster::shared();
@@ -366,7 +366,8 @@ fn measure_lag(primary: &mut Client, standby: &mut Client) {
     println!("replay lag of 50 commits: median {:?}, longest {:?}", lags[lags.len() / 2], lags[lags.len() - 1]);
 }
 
-/// What the clients of the failover test know: which checkouts were acknowledged, and which request is in doubt.
+/// The knowledge of the clients in the failover test: which checkouts were acknowledged, and which request is in
+/// doubt.
 #[derive(Debug, Default)]
 struct Ledger {
     sold: BTreeMap<String, String>,
@@ -375,7 +376,8 @@ struct Ledger {
 }
 
 impl Ledger {
-    /// Buys for one user after the other until the server is gone, or so many sales are made. Every request has a key.
+    /// Buys for one user after the other until the server is gone, or this many sales are made. Every request has a
+    /// key.
     fn sell(&mut self, server: &Server, seller: usize, first: usize, count: usize) {
         let mut client = server.connect(DATABASE);
         for sale in first..first + count {
@@ -411,7 +413,7 @@ fn sell_with_many(ledgers: &mut [Ledger], server: &Server, first: usize, count: 
     });
 }
 
-/// Has commits wait until one of the standbys holds them on disk.
+/// Makes commits wait until one of the standbys has them on disk.
 fn be_synchronous(primary: &Server, standbys: &str) {
     let mut client = primary.connect("postgres");
     client.batch_execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{standbys}'")).unwrap();
@@ -452,7 +454,7 @@ fn a_failover_in_the_middle_of_checkouts_loses_nothing_that_was_acknowledged() {
     }
     check_invariants(&mut client);
 
-    // The other standby goes on behind the new primary, and so do the sellers, who repeat what is in doubt.
+    // The other standby follows the new primary, and the sellers go on and repeat the requests in doubt.
     follow(&other, &successor);
     be_synchronous(&successor, "ANY 1 (one, two)");
     for ledger in &mut ledgers {
@@ -476,7 +478,7 @@ fn a_failover_in_the_middle_of_checkouts_loses_nothing_that_was_acknowledged() {
     println!("failover: {sold} checkouts acknowledged before, {total} completed in the end");
 }
 
-/// Everything that the seller was told is there.
+/// Everything that was acknowledged to the seller is there.
 fn check_ledger(client: &mut Client, ledger: &Ledger) {
     for (user, checkout_id) in &ledger.sold {
         let rows =

@@ -1,5 +1,5 @@
-//! Rules that SQL has in its own words, where rows are found by them: over rows of every kind, each statement, function and view
-//! finds what the engine says.
+//! Rules that SQL has to write itself to find rows: over rows of every kind, each statement, function and view must
+//! find what the engine does.
 
 use std::collections::BTreeSet;
 

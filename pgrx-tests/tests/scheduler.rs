@@ -1,4 +1,4 @@
-//! Maintenance by pg_cron where there is one, and what is said where there is none.
+//! Maintenance by pg_cron if it is installed, and the error if it is not.
 
 use std::time::{Duration, Instant};
 

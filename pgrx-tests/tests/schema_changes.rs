@@ -1,12 +1,12 @@
-//! Owners alter their tables, by mistake or on purpose: whatever they do, no function crashes or reads what is not there, each
-//! says what was changed, and all is well again once it is changed back.
+//! Owners alter their tables, by mistake or on purpose. Whatever they do, no function crashes or misreads values,
+//! each reports what was changed, and everything works again once the change is undone.
 
 use harness::reads::READS;
 use harness::writes::{self, WRITES};
 use harness::{Server, marketplace, refusal, rounds, text};
 use postgres::Client;
 
-/// What columns are turned into, with a value that a reader of another type would take for something else.
+/// The types that columns are changed to, with a value that a reader of another type would misread.
 const TYPES: [&str; 12] = [
     "integer NOT NULL DEFAULT 42",
     "bigint NOT NULL DEFAULT 140737488355328",
@@ -22,7 +22,7 @@ const TYPES: [&str; 12] = [
     "text GENERATED ALWAYS AS ('made') STORED",
 ];
 
-/// Errors that are PostgreSQL's own about a table that the owner has made unusable for a statement.
+/// PostgreSQL's own errors about a table that the owner has made unusable for a statement.
 const ORDINARY: [&str; 3] = ["23502", "428C9", "22P02"];
 
 /// The tables and their columns.
@@ -34,7 +34,8 @@ fn columns(client: &mut Client) -> Vec<(String, String)> {
     client.query(query, &[]).unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
-/// Every call of a function, reads and writes, but for those that only look at catalogs or read everything in plain SQL.
+/// Calls of every function, reads and writes, except those that only look at catalogs or read everything in plain
+/// SQL.
 fn calls() -> impl Iterator<Item = &'static str> {
     let slow = ["check_", "export_catalog", "marketplace_status", "marketplace_metrics", "load_sample_catalog"];
     let all = READS.into_iter().chain(WRITES.into_iter().map(|(_, call)| call));
@@ -48,7 +49,7 @@ fn types_for(position: usize) -> Vec<&'static str> {
     (0..count).map(|next| TYPES[(position * 5 + next * 7) % TYPES.len()]).collect()
 }
 
-/// Makes a call and undoes what it did. Returns its SQLSTATE and machine code if it fails; panics when the connection breaks.
+/// Makes a call and undoes it. Returns its SQLSTATE and machine code if it fails; panics if the connection breaks.
 fn attempt(client: &mut Client, call: &str) -> Option<(String, String, String)> {
     let result = client.batch_execute(&format!("SAVEPOINT attempt; {call}"));
     let failure = result.err().map(|error| {
@@ -60,7 +61,8 @@ fn attempt(client: &mut Client, call: &str) -> Option<(String, String, String)> 
     failure
 }
 
-/// Whether the planner or the executor gave up on a statement of ours, which should have been told in our words before.
+/// Whether the planner or the executor rejected one of our statements, which should have been refused in our words
+/// before.
 fn is_unexplained(code: &str, state: &str) -> bool {
     code.is_empty() && (state.starts_with("42") || state == "0A000") && !ORDINARY.contains(&state)
 }

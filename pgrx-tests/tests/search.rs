@@ -1,4 +1,4 @@
-//! search_add_ons() by parts of words, and by likeness where pg_trgm is installed, which not every server at hand has.
+//! search_add_ons() by parts of words, and by similarity if pg_trgm is installed, which not every fetched server has.
 
 use harness::{NEWEST, marketplace, paths, text};
 use postgres::Client;

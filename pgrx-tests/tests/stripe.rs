@@ -1,5 +1,5 @@
-//! stripe_checkout(): what is sent to Stripe comes back as an event that completes the checkout. reconcile_stripe(): what its API
-//! says is told as webhooks tell it.
+//! stripe_checkout(): its parameters come back as an event that completes the checkout. reconcile_stripe(): objects
+//! from the API have the same effect as webhooks.
 
 use harness::{marketplace, refusal, text};
 use postgres::Client;

@@ -1,5 +1,5 @@
-//! A BEFORE trigger of the host that returns NULL has PostgreSQL pass over the row without a word. Whatever writes rows says so, and
-//! leaves nothing half done.
+//! A BEFORE trigger of the host that returns NULL makes PostgreSQL skip the row silently. Every function that writes
+//! rows detects this, and leaves nothing half done.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Upgrading: what an upgrade makes of every released version is what a new installation makes, and nothing of the data is lost.
+//! Upgrading: an upgrade of any released version gives the same as a new installation, and no data is lost.
 //!
 //! On a preview too, because it compares every catalog.
 
@@ -106,7 +106,7 @@ const DESCRIPTION: &str = "
           FROM pg_depend d JOIN member m ON m.classid = d.classid AND m.objid = d.objid
          WHERE d.refclassid <> 'pg_namespace'::regclass";
 
-/// Everything that the catalogs say of the extension, a line for each thing.
+/// The catalogs' description of the extension, a line for each object.
 fn description(client: &mut Client) -> BTreeSet<String> {
     client.query(DESCRIPTION, &[]).unwrap().iter().map(|row| row.get(0)).collect()
 }
@@ -167,8 +167,8 @@ fn digest(client: &mut Client) -> String {
     text(client, query).unwrap()
 }
 
-/// Some business: carts, a checkout that waits, one that is paid, as the functions of the released versions have written it. With this
-/// library they need the columns that the update adds.
+/// Some business: carts, a pending checkout and a paid one, as the functions of the released version have written
+/// them. With this library they need the columns that the update adds.
 fn trade(client: &mut Client) {
     let brigade = add_on(client, "Brigade");
     client
@@ -265,7 +265,8 @@ const AFTER: [&str; 16] = [
     "won: completed 20.00: active t",
 ];
 
-/// Rows of 1.0.0 keep their meaning: nothing changes by the update, and what is told later comes out as if it had all been told here.
+/// Rows of 1.0.0 keep their meaning: the update changes nothing, and later events have the same effect as if
+/// everything had been reported here.
 #[test]
 fn every_state_of_a_purchase_goes_on_after_the_update() {
     let script = |name: &str| std::fs::read_to_string(harness::paths::root().join("tests/upgrade").join(name)).unwrap();
@@ -315,7 +316,8 @@ fn owners_stay_who_they_are() {
     assert_eq!(text(&mut client, others).unwrap(), "guard_marketplace");
 }
 
-/// The new library is installed before anybody runs ALTER EXTENSION: until then, the functions of the old version call it.
+/// The new library is installed before anybody runs ALTER EXTENSION: until then, the functions of the old version
+/// call it.
 #[test]
 fn the_functions_of_a_released_version_work_with_this_library() {
     for version in versions() {
@@ -388,8 +390,9 @@ fn there_is_no_way_back_and_no_other_version() {
     assert_eq!(refusal(&mut client, "ALTER EXTENSION extensions UPDATE TO '0.9.0'").0, "22023");
 }
 
-/// A function that a released version made belongs to the extension, so that nobody can have put another in its place, also where it was
-/// renamed, which fails if there is another of the new name; of replacing one, pgspot cannot know that.
+/// A function that a released version created is a member of the extension, so nobody can have put another in its
+/// place. This is also true for a renamed one, because renaming fails if the new name is taken. pgspot cannot know
+/// that about replaced functions.
 fn replacing_as_creating(script: &str) -> String {
     let released: Vec<String> = versions()
         .iter()
@@ -407,9 +410,9 @@ fn replacing_as_creating(script: &str) -> String {
     shown
 }
 
-/// pgspot cannot read bodies in SQL's own syntax, which PostgreSQL parses when the function is made: so it is shown each as a
-/// statement of the script. And it objects to the extension's schema in a search_path, which functions of Rust look nothing up by: it
-/// is there for triggers of the owner.
+/// pgspot cannot read bodies in SQL's own syntax, which PostgreSQL parses when it creates the function: so each is
+/// passed to it as a statement of the script. It also objects to the extension's schema in a search_path. Functions
+/// in Rust look nothing up by it; it is there for triggers of the owner.
 fn for_pgspot(script: &str) -> String {
     let script = script.replace(
         "SET search_path TO pg_catalog, @extschema@, pg_temp\nLANGUAGE c",
@@ -547,7 +550,8 @@ fn everybody_keeps_the_access_they_had_to_the_second() {
     }
 }
 
-/// What an owner who is no superuser has put in the way of an update: triggers, a replaced function, a check, a default, a view.
+/// Traps that an owner without superuser rights has set for an update: triggers, a replaced function, a check, a
+/// default, a view.
 const IN_THE_WAY: &str = "
     CREATE SEQUENCE public.strikes; GRANT ALL ON public.strikes TO PUBLIC;
     CREATE FUNCTION public.strike() RETURNS boolean LANGUAGE plpgsql AS $$
@@ -583,7 +587,7 @@ const IN_THE_WAY: &str = "
     ALTER TABLE add_on_purchases ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
     CREATE OR REPLACE FUNCTION set_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM public.strike(); RETURN NEW; END $$";
 
-/// The script runs as a superuser, whoever asks for the update.
+/// The script runs as a superuser, whoever runs the update.
 #[test]
 fn an_update_runs_no_code_of_the_owner_as_a_superuser() {
     for (number, version) in versions().into_iter().enumerate() {

@@ -12,7 +12,7 @@ use postgres::{Client, NoTls};
 
 const CLIENTS: usize = 32;
 
-/// Gives users an add-on that has so many credits for ever.
+/// Gives users an add-on with this many credits, without a period.
 fn give(client: &mut Client, users: &[String], limit: i64) {
     client
         .execute(
@@ -49,7 +49,7 @@ fn the_last_units_are_used_once() {
         });
         assert_eq!(allowed(&answers), 7, "{isolation}: {answers:?}");
         assert_eq!(used(&mut client, "ada"), "7");
-        // What does not divide: of ten, at most three calls for three each get any.
+        // The amount does not divide evenly: of ten units, at most three calls for three each get any.
         give(&mut client, &["bob".to_owned()], 10);
         let answers = at_once(&database, isolation, CLIENTS, |_| {
             "SELECT allowed FROM consume_feature('bob', 'credits', 3)".to_owned()
@@ -70,7 +70,7 @@ fn units_of_several_add_ons_are_used_once() {
                SELECT grant_add_on('ada', id) FROM add_ons WHERE name IN ('Brigade', 'Presenton')"#,
         )
         .unwrap();
-    // Some take and some give back, in rows of three add-ons: nobody waits for somebody who waits for them.
+    // Some use units and some give them back, in rows of three add-ons, without deadlocks.
     let answers = at_once("several", "read committed", CLIENTS, |number| match number % 4 {
         3 => "SELECT NOT allowed FROM release_feature('ada', 'credits', 1)".to_owned(),
         _ => "SELECT allowed FROM consume_feature('ada', 'credits', 2)".to_owned(),
@@ -86,7 +86,7 @@ fn users_do_not_wait_for_each_other() {
     let mut client = marketplace("apart");
     let users: Vec<String> = (0..CLIENTS).map(|number| format!("user {number}")).collect();
     give(&mut client, &users, 100);
-    // One transaction of each user is open at the same time, and nobody else's call waits for it.
+    // One transaction of each user is open at the same time, and no other user's call waits for it.
     let mut open: Vec<Client> = users
         .iter()
         .map(|user| {
@@ -196,8 +196,8 @@ fn a_period_begins_in_open_and_prepared_transactions_too() {
     client.batch_execute("COMMIT PREPARED 'yesterday'").unwrap();
     assert_eq!(waiting.answer(), Ok(Some("t".to_owned())));
     assert_eq!(used(&mut client, "ada"), "6");
-    // A transaction that is open when the day ends counts in the new one, and never opens the old one again: here what is counted is
-    // already of tomorrow.
+    // A transaction that is open when the day ends counts in the new day, and never reopens the old one: here the
+    // last count is already of tomorrow.
     let tomorrow =
         "UPDATE user_add_ons SET usage = jsonb_set(usage, '{credits,at}', to_jsonb(now() + interval '1 day'))";
     client.batch_execute(tomorrow).unwrap();
@@ -236,7 +236,7 @@ fn a_crash_loses_no_acknowledged_unit_and_counts_none_twice() {
                 while !is_over.load(Ordering::Relaxed) {
                     number += 1;
                     let key = format!("{worker}/{number}");
-                    // Whoever does not know how a call ended makes it again.
+                    // A client that does not know how a call ended repeats it.
                     while let Err(error) = count(&mut client, &key) {
                         assert!(error.as_db_error().is_none_or(|error| error.code().code() == "57P01"), "{error:?}");
                         client = connect(server);
@@ -325,8 +325,8 @@ fn a_parallel_query_may_ask_of_everybody() {
     assert_eq!(text(&mut client, sum).as_deref(), Some("1400"));
 }
 
-/// Counting writes the row without a plan where nothing else has a say. Whatever a host puts on the table has one from the next call on,
-/// in sessions that have counted before, too.
+/// Counting updates the row without a plan if nothing else takes part. Anything that a host puts on the table takes
+/// effect from the next call on, even in sessions that have counted before.
 #[test]
 fn what_a_host_puts_on_the_table_has_its_say_in_every_count() {
     let mut client = marketplace("say");
@@ -383,7 +383,7 @@ fn what_a_host_puts_on_the_table_has_its_say_in_every_count() {
     assert_eq!(used(&mut client, "ada"), "8");
 }
 
-/// What a transaction has written itself is counted on, and undone with its part of the transaction.
+/// Counts of the transaction itself are included, and are undone when their part of the transaction is.
 #[test]
 fn a_transaction_counts_on_what_it_has_written_itself() {
     let mut client = marketplace("own");

@@ -1,4 +1,4 @@
-//! The same calls on one server and on a cluster: the same answers.
+//! The same calls on one server and on a cluster must give the same answers.
 
 use std::collections::BTreeMap;
 
@@ -415,7 +415,7 @@ fn plain(nodes: &[Server; 3], name: &str) -> Client {
     nodes[0].create_database(name);
     let mut client = nodes[0].connect(name);
     client.batch_execute("CREATE EXTENSION extensions; SELECT * FROM load_sample_catalog()").unwrap();
-    // The trigger would put its own time in the place of an older one.
+    // The trigger would replace an older time with its own.
     client.batch_execute("ALTER TABLE cart_items DISABLE TRIGGER update_cart_items_updated_at").unwrap();
     client
 }
@@ -448,7 +448,7 @@ fn a_person_is_handed_over_and_forgotten_alike() {
     clients.iter_mut().for_each(check);
 }
 
-/// Who has Citus crash when it is asked about nobody takes the node from everybody.
+/// A user who could make Citus crash with a NULL user would take the node down for everybody.
 #[test]
 fn nobody_is_no_user_and_harms_no_node() {
     alike("nobody", &NOBODY, 8);

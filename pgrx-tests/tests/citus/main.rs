@@ -33,7 +33,8 @@ fn nodes() -> Option<&'static [Server; 3]> {
     static NODES: OnceLock<Option<[Server; 3]>> = OnceLock::new();
     let nodes = NODES.get_or_init(|| {
         let programs = programs()?;
-        // Citus begins a transaction on a worker for each of a client's; those in doubt are looked after every two seconds.
+        // Citus begins a transaction on a worker for each transaction of a client, and resolves those in doubt every
+        // two seconds.
         let settings = "shared_preload_libraries = 'citus'\nmax_prepared_transactions = 200\n\
                         citus.enable_statistics_collection = off\ncitus.recover_2pc_interval = '2s'";
         let nodes = [0, 1, 2].map(|_| Server::start_on_loopback(&programs, settings));
@@ -46,7 +47,7 @@ fn nodes() -> Option<&'static [Server; 3]> {
     nodes.as_ref()
 }
 
-/// A database that the nodes have together, with the extension and its sample on the coordinator. Returns a client of each.
+/// A database on all the nodes, with the extension and its sample on the coordinator. Returns a client of each node.
 fn cluster(nodes: &[Server; 3], name: &str) -> [Client; 3] {
     for node in nodes {
         node.create_database(name);
@@ -69,7 +70,7 @@ fn distributed(nodes: &[Server; 3], name: &str) -> [Client; 3] {
     clients
 }
 
-/// Every invariant; what an exhausted or free code is told of is no harm.
+/// Every invariant, except the notices about exhausted or free codes, which do no harm here.
 fn check(client: &mut Client) {
     let problems = "SELECT string_agg(check_name || ': ' || detail, '; ') FROM check_marketplace()
                      WHERE NOT ok AND check_name NOT IN ('promotional_codes', 'bundles', 'discounts')";
@@ -113,7 +114,7 @@ fn every_read_works_on_every_node() {
     }
 }
 
-/// What Citus says of the statements that it sends to other nodes.
+/// Citus' messages about the statements that it sends to other nodes.
 fn sent(node: &Server, database: &str, call: &str) -> Vec<String> {
     let notices = Arc::new(Mutex::new(Vec::new()));
     let collector = Arc::clone(&notices);
@@ -142,11 +143,11 @@ fn functions_of_a_user_run_where_the_user_is() {
         "SELECT * FROM cart_lines('ada')".to_owned(),
     ] {
         let statements = sent(&nodes[0], "delegated", &call);
-        // The call itself and nothing else: all that it asks it finds there.
+        // Only the call itself is sent: everything that it queries is on that node.
         assert_eq!(statements.len(), 1, "{call}: {statements:?}");
         assert!(statements[0].contains("public."), "{call}: {statements:?}");
     }
-    // What names a checkout finds its user first, and works from the node that is asked.
+    // A call that names a checkout first finds its user, and works from the node that was asked.
     let mut client = nodes[0].connect("delegated");
     let checkout_id = text(&mut client, "SELECT checkout_id FROM add_on_purchases").unwrap();
     let statements = sent(&nodes[0], "delegated", &format!("SELECT * FROM complete_checkout('{checkout_id}')"));
@@ -162,7 +163,7 @@ fn at_once(nodes: &[Server; 3], database: &str, clients: usize, call: impl Fn(us
             let (barrier, call) = (&barrier, &call);
             scope.spawn(move || {
                 let mut client = nodes[number % 3].connect(database);
-                // So that none of them spends the race on connecting to other nodes.
+                // So that no client spends the race connecting to other nodes.
                 client.batch_execute("SELECT count(*) FROM cart_items").unwrap();
                 barrier.wait();
                 ask(&mut client, &call(number))
@@ -247,7 +248,7 @@ fn the_lock_of_a_user_is_one_for_all_nodes() {
     }
     coordinator.batch_execute(&format!("SELECT * FROM grant_add_on('ada', '{BRIGADE}')")).unwrap();
     worker.batch_execute("BEGIN").unwrap();
-    // Nothing of ada's is locked but ada: there is no such row.
+    // Only the user ada is locked: there is no such row.
     assert_eq!(ask(&mut worker, &format!("SELECT cancel_add_on('ada', '{BOLT}')")).unwrap_err().1, "not_owned");
     worker.batch_execute("ROLLBACK; BEGIN").unwrap();
     assert!(ask(&mut worker, &format!("SELECT suspend_add_on('ada', '{BRIGADE}')")).is_ok());
@@ -297,7 +298,7 @@ fn what_triggers_did_is_done_by_functions_and_constraints() {
     assert_eq!(refusal(&mut client, insert).0, "23514", "a code is not normalised, but it has to be");
     let too_many = "UPDATE promotional_codes SET current_uses = max_uses + 1 WHERE code = 'LAUNCH2025'";
     assert_eq!(refusal(&mut client, too_many).0, "23514");
-    // Only the functions keep to the life of a purchase.
+    // Only the functions enforce the life of a purchase.
     client.batch_execute("UPDATE add_on_purchases SET status = 'refunded'").unwrap();
     let refund = text(&mut client, "SELECT checkout_id FROM add_on_purchases").unwrap();
     assert_eq!(refusal(&mut client, &format!("SELECT fail_checkout('{refund}')")).1, "checkout_state");
@@ -349,7 +350,7 @@ fn nodes_that_are_not_ready_are_named() {
     assert_eq!((state.as_str(), code.as_str()), ("55000", "citus_missing"));
     assert_eq!(text(&mut alone, "SELECT ok FROM distribution_status()").unwrap(), "f");
 
-    // A transaction that has just made the extension would wait for itself.
+    // A transaction that has just created the extension would wait for itself.
     for node in nodes {
         node.create_database("hasty");
         node.connect("hasty").batch_execute("CREATE EXTENSION citus").unwrap();
@@ -474,7 +475,7 @@ fn an_entitlement_check_of_a_column_is_refused_or_allowed_by_a_setting() {
     assert_eq!(text(&mut coordinator, instead).unwrap(), "ada");
     coordinator.batch_execute("ALTER DATABASE columns SET citus.allow_nested_distributed_execution = on").unwrap();
     assert_eq!(text(&mut nodes[0].connect("columns"), question).unwrap(), "ada");
-    // A table that is only on the coordinator is no difficulty.
+    // A table that exists only on the coordinator is no problem.
     let local = "SELECT string_agg(n, ' ') FROM unnest(ARRAY['ada', 'bob']) n WHERE has_feature(n, 'agent_platform')";
     assert_eq!(text(&mut coordinator, local).unwrap(), "ada");
 }

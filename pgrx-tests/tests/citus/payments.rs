@@ -1,4 +1,4 @@
-//! What providers tell, told to a cluster: in whatever order, to whichever node, again and again and at once.
+//! Providers' events on a cluster: in any order, on any node, repeated and concurrent.
 
 #[path = "../lives/told.rs"]
 mod told;
@@ -22,7 +22,7 @@ fn plain(nodes: &[Server; 3], name: &str) -> Client {
     client
 }
 
-/// What has become of a checkout when this was told, each to the next of the clients.
+/// The state of a checkout after these events, each delivered through the next of the clients.
 fn told_in_turn(clients: &mut [Client], world: &World, order: &[usize]) -> String {
     let checkout = check_out(&mut clients[0], world);
     let count = clients.len();
@@ -74,7 +74,7 @@ fn many_clients_tell_all_nodes_of_one_life_at_once() {
                 let (world, checkout, node) = (&world, &checkout, &nodes[number % 3]);
                 scope.spawn(move || {
                     let mut client = node.connect("lives_at_once");
-                    // Each is told twice, by whoever comes to it.
+                    // Each event is delivered twice, by whichever client takes it.
                     let mut order: Vec<usize> = (0..2 * world.sent.len())
                         .filter(|body| body % CLIENTS == number)
                         .map(|body| body % world.sent.len())
@@ -94,7 +94,7 @@ fn many_clients_tell_all_nodes_of_one_life_at_once() {
     }
 }
 
-/// Citus opens more connections to a node when many shards are asked, and asks for a lock again over any of them.
+/// For a query on many shards Citus opens more connections to a node, and may request a lock again over any of them.
 #[test]
 fn one_transaction_tells_of_several_users_and_does_not_wait_for_itself() {
     let Some(nodes) = nodes() else { return };
@@ -182,7 +182,7 @@ fn what_is_told_too_early_counts_on_every_node_as_soon_as_it_is_known_whose_it_i
         assert_eq!(text(client, "SELECT has_feature('ada', 'agent_platform')").unwrap(), "f");
         assert_eq!(text(client, "SELECT count(*) FROM marketplace_unclaimed").unwrap(), "0");
     }
-    // What is nobody's to the end is forgotten everywhere.
+    // Reports that no sale takes over are deleted on every node.
     clients[2].batch_execute(&refund.replace("_1", "_2")).unwrap();
     clients[0].batch_execute("UPDATE marketplace_unclaimed SET heard_at = now() - interval '31 days'").unwrap();
     let forgotten = "SELECT affected FROM run_maintenance() WHERE task = 'unclaimed_events'";

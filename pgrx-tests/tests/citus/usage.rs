@@ -6,7 +6,7 @@ use postgres::Client;
 
 use super::{BOLT, BRIGADE, at_once, distributed, nodes};
 
-/// Gives users an add-on that has so many credits for ever.
+/// Gives users an add-on with this many credits, without a period.
 fn give(client: &mut Client, users: &[&str], add_on: &str, limit: i64) {
     let metered = format!(
         "INSERT INTO add_on_features (add_on_id, feature_key, configuration)
@@ -41,14 +41,15 @@ fn the_last_units_are_used_once_by_clients_of_all_nodes() {
     let answers = at_once(nodes, "units", CLIENTS, |number| call("ada", 1, number));
     assert_eq!(allowed(&answers), 7, "{answers:?}");
     assert!(answers.iter().all(Answer::is_ok), "who gets nothing is told so: {answers:?}");
-    // What does not divide, out of two add-ons: of fourteen, at most four calls for three each get any.
+    // The amount does not divide evenly among two add-ons: of fourteen units, at most four calls for three each get
+    // any.
     give(&mut clients[0], &["bob"], BRIGADE, 7);
     let answers = at_once(nodes, "units", CLIENTS, |number| call("bob", 3, number));
     assert_eq!(allowed(&answers), 4, "{answers:?}");
     for client in &mut clients {
         assert_eq!((used(client, "ada"), used(client, "bob")), ("7 of 7".to_owned(), "12 of 14".to_owned()));
     }
-    // Given back by all at once, at most what was used: whoever comes too late changes nothing.
+    // All give units back at once, at most as many as were used: calls that come too late change nothing.
     let released = at_once(nodes, "units", 9, |_| "SELECT used FROM release_feature('ada', 'credits')".to_owned());
     let mut left: Vec<String> = released.into_iter().map(|answer| answer.unwrap().unwrap()).collect();
     left.sort();

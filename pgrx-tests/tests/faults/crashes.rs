@@ -1,4 +1,4 @@
-//! Servers that are killed while they sell.
+//! Servers that are killed during sales.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use harness::{Server, invariants, rounds};
 use postgres::{Client, NoTls};
 
-/// How many checkouts are made while the server is killed again and again; `CHECKOUTS=10000` for the figure of docs/reliability.md.
+/// The number of checkouts made while the server is repeatedly killed; `CHECKOUTS=10000` for the figure of
+/// docs/reliability.md.
 fn checkouts() -> usize {
     std::env::var("CHECKOUTS").map_or_else(|_| rounds(2_000), |count| count.parse().unwrap())
 }
@@ -52,7 +53,7 @@ fn connect(server: &Server) -> Client {
     }
 }
 
-/// One shopper's life, as far as the server lives. Everything is noted once it was acknowledged.
+/// One shopper's life, as long as the server lives. Everything is recorded once it was acknowledged.
 fn shop(client: &mut Client, user: &str, acknowledged: &Mutex<Acknowledged>) -> Result<(), postgres::Error> {
     let lines = 1 + fastrand::i64(0..4);
     let choose = "SELECT count(*) FROM (SELECT id FROM add_ons ORDER BY random() LIMIT $2) a, add_to_cart($1, a.id, 1)";
@@ -77,7 +78,7 @@ fn shop(client: &mut Client, user: &str, acknowledged: &Mutex<Acknowledged>) -> 
     Ok(())
 }
 
-/// Kills backends, and now and then the whole server, while the clients sell.
+/// Kills backends, and sometimes the whole server, while the clients sell.
 fn kill(server: &Server, sold: &AtomicUsize) {
     let every = checkouts() / (BACKENDS_KILLED + SERVERS_KILLED + 1);
     for round in 1..=BACKENDS_KILLED + SERVERS_KILLED {
@@ -95,7 +96,7 @@ fn kill(server: &Server, sold: &AtomicUsize) {
     }
 }
 
-/// Starts the server again as soon as the last of the killed postmaster's children has noticed.
+/// Starts the server again as soon as the last child of the killed postmaster has exited.
 fn restart(server: &Server) {
     let begun = Instant::now();
     let data = server.data();
@@ -110,7 +111,7 @@ fn restart(server: &Server) {
     }
 }
 
-/// The harness itself: what nobody has announced fails the test in which it happens.
+/// Tests the harness itself: an unannounced crash fails the test in which it happens.
 #[test]
 fn a_crash_that_no_test_meant_is_noticed() {
     let server = Server::start("restart_after_crash = on");

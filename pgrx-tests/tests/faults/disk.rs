@@ -1,4 +1,4 @@
-//! A full disk: a tablespace of a few megabytes, mounted where only this server sees it.
+//! A full disk: a tablespace of a few megabytes, mounted so that only this server sees it.
 
 use std::ffi::CString;
 use std::io;
@@ -14,8 +14,8 @@ use harness::writes::{WRITES, prepare};
 
 const SIZE: &str = "size=40m";
 
-/// Has a program, and all that it starts, see a file system in memory at a folder. Takes no privileges where the system lets
-/// everybody make namespaces.
+/// Makes a program, and everything that it starts, see a file system in memory at a folder. It needs no privileges on
+/// systems that let everybody create namespaces.
 fn with_small_disk<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
     let text = |text: &[u8]| CString::new(text).unwrap();
     let (folder, kind, size) = (text(folder.as_os_str().as_bytes()), text(b"tmpfs"), text(SIZE.as_bytes()));
@@ -49,7 +49,7 @@ fn check(result: isize) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// What uses up the disk, and then the room that is left in the pages of the tables.
+/// Fills up the disk, and then the free space in the pages of the tables.
 const FILLINGS: [&str; 6] = [
     "INSERT INTO filler SELECT repeat('x', 8000)",
     "INSERT INTO cart_items (user_id, add_on_id) SELECT 'filler ' || gen_random_uuid(), id FROM add_ons LIMIT 1",
@@ -59,12 +59,12 @@ const FILLINGS: [&str; 6] = [
     "INSERT INTO add_on_bundles (name, add_on_ids, is_active) SELECT 'Filler ' || gen_random_uuid(), array_agg(id), false FROM add_ons",
 ];
 
-/// Row by row, so that what fits stays.
+/// Row by row, so that the rows that fit stay.
 fn fill(client: &mut Client) {
     client
         .batch_execute("CREATE TABLE filler (filling text); ALTER TABLE filler ALTER filling SET STORAGE PLAIN")
         .unwrap();
-    // Where an index is full first, its table takes some more.
+    // If an index is full first, its table still takes some rows.
     for filling in FILLINGS.iter().cycle().take(8 * FILLINGS.len()) {
         let error = loop {
             if let Err(error) = client.batch_execute(filling) {
@@ -75,7 +75,7 @@ fn fill(client: &mut Client) {
     }
 }
 
-/// A server with a marketplace on a small disk; `None` where none can be mounted.
+/// A server with a marketplace on a small disk; `None` if none can be mounted.
 fn on_small_disk() -> Option<(Server, postgres::Client)> {
     let server = Server::start("");
     server.control(&["-m", "fast", "stop"]);
@@ -104,8 +104,8 @@ fn on_small_disk() -> Option<(Server, postgres::Client)> {
 fn a_full_disk_leaves_nothing_half_done() {
     let Some((_server, mut client)) = on_small_disk() else { return };
     prepare(&mut client);
-    // No room is left by what was changed before. From 19 on a SELECT too writes down which pages everybody sees, and fails where there
-    // is no room for that: the second statement makes it.
+    // Earlier changes may have left no room. From 19 on, a SELECT also marks pages as all-visible and fails if there
+    // is no room for that: the second statement makes room.
     client.batch_execute("VACUUM FULL").unwrap();
     client.batch_execute("VACUUM").unwrap();
     fill(&mut client);
@@ -127,7 +127,7 @@ fn a_full_disk_leaves_nothing_half_done() {
     println!("the disk was full for {} of {} functions: {full:?}", full.len(), WRITES.len());
     assert!(full.len() > WRITES.len() / 2, "{full:?}");
 
-    // The same session does all of it once there is room again.
+    // The same session completes everything once there is room again.
     client.batch_execute("DROP TABLE filler").unwrap();
     for (name, call) in WRITES {
         client.batch_execute("BEGIN").unwrap();

@@ -1,4 +1,4 @@
-//! Calls that end in the middle: an error, a timeout or a cancel at each row that a function writes, and cancels at any moment.
+//! Interrupted calls: an error, a timeout or a cancel at each row that a function writes, and cancels at any moment.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use postgres::Client;
 
 use harness::writes::{WRITES, situation};
 
-/// Strikes at the row that `faults.at` names, counted from 1, in the way that `faults.how` names.
+/// Fails at the row number in `faults.at`, counted from 1, in the way that `faults.how` names.
 const STRIKE: &str = "
     CREATE FUNCTION strike() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE
@@ -34,7 +34,8 @@ const STRIKE: &str = "
     END $$;
     SET faults.at = 0; SET faults.count = 0; SET faults.how = 'disk'";
 
-/// Calls a function that is struck at a row, in a subtransaction. Returns the SQLSTATE, or none if it has fewer rows to write.
+/// Calls a function that is interrupted at a row, in a subtransaction. Returns the SQLSTATE, or none if it writes
+/// fewer rows.
 fn struck(client: &mut Client, call: &str, at: u32) -> Option<String> {
     client.batch_execute(&format!("SET faults.at = {at}; SET faults.count = 0; BEGIN; SAVEPOINT before")).unwrap();
     let state = client.batch_execute(call).err().map(|error| {
@@ -46,7 +47,7 @@ fn struck(client: &mut Client, call: &str, at: u32) -> Option<String> {
     state
 }
 
-/// Strikes each function at each of its rows. Returns how often.
+/// Interrupts each function at each of its rows. Returns how often.
 fn strike_everywhere(client: &mut Client, state: &str) -> u32 {
     let before = business::rows(client);
     let mut strikes = 0;
@@ -61,7 +62,7 @@ fn strike_everywhere(client: &mut Client, state: &str) -> u32 {
             strikes += 1;
         }
     }
-    // The same session does all of it in the end.
+    // The same session completes everything in the end.
     client.batch_execute("SET faults.at = 0; SET statement_timeout = 0").unwrap();
     for (name, call) in WRITES {
         client.batch_execute("BEGIN").unwrap();
@@ -95,7 +96,7 @@ fn a_timeout_at_any_row_leaves_nothing_behind() {
 #[derive(Default)]
 struct Over(AtomicBool);
 
-/// Says so when it is dropped, also by a panic.
+/// Sets it when it is dropped, even by a panic.
 struct End<'a>(&'a Over);
 
 impl Drop for End<'_> {
@@ -104,7 +105,7 @@ impl Drop for End<'_> {
     }
 }
 
-/// How many calls are cancelled at least, on the newest PostgreSQL.
+/// The minimum number of cancelled calls, on the newest PostgreSQL.
 const CANCELS: usize = 400;
 
 #[test]
@@ -131,11 +132,11 @@ fn a_cancel_at_any_moment_leaves_nothing_behind() {
         let is_enough = |cancelled: &[usize]| are_many(cancelled) && cancelled.iter().all(|times| *times > 0);
         while !is_enough(&cancelled) && begun.elapsed() < Duration::from_secs(90) {
             for (position, (name, call)) in WRITES.iter().enumerate() {
-                // The shortest calls are missed the longest.
+                // The shortest calls are missed most often.
                 if are_many(&cancelled) && cancelled[position] > 0 {
                     continue;
                 }
-                // Cancels strike any statement. A call outside a transaction would commit.
+                // A cancel can hit any statement. A call outside a transaction would commit.
                 if client.batch_execute("BEGIN").is_ok()
                     && let Err(error) = client.batch_execute(call)
                 {
@@ -147,7 +148,7 @@ fn a_cancel_at_any_moment_leaves_nothing_behind() {
             }
         }
     });
-    // The last cancel may still be under way.
+    // The last cancel may still be on its way.
     while text_or_cancelled(&mut client).is_none() {}
     println!("{} cancels", cancelled.iter().sum::<usize>());
     assert!(cancelled.iter().all(|times| *times > 0), "{cancelled:?}");

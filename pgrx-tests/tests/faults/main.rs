@@ -1,5 +1,5 @@
-//! What goes wrong around the extension: servers that are killed, calls that are cut off, disks that are full, sessions that never
-//! end. Nothing is half done afterwards, nothing that was acknowledged is lost, and nothing grows.
+//! Faults around the extension: killed servers, interrupted calls, full disks, and very long sessions. Nothing may be
+//! left half done, nothing acknowledged may be lost, and nothing may grow.
 
 mod crashes;
 mod disk;

@@ -1,4 +1,4 @@
-//! Sessions that never end: reading again and again takes no more memory.
+//! Very long sessions: repeated reads take no more memory.
 
 use std::fs;
 
@@ -9,13 +9,14 @@ use postgres::Client;
 /// How often each read is called; a million with `MEMORY_CALLS=1000000`.
 const CALLS: usize = 2_000;
 
-/// What may be found by chance, in bytes.
+/// The tolerance for chance, in bytes.
 const SLACK: i64 = 1 << 16;
 
-/// The allocator keeps some of what was used once, until it has enough. A leak grows in every round.
+/// The allocator keeps some memory that was used once, up to a limit. A leak grows in every round.
 const ROUNDS: usize = 5;
 
-/// The memory of a session: what its contexts hold, and what is resident of its own; pages of the shared buffers are not.
+/// The memory of a session: that of its contexts, and its own resident memory without the pages of the shared
+/// buffers.
 fn memory(client: &mut Client) -> (i64, i64) {
     // The first look makes contexts of its own.
     let query = "SELECT sum(total_bytes) FROM pg_backend_memory_contexts";
@@ -32,7 +33,7 @@ fn memory(client: &mut Client) -> (i64, i64) {
 fn call(client: &mut Client, read: &str, times: usize, commit: bool) {
     let query = read.replace('\'', "''");
     let end = if commit { "COMMIT;" } else { "" };
-    // As SELECT in a cursor loop would do it: everything is fetched.
+    // As a SELECT in a cursor loop does it: everything is fetched.
     let body = format!(
         "DO 'DECLARE r record; BEGIN FOR i IN 1..{times} LOOP FOR r IN {query} LOOP END LOOP; {end} END LOOP; END'"
     );
@@ -53,7 +54,7 @@ fn reading_again_and_again_takes_no_more_memory() {
         .unwrap();
     for read in READS {
         for commit in [false, true] {
-            // What is kept for good is there after some calls.
+            // Permanent allocations are made after some calls.
             call(&mut client, read, 200, commit);
             if !commit {
                 client.batch_execute("BEGIN").unwrap();

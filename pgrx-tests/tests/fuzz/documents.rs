@@ -1,4 +1,4 @@
-//! Random documents: those that fit somewhere, in part, and anything.
+//! Random documents: documents of a valid shape, partly valid ones, and arbitrary ones.
 
 use fastrand::Rng;
 use serde_json::Value;
@@ -21,7 +21,7 @@ const LAGOS_KINDS: &str = "subscription.started|subscription.terminated|invoice.
 const ODD_DOCUMENTS: &str = "null|true|0|\"\"|[]|{}|[null]|[[]]|{\"\": {\"\": []}}|1e1000|-0";
 const ODD_VALUES: &str = "null|true|[]|{}|\"\"|\"x\"|0|-1|1e400|[{}]|{\"a\": null}|9223372036854775808";
 
-/// A document: one that fits somewhere, one of them with something changed, or anything.
+/// A document: one of a valid shape, one of those with a change, or an arbitrary one.
 pub fn document(random: &mut Rng, known: &[String]) -> String {
     match random.u8(..12) {
         0 => {
@@ -41,7 +41,7 @@ pub fn document(random: &mut Rng, known: &[String]) -> String {
     }
 }
 
-/// One that has the shape that some function or column wants.
+/// One with the shape that some function or column expects.
 fn shaped(random: &mut Rng, known: &[String]) -> String {
     match random.u8(..9) {
         0..=2 => of_cart(random, known),
@@ -126,7 +126,7 @@ fn catalog(random: &mut Rng, known: &[String]) -> String {
     )
 }
 
-/// With one value replaced by another, if that is a document still.
+/// With one value replaced by another, if the result still is a document.
 fn mutated(random: &mut Rng, document: &str) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(document) else { return document.to_owned() };
     replace_within(random, &mut value);

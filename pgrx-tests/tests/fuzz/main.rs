@@ -1,5 +1,5 @@
-//! Random arguments of every type to every function of the extension: no crash, no internal error, no SQLSTATE that is not
-//! expected. `make fuzz` makes 100 000 calls; the seed is printed, and `FUZZ_SEED` repeats a run.
+//! Random arguments of every type for every function of the extension: no crash, no internal error, no unexpected
+//! SQLSTATE. `make fuzz` makes 100 000 calls; the seed is printed, and `FUZZ_SEED` repeats a run.
 
 mod documents;
 mod values;
@@ -13,18 +13,18 @@ use postgres::Client;
 
 use values::value;
 
-/// How many calls are made without `FUZZ_CALLS`.
+/// The number of calls without `FUZZ_CALLS`.
 const CALLS: usize = 4_000;
 
-/// A function as pg_proc has it.
+/// A function from pg_proc.
 struct Function {
     name: String,
     arguments: Vec<String>,
-    /// How many of them must be given.
+    /// The number of its required arguments.
     required: usize,
-    /// Its effects are undone: others expect the extension as it was.
+    /// Its effects are rolled back, because other calls need the extension as it was.
     is_undone: bool,
-    /// Only other functions call it, and give it what makes sense.
+    /// Only other functions call it, with sensible arguments.
     is_internal: bool,
 }
 
@@ -48,7 +48,7 @@ const ADMINISTRATION: [&str; 16] = [
     "schedule_maintenance",
 ];
 
-/// SQLSTATEs of PostgreSQL that random values deserve.
+/// SQLSTATEs of PostgreSQL that random values may cause.
 const POSTGRESQLS: [(&str, &str); 14] = [
     ("22003", "numeric_value_out_of_range: a sum of amounts that no column holds"),
     ("22007", "invalid_datetime_format: in a draft of a row"),
@@ -90,7 +90,7 @@ fn call(random: &mut Rng, function: &Function, known: &[String]) -> String {
     format!("SELECT * FROM {}({})", function.name, arguments.join(", "))
 }
 
-/// Something for ids to name, and roles and tables for functions that take them.
+/// Rows for ids to name, and roles and tables for functions that take them.
 fn prepare(client: &mut Client) -> Vec<String> {
     client
         .batch_execute(
@@ -107,7 +107,7 @@ fn prepare(client: &mut Client) -> Vec<String> {
     client.query(ids, &[]).unwrap().iter().map(|row| row.get(0)).collect()
 }
 
-/// What a call came to: an SQLSTATE, or `00000`; and the error if nobody could expect it.
+/// The result of a call: an SQLSTATE, or `00000`; and the error if it is unexpected.
 fn outcome(client: &mut Client, call: &str, is_internal: bool) -> (String, Option<String>) {
     let Err(error) = client.simple_query(call) else { return ("00000".to_owned(), None) };
     let short = call.chars().take(2_000).collect::<String>();
@@ -143,7 +143,7 @@ fn random_arguments_are_answered_or_refused() {
         if let Some(error) = unexpected {
             surprises.entry((function.name.clone(), outcome.clone())).or_insert(error);
         }
-        // What is kept now and then gives the next calls something to meet.
+        // Some effects are kept, so that later calls find something.
         let is_kept = outcome == "00000" && !function.is_undone && random.u8(..4) == 0;
         client
             .batch_execute(if is_kept { "COMMIT" } else { "ROLLBACK" })
@@ -157,7 +157,7 @@ fn random_arguments_are_answered_or_refused() {
     counters_hold(&mut client);
 }
 
-/// Access that nobody paid for is what grant_add_on() is for, so only the extension's own checks count.
+/// grant_add_on() gives access that nobody paid for, so only the extension's own checks count.
 fn counters_hold(client: &mut Client) {
     let problems = "SELECT string_agg(check_name || ': ' || detail, '; ') FROM check_marketplace()
                      WHERE NOT ok AND check_name IN ('tables', 'indexes', 'constraints', 'triggers', 'promotional_code_uses', 'bundle_uses', 'refunds', 'quotes')";

@@ -1,4 +1,5 @@
-//! Lives of crates/engine/tests/lives, lived on servers: a checkout, what providers tell of it, and what has become of it.
+//! Runs lives of crates/engine/tests/lives on servers: a checkout, the providers' events about it, and its final
+//! state.
 
 #![allow(dead_code, reason = "what the engine's own test compares the lives with is not needed here")]
 
@@ -25,7 +26,7 @@ use actions::action;
 use world::Api;
 pub use world::World;
 
-/// The checkout as the world calls it; the server's own takes its place in every body.
+/// The checkout's id in the engine's world; it is replaced by the server's own in every body.
 const CHECKOUT: Uuid = Uuid::from_u128(0xc0);
 const CURRENCY: &str = "USD";
 const BEGINNING: i64 = 1_767_225_600;
@@ -89,7 +90,7 @@ pub fn worlds(count: usize) -> Vec<World> {
     (0..count).map(|_| strategy.new_tree(&mut runner).expect("nothing is filtered").current()).collect()
 }
 
-/// A checkout of the world's lines by ada, given up by hand where that is said. Returns its id.
+/// A checkout by ada with the world's lines, given up by hand if the life says so. Returns its id.
 pub fn check_out(client: &mut Client, world: &World) -> String {
     for line in &world.lines {
         let billing = if line.billing == BillingType::Monthly { "monthly" } else { "one_time" };
@@ -109,8 +110,8 @@ pub fn check_out(client: &mut Client, world: &World) -> String {
     checkout
 }
 
-/// What has become of it. While nothing has paid for it, it makes no difference whether it is given up already: what has failed is not
-/// opened again by word of another attempt to pay, and money completes it all the same.
+/// Its final state. As long as nothing has paid for it, it makes no difference whether it is already given up: a
+/// report of another attempt does not reopen a failed checkout, and money completes it either way.
 pub fn state(client: &mut Client, with_times: bool) -> String {
     let times = |columns: &str| if with_times { columns.to_owned() } else { "NULL".to_owned() };
     let query = format!(
@@ -128,7 +129,7 @@ pub fn state(client: &mut Client, with_times: bool) -> String {
     text(client, &query).unwrap_or_default()
 }
 
-/// Tells a server of a life, with numbers that choose among its bodies.
+/// Delivers a life's events to a server; the numbers choose among its bodies.
 pub fn tell(client: &mut Client, world: &World, checkout: &str, order: &[usize]) {
     for &number in order {
         client.batch_execute(&world.sent[number].call(checkout)).unwrap_or_else(|error| panic!("{error:?}: {world:?}"));
