@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-# So many calls in a statement; %d stands for the number.
+# This many calls in a statement; %d stands for the number.
 USERS = "(SELECT 'user-' || 1 + i::bigint * 7919 % 10000 AS u, 'feature_' || 1 + i % 200 AS f, 'family_' || i % 20 AS g FROM generate_series(1, %d) i OFFSET 0) q"
 CARTS = "(SELECT 'user-' || 1 + i * 31 % 10000 AS u FROM generate_series(1, %d) i OFFSET 0) q"
 IDS = "(SELECT id, 'user-' || 1 + g * 7919 % 10000 AS u FROM add_ons, generate_series(1, %d / 200) g OFFSET 0) q"

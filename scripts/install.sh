@@ -28,7 +28,7 @@ remove() {
   rm -f "${DESTDIR:-}$("$pg_config" --sharedir)/extension/extensions".control "${DESTDIR:-}$("$pg_config" --sharedir)/extension/extensions"--*.sql
 }
 
-# What is built needs no compiler any more: `sudo make install` comes after `make all`.
+# A finished build needs no compiler: `sudo make install` comes after `make all`.
 build() {
   "$ROOT/scripts/stage.sh" "$pg_config" --is-current >/dev/null && return
   "$ROOT/scripts/setup.sh" build

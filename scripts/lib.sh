@@ -10,7 +10,7 @@ DOWNLOADS=$CACHE/downloads
 TOOLS=$CACHE/tools
 SUPPORTED="15 16 17 18"
 NEWEST=18
-# Tried with the others before its release, and nothing breaks where it fails or is missing; see docs/install.md.
+# Tested together with the others before its release; nothing breaks if it fails or is missing, see docs/install.md.
 PREVIEW=19
 
 # cargo-pgrx insists on being exactly the version of the pgrx it builds, so Cargo.toml is the one place that names it.
@@ -55,7 +55,7 @@ check_pg_config() { # PG_CONFIG
     die "the headers of $("$1" --version) are missing: install its -dev or -devel package (Debian: postgresql-server-dev-NN)"
 }
 
-# cargo-pgrx reads a configuration before it looks at --pg-config.
+# cargo-pgrx reads its configuration before it looks at --pg-config.
 write_pgrx_stub() {
   [ -e "$PGRX_HOME/config.toml" ] || { mkdir -p "$PGRX_HOME" && printf '[configs]\n' >"$PGRX_HOME/config.toml"; }
 }

@@ -7,7 +7,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
 
-# What docs/install.md promises. A library that is built on a newer system may need a newer one.
+# As docs/install.md promises. A library built on a newer system may need a newer one.
 NEWEST_GLIBC=2.34
 DIST=$ROOT/dist
 VERSION=$(project_version)
@@ -60,7 +60,7 @@ make_deb() { # MAJOR STAGE
   dpkg-deb --root-owner-group -Zxz --build "$root" "$DIST/${name}_${DEBIAN_VERSION}_$ARCHITECTURE.deb" >/dev/null
 }
 
-# What Debian calls the libraries that this one is linked with, and since which version they have what it uses.
+# Debian's names of the libraries that this one is linked with, and the versions since which they have what it uses.
 needed_libraries() { # LIBRARY
   mkdir -p "$work/shlibs/debian"
   printf 'Source: extensions\n\nPackage: extensions\nArchitecture: any\n' >"$work/shlibs/debian/control"
@@ -84,7 +84,7 @@ make_pgxn() {
   git archive --format=zip -9 --prefix="extensions-$VERSION/" -o "$DIST/extensions-$VERSION.zip" HEAD
 }
 
-# What the library contains, for those who watch over what they run.
+# The contents of the library, for tools that track dependencies.
 make_sbom() {
   local file=sbom-$$
   cargo cyclonedx -qq --format json --spec-version 1.5 --no-build-deps --no-default-features --features "pg$NEWEST" \

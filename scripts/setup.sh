@@ -14,7 +14,7 @@
 #   roots      debootstrap, which makes the clean roots that packages are tested in
 #   pgxn       PGXN's validator and client
 #   licenses   cargo-about, which collects the licences of the crates
-# What is there is not fetched again. Everything that is fetched lies under .cache; delete it to start anew.
+# Parts that are already there are not fetched again. Everything is stored under .cache; delete it to start over.
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -32,7 +32,8 @@ check_rust() {
   [ "$(printf '%s\n' "$want" "${have%%-*}" | sort -V | head -1)" = "$want" ] || die "Rust $want or newer is needed, this is $have"
 }
 
-# PACKAGE... that are not installed; some are named by what they provide, as their version depends on the release.
+# PACKAGE... that are not installed. Some are given by what they provide, because their version depends on the
+# release.
 missing_packages() {
   local missing=()
   command -v gcc >/dev/null && [ -e /usr/include/stdio.h ] || missing+=(gcc libc6-dev)
@@ -47,7 +48,7 @@ missing_packages() {
   printf '%s\n' "${missing[@]}"
 }
 
-# PACKAGE... of which any that is missing is installed.
+# PACKAGE...: installs the missing ones.
 install_packages() {
   local packages="$*"
   [ -n "${packages// /}" ] || return 0
@@ -96,7 +97,7 @@ set_up_servers() {
   write_pgrx_configuration
 }
 
-# What `cargo pgrx init` would write for the servers at hand, without its making a data folder for each.
+# What `cargo pgrx init` would write for the fetched servers, without creating a data folder for each.
 write_pgrx_configuration() {
   mkdir -p "$PGRX_HOME"
   {
@@ -117,7 +118,7 @@ set_up_python() {
 set_up_deny() { install_crate cargo-deny 0.20.2; }
 set_up_licenses() { install_crate cargo-about 0.9.3 --features cli; }
 
-# COMMAND:PACKAGE... of which the packages are installed whose commands are missing.
+# COMMAND:PACKAGE...: installs the packages whose commands are missing.
 install_commands() {
   local missing=()
   for command; do command -v "${command%%:*}" >/dev/null || missing+=("${command##*:}"); done
@@ -144,7 +145,7 @@ set_up_site() {
   fetch_mermaid 12.3.0 336df803d87a38b70a01e736e666c8f7601d2ce42f5e47c8fafe5d721074b9a3
 }
 
-# Into docs/, from where mdBook copies it: readers of the site fetch nothing from elsewhere.
+# Into docs/, from where mdBook copies it, so that readers of the site download nothing from elsewhere.
 fetch_mermaid() { # VERSION SHA256
   local file=$ROOT/docs/mermaid.min.js
   if echo "$2  $file" | sha256sum --check --status 2>/dev/null; then return; fi
@@ -188,7 +189,7 @@ make_venv() { # FOLDER REQUIREMENTS...
   cat "$@" >"$venv/.requirements"
 }
 
-# The Node of the virtual environment, so that none of the machine is needed.
+# The Node of the virtual environment, so that the machine needs none.
 install_node_packages() {
   local folder=$CACHE/node source=$ROOT/tests/clients/node
   cmp -s "$source/package-lock.json" "$folder/.complete" && return

@@ -11,10 +11,10 @@ stage=target/stage/$(readlink -f "$(command -v "$pg_config")" | cksum | cut -d' 
 log=$stage.log
 inputs=(src crates sql Cargo.toml Cargo.lock extensions.control "$0")
 
-# `sudo make install` comes after `make`, and root often has no cargo: what is up to date is not built again.
+# `sudo make install` comes after `make`, and root often has no cargo: an up-to-date build is not repeated.
 is_current() { [ -e "$stage/paths" ] && [ -z "$(find "${inputs[@]}" -newer "$stage/paths" -print -quit)" ]; }
 
-# The library would carry the paths of this machine in its messages, and differ from one checkout to the next.
+# Otherwise the library's messages would contain the paths of this machine, and differ from one checkout to the next.
 forget_paths() {
   local cargo=${CARGO_HOME:-$HOME/.cargo}
   case $ROOT$cargo in *[[:space:]]*) return ;; esac
@@ -32,7 +32,7 @@ build() {
   find "$raw" -name 'extensions.so' -exec install -m 755 -t "$stage/lib" {} +
   strip --strip-unneeded "$stage/lib/extensions.so"
   find "$raw" \( -name 'extensions.control' -o -name 'extensions--*.sql' \) -exec install -m 644 -t "$stage/share/extension" {} +
-  # So that a version that went before can still be installed, and then updated.
+  # So that an earlier version can still be installed, and then updated.
   install -m 644 -t "$stage/share/extension" sql/released/extensions--*.sql
   rm -rf "$raw"
   printf '%s\n%s\n' "$("$pg_config" --pkglibdir)" "$("$pg_config" --sharedir)/extension" >"$stage/paths"

@@ -16,7 +16,7 @@ PREVIOUS=$(for script in sql/released/extensions--*.sql; do basename "$script" .
 work=$(mktemp -d)
 trap 'as_root rm -rf "$work"' EXIT
 
-# The upgrade script of a version that is not released yet may be missing, that of a release may not.
+# A missing upgrade script is accepted for an unreleased version, but not for a release.
 IS_UPGRADABLE=$(ls sql/extensions--*--"$VERSION".sql 2>/dev/null || true)
 if [ -z "$IS_UPGRADABLE" ]; then
   grep -q "^## $VERSION (not released)" CHANGELOG.md || die "there is no upgrade script to $VERSION"
@@ -27,7 +27,7 @@ fi
 debian_of() { case $1 in 15 | 16) echo bookworm ;; 17) echo trixie ;; 18) echo forky ;; esac; }
 is_in_debian() { [ "$1" != 16 ]; }
 
-# A root is made once and copied for each test.
+# A root is created once and copied for each test.
 make_root() { # RELEASE FOLDER
   local kept=$CACHE/roots/$1 script=/usr/share/debootstrap/scripts/$1
   [ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
@@ -47,7 +47,7 @@ make_root() { # RELEASE FOLDER
   as_root cp -r "$work/packages" "$2/packages"
 }
 
-# Whatever a step starts ends with it: it has process ids and mounts of its own, and a network only if it asks for one.
+# Processes that a step starts end with it: it has its own process ids and mounts, and a network only on request.
 run_step() { # ROOT MAJOR BIN STEP [--network]
   local isolation=(--mount --pid --fork --kill-child)
   [ "${5:-}" = --network ] || isolation+=(--net)
@@ -59,7 +59,7 @@ run_step() { # ROOT MAJOR BIN STEP [--network]
     PREVIOUS="$PREVIOUS" IS_UPGRADABLE="$IS_UPGRADABLE" >"$work/log" 2>&1 || { cat "$work/log" >&2; die "$4 failed for PostgreSQL $2"; }
 }
 
-# A fetched server without anything of the extension in it.
+# A fetched server without any files of the extension.
 copy_server() { # MAJOR FOLDER
   mkdir -p "$(dirname "$2")"
   cp -a "$SERVERS/$1" "$2"
@@ -77,7 +77,8 @@ test_tarball() { # MAJOR ROOT BIN
   say "tarball for PostgreSQL $1: installed, used and removed in Debian's $(debian_of "$1")"
 }
 
-# The package of a major that Debian does not have depends on a server from elsewhere, but holds the same files.
+# The package of a major version that Debian does not have depends on a server from elsewhere, but holds the same
+# files.
 compare_with_tarball() { # MAJOR
   local deb=$work/deb-files tarball=$work/tarball-files
   mkdir -p "$deb" "$tarball"

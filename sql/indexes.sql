@@ -1,5 +1,5 @@
--- Each index says in its comment which query it serves, with $n for the values of that query; a test reads the comment,
--- runs EXPLAIN on the query at a realistic size and looks for the index in the plan.
+-- The comment of each index names the query that it serves, with $n for the values of that query. A test reads the
+-- comment, runs EXPLAIN on the query at a realistic size, and looks for the index in the plan.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- add_ons
@@ -34,7 +34,7 @@ CREATE INDEX idx_add_on_purchases_lago_invoice ON @extschema@.add_on_purchases (
     WHERE lago_invoice_id IS NOT NULL;
 CREATE INDEX idx_add_on_purchases_pending ON @extschema@.add_on_purchases (purchased_at, checkout_id)
     WHERE status = 'pending';
--- pg_upgrade would bring IN (...) back in other words, and the index would no longer be as expected.
+-- pg_upgrade would restore IN (...) in a different form, and the index would no longer match the expected definition.
 CREATE INDEX idx_add_on_purchases_revenue ON @extschema@.add_on_purchases (purchased_at) INCLUDE (add_on_id, amount)
     WHERE status = ANY ('{completed,refunded,disputed}'::text[]);
 CREATE UNIQUE INDEX idx_add_on_purchases_idempotency_key ON @extschema@.add_on_purchases
@@ -55,7 +55,8 @@ CREATE INDEX idx_pricing_rules_tier ON @extschema@.pricing_rules (tier_code) WHE
 
 -- cart_items
 
--- Covers what prices are made of, so that price_carts() reads every cart in order without visiting the table.
+-- Covers the columns that prices depend on, so that price_carts() reads every cart in order without visiting the
+-- table.
 CREATE INDEX idx_cart_items_user ON @extschema@.cart_items (user_id, added_at, add_on_id) INCLUDE (quantity, billing_type);
 CREATE INDEX idx_cart_items_add_on ON @extschema@.cart_items (add_on_id);
 CREATE INDEX idx_cart_items_added_at ON @extschema@.cart_items (added_at);

@@ -1,5 +1,6 @@
--- Before anything is made: tables of these names may be there, as the plain-SQL files that preceded the extension make them. In its schema
--- nothing can be made beside them; in another they hide one another, as the search_path has it.
+-- Runs before anything is created: tables with these names may exist, made by the plain-SQL files that preceded the
+-- extension. In the extension's schema they prevent its creation; in another schema, the search_path decides which
+-- tables are found.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 DO $$

@@ -27,7 +27,7 @@ CREATE TRIGGER update_add_on_features_updated_at BEFORE UPDATE ON @extschema@.ad
 CREATE TRIGGER update_promotional_codes_updated_at BEFORE UPDATE ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.set_updated_at();
 
--- Triggers find the extension's schema by that of their table, so that they go on when it is renamed.
+-- Triggers find the extension's schema through their table's, so that they keep working when it is renamed.
 CREATE FUNCTION @extschema@.normalize_promo_code() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE format('SELECT %I.normalized_code($1)', TG_TABLE_SCHEMA) INTO NEW.code USING NEW.code;
@@ -44,7 +44,7 @@ COMMENT ON FUNCTION @extschema@.protect_redeemed_code() IS
 'Refuses to rename or delete a code that a purchase names. A trigger of promotional_codes calls it.
 Errors: 23503 code_redeemed; 39P01 called_without_trigger.';
 
--- After the code is normalised: triggers fire by name.
+-- Fires after the code is normalised: triggers fire in the order of their names.
 CREATE TRIGGER protect_promotional_codes_code BEFORE UPDATE OF code OR DELETE ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.protect_redeemed_code();
 
@@ -59,12 +59,13 @@ COMMENT ON FUNCTION @extschema@.normalize_currency() IS
 'Stores the code of a currency in capitals, no matter who writes it. A trigger of add_on_purchases calls it.
 Errors: 39P01 called_without_trigger; 55000 schema_changed.';
 
--- Without WHEN, which costs more to prepare for each statement than the function costs for a row.
+-- Without WHEN: preparing the condition for each statement costs more than calling the function for a row.
 CREATE TRIGGER normalize_add_on_purchases_currency BEFORE INSERT OR UPDATE OF currency ON @extschema@.add_on_purchases
     FOR EACH ROW EXECUTE FUNCTION @extschema@.normalize_currency();
 
--- Amounts of the catalog are stored with two decimals, as they are shown. What has more of them stays as it is, and is refused. Without
--- WHEN, as that keeps owners from changing the type of a column, and what counts uses does not come here.
+-- Amounts of the catalog are stored with two decimals, as they are shown. An amount with more decimals stays as it
+-- is, and is refused by a constraint. Without WHEN, because a condition keeps owners from changing the type of a
+-- column, and counting uses does not fire these triggers.
 CREATE FUNCTION @extschema@.pad_decimals() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     CASE TG_TABLE_NAME
@@ -117,10 +118,11 @@ COMMENT ON FUNCTION @extschema@.list_features() IS
 CREATE TRIGGER normalize_add_ons_features BEFORE INSERT OR UPDATE ON @extschema@.add_ons
     FOR EACH ROW EXECUTE FUNCTION @extschema@.list_features();
 
--- What PostgreSQL says of a constraint that refuses a row is its name and the row. These ask the constraints before it does, and say
--- more: the comments on the constraints are what is told. They fire last, as triggers fire by name. The tables that carts and checkouts write
--- have none, as it would cost each of them: our functions write nothing there that is refused. Nor do the columns that count uses, which
--- have one of their own that compares two numbers.
+-- When a constraint refuses a row, PostgreSQL reports only its name and the row. These triggers check the constraints
+-- first and report more: the comments on the constraints. They fire last, because triggers fire in the order of their
+-- names. The tables that carts and checkouts write have no such trigger, because it would slow each of them down, and
+-- our functions write nothing there that is refused. The columns that count uses have a trigger of their own, which
+-- compares two numbers.
 COMMENT ON FUNCTION @extschema@.verify_row() IS
 'Refuses a row that breaks a rule of its table, and explains why. Triggers of the catalog''s tables call it.
 Errors: 23514 row_refused, malformed_column; 39P01 called_without_trigger.';
@@ -149,9 +151,10 @@ CREATE TRIGGER verify_promotional_codes_uses BEFORE UPDATE OF current_uses ON @e
 CREATE TRIGGER enforce_add_on_purchases_transition BEFORE UPDATE ON @extschema@.add_on_purchases
     FOR EACH ROW EXECUTE FUNCTION @extschema@.enforce_purchase_transition();
 
--- Every change of the catalog is announced to the caches of all sessions. ALWAYS, so that it is announced too where triggers are
--- switched off, as while restoring. Logical replication applies rows without firing statement triggers, hence the second ones,
--- which fire there only. Uses of bundles change with every checkout and are not part of the catalog.
+-- Every change of the catalog is announced to the caches of all sessions. ALWAYS, so that it is announced even if
+-- triggers are switched off, for example during a restore. Logical replication applies rows without firing statement
+-- triggers, so row triggers announce its changes, and fire only there. Uses of bundles change with every checkout and
+-- are not part of the catalog.
 CREATE TRIGGER invalidate_add_ons_cache AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @extschema@.add_ons
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.invalidate_catalog_cache();
 CREATE TRIGGER invalidate_add_on_features_cache AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @extschema@.add_on_features

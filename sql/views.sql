@@ -1,4 +1,5 @@
--- What analysts ask for. Amounts are in the currency of their row; days are those of UTC, whatever the session's time zone.
+-- Views for analysts. Amounts are in the currency of their row; days are those of UTC, whatever the session's time
+-- zone.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE VIEW @extschema@.revenue_by_day AS

@@ -30,7 +30,7 @@ remove() {
   rm -f "$library/extensions.so" "$scripts/extensions.control" "$scripts"/extensions--*.sql
 }
 
-# Sessions that are connected keep the library they have loaded: `install` puts a new file in place of the old one.
+# Connected sessions keep the library that they have loaded: `install` replaces the file instead of overwriting it.
 install_files() {
   mkdir -p "$library" "$scripts"
   install -m 755 lib/extensions.so "$library/"

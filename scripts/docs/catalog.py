@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 SHORT_TYPES = {"timestamp with time zone": "timestamptz", "character varying": "varchar"}
 LEVELS = ["catalog", "entitlements", "shop", "billing"]
 
-# Objects of the extension: the rest of a query adds what it needs to "member".
+# Objects of the extension: a query joins what it needs to "member".
 MEMBERS = """
     WITH member AS (
         SELECT d.objid AS oid FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
@@ -40,7 +40,7 @@ COLUMNS = """
      WHERE a.attrelid = %(table)s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
 
-# From PostgreSQL 18 on, NOT NULL is a constraint too; the columns tell it already.
+# From PostgreSQL 18 on, NOT NULL is a constraint too; the columns already show it.
 CONSTRAINTS = """
     SELECT n.conname AS name, pg_get_constraintdef(n.oid, true) AS definition, n.contype AS kind, obj_description(n.oid, 'pg_constraint') AS comment,
            nullif(n.confrelid, 0)::regclass::text AS target, n.confdeltype AS on_delete,

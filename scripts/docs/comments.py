@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-# What arguments and columns of these names mean everywhere, where a comment only lists them.
+# The meaning of arguments and columns with these names, for comments that only list them.
 COMMON = {
     "user_id": "the user, as the identity provider knows them",
     "tier_code": "the tier whose rules and codes apply in addition to those for everybody",
@@ -54,7 +54,7 @@ def parse(text):
     """Takes the comment of a function apart."""
     parts = re.split(r"^(Arguments|Returns|Errors): ", text, flags=re.MULTILINE)
     sections = {"summary": parts[0]} | dict(zip(parts[1::2], parts[2::2]))
-    # What stands on lines of its own after a part belongs to none of them.
+    # Separate lines after a part belong to none of its items.
     arguments, argument_notes = cut_notes(sections.get("Arguments", ""))
     returns, return_notes = cut_notes(sections.get("Returns", ""))
     notes = join_lines(" ".join(filter(None, [argument_notes, return_notes])))
@@ -77,7 +77,8 @@ def parse_errors(text):
     text = join_lines(text)
     if text.startswith("none"):
         return []
-    # "Whoever drops a table then gets 55000 marketplace_protected." tells of errors of others, which belong to the function too.
+    # "Whoever drops a table then gets 55000 marketplace_protected." names errors that other commands get, which are listed
+    # with the function too.
     errors = []
     for group in re.split(r"; |\. (?=Whoever)", text.rstrip(".")):
         if match := re.search(r"(.*?)\b([0-9][0-9A-Z]{4}|P0002)\b,? ?(.*)", group):

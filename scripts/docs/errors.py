@@ -7,7 +7,7 @@ import comments
 from catalog import functions
 from reference import LISTED
 
-# What any function can raise, so that no comment has to name it.
+# The errors that any function can raise, so that no comment has to list them.
 EVERYWHERE = {"not_installed", "schema_changed", "schema_renamed"}
 
 HEAD = """# Errors
@@ -39,7 +39,7 @@ def raisers(errors, connection):
             if code and (state, code) not in known:
                 problems.append(f"the comment of {name} names {state} {code}, which src/error.rs does not have")
             raised.setdefault(code, []).append(name)
-    # Where the extension is missing, there is no function that could have a comment.
+    # Without the extension there is no function that could have a comment.
     unnamed = {code for _, code in known} - set(raised) - EVERYWHERE
     return raised, problems + [f"no function's comment names {code}, which src/error.rs has" for code in sorted(unnamed)]
 

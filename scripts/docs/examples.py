@@ -28,7 +28,7 @@ def run(connection, name):
     file = FOLDER / f"{name}.sql"
     if not file.exists():
         return None
-    # Dropped by whoever ends the server, since each DROP DATABASE waits for a checkpoint.
+    # The caller drops it with the server, because each DROP DATABASE waits for a checkpoint.
     connection.execute(f"DROP DATABASE IF EXISTS docs_{name}")
     connection.execute(f"CREATE DATABASE docs_{name} TEMPLATE {TEMPLATE}")
     sql = file.read_text().strip()

@@ -32,7 +32,7 @@ SECTIONS = {
     "Several nodes": ["distribute_marketplace", "distribution_status"],
 }
 LISTED = {name for names in SECTIONS.values() for name in names}
-# Not for users either, and without _ in front: constraints of the tables name them, and so do dumps.
+# Not for users either, although without a leading _: constraints of the tables name them, and so do dumps.
 OF_CONSTRAINTS = {"check_feature_configuration", "check_pricing_conditions", "check_user_restrictions", "has_no_duplicates",
                   "normalized_code"}
 

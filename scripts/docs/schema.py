@@ -3,13 +3,14 @@
 import svg
 from catalog import relations, short_type
 
-# Who stands where in the picture: what belongs to users, what is sold, what changes prices.
+# The place of each table in the picture: what belongs to users, what is sold, what changes prices.
 PLACES = [["cart_items", "user_add_ons", "add_on_purchases"], ["add_ons", "add_on_features"],
           ["pricing_rules", "add_on_bundles", "promotional_codes"]]
 WIDTH, GAP, ROW, HEAD, MARGIN = 300, 110, 19, 26, 20
 ON_DELETE = {"r": "RESTRICT", "c": "CASCADE", "a": "NO ACTION"}
 
-# Columns that name rows of other tables without a foreign key, as arrays cannot have one and texts may outlive what they name.
+# Columns that refer to rows of other tables without a foreign key: arrays cannot have one, and texts may outlive the
+# rows that they name.
 NAMES = {("add_on_bundles", "add_on_ids"): ("add_ons", "id"), ("promotional_codes", "applicable_to"): ("add_ons", "id"),
          ("add_on_purchases", "promo_code"): ("promotional_codes", "code")}
 
@@ -121,7 +122,7 @@ def picture(tables):
     links += [(table, column, *target, True) for (table, column), target in NAMES.items() if target[0] == "add_ons"]
     arrows = [((table, row_height(tables, corners, table, column)), (target, row_height(tables, corners, target, target_column)), dashed)
               for table, column, target, target_column, dashed in links]
-    # The higher an arrow begins, the farther from its end it turns: so none crosses another.
+    # The higher an arrow begins, the farther from its end it turns, so that arrows do not cross.
     arrows.sort(key=lambda arrow: (corners[arrow[0][0]][0] != corners[arrow[1][0]][0], -arrow[0][1]))
     for number, (start, end, dashed) in enumerate(arrows):
         shapes.append(draw_reference((start, end), corners, 30 + 8 * number, dashed))

@@ -1,4 +1,5 @@
--- Taking over the tables of a database that was made from plain SQL files. Dynamic throughout, because their columns are not known.
+-- Takes over the tables of a database that was made from plain SQL files. The statements are dynamic, because the
+-- columns of those tables are not known.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@._check_adoption(text, text, text[]) IS
@@ -8,8 +9,8 @@ Returns: nothing.
 Errors: 22023 null_argument, invalid_source_schema.';
 ALTER FUNCTION @extschema@._check_adoption(text, text, text[]) COST 1000;
 
--- Each column of ours as an expression over the old table "s": converted where the type differs; its default where it is missing,
--- and where it is NULL but may not be.
+-- Each column of ours as an expression over the old table "s": converted if the type differs; the column's default if
+-- the old column is missing, or holds NULL where ours may not.
 CREATE FUNCTION @extschema@._adoption_columns(old_table regclass, new_table regclass)
 RETURNS TABLE (column_name text, expression text, obstacle text, loss text)
 LANGUAGE sql COST 10000 ROWS 15 SET search_path = pg_catalog, pg_temp AS $$
@@ -44,8 +45,8 @@ $$;
 COMMENT ON FUNCTION @extschema@._adoption_columns(regclass, regclass) IS
 'How adopt_tables() makes the columns of our tables from those of an old one, and what would get lost. Only adopt_tables() calls it.';
 
--- Which rows of an old table, seen through a SELECT list, a condition holds for, or raises an error for, with their values in some
--- columns; NULL when none.
+-- Finds the rows of an old table, seen through a SELECT list, for which a condition is true or raises an error, with
+-- their values in some columns; NULL if there are none.
 CREATE FUNCTION @extschema@._adoption_rows(old_table regclass, list text, condition text, told text[] DEFAULT '{}') RETURNS text
 LANGUAGE plpgsql COST 1000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -90,8 +91,8 @@ $$;
 COMMENT ON FUNCTION @extschema@._adoption_rows(regclass, text, text, text[]) IS
 'The rows of an old table that adopt_tables() cannot migrate. Only that calls it.';
 
--- Everything that keeps the rows of an old table from being rows of ours. What our constraints say is tested with their own
--- expressions, on the rows as they would be, and told with the words that stand in the comments on them.
+-- Everything that keeps the rows of an old table from becoming rows of ours. Our constraints are tested with their
+-- own expressions on the converted rows, and reported in the words of their comments.
 CREATE FUNCTION @extschema@._adoption_obstacles(old_table regclass, new_table regclass) RETURNS TABLE (obstacle text)
 LANGUAGE plpgsql COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -168,7 +169,8 @@ $$;
 COMMENT ON FUNCTION @extschema@._adoption_obstacles(regclass, regclass) IS
 'Everything that prevents the rows of an old table from being migrated. Only adopt_tables() calls it.';
 
--- The rows, some thousand pages at a time, so that a long copy tells how far it is. Returns how many rows there were.
+-- Copies the rows, some thousand pages at a time, so that a long copy can report its progress. Returns the number of
+-- rows.
 CREATE FUNCTION @extschema@._adopt_rows(old_table regclass, new_table regclass) RETURNS bigint
 LANGUAGE plpgsql COST 10000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -200,7 +202,7 @@ $$;
 COMMENT ON FUNCTION @extschema@._adopt_rows(regclass, regclass) IS
 'Copies the rows of an old table into ours, and reports the progress. Only adopt_tables() calls it.';
 
--- What is taken over as it is, and may not be meant: a sentence for each.
+-- Rows that are taken over unchanged, but may be a mistake: a sentence for each kind.
 CREATE FUNCTION @extschema@._adoption_doubts(old_table regclass, new_table regclass, add_ons regclass) RETURNS TABLE (doubt text)
 LANGUAGE plpgsql COST 1000000 ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

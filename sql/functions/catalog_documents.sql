@@ -1,4 +1,4 @@
--- Moving a catalog between environments as a document that names things instead of numbering them.
+-- Moves a catalog between environments as a document that refers to rows by name instead of by id.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@._refuse_catalog(text) IS
@@ -14,7 +14,8 @@ COMMENT ON FUNCTION @extschema@._check_catalog_size(jsonb) IS
 'Raises an error for a document that is too large to be imported. Only import_catalog() calls it.';
 ALTER FUNCTION @extschema@._check_catalog_size(jsonb) COST 10;
 
--- What a document may say of a row: its columns, but for those that belong to one environment, with names in place of ids.
+-- The content of a document for a row: its columns, except those that belong to one environment, with names instead
+-- of ids.
 CREATE FUNCTION @extschema@._catalog_keys(kind text) RETURNS text[]
 LANGUAGE sql STABLE COST 1000 SET search_path = pg_catalog, pg_temp AS $$
     SELECT array_agg(CASE a.attname WHEN 'add_on_id' THEN 'add_on' WHEN 'add_on_ids' THEN 'add_ons' ELSE a.attname END ORDER BY a.attnum)
@@ -25,7 +26,7 @@ $$;
 COMMENT ON FUNCTION @extschema@._catalog_keys(text) IS
 'The keys that a row of a table may have in a catalog document. Only export_catalog() and import_catalog() call it.';
 
--- Which row a document means. A rule has no name of its own.
+-- The row that an entry of a document refers to. A rule has no name of its own.
 CREATE FUNCTION @extschema@._catalog_key(kind text, entry jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 20 SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE kind WHEN 'add_on_features' THEN jsonb_build_array(entry -> 'add_on', entry -> 'feature_key')
@@ -109,7 +110,7 @@ applicable_to, requires_addon and excludes_addon. What belongs to one environmen
 created_by, current_uses. Times are in UTC. The same catalog always gives the same document.
 Errors: 42501, no right to read the tables.';
 
--- What a document says, in the words that the table would give it back in: numbers with their decimals, times in UTC.
+-- An entry in the form in which the table would return it: numbers with their decimals, times in UTC.
 CREATE FUNCTION @extschema@._canonical_entry(kind text, entry jsonb) RETURNS jsonb
 LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -162,7 +163,7 @@ $$;
 COMMENT ON FUNCTION @extschema@._add_on_ids(jsonb, text) IS
 'The ids of add-ons, in the order of their names. Only import_catalog() calls it.';
 
--- The columns that an entry says something of.
+-- The columns that an entry sets.
 CREATE FUNCTION @extschema@._catalog_columns(kind text, entry jsonb) RETURNS jsonb
 LANGUAGE plpgsql COST 2000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -190,7 +191,7 @@ $$;
 COMMENT ON FUNCTION @extschema@._catalog_columns(text, jsonb) IS
 'An entry of a catalog document with the ids of this database. Only import_catalog() calls it.';
 
--- Refuses what is no catalog before anything is written.
+-- Refuses an invalid catalog before anything is written.
 CREATE FUNCTION @extschema@._check_catalog_document(catalog jsonb) RETURNS void
 LANGUAGE plpgsql COST 100000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -235,8 +236,8 @@ $$;
 COMMENT ON FUNCTION @extschema@._check_catalog_document(jsonb) IS
 'Refuses a document that import_catalog() cannot read, and says where. Only that calls it.';
 
--- Each entry of a document with the row that it means. Rows that agree in everything find each other first, because rules can have
--- the same key.
+-- Each entry of a document with the row that it refers to. Identical rows are matched first, because several rules
+-- can have the same key.
 CREATE FUNCTION @extschema@._catalog_matches(kind text, entries jsonb) RETURNS TABLE (entry jsonb, id uuid, here jsonb)
 LANGUAGE sql COST 200000 ROWS 200 SET search_path = pg_catalog, pg_temp AS $$
     WITH given AS MATERIALIZED (
@@ -265,7 +266,7 @@ $$;
 COMMENT ON FUNCTION @extschema@._catalog_matches(text, jsonb) IS
 'The differences between a document and a table, side by side. Only import_catalog() calls it.';
 
--- Writes what an entry says, into the row with this id or a new one. Returns its id.
+-- Writes an entry into the row with this id or a new one. Returns its id.
 CREATE FUNCTION @extschema@._write_catalog_entry(kind text, entry jsonb, id uuid) RETURNS uuid
 LANGUAGE plpgsql COST 5000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

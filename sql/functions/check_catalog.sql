@@ -1,5 +1,6 @@
--- What in the catalog cannot work as it stands there. check_marketplace() reports it. Both keep their words and settings of their own,
--- so that no query takes them in: Citus would not find the tables in it. It takes the names of columns from the first SELECT of a UNION.
+-- Finds what cannot work in the catalog; check_marketplace() reports it. Both functions have a body as text and a SET
+-- clause, so that they are not inlined: Citus would not find the tables in them. The column names come from the first
+-- SELECT of the UNION, as Citus requires.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE FUNCTION @extschema@._check_catalog_body() RETURNS TABLE (check_name text, detail text)

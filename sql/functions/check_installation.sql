@@ -1,5 +1,5 @@
--- Whether the extension's objects are as they were installed. check_marketplace() reports it. It reads catalogs only, so that it can tell
--- what is wrong with tables that nothing else can read any more.
+-- Checks whether the extension's objects are as they were installed; check_marketplace() reports it. It reads only
+-- catalogs, so that it can report what is wrong with tables that nothing else can read any more.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE FUNCTION @extschema@._check_installation() RETURNS TABLE (check_name text, severity text, detail text)

@@ -1,4 +1,4 @@
--- Whether counters and sums agree with the rows behind them. check_marketplace() reports it.
+-- Checks whether counters and sums agree with the rows behind them; check_marketplace() reports it.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE FUNCTION @extschema@._check_purchases() RETURNS TABLE (check_name text, detail text)

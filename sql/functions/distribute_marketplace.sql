@@ -1,8 +1,9 @@
--- Spreading the tables over the nodes of a Citus cluster: the catalog is copied to every node, the users' rows lie on the node
--- that their user's id hashes to. Dynamic wherever Citus is concerned, because it need not be there.
+-- Distributes the tables over the nodes of a Citus cluster: the catalog is copied to every node, and the users' rows
+-- are stored on the node that their user's id hashes to. Statements about Citus are dynamic, because it need not be
+-- installed.
 --
--- The tables stay members of the extension. CREATE EXTENSION has made them on every node, and Citus leaves the definitions of
--- such tables alone, so each node is prepared by itself, by the same function.
+-- The tables stay members of the extension. CREATE EXTENSION has made them on every node, and Citus does not change
+-- the definitions of such tables. So each node is prepared separately, by the same function.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@._refuse_distribution(text, text, text) IS
@@ -44,7 +45,8 @@ $$;
 COMMENT ON FUNCTION @extschema@._is_member(regclass, oid) IS
 'Whether an object, a row of that catalog, belongs to the extension. Only the functions below call it.';
 
--- What this node knows of a table's distribution: r for a reference table, h for one spread by a hash, NULL for a local one.
+-- The distribution of a table as this node knows it: r for a reference table, h for a hash-distributed one, NULL for
+-- a local one.
 CREATE FUNCTION @extschema@._distribution_method(relation regclass) RETURNS "char"
 LANGUAGE plpgsql STABLE PARALLEL SAFE COST 200 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -61,7 +63,8 @@ COMMENT ON FUNCTION @extschema@._distribution_method(regclass) IS
 'How Citus spreads a table: r copied to every node, h by a hash of the user; NULL for a table that is only here.
 Only check_installation() and the functions below call it.';
 
--- Triggers and primary keys that Citus refuses, and functions that it cannot look into, as commands for this node.
+-- Commands for this node that change what Citus does not support: triggers and primary keys that it refuses, and
+-- functions that it cannot look into.
 CREATE FUNCTION @extschema@._distribution_preparations() RETURNS SETOF text
 LANGUAGE sql COST 100000 ROWS 30 SET search_path = pg_catalog, pg_temp AS $$
     SELECT format('DROP TRIGGER %I ON %s', t.tgname, m.relation)
@@ -148,7 +151,8 @@ $$;
 COMMENT ON FUNCTION @extschema@._distribution_of_node() IS
 'What distribute_marketplace() and distribution_status() want to know of each node. Only _distribution_nodes() calls it.';
 
--- Each node, its version of the extension and what its _distribution_of_node() says; NULL where the extension is missing.
+-- Each node, its version of the extension and the result of its _distribution_of_node(); NULL if the extension is
+-- missing.
 CREATE FUNCTION @extschema@._distribution_nodes() RETURNS TABLE (node text, is_worker boolean, version text, report jsonb, failure text)
 LANGUAGE plpgsql COST 10000000 ROWS 3 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -181,7 +185,7 @@ $$;
 COMMENT ON FUNCTION @extschema@._distribution_nodes() IS
 'Asks every node of the cluster for its _distribution_of_node(). Only distribute_marketplace() and distribution_status() call it.';
 
--- Everything that keeps the tables from being spread, in words.
+-- Everything that prevents distribution, in words.
 CREATE FUNCTION @extschema@._distribution_obstacles() RETURNS TABLE (object text, obstacle text)
 LANGUAGE plpgsql COST 20000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -234,8 +238,9 @@ $$;
 COMMENT ON FUNCTION @extschema@._distribution_obstacles() IS
 'What is in the way of distribute_marketplace(), object by object. Only that and distribution_status() call it.';
 
--- The functions whose first argument is the user: they run where the user's rows are. Only those with planner support, without which a
--- NULL would crash Citus: the last file of an installation gives it to them. One that may be called without a user asks of all.
+-- The functions whose first argument is the user: they run on the node of the user's rows. Only those with planner
+-- support, without which a NULL would crash Citus; the last file of an installation assigns it. A function that may
+-- be called without a user queries all nodes.
 CREATE FUNCTION @extschema@._functions_of_users() RETURNS SETOF regprocedure
 LANGUAGE sql COST 100000 ROWS 25 SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.oid::regprocedure
@@ -284,7 +289,7 @@ $$;
 COMMENT ON FUNCTION @extschema@._check_distribution(integer) IS
 'Raises an error that names everything that is in the way. Only distribute_marketplace() calls it.';
 
--- The foreign keys that _prepare_distribution() has taken away, as Citus takes them.
+-- The foreign keys that _prepare_distribution() has dropped, in the form that Citus accepts.
 CREATE FUNCTION @extschema@._distribution_foreign_keys() RETURNS TABLE (name text, command text, is_there boolean)
 LANGUAGE sql COST 10000 ROWS 5 SET search_path = pg_catalog, pg_temp AS $$
     SELECT k.from_table || '_add_on_id_fkey',
@@ -299,7 +304,7 @@ $$;
 COMMENT ON FUNCTION @extschema@._distribution_foreign_keys() IS
 'The foreign keys between the tables, and whether they are there. Only distribute_marketplace() and distribution_status() call it.';
 
--- Has every worker have the extension and its tables as Citus takes them.
+-- Makes sure that every worker has the extension, with its tables in the form that Citus accepts.
 CREATE FUNCTION @extschema@._prepare_workers() RETURNS TABLE (object text, status text)
 LANGUAGE plpgsql COST 100000000 ROWS 3 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -336,7 +341,7 @@ $$;
 COMMENT ON FUNCTION @extschema@._prepare_workers() IS
 'Prepares the other nodes; what is done there is done, whatever becomes of the transaction. Only distribute_marketplace() calls it.';
 
--- Spreads a table that is only here. Says what was done, or was so before.
+-- Distributes a table that is still local. Returns what was done, or that it was done before.
 CREATE FUNCTION @extschema@._distribute_table(relation regclass, has_users boolean, shard_count integer) RETURNS text
 LANGUAGE plpgsql COST 100000000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

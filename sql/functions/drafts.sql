@@ -1,8 +1,8 @@
--- Rows that somebody has in mind: what would become of a JSON object if it were inserted. What makes a row valid stands in the tables alone:
+-- Drafts of rows: completes a JSON object as if it were inserted. Only the tables define what makes a row valid:
 -- their columns' types and defaults, and their constraints.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- Both name no object of ours, so that they need not follow when the schema is renamed.
+-- Neither function names an object of ours, so they need no change when the schema is renamed.
 CREATE FUNCTION @extschema@._draft_problem(whose regclass, draft jsonb) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE COST 10000 SET search_path = pg_catalog, pg_temp AS $$
     WITH given AS MATERIALIZED (

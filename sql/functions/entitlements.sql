@@ -1,5 +1,5 @@
--- Plain SQL, so that the planner can inline them into the query that calls them. Their columns have the very types that they return,
--- because distribute_marketplace() turns them into PL/pgSQL.
+-- Plain SQL, so that the planner can inline the functions into the calling query. Their columns have exactly the
+-- declared types, because distribute_marketplace() turns them into PL/pgSQL.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.has_feature(text, text, timestamptz) IS

@@ -1,4 +1,4 @@
--- What people and the planner are told about the functions of src/api/pricing.rs.
+-- Comments and costs of the functions of src/api/pricing.rs.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.price_add_on(uuid, integer, text, timestamptz) IS

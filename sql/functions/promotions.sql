@@ -1,4 +1,4 @@
--- What people and the planner are told about the functions of src/api/promotions.rs.
+-- Comments and costs of the functions of src/api/promotions.rs.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.validate_promo_code(text, text, text, timestamptz) IS

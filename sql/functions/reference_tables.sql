@@ -1,7 +1,7 @@
 -- Foreign keys to two tables that the host application may have, in the extension's schema or in public.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- One row for each possible link: the names of both sides, and the table it could point to.
+-- One row for each possible link: the names of both sides, and the table that it could point to.
 CREATE FUNCTION @extschema@._reference_links()
 RETURNS TABLE (reference text, from_table regclass, from_column text, constraint_name text, to_column text, to_table regclass)
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 6 SET search_path = pg_catalog, pg_temp AS $$

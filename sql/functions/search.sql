@@ -1,4 +1,4 @@
--- What people and the planner are told about the functions of src/api/search.rs.
+-- Comments and costs of the functions of src/api/search.rs.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.search_add_ons(text, text, text, numeric, numeric, integer, integer) IS

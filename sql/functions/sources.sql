@@ -1,4 +1,4 @@
--- Where access comes from, what renewals cost, and money that was not applied: what people and the planner are told about the functions of
+-- Sources of access, renewal prices, and payments that were not applied: comments and costs of the functions of
 -- src/api/sources.rs.
 SET LOCAL search_path = pg_catalog, pg_temp;
 

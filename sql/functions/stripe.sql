@@ -1,4 +1,4 @@
--- What people and the planner are told about the functions of src/api/stripe.rs.
+-- Comments and costs of the functions of src/api/stripe.rs.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.stripe_checkout(uuid, text, text) IS

@@ -53,7 +53,7 @@ COMMENT ON COLUMN @extschema@.add_on_bundles.current_uses IS 'The number of inst
 COMMENT ON COLUMN @extschema@.add_on_bundles.metadata IS 'Anything else; not read by the extension.';
 COMMENT ON COLUMN @extschema@.add_on_bundles.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.add_on_bundles.updated_at IS 'When the row was last updated; maintained by a trigger.';
--- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+-- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT add_on_bundles_pkey ON @extschema@.add_on_bundles IS
 'id must be another than that of every other row
 Leave it out, and the row gets one.';

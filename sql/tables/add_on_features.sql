@@ -29,7 +29,7 @@ per: period (the default: the add-on''s own paid one), day, month, year (of the 
 default) or allow more. Limits of several add-ons add up.';
 COMMENT ON COLUMN @extschema@.add_on_features.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.add_on_features.updated_at IS 'When the row was last updated; maintained by a trigger.';
--- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+-- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT add_on_features_pkey ON @extschema@.add_on_features IS
 'id must be another than that of every other row
 Leave it out, and the row gets one.';

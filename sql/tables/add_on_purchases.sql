@@ -60,7 +60,7 @@ COMMENT ON COLUMN @extschema@.add_on_purchases.provider_ids IS
 'The providers'' ids of the objects that the facts are about, by which events find the purchase.';
 COMMENT ON COLUMN @extschema@.add_on_purchases.paid IS
 'What the purchase pays for, according to the facts: since when, for how long, within which subscription; maintained by the functions.';
--- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+-- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT add_on_purchases_pkey ON @extschema@.add_on_purchases IS
 'id must be another than that of every other row
 Leave it out, and the row gets one.';

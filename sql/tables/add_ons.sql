@@ -50,7 +50,7 @@ COMMENT ON COLUMN @extschema@.add_ons.icon_url IS 'The address of its icon; not 
 COMMENT ON COLUMN @extschema@.add_ons.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.add_ons.updated_at IS 'When the row was last updated; maintained by a trigger.';
 COMMENT ON COLUMN @extschema@.add_ons.trial_days IS 'The length of a trial in days, once per user; NULL for no trial.';
--- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+-- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT add_ons_pkey ON @extschema@.add_ons IS
 'id must be another than that of every other row
 Leave it out, and the row gets one.';

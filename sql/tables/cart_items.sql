@@ -26,7 +26,7 @@ COMMENT ON COLUMN @extschema@.cart_items.billing_type IS 'The billing type; NULL
 COMMENT ON COLUMN @extschema@.cart_items.added_at IS 'When it was put into the cart; lines are listed in this order.';
 COMMENT ON COLUMN @extschema@.cart_items.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.cart_items.updated_at IS 'When the row was last updated; maintained by a trigger.';
--- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+-- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT cart_items_pkey ON @extschema@.cart_items IS
 'id must be another than that of every other row
 Leave it out, and the row gets one.';

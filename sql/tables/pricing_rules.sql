@@ -43,7 +43,7 @@ COMMENT ON COLUMN @extschema@.pricing_rules.valid_from IS 'When it begins to app
 COMMENT ON COLUMN @extschema@.pricing_rules.valid_until IS 'When it no longer applies; NULL for never.';
 COMMENT ON COLUMN @extschema@.pricing_rules.created_at IS 'When the row was inserted.';
 COMMENT ON COLUMN @extschema@.pricing_rules.updated_at IS 'When the row was last updated; maintained by a trigger.';
--- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+-- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT pricing_rules_pkey ON @extschema@.pricing_rules IS
 'id must be another than that of every other row
 Leave it out, and the row gets one.';

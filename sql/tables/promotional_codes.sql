@@ -59,7 +59,7 @@ COMMENT ON COLUMN @extschema@.promotional_codes.created_at IS 'When the row was 
 COMMENT ON COLUMN @extschema@.promotional_codes.updated_at IS 'When the row was last updated; maintained by a trigger.';
 COMMENT ON COLUMN @extschema@.promotional_codes.renewals IS
 'The number of renewals that it applies to, in addition to the first payment; NULL for all.';
--- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+-- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT promotional_codes_pkey ON @extschema@.promotional_codes IS
 'id must be another than that of every other row
 Leave it out, and the row gets one.';

@@ -28,7 +28,7 @@ CREATE TABLE @extschema@.user_add_ons (
         CHECK (status IN ('active', 'cancelled', 'expired', 'pending', 'suspended')),
     CONSTRAINT user_add_ons_quantity_check CHECK (quantity > 0),
     CONSTRAINT user_add_ons_renewal_amount_check CHECK (renewal_amount >= 0)
-    -- Room on each page, so that counting what is used writes beside the row and touches no index.
+    -- Leaves room on each page, so that counting usage stores the new version on the same page and touches no index.
 ) WITH (fillfactor = 85);
 
 COMMENT ON TABLE @extschema@.user_add_ons IS
@@ -63,7 +63,7 @@ explain_access().';
 COMMENT ON COLUMN @extschema@.user_add_ons.paid_periods IS
 'The paid periods that have not ended, in which usage is counted, where they do not follow from purchased_at, expires_at and how the add-on
 is charged: a year of what is sold by the month, a month after a trial that ended on the 31st; maintained by the functions.';
--- What a row is refused with: the rule, which verify_row() puts after the name of the table, and what to do about it.
+-- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT user_add_ons_pkey ON @extschema@.user_add_ons IS
 'id must be another than that of every other row
 Leave it out, and the row gets one.';

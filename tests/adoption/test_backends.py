@@ -42,7 +42,7 @@ async def refused(db, error, query, *parameters):
 
 
 async def id_of(db, name):
-    # As the backends have ids: as text.
+    # As text, like the ids of the backends.
     return str(await db.fetchval("SELECT id FROM add_ons WHERE name = $1", name))
 
 
@@ -70,7 +70,7 @@ async def test_catalog(db):
     assert [tuple(row) for row in rows] == [("ai-chat", 1), ("development", 1), ("infrastructure", 1)]
     featured = "SELECT id, name, features FROM add_ons WHERE is_active = TRUE AND is_featured = TRUE ORDER BY sort_order LIMIT $1"
     assert await db.fetch(featured, 6) == []
-    # Prices come as floating-point numbers from the address of the page.
+    # Prices come as floating-point numbers from the page's URL.
     priced = """
         SELECT name FROM add_ons WHERE is_active = TRUE AND (name ILIKE $1 OR description ILIKE $1)
         AND base_price >= $2 AND base_price <= $3 ORDER BY name LIMIT $4

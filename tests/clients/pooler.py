@@ -11,7 +11,7 @@ import psycopg
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("EXTENSIONS_CACHE", ROOT / ".cache")) / "pgbouncer/usr/sbin/pgbouncer"
 
-# As in docs/clients.md, but for what concerns this machine.
+# As in docs/clients.md, except for settings of this machine.
 CONFIGURATION = """
 [databases]
 pooled = host={server} dbname={database} pool_size=2

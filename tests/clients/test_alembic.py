@@ -57,7 +57,7 @@ def test_there_and_back(alembic, fresh):
         connection.execute("SELECT * FROM marketplace.load_sample_catalog()")
         connection.execute("INSERT INTO favorites VALUES ('ada', %s)", [ADD_ONS["Bolt"]])
         connection.execute("SELECT * FROM marketplace.add_to_cart('ada', %s)", [ADD_ONS["Bolt"]])
-    # The models say what the database has: nothing of the extension is taken for the application's.
+    # The models match the database, and no object of the extension is taken for the application's.
     assert "No new upgrade operations detected" in alembic("check")
     alembic("downgrade", "base")
     assert version(fresh) is None
@@ -82,7 +82,7 @@ def test_an_older_version_is_updated_and_keeps_its_rows(alembic, fresh):
     assert version(fresh) == older
     with psycopg.connect(dbname=fresh) as connection:
         connection.execute("SELECT * FROM marketplace.load_sample_catalog()")
-        # What keeps facts waits for the update, as the library on the server is the new one.
+        # Functions that store facts need the update, because the server's library is the new one.
         connection.execute("INSERT INTO marketplace.user_add_ons (user_id, add_on_id) VALUES ('ada', %s)", [ADD_ONS["Bolt"]])
     alembic("upgrade", "head")
     assert version(fresh) == ask(fresh, "SELECT default_version FROM pg_available_extensions WHERE name = 'extensions'")

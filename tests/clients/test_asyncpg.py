@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 async def connect(**options):
     connection = await asyncpg.connect(**options)
-    # Amounts stay exact: a float would be made of 19.99 otherwise.
+    # Amounts stay exact: otherwise 19.99 would become a float.
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=lambda text: json.loads(text, parse_float=Decimal)
     )

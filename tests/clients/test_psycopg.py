@@ -26,7 +26,7 @@ def test_prices_are_exact_decimals(call):
     fill_cart(call)
     assert call("SELECT cart_total('ada')") == [(Decimal("54.97"),)]
     assert call("SELECT cart_total(%s, promo_code => %s)", "ada", "launch2025") == [(Decimal("43.98"),)]
-    # What int(float(price) * 100) gets wrong.
+    # An amount that int(float(price) * 100) gets wrong.
     cents = call("SELECT (price_add_on(%s) * 100)::int", BRIGADE)[0][0]
     assert cents == 1999 and int(float("19.99") * 100) == 1998
 

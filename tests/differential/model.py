@@ -16,9 +16,9 @@ from operator import attrgetter
 from uuid import UUID
 
 EXACT_SEARCH_LIMIT = 65_536
-# Section 8: what has no decimals in ISO 4217 is charged in whole ones, everything else in cents.
+# Section 8: currencies without decimals in ISO 4217 are charged in whole units, all others in cents.
 WHOLE_CURRENCIES = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split()
-# Characters of no width that a paste brings along.
+# Characters without width that a paste can bring along.
 RANGES_OF_INVISIBLE = ((0xAD, 0xAD), (0x180E, 0x180E), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0xFEFF, 0xFEFF))
 INVISIBLE = {chr(code) for first, last in RANGES_OF_INVISIBLE for code in range(first, last + 1)}
 REASONS = (

@@ -32,7 +32,7 @@ CODES = ("SAVE10", "LAUNCH 2026", "O'BRIEN", "50%\\OFF", "\U0001f984", "日本",
 CURRENCIES = ("USD", "EUR", "HUF", "JPY", "ISK", "XOF")
 TIME_ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns", "Europe/Lisbon")
 
-# What the table's constraint refuses, and no rule may apply by.
+# Documents that the table's constraint refuses, and that must keep a rule from applying.
 MALFORMED_CONDITIONS = (
     {"coupon": "SAVE10"},
     {"min_quantity": "1"},
@@ -45,11 +45,11 @@ MALFORMED_CONDITIONS = (
     {"stackable": "true"},
 )
 
-# A world's kind follows from its seed, so that any run of consecutive seeds meets all of them.
+# A world's kind follows from its seed, so that any run of consecutive seeds covers all kinds.
 KINDS = ("ordinary",) * 8 + ("crowded",) * 4 + ("border", "ordinary", "ordinary", "huge", *("ordinary",) * 4)
 
-# Numbers of selections that an exact search would look at, as products: below, at and above the limit in turn. Those
-# with many instances of few bundles are slow to search and come up less often.
+# Numbers of selections for an exact search, as products: in turn below, at and above the limit. Those with many
+# instances of few bundles are slow to search and come up less often.
 QUICK_BORDERS = (
     ((3, 5, 17, 257), (15, 17, 257), (4, 4, 5, 7, 9, 13)),
     ((4,) * 8, (16,) * 4, (8, 8, 8, 8, 16), (2, 4, 8, 16, 64)),
@@ -280,7 +280,7 @@ def random_bundles(rng, kind, instants, add_ons):
     for number in range(rng.randint(*{"ordinary": (0, 8), "crowded": (6, 10), "huge": (0, 2)}[kind])):
         percent, amount = random_discount(rng)
         if kind == "crowded" and chance(rng, 40):
-            # One that takes all, and one that is only good for shifting what the others round.
+            # One that takes everything, and one whose only use is to shift the rounding of the others.
             percent, amount = rng.choice(((10000, 0), (10000, 0), (0, 0)))
         members = rng.sample(sold, min(len(sold), rng.choice((2, 2, 2, 3, 4))))
         if len(members) < 2 or (kind == "ordinary" and chance(rng, 6)):
