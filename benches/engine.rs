@@ -18,7 +18,7 @@ use engine::split::split;
 use engine::time::{Instant, Window};
 use uuid::Uuid;
 
-/// Ids spread like random ones, so that neighbours in the cart are none in the catalog.
+/// Ids that look random, so that neighbours in the cart are not neighbours in the catalog.
 fn id(number: u128) -> Uuid {
     Uuid::from_u128(number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
 }
@@ -27,7 +27,7 @@ fn discount(percent: i64) -> Discount {
     Discount { percent: Percent::from_hundredths(percent * 100), amount: Money::ZERO }
 }
 
-/// So many add-ons, with three rules each, of which one applies, and a bundle of three for each of them.
+/// This many add-ons, with three rules each, of which one applies, and a bundle of three for each of them.
 fn catalog(add_ons: u128) -> Catalog {
     let add_on = |number| AddOn {
         id: id(number),
@@ -66,7 +66,7 @@ fn catalog(add_ons: u128) -> Catalog {
     )
 }
 
-/// A cart of so many add-ons, each `step` after the one before.
+/// A cart of this many add-ons, each `step` after the one before.
 fn cart(catalog: &Catalog, lines: u128, step: u128, quantity: u32) -> Cart {
     let line = |number: u128| {
         let add_on = catalog.find(id(number * step)).expect("it is in the catalog");

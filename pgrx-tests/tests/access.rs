@@ -227,7 +227,7 @@ const CALLS: &[(&str, &str)] = &[
     ("disable_user_isolation", ""),
 ];
 
-/// What a call gives a role: nothing, or the SQLSTATE and the message of its refusal. Whatever it did is undone.
+/// The result of a role's call: nothing, or the SQLSTATE and the message of its refusal. Its effects are rolled back.
 fn attempt(client: &mut Client, role: &str, call: &str) -> Option<(String, String)> {
     let ids = [
         ("{brigade}", "SELECT id FROM add_ons WHERE name = 'Brigade'"),
@@ -302,7 +302,7 @@ fn explained() -> BTreeSet<String> {
     functions.lines().filter_map(|line| line.strip_prefix("### ")).map(str::to_owned).collect()
 }
 
-/// What a function calls that runs with the rights of its caller, and who that is: it needs the same levels.
+/// A function that runs with the rights of its caller, and the function that calls it: both need the same levels.
 const CALLED_AS_THE_CALLER: [(&str, &str); 1] = [("_explain_checkout_body", "explain_checkout")];
 
 #[test]
@@ -344,7 +344,7 @@ fn public_has_nothing() {
                     OR has_any_column_privilege('nothing_none', c.oid, 'SELECT, INSERT, UPDATE, REFERENCES'))) x (what)";
     let for_all = "check_feature_configuration check_pricing_conditions check_user_restrictions has_no_duplicates normalized_code";
     assert_eq!(text(&mut client, allowed).unwrap(), for_all);
-    // What runs with its owner's rights finds nothing that a caller could have put in its way.
+    // A function that runs with its owner's rights finds no object that a caller could have put in its way.
     let definers = "SELECT string_agg(proname, ' ' ORDER BY proname) FROM pg_proc
                      WHERE pronamespace = 'public'::regnamespace AND prosecdef
                        AND NOT coalesce(proconfig, '{}') && ARRAY['search_path=pg_catalog, pg_temp', 'search_path=pg_catalog, public, pg_temp']";
@@ -466,7 +466,7 @@ fn revoking_a_level_leaves_what_the_others_need() {
             }
         }
     }
-    // What nobody granted is taken without complaint.
+    // Taking a level that nobody granted raises no error.
     client.batch_execute("CREATE ROLE plain; SELECT revoke_marketplace_access('plain', 'shop')").unwrap();
 }
 
@@ -505,7 +505,7 @@ fn what_was_granted_otherwise_stays() {
         .batch_execute("SELECT grant_marketplace_access('clerk', 'shop'), revoke_marketplace_access('clerk', 'shop')")
         .unwrap();
     assert_eq!(held(&mut client, "stranger"), strangers);
-    // What is written down goes with the extension, and nothing of it is in the way.
+    // The records are dropped with the extension, and they do not block that.
     client.batch_execute("DROP EXTENSION extensions").unwrap();
     assert_eq!(text(&mut client, "SELECT to_regclass('marketplace_access')"), None);
 }
@@ -600,7 +600,7 @@ fn default_privileges_give_nothing_away() {
     }
 }
 
-/// What is called in a schema of any name, besides all reads.
+/// The calls, besides all reads, that are made in a schema of any name.
 const CALLED_ANYWHERE: &[&str] = &[
     "SELECT * FROM import_catalog(export_catalog() || '{\"add_ons\": [{\"name\": \"New\", \"category\": \"analytics\", \"base_price\": 1, \"billing_type\": \"monthly\"}]}')",
     "SELECT * FROM import_catalog('{\"add_ons\": [{\"name\": \"New\", \"base_price\": 2}]}')",

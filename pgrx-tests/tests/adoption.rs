@@ -77,7 +77,7 @@ fn rows_are_taken_over_with_their_ids_and_in_their_time_zone() {
 
 const ARCHIVE: &str = "00000000-0000-4000-8000-0000000000a1";
 
-/// What is done to a predecessor, and the words in which that is told.
+/// Changes to a predecessor's tables, and the words in which they are reported.
 const OBSTACLES: &[(&str, &[&str])] = &[
     (
         "UPDATE add_ons SET category = 'invalid_category' WHERE name = 'Archive'",
@@ -200,7 +200,8 @@ fn rows_on_any_number_of_pages_are_taken_over_at_once_or_not_at_all() {
     assert_eq!(text(&mut client, "SELECT count(*) FROM shop.add_on_purchases").unwrap(), "0");
 }
 
-/// A table of the old schema can be something else under the same name; and what ours has no column for is told.
+/// A relation of another kind may have the name of a table in the old schema; and columns that ours lack are
+/// reported.
 #[test]
 fn tables_that_are_something_else_are_skipped_and_columns_left_behind_are_told() {
     let mut client = predecessor("skipping");
@@ -290,7 +291,7 @@ fn backends_go_on_unmodified_in_a_database_that_was_taken_over_by_the_page() {
     pytest(DATABASE, &["tests/adoption"]);
 }
 
-/// Tables of the same names in the same schema keep the extension out, and one in another schema is told of.
+/// Tables of the same names in the same schema prevent the installation; those in another schema are reported.
 #[test]
 fn an_installation_beside_tables_of_the_same_names_says_what_to_do() {
     let server = Server::shared();

@@ -94,7 +94,7 @@ fn set_traps(client: &mut Client) {
     client.batch_execute(&traps).unwrap();
 }
 
-/// What administration calls, besides what the suite `install` calls in the same surroundings.
+/// The functions of administration, besides those that the suite `install` calls in the same surroundings.
 const ADMINISTRATION: [&str; 16] = [
     "SELECT public.grant_marketplace_access('app', level) FROM pg_catalog.unnest('{catalog,entitlements,shop,billing,admin}'::pg_catalog.text[]) level",
     "SELECT public.revoke_marketplace_access('app', 'shop')",

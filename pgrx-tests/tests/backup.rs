@@ -43,7 +43,7 @@ fn run_as(role: &str, server: &Server, program: &str, arguments: &[&str]) -> Out
     server.command(program).env("PGUSER", role).args(arguments).output().unwrap()
 }
 
-/// What a program prints, which must succeed without a warning.
+/// The output of a program, which must succeed without a warning.
 fn quietly(output: Output) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && errors.is_empty(), "{errors}");
@@ -174,7 +174,7 @@ fn a_parallel_restore_checks_no_keys_in_the_role_of_a_replica() {
     is_restored(server, "from folder by four");
 }
 
-/// What a parallel restore does without that: the foreign keys are there before the rows, and it keeps no order.
+/// A parallel restore without that: the foreign keys are there before the rows, and it keeps no order.
 #[test]
 fn a_parallel_restore_never_loses_rows_silently() {
     let (server, folder) = (original(), folder_dump());
@@ -190,7 +190,8 @@ fn a_parallel_restore_never_loses_rows_silently() {
     }
 }
 
-/// For those who may not set session_replication_role: the marketplace by one job, everything else by many.
+/// For roles that may not set session_replication_role: one job restores the marketplace, many restore everything
+/// else.
 fn restore_in_steps(role: &str, database: &str, dump: &str) {
     let steps: [&[&str]; 4] = [
         &["--section=pre-data"],
@@ -395,7 +396,8 @@ fn install() -> String {
     format!("CREATE SCHEMA {SCHEMA}; CREATE EXTENSION extensions SCHEMA {SCHEMA}")
 }
 
-/// What docs/faq.md and docs/backup.md say of things that somebody has added to the tables, and check_marketplace() before it hurts.
+/// The statements of docs/faq.md and docs/backup.md about additions to the tables, which check_marketplace() reports
+/// in time.
 #[test]
 fn indexes_and_checks_that_were_added_are_told_and_made_again() {
     let server = original();
@@ -435,7 +437,7 @@ fn columns_that_were_added_are_told_and_made_before_their_rows() {
     let install = install();
     client.batch_execute(&format!("{install}; SELECT {SCHEMA}.load_sample_catalog()")).unwrap();
     let rows = format!("SELECT count(*) FROM {SCHEMA}.add_ons");
-    // A column is told as a warning. Its table's rows fail to load, until the column is there again.
+    // A column is reported as a warning. Its table's rows fail to load until the column is there again.
     let column = format!("ALTER TABLE {SCHEMA}.add_ons ADD COLUMN supplier text DEFAULT 'acme'");
     client.batch_execute(&column).unwrap();
     let warned = format!(

@@ -220,7 +220,7 @@ fn code_of(client: &mut Client, call: &str) -> Option<String> {
     client.batch_execute("ROLLBACK").unwrap();
     let error = outcome.err()?;
     let error = error.as_db_error().unwrap_or_else(|| panic!("{shown} broke the connection: {error}"));
-    // What is no text at all is PostgreSQL's to refuse.
+    // PostgreSQL itself refuses a value that is not a text.
     let is_no_text = error.code().code() == "22P05" || error.message().contains("Unicode escape");
     let code = error.detail().and_then(|detail| detail.lines().find_map(|line| line.strip_prefix("code: ")));
     assert!(is_no_text || (code.is_some() && error.hint().is_some()), "{shown}: {error:?}");
@@ -260,7 +260,7 @@ fn calls_by_hand_are_answered_or_refused_whatever_they_are_given() {
     let with_numbers = [format!("refund_purchase('{purchase}', %)"), format!("renew_add_on('ada', '{ADD_ON}', %)")];
     let numbers =
         ["NULL", "-1", "0", "1e13", "'NaN'", "'Infinity'", "0.001", "99999999.99", "1e130", "-0.01"].map(str::to_owned);
-    // What is too small to be written down is not nothing, and zeros behind it change nothing.
+    // An amount that is too small to be stored is not treated as zero, and trailing zeros change nothing.
     for (amount, expected) in [("1e-30", Some("invalid_amount")), ("5.0000000000000000000000000000000000000000", None)]
     {
         let call = format!("renew_add_on('ada', '{ADD_ON}', {amount})");

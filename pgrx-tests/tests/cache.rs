@@ -28,8 +28,8 @@ fn statistic(client: &mut Client, name: &str) -> i64 {
     text(client, &format!("SELECT {name} FROM catalog_cache_stats()")).unwrap().parse().unwrap()
 }
 
-/// How much one of the numbers grows through something. The other tests announce so much that a session may be told to
-/// forget everything just then, so the smallest growth of a few attempts is what the thing itself does.
+/// How much an action increases one of the numbers. The other tests announce so many changes that a session's cache
+/// may be emptied at any time, so the smallest increase of a few attempts is the action's own.
 fn growth(client: &mut Client, name: &str, mut through: impl FnMut(&mut Client)) -> i64 {
     let mut attempt = || {
         let before = statistic(client, name);
@@ -158,7 +158,7 @@ fn a_transaction_with_one_snapshot_keeps_its_prices() {
         for _ in 0..3 {
             assert_eq!(text(&mut session, PRICE).unwrap(), "19.99");
             assert_eq!(text(&mut session, HAS_AGENTS).unwrap(), "t");
-            // What was never asked for before is found as it was then, too.
+            // An entry that was never requested before is also read as of then.
             assert_eq!(text(&mut session, &format!("SELECT price_add_on('{BOLT}')")).unwrap(), "14.99");
             other
                 .batch_execute(&format!("UPDATE add_ons SET base_price = base_price + 1 WHERE id = '{BOLT}'"))
@@ -223,7 +223,7 @@ fn a_statement_that_began_before_a_change_does_not_leave_its_old_prices_behind()
             assert!(session.step(PRICE).is_ok());
         }
         let old = text(&mut other, PRICE).unwrap();
-        // Waiting for the lock, the session is told of the change, and then asks again under its old snapshot.
+        // While it waits for the lock, the session is told of the change, and then asks again under its old snapshot.
         let before = if is_warm { "price_add_on(id), " } else { "" };
         let pending = session.waits(&format!(
             "SELECT concat_ws(' ', {before}pg_advisory_xact_lock(7), price_add_on(id), price_add_on(id))

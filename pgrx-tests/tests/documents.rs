@@ -100,7 +100,7 @@ fn each_difference_is_told_and_nothing_is_deleted() {
     );
 }
 
-/// What is no catalog, the code of its refusal, and words of it.
+/// Invalid catalogs, the code of each refusal, and words of its message.
 const NO_CATALOGS: &[(&str, &str, &str)] = &[
     ("[]", "malformed_argument", "expected an object, not array"),
     ("null", "malformed_argument", "expected an object, not null"),
@@ -144,7 +144,7 @@ fn what_is_no_catalog_is_refused_and_says_where() {
         assert!(message.contains(words), "{document}: {message}");
     }
     assert_eq!(refusal(&mut client, "SELECT * FROM import_catalog(NULL)").1, "null_argument");
-    // What a constraint refuses takes what came before along, also in a rehearsal.
+    // A row that a constraint refuses undoes the rows before it, even in a rehearsal.
     let document = r#"{"add_ons": [{"name": "Bolt", "base_price": 1}, {"name": "Brigade", "base_price": -1}]}"#;
     for dry_run in ["false", "true"] {
         let call = format!("SELECT * FROM import_catalog('{document}', {dry_run})");

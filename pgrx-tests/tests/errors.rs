@@ -167,7 +167,7 @@ const CASES: &[(&str, &str)] = &[
     ("not_owned", "SELECT cancel_add_on('nobody', 'a0000000-0000-4000-8000-000000000003')"),
     ("invalid_shard_count", "SELECT * FROM distribute_marketplace(0)"),
     ("citus_missing", "SELECT * FROM distribute_marketplace()"),
-    // What takes a cluster is raised by distribute_marketplace() itself in the suite citus.
+    // Errors that need a cluster are raised by distribute_marketplace() itself in the suite citus.
     ("not_coordinator", "SELECT _refuse_distribution('not_coordinator', NULL, NULL)"),
     ("not_distributable", "SELECT _refuse_distribution('not_distributable', NULL, 'Something is in the way.')"),
     ("node_not_prepared", "SELECT _refuse_distribution('node_not_prepared', 'node', 'It failed.')"),
@@ -250,7 +250,7 @@ const REFUSED_ROWS: &[(&str, &str)] = &[
     ("promotional_codes_renewals_check", "UPDATE promotional_codes SET renewals = -1"),
 ];
 
-/// Whoever writes a table of the catalog is told the rule that a row breaks, as those who call functions are.
+/// Direct writes to a catalog table are told the rule that a row breaks, just like callers of functions.
 #[test]
 fn a_row_that_breaks_a_rule_is_refused_in_words() {
     let mut client = marketplace("refused_rows");
@@ -283,7 +283,8 @@ fn a_row_that_breaks_a_rule_is_refused_in_words() {
     assert_eq!(text(&mut client, wordless), None);
 }
 
-/// What is no multiple of a cent is refused; what is one is stored with two decimals, however it is written.
+/// An amount that is not a multiple of a cent is refused; any other is stored with two decimals, however it is
+/// written.
 #[test]
 fn amounts_are_stored_with_two_decimals() {
     let mut client = marketplace("decimals");
@@ -317,7 +318,7 @@ fn amounts_are_stored_with_two_decimals() {
     assert_eq!(text(&mut client, "SELECT count(*) FROM add_ons WHERE name ~ '^[nm]'").unwrap(), "10");
 }
 
-/// What takes two sessions, and the suite that raises it.
+/// Errors that need two sessions, and the suite that raises each.
 const ELSEWHERE: &[(&str, &str)] = &[("idempotency_key_unseen", "races")];
 
 #[test]

@@ -21,7 +21,7 @@ fn published(name: &str, changes: Value) -> Value {
     object
 }
 
-/// An event of Stripe, created so many seconds after the new year.
+/// An event of Stripe, created this many seconds after the new year.
 fn stripe(kind: &str, seconds: i64, object: Value) -> (String, Value) {
     let id = format!("evt_{kind}_{seconds}");
     let body = json!({"id": id, "object": "event", "type": kind, "created": 1_767_225_600 + seconds,

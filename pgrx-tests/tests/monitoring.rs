@@ -75,7 +75,7 @@ impl Exporter {
         Exporter { process, port }
     }
 
-    /// What Prometheus gets, once the exporter listens.
+    /// The response to Prometheus, once the exporter listens.
     fn scrape(&self) -> String {
         let begun = Instant::now();
         let mut stream = loop {

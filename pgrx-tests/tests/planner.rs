@@ -372,7 +372,7 @@ fn an_aggregate_keeps_the_call() {
         });
         assert_eq!(planned, joined, "{query}");
     }
-    // What is asked beside it of another column is looked up at once.
+    // A question about another column next to it is looked up for all rows at once.
     let beside = "SELECT count(*) FILTER (WHERE has_feature(p.name, 'vector_database')) FROM people p WHERE has_feature(p.friend, 'gpu_hours')";
     let planned = plan(&mut client, beside);
     assert!(planned.contains("hashed SubPlan") && planned.contains("has_feature("), "{planned}");
@@ -393,7 +393,7 @@ fn an_index_or_a_constraint_keeps_the_call() {
 #[test]
 fn every_function_says_what_it_costs_and_how_many_rows_it_returns() {
     let mut client = marketplace("estimates");
-    // What PostgreSQL assumes when nobody says anything: 1 for C, 100 for other languages, 1000 rows.
+    // PostgreSQL's defaults for functions without COST and ROWS: 1 for C, 100 for other languages, 1000 rows.
     let unsaid = "
         SELECT string_agg(p.oid::regprocedure::text, ', ')
           FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'

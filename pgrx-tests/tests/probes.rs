@@ -7,7 +7,7 @@ use harness::clients::connect;
 use harness::{Server, marketplace, refusal, text};
 use postgres::{Client, NoTls};
 
-/// People who own add-ons, for some time or no longer, and have carts; and a role that may read.
+/// Users who own add-ons, some of them expired, and have carts; and a role that may read.
 const PEOPLE: &str = "
     INSERT INTO user_add_ons (user_id, add_on_id, status, purchased_at, expires_at)
     SELECT 'user ' || n, a.id, (ARRAY['active', 'active', 'suspended', 'cancelled'])[1 + n % 4], now() + interval '1 day' * (n % 3 - 2),

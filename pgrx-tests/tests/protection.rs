@@ -258,7 +258,7 @@ fn what_tables_must_have_is_what_an_installation_makes() {
     assert!(difference.is_empty(), "{difference:#?}");
 }
 
-/// The guard looks at every drop in the database, whoever drops what.
+/// The guard checks every drop in the database, whichever role drops which object.
 #[test]
 fn who_may_not_look_into_the_schema_drops_what_is_theirs() {
     let mut client = marketplace("apart");
@@ -298,7 +298,7 @@ fn rows_are_found_wherever_they_are() {
     is_protected(&mut client, "DROP TABLE cart_items");
     // By itself a partition is its owner's, as when old months are dropped.
     client.batch_execute("DROP TABLE cart_items_0_1, cart_items_1_1; DROP TABLE cart_items").unwrap();
-    // Rows that hide from whoever looks for them with a query.
+    // Rows that are hidden from queries that look for them.
     client
         .batch_execute("ALTER TABLE old_cart_items RENAME TO cart_items; INSERT INTO cart_items (user_id, add_on_id) SELECT 'ada', id FROM add_ons LIMIT 1;
                         ALTER TABLE cart_items ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE ROLE blind LOGIN;

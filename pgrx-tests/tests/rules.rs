@@ -13,7 +13,7 @@ type Names = BTreeSet<String>;
 
 const HOUR: i64 = 3_600_000_000;
 
-/// What asks who has the feature `f`, which one add-on gives alone, at the instant of the grid.
+/// The queries for users with the feature `f`, which only one add-on gives, at the instant of the grid.
 const WHO_HAS_THE_FEATURE: &[&str] = &[
     // Called for each user, and asked of a column, which the planner knows a way for.
     "SELECT id FROM people WHERE has_feature(id || '', 'f', at)",
@@ -26,7 +26,7 @@ const WHO_HAS_THE_FEATURE: &[&str] = &[
     "SELECT id FROM people, feature_usage(id, NULL, at) WHERE feature_key = 'f'",
 ];
 
-/// The same of the add-on. A rule discounts its neighbour for those who have it.
+/// The same for the add-on. A rule discounts its neighbour for users who have it.
 const WHO_HAS_THE_ADD_ON: &[&str] = &[
     "SELECT id FROM people WHERE has_add_on(id || '', 'a0000000-0000-4000-8000-00000000000a', at)",
     "SELECT id FROM people WHERE has_add_on(id, 'a0000000-0000-4000-8000-00000000000a', (SELECT at FROM grid))",
@@ -35,7 +35,8 @@ const WHO_HAS_THE_ADD_ON: &[&str] = &[
     "SELECT user_id FROM price_carts(at => (SELECT at FROM grid)) WHERE total = 5",
 ];
 
-/// An add-on with a feature, its neighbour, a rule for who has the one and buys the other, and whoever is asked about, each with a cart.
+/// An add-on with a feature, its neighbour, a rule for users who have the former and buy the latter, and the users in
+/// question, each with a cart.
 const GRID: &str = r#"
     INSERT INTO add_ons (id, name, category, base_price, billing_type)
     VALUES ('a0000000-0000-4000-8000-00000000000a', 'A', 'a', 10, 'monthly'),
@@ -160,7 +161,7 @@ fn what_runs_out_and_has_run_out_is_the_same_wherever_it_is_asked() {
     ] {
         assert_eq!(text(&mut client, query), Some(over.len().to_string()), "{query}");
     }
-    // What is renewed by itself has half an hour.
+    // Subscriptions that renew have half an hour of grace.
     let marked = chosen(&people, |person| is_over(person, if person.renews { Instant(-HOUR / 2) } else { NOW }));
     assert!(marked.len() > over.len());
     client.batch_execute("SELECT * FROM run_maintenance(renewal_grace => '30 minutes')").unwrap();
@@ -175,7 +176,8 @@ fn what_runs_out_and_has_run_out_is_the_same_wherever_it_is_asked() {
 
 #[test]
 fn which_add_ons_give_a_feature_is_the_same_wherever_it_is_asked() {
-    // Nine add-ons, each somebody's: without a row of the feature, with one that is enabled, or not; that list it, or not, or twice.
+    // Nine add-ons, each of another user: without a row of the feature, with an enabled one, or a disabled one; that
+    // list it, or not, or twice.
     let rows = r#"
         CREATE TABLE grid AS SELECT now() AS at;
         CREATE TABLE people AS
@@ -268,7 +270,7 @@ fn what_is_paid_is_the_same_wherever_it_is_asked() {
             }
         }
     }
-    // What was paid and paid back in full is refunded.
+    // A purchase that was paid and refunded in full is refunded.
     client.batch_execute("UPDATE add_on_purchases SET refund_amount = amount").unwrap();
     let told = "SELECT name FROM statuses, add_on_purchases p, _check_purchases()
                  WHERE p.user_id = name AND check_name = 'refunds' AND strpos(detail, p.id::text) > 0";
@@ -308,7 +310,7 @@ fn what_waits_for_its_payment_is_the_same_wherever_it_is_asked() {
 fn what_keeps_its_uses_and_what_makes_no_newcomer_is_the_same_wherever_it_is_asked() {
     let mut client = installed("live", PURCHASES);
     let live = statuses(PurchaseStatus::is_live);
-    // No counter counts these purchases, so each that should be counted is told.
+    // No counter counts these purchases, so each one that should be counted is reported.
     all_say(
         &mut client,
         &live,
@@ -339,7 +341,7 @@ fn which_codes_are_over_or_used_up_is_the_same_wherever_it_is_asked() {
           FROM unnest('{true,false}'::boolean[]) is_active, unnest('{NULL,-1,0,1}'::integer[]) until, unnest('{8,9,10}'::integer[]) used;
         INSERT INTO promotional_codes (code, discount_type, discount_value) VALUES ('FREE', 'percentage', 10)"#;
     let mut client = installed("codes", rows);
-    // What the engine says when the code is given.
+    // The engine's result when the code is given.
     let judged =
         "SELECT c.code::text, v.reasons, c.current_uses FROM promotional_codes c, validate_promo_code(c.code) v";
     let judged: Vec<(String, Vec<String>, i32)> =

@@ -203,7 +203,7 @@ fn an_honest_migration_is_told_and_can_be_taken_back() {
     assert_eq!(text(&mut client, price).unwrap(), "17.99");
 }
 
-/// What is stored alike goes on: a longer text, a domain.
+/// Types with the same representation keep working: a longer text, a domain.
 #[test]
 fn a_longer_text_or_a_domain_does_no_harm() {
     let mut client = writes::situation("domains");
@@ -333,8 +333,8 @@ fn plans_in_use_outlive_changes_by_others() {
     });
 }
 
-/// A function of the owner's that asks ours while they are at work, and changes the installation before, if it is told to. What it
-/// does in a subtransaction is rolled back while the plans of the outer statement run.
+/// A function of the owner that calls ours while they run, and changes the installation first if it is told to. What
+/// it does in a subtransaction is rolled back while the plans of the outer statement run.
 const ASKING: &str = "
     CREATE FUNCTION change() RETURNS void LANGUAGE plpgsql AS $$
     BEGIN
@@ -395,7 +395,7 @@ const ASKERS: [(&str, &str); 8] = [
     ("trigger", "CREATE TRIGGER ask AFTER INSERT OR UPDATE ON cart_items FOR EACH ROW EXECUTE FUNCTION m.ask_row()"),
 ];
 
-/// A marketplace of an owner who is no superuser, and a session of that owner.
+/// A marketplace of an owner without superuser rights, and a session of that owner.
 fn asking(database: &str) -> Client {
     let server = Server::shared();
     let mut superuser = server.connect("postgres");
@@ -495,7 +495,7 @@ fn plans_in_use_outlive_whatever_calls_ours_while_others_change_the_installation
     }
 }
 
-/// What the backend knows of the installation is what is so now, whatever snapshot the transaction reads under.
+/// The backend's knowledge of the installation is current, whatever snapshot the transaction uses.
 #[test]
 fn a_transaction_with_an_old_snapshot_notices_changes_of_the_installation() {
     let mut owner = marketplace("snapshots");
@@ -525,7 +525,7 @@ fn a_transaction_with_an_old_snapshot_notices_changes_of_the_installation() {
     client.batch_execute("SELECT n.price_cart('ada')").unwrap();
 }
 
-/// What is missing, disabled or replaced is told with the command that mends it, and mended by it.
+/// Missing, disabled or replaced objects are reported with the command that repairs them, and that command does.
 #[test]
 fn what_check_marketplace_tells_to_do_mends_the_installation() {
     let mut client = marketplace("mended");
@@ -585,7 +585,7 @@ fn what_a_host_writes_into_metadata_tells_nothing_and_breaks_nothing() {
             client.batch_execute("BEGIN").unwrap();
             let change = format!("UPDATE add_on_purchases SET metadata = jsonb_set(metadata, '{{{path}}}', '{junk}')");
             client.batch_execute(&change).unwrap();
-            // What it was sold for stands in columns, and is told all the same.
+            // The data of the sale is in columns, and is still reported.
             let told: i64 = text(&mut client, explained).unwrap_or_else(|| panic!("{change}")).parse().unwrap();
             assert!(told >= 3, "{change}: {told}");
             assert_eq!(text(&mut client, again).as_deref(), Some("1"), "{change}");

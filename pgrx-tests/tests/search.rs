@@ -32,7 +32,7 @@ fn what_is_misspelt_is_found_where_pg_trgm_is_installed() {
     }
     assert_eq!(found(&mut client, "brgade"), "Brigade");
     assert_eq!(found(&mut client, "unheard"), "");
-    // What words find is not mixed with what is only like them.
+    // Results by words are not mixed with results by similarity.
     assert_eq!(found(&mut client, "brigade"), "Brigade");
     client.batch_execute("DROP EXTENSION pg_trgm").unwrap();
     assert_eq!(found(&mut client, "brgade"), "");

@@ -28,7 +28,7 @@ fn integer(value: &Value) -> i64 {
     value.as_i64().unwrap_or_else(|| panic!("no integer: {value}"))
 }
 
-/// What Stripe makes of the parameters: the session that was paid.
+/// Stripe's result for the parameters: the paid session.
 fn paid_session(parameters: &Value) -> Value {
     let session = &parameters["session"];
     let items = session["line_items"].as_array().unwrap();
@@ -191,7 +191,7 @@ fn purchases_without_a_snapshot_are_sold_as_the_catalog_says() {
     }
 }
 
-/// What became of objects: id, action, and whether that changed anything.
+/// The results for objects: id, action, and whether anything changed.
 fn reconcile(client: &mut Client, objects: &Value) -> Vec<(Option<String>, String, bool)> {
     let query = "SELECT * FROM reconcile_stripe($1::text::jsonb)";
     client
@@ -255,11 +255,11 @@ fn what_was_fetched_is_as_old_as_it_is() {
     cancelled["cancel_at_period_end"] = json!(true);
     tell(&mut client, "customer.subscription.updated", &cancelled);
     assert_eq!(text(&mut client, renews).as_deref(), Some("f"));
-    // It was fetched before that was told, and comes after it.
+    // It was fetched before that was reported, and arrives after it.
     let earlier = "SELECT * FROM reconcile_stripe($1::text::jsonb, '2025-12-31')";
     client.query(earlier, &[&subscription("active").to_string()]).unwrap();
     assert_eq!(text(&mut client, renews).as_deref(), Some("f"));
-    // Nobody fetches in the future what outlives everything that is told until then.
+    // An object dated in the future is refused, because it would override everything reported until then.
     let later = "SELECT * FROM reconcile_stripe($1::text::jsonb, '2099-01-01')";
     client.query(later, &[&subscription("active").to_string()]).unwrap();
     assert_eq!(text(&mut client, renews).as_deref(), Some("t"));

@@ -7,8 +7,8 @@ use harness::text;
 use harness::writes::{self, WRITES};
 use postgres::Client;
 
-/// Calls besides those of `WRITES`, which get to writes that the others do not reach. What stands before the last semicolon is done before
-/// there is a trigger.
+/// Calls besides those of `WRITES` that reach writes which the others do not reach. The statements before the last
+/// semicolon run before there is a trigger.
 const OTHERS: &[(&str, &str)] = &[
     ("load_sample_catalog", "DELETE FROM cart_items; DELETE FROM add_on_purchases; DELETE FROM user_add_ons; DELETE FROM add_ons;
       DELETE FROM promotional_codes; DELETE FROM add_on_bundles; SELECT * FROM load_sample_catalog()"),
@@ -72,7 +72,7 @@ const OF_NO_ROWS: [&str; 10] = [
     "_hold_user",
 ];
 
-/// One trigger function notes what is written; the other swallows every row, or the first one and that again and again.
+/// One trigger function records the writes; the other suppresses every row, or repeatedly the first one.
 const TRIGGERS: &str = "
     CREATE ROLE swallowed_app;
     CREATE SEQUENCE swallows;

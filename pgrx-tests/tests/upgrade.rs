@@ -212,7 +212,7 @@ fn data_outlives_an_upgrade_and_business_goes_on() {
     }
 }
 
-/// Everybody's purchases, with what was paid back of each, and what is owned, with its end in months or days after it was bought.
+/// All purchases with their refunds, and what is owned, with its end in months or days after the purchase.
 fn stands(client: &mut Client) -> Vec<String> {
     let query = "
         SELECT string_agg(concat_ws(': ', person, purchases, owned), E'\n' ORDER BY person) FROM (
@@ -245,7 +245,7 @@ const BEFORE: [&str; 16] = [
     "won: completed 0.00: active t",
 ];
 
-/// How they stand once providers have told more.
+/// Their state once providers have reported more.
 const AFTER: [&str; 16] = [
     "by hand: completed 10.00: active t", // the provider tells of the same 10.00
     "disputed: completed 0.00: active t", // won
@@ -338,7 +338,7 @@ fn the_functions_of_a_released_version_work_with_this_library() {
         ] {
             client.batch_execute(call).unwrap_or_else(|error| panic!("{version}: {call}: {error:?}"));
         }
-        // What keeps facts needs the update, and says so.
+        // Functions that store facts need the update, and say so.
         for call in [
             "SELECT * FROM run_maintenance()",
             "SELECT refund_purchase(id) FROM add_on_purchases WHERE user_id = 'ada'",
@@ -527,7 +527,8 @@ fn everybody_keeps_the_access_they_had_to_the_second() {
         let explained = "SELECT string_agg(DISTINCT kind, ', ') FROM had h
                           WHERE at >= now() AND has <> (SELECT coalesce(bool_or(live), false) FROM explain_access(h.user_id, h.add_on_id, h.at))";
         assert_eq!(text(&mut client, explained), None);
-        // And nothing changes when more is heard of what was bought: a cent is paid back, or somebody is told to hold on for a moment.
+        // And nothing changes when more is reported about old purchases: a cent is refunded, or an add-on is withheld
+        // for a moment.
         client
             .batch_execute("SELECT refund_purchase(id, 0.01) FROM add_on_purchases WHERE status = 'completed'")
             .unwrap();
@@ -535,7 +536,7 @@ fn everybody_keeps_the_access_they_had_to_the_second() {
         let touched = "SELECT suspend_add_on(user_id, add_on_id), resume_add_on(user_id, add_on_id) FROM user_add_ons WHERE status = 'active'";
         client.batch_execute(touched).unwrap();
         changed(&mut client, "suspended and resumed");
-        // What was withheld comes back when its reason is gone, and not before.
+        // A withheld add-on comes back when the reason is gone, and not before.
         client
             .batch_execute(
                 "SELECT resolve_dispute(id, true) FROM add_on_purchases WHERE status = 'disputed';

@@ -299,7 +299,7 @@ fn counting_writes_beside_the_row_and_touches_no_index() {
         client.batch_execute(&format!("SELECT consume_feature('ada', 'credits', 1, 'job {number}')")).unwrap();
     }
     client.batch_execute("SELECT pg_stat_force_next_flush()").unwrap();
-    // A page can be full for a moment while somebody else's snapshot still needs what is old in it.
+    // A page can be full for a moment while another session's snapshot still needs old versions on it.
     let written =
         "SELECT n_tup_upd = 300 AND n_tup_hot_upd > 280 FROM pg_stat_user_tables WHERE relname = 'user_add_ons'";
     assert_eq!(text(&mut client, written).as_deref(), Some("t"));

@@ -1,4 +1,4 @@
-//! Access from sources: periods laid end to end, and what follows from them.
+//! Access from sources: periods laid end to end, and the resulting access.
 
 use engine::access::kept::{Granted, Kept, Written};
 use engine::access::outcome::{Access, access, union, units};
@@ -53,7 +53,7 @@ fn periods_are_laid_end_to_end_and_move_up() {
     assert_eq!(days(&lay(&sources)), [Some((0, Some(31))), Some((31, Some(60))), Some((80, Some(111)))]);
     sources[0].standing = Standing::Gone;
     assert_eq!(days(&lay(&sources)), [None, Some((10, Some(41))), Some((80, Some(111)))]);
-    // What is contested takes no time from what counts.
+    // A disputed source takes no time from the sources that count.
     sources[0].standing = Standing::Disputed;
     assert_eq!(days(&lay(&sources))[..2], [Some((0, Some(31))), Some((10, Some(41)))]);
 }
@@ -140,7 +140,7 @@ fn holding(from: i64, until: Option<i64>) -> Holding {
     Holding { purchased_at: day(from), expires_at: until.map(day), billing_type: BillingType::Monthly }
 }
 
-/// What is kept of the paid periods of something sold by the month, in days.
+/// The stored paid periods of an add-on sold by the month, in days.
 fn kept_periods(sources: &[Source], holding: Holding) -> Vec<(i64, i64)> {
     let kept = irregular(paid_periods(sources, day(0)), &holding);
     kept.into_iter().map(|PaidPeriod { from, until }| (from.0 / DAY, until.0 / DAY)).collect()
@@ -153,10 +153,11 @@ fn periods_are_kept_where_the_row_does_not_say_them() {
     assert_eq!(kept_periods(&[granted("grant", 0, Some(10)), month("a", 3)], holding(0, Some(41))), []);
     let named = paid("a", 3, Term::Until { until: day(20), months: 1 });
     assert_eq!(kept_periods(&[named], holding(3, Some(20))), []);
-    // A year of what is sold by the month, behind a month of it.
+    // A year of an add-on sold by the month, after a month of it.
     let year = paid("b", 3, Term::Months(12));
     assert_eq!(kept_periods(&[month("a", 0), year], holding(0, Some(397))), [(0, 31), (31, 397)]);
-    // A month behind a trial until 31 January ends on 29 February. What is given without end beside it has periods of its own.
+    // A month after a trial until 31 January ends on 29 February. A grant without end beside it has periods of its
+    // own.
     assert_eq!(kept_periods(&[granted("trial", 16, Some(30)), month("a", 20)], holding(16, Some(59))), [(30, 59)]);
     assert_eq!(kept_periods(&[granted("grant", 0, None), month("a", 5)], holding(0, None)), [(5, 36)]);
 }
@@ -188,13 +189,13 @@ fn what_the_host_writes_stands() {
     let shown = |kept: &Kept, purchases: &[Source]| access(&kept.all(purchases), day(10));
     let purchases = [month("a", 0)];
     let live = |from, until: Option<i64>| Some(Access::Live(Span { from: day(from), until: until.map(day) }));
-    // Longer than what was paid for, and then the purchase is refunded.
+    // A longer end than was paid for, and then the purchase is refunded.
     let mut kept = Kept::default();
     kept.absorb(&written("active", 0, None), &purchases, false, day(10));
     assert_eq!(shown(&kept, &purchases), live(0, None));
     let refunded = [Source { standing: Standing::Gone, ..month("a", 0) }];
     assert_eq!(shown(&kept, &refunded), live(0, None));
-    // Shorter, and then another month is paid.
+    // A shorter end, and then another month is paid.
     let mut kept = Kept::default();
     kept.absorb(&written("active", 0, Some(5)), &purchases, false, day(10));
     assert_eq!(shown(&kept, &purchases), Some(Access::Ended(Some(Span { from: day(0), until: Some(day(5)) }))));
@@ -292,7 +293,7 @@ proptest! {
                 continue;
             }
             match source.term {
-                // Its time may move up, and stays as long as it was paid for.
+                // Its time may begin earlier, and stays as long as it was paid for.
                 Term::Months(months) => {
                     let span = after[number].unwrap();
                     let length = span.until.unwrap().0 - span.from.0;

@@ -1,4 +1,4 @@
-//! Which bundles are selected, against the text of the semantics (2.3).
+//! The selection of bundles, compared with the text of the semantics (2.3).
 
 mod strategies;
 
@@ -19,7 +19,7 @@ use engine::money::{Discount, Money, Percent, Unit};
 use engine::quote::{Quote, price};
 use engine::time::{Instant, Window};
 
-/// The saving of a selection, worked out from the text of the semantics and not with the engine's own functions.
+/// The saving of a selection, computed from the text of the semantics and not with the engine's own functions.
 fn saving(candidates: &[Candidate], stock: &[Stock], selection: &[u32]) -> Option<Vec<i128>> {
     // Half away from zero to the unit: a quotient of cents.
     let unit = candidates.first().map_or(1, |candidate| i128::from(candidate.unit.amount().cents()));
@@ -50,7 +50,7 @@ fn saving(candidates: &[Candidate], stock: &[Stock], selection: &[u32]) -> Optio
     Some(savings)
 }
 
-/// The saving of what was applied, worked out from that alone.
+/// The saving of the applied bundles, computed from these alone.
 fn saving_of(candidates: &[Candidate], stock: &[Stock], applied: &[AppliedBundle]) -> Option<i128> {
     let instances = |candidate: &Candidate| {
         let found = applied.iter().find(|applied| applied.bundle.id == candidate.bundle.id);
@@ -60,7 +60,7 @@ fn saving_of(candidates: &[Candidate], stock: &[Stock], applied: &[AppliedBundle
     Some(saving(candidates, stock, &selection)?.iter().sum())
 }
 
-/// Every selection of so many instances of each candidate at most.
+/// Every selection of at most this many instances of each candidate.
 fn selections(candidates: &[Candidate]) -> Vec<Vec<u32>> {
     candidates.iter().fold(vec![Vec::new()], |selections, candidate| {
         let extend = |selection: &Vec<u32>| {
@@ -77,7 +77,8 @@ fn id_list(candidates: &[Candidate], selection: &[u32]) -> Vec<Uuid> {
     repeated.flat_map(|(candidate, &instances)| std::iter::repeat_n(candidate.bundle.id, instances as usize)).collect()
 }
 
-/// The greedy search as the semantics have it: each step looks at the whole selection with one more instance of each.
+/// The greedy search as the semantics define it: each step evaluates the whole selection with one more instance of
+/// each.
 fn greedy_by_the_book(candidates: &[Candidate], stock: &[Stock]) -> Vec<u32> {
     let mut selection = vec![0; candidates.len()];
     loop {
@@ -97,16 +98,16 @@ fn greedy_by_the_book(candidates: &[Candidate], stock: &[Stock]) -> Vec<u32> {
     }
 }
 
-/// How many instances of each candidate were applied.
+/// The number of applied instances of each candidate.
 fn instances(candidates: &[Candidate], applied: &[AppliedBundle]) -> Vec<u32> {
     let of = |candidate: &Candidate| applied.iter().find(|applied| applied.bundle.id == candidate.bundle.id);
     candidates.iter().map(|candidate| of(candidate).map_or(0, |applied| applied.instances)).collect()
 }
 
-/// A bundle: the places of its lines, what it takes off, and how often it may be used.
+/// A bundle: the positions of its lines, its discount, and its maximum number of uses.
 type Member = (Vec<usize>, Discount, u32);
 
-/// Lines and bundles of them: so few cents that rounding decides, or ordinary amounts.
+/// Lines and bundles of them, with amounts of a few cents, so that rounding decides, or ordinary amounts.
 fn crowd() -> impl Strategy<Value = (Vec<Stock>, Vec<Member>)> {
     const LINES: usize = 6;
     let remaining = prop_oneof![0..40_i64, 0..20_000_i64];
@@ -240,7 +241,7 @@ fn a_greedy_step_leaves_no_bundle_that_saves_nothing() {
     let lines = [(1, 6), (2, 3), (3, 7)].map(|(id, quantity)| line_of(&catalog, id, quantity));
     let uses_left = HashMap::from([(11, 1), (12, 2), (13, 1)].map(|(id, left)| (Uuid::from_u128(id), left)));
     let candidates = bundles::candidates(&catalog, &lines, &Terms::of_nobody(Instant(0), &uses_left));
-    // What pricing rules have left of them: 0.09, 0.01 and nothing.
+    // The amounts left by pricing rules: 0.09, 0.01 and nothing.
     let stock =
         [(6, 9), (3, 1), (7, 0)].map(|(quantity, cents)| Stock { quantity, remaining: Money::from_cents(cents) });
     let greedy = bundles::apply_greedily(&candidates, &stock, GREEDY_EFFORT);
@@ -284,12 +285,12 @@ fn millions_of_units_are_filled_up_in_blocks() {
     let stock = [Stock { quantity, remaining: Money::from_cents(4 * i64::from(quantity)) }; 3];
     let (applied, search) = bundles::apply(&candidates, &stock, || {});
     assert_eq!(search, Search::Greedy);
-    // An instance of the one saves 0.02, of the other 0.04, until that has taken all there is of what both need.
+    // An instance of the first saves 0.02, of the other 0.04, until the other has taken all units that both need.
     assert_eq!(instances(&candidates, &applied), [0, quantity]);
     assert_eq!(applied[0].discount, Money::from_cents(4 * i64::from(quantity)));
 }
 
-/// So many add-ons, each of which makes a bundle with the first one.
+/// This many add-ons, each of which forms a bundle with the first one.
 fn hub(bundles: u128, quantity: u32, check_interrupts: fn()) -> Quote {
     let add_ons = (1..=bundles + 1).map(|id| add_on(id, 10_00)).collect();
     let bundles = (1..=bundles).map(|id| bundle(100_000 + id, [1, id + 1], 10)).collect();
@@ -304,7 +305,7 @@ fn hub(bundles: u128, quantity: u32, check_interrupts: fn()) -> Quote {
 fn bundles_that_share_an_add_on_take_its_units_in_the_order_of_their_ids() {
     let quote = hub(1_500, 20, || {});
     assert_eq!(quote.bundle_search, Search::Greedy);
-    // All save the same 10 % of 20.00, so the first takes as many as there are.
+    // All save the same 10 % of 20.00, so the first takes as many units as there are.
     assert_eq!(quote.bundles.len(), 1);
     assert_eq!((quote.bundles[0].bundle.id, quote.bundles[0].instances), (Uuid::from_u128(100_001), 20));
     assert_eq!(quote.discount_total(), Money::from_cents(40_00));
@@ -317,6 +318,6 @@ fn a_long_search_can_be_ended() {
     hub(3_000, 100, || {
         ASKED.fetch_add(1, Ordering::Relaxed);
     });
-    // 100 steps, each of which looks at 3,000 gains.
+    // 100 steps, each of which evaluates 3,000 gains.
     assert!(ASKED.load(Ordering::Relaxed) >= 50, "{ASKED:?}");
 }

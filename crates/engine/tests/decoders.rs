@@ -1,4 +1,4 @@
-//! Properties of everything that reads what others write: documents of any shape, and decimal numbers.
+//! Properties of all parsers of outside input: documents of any shape, and decimal numbers.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -41,7 +41,7 @@ const LAGO: [(&str, &str, &str); 5] = [
     ("invoice.payment_overdue", "invoice", include_str!("../../../tests/payloads/lago.invoice.json")),
 ];
 
-/// More kinds of events that tell facts.
+/// More kinds of events that contain facts.
 const MORE_OF_STRIPE: [(&str, &str); 16] = [
     ("payment_intent.processing", include_str!("../../../tests/payloads/stripe.payment_intent.json")),
     ("payment_intent.canceled", include_str!("../../../tests/payloads/stripe.payment_intent.json")),
@@ -70,7 +70,7 @@ const MORE_OF_LAGO: [(&str, &str, &str); 4] = [
 /// When everything is heard.
 const HEARD: Instant = Instant(820_540_800_000_000);
 
-/// A document without contents that somebody could send.
+/// A document without nested values that somebody could send.
 fn leaf() -> impl Strategy<Value = Value> {
     let number = prop_oneof![
         any::<i64>().prop_map(|number| number.to_string()),
@@ -107,7 +107,7 @@ fn leaf() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Any document, with the keys that mean something among others.
+/// Any document, with known keys among others.
 fn document() -> impl Strategy<Value = Value> {
     let key = prop_oneof![
         prop::sample::select(vec![
@@ -158,7 +158,7 @@ fn document() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The places of a document where nothing is inside.
+/// The leaves of a document.
 fn leaves(place: &mut Value) -> Vec<&mut Value> {
     let is_leaf = match place {
         Value::Array(values) => values.is_empty(),
@@ -173,7 +173,7 @@ fn leaves(place: &mut Value) -> Vec<&mut Value> {
     }
 }
 
-/// Puts other values at some places of a document.
+/// Replaces the values at some places of a document.
 fn replace(document: &mut Value, replacements: Replacements) {
     for (place, with) in replacements {
         let mut leaves = leaves(document);
@@ -186,14 +186,14 @@ type Replacements = Vec<(Index, Value)>;
 
 fn replacements() -> impl Strategy<Value = Replacements> {
     let few = prop::collection::vec((any::<Index>(), prop_oneof![3 => leaf(), 1 => document()]), 0..4);
-    // Only numbers for numbers' sake, so that most documents are read to their ends.
+    // Numbers are mostly replaced by numbers, so that most documents are parsed to the end.
     let extreme = prop::sample::select(vec![i64::MAX, i64::MIN, 0, 1, -9_000_000_000_000, 9_000_000_000_000])
         .prop_map(Value::from);
     let many = prop::collection::vec((any::<Index>(), extreme), 0..40);
     prop_oneof![few, many]
 }
 
-/// What was read can be stored: PostgreSQL has no times before 4714 BC.
+/// A parsed time can be stored: PostgreSQL has no times before 4714 BC.
 fn can_be_stored(read: &impl std::fmt::Debug) -> bool {
     const FIRST: i64 = -211_813_488_000_000_000;
     format!("{read:?}").split("Instant(").skip(1).all(|rest| {
@@ -203,7 +203,7 @@ fn can_be_stored(read: &impl std::fmt::Debug) -> bool {
     })
 }
 
-/// The facts can be kept: as a document, with ids that fit their columns and times that there are.
+/// The facts can be stored: as a document, with ids that fit their columns and times that exist.
 fn can_be_kept(facts: &[Fact]) -> bool {
     let mut known = Facts::default();
     facts.iter().for_each(|fact| known.learn(fact.clone()));
@@ -303,7 +303,7 @@ fn sums_of_extremes_do_not_overflow() {
     let details = json!({"amount_tax": i64::MAX, "amount_shipping": i64::MAX});
     let session = json!({"id": "cs_1", "payment_status": "paid", "amount_total": i64::MIN, "currency": "usd", "total_details": details});
     let body = json!({"type": "checkout.session.completed", "data": {"object": session}});
-    // Amounts like these are refused by name; there can be many of the largest that are not.
+    // Larger amounts are refused by name; a body can have many of the largest allowed ones.
     assert!(stripe::event(&body, HEARD).is_err());
     let line = json!({"amount": 1_000_000_000_000_000_i64, "type": "subscription"});
     let invoice = json!({"id": "in_1", "currency": "jpy", "total": 1, "lines": {"data": vec![line; 200]}});

@@ -1,4 +1,4 @@
-//! Merging facts: any order, any grouping, any repetition.
+//! Merging facts: in any order, with any grouping and any repetition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use engine::time::Instant;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Few ids, instants and amounts, so that facts are often about one thing, of one second, and alike.
+/// Few ids, instants and amounts, so that facts often are about one object, of one second, and alike.
 fn id() -> impl Strategy<Value = String> {
     select(vec!["a", "b", "c"]).prop_map(str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! What follows from facts, by example: the lives of docs/semantics.md and of public reports.
+//! Outcomes of facts, by example: the lives of docs/semantics.md and of public reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +38,7 @@ fn monthly(amount: i64) -> Vec<Line> {
     vec![line(1, amount, BillingType::Monthly)]
 }
 
-/// What is told in an order, with numbers for the calls by hand.
+/// Reports in an order, with numbers for the calls by hand.
 #[derive(Default)]
 struct Told(Facts);
 
@@ -210,7 +210,7 @@ fn refunds_that_fail_are_taken_back_however_they_were_told() {
     assert_eq!(statuses(&whole.of(&lines)), [(Refunded, 5000)]);
     let failed = whole.refund("re_1", 10, "pi_1", 5000, RefundState::Failed);
     assert_eq!(statuses(&failed.of(&lines)), [(Completed, 0)]);
-    // 30.00 fail, then 10.00 succeed, all told within one second.
+    // 30.00 fail, then 10.00 succeed, all reported within one second.
     let partly = bought().totals(10, "pi_1", 3000).refund("re_2", 10, "pi_1", 3000, RefundState::Failed);
     assert_eq!(statuses(&partly.totals(10, "pi_1", 1000).of(&lines)), [(Completed, 1000)]);
     let by_hand = |at| ByHand::Refunded { at: Instant(at), purchase: lines[0].purchase_id, amount: cents(5000) };
@@ -323,7 +323,7 @@ fn an_invoice_that_does_not_say_which_it_is_follows_the_first_even_when_that_is_
     let refunded = told.refund("credit note", 30, "i1", 1000, RefundState::Counts).of(&monthly(1000));
     assert_eq!(refunded.settled_by.as_ref().unwrap().lago.as_deref(), Some("i1"));
     assert_eq!((statuses(&refunded), refunded.renewals.len()), (vec![(Refunded, 1000)], 1));
-    // One that was never paid was no first.
+    // A payment that was never completed was not the first.
     let unpaid = Told::default().attempt("i1", AttemptKind::Invoice, |invoice| {
         invoice.state = Words::said(Instant(10), AttemptState::Ended("invoice voided".to_owned()), None);
         (invoice.cycle, invoice.subscriptions) = (Some(Cycle::First), names(&["sub_1"]));
@@ -348,7 +348,7 @@ fn what_is_overdue_stays_so_until_it_is_paid() {
         (invoice.cycle, invoice.subscriptions) = (Some(Cycle::First), names(&["sub_1"]));
     });
     let is_overdue = |told: &Told| told.of(&monthly(1000)).lines[0].paid.as_ref().unwrap().is_overdue;
-    // Another try fails, and then one is on its way.
+    // Another attempt fails, and then one is on its way.
     let overdue = invoice(invoice(first, 20, AttemptState::Overdue), 30, AttemptState::Open);
     assert!(is_overdue(&overdue));
     let overdue = invoice(overdue, 40, AttemptState::Processing);
@@ -394,7 +394,7 @@ fn disputes_by_hand_and_their_decisions_follow_each_other() {
     let told = told.by_hand(resolved(true, &[])).by_hand(disputed());
     assert_eq!(statuses(&told.of(&lines)), [(Disputed, 0)]);
     assert_eq!(statuses(&told.by_hand(resolved(false, &[])).of(&lines)), [(Refunded, 5000)]);
-    // Somebody decides a dispute of the provider, which is told again and again.
+    // Somebody decides a dispute of the provider, which is reported repeatedly.
     let told = Told::default().completed(5, Some("pi_1")).dispute(10, "pi_1", 500, DisputeState::Open);
     let told = told.by_hand(resolved(true, &["dp of pi_1"])).dispute(11, "pi_1", 500, DisputeState::Open);
     assert_eq!(statuses(&told.of(&lines)), [(Completed, 0)]);

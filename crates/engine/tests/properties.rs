@@ -152,7 +152,7 @@ proptest! {
             let named = steps.iter().filter(|step| step.stage == Stage::Bundle && step.source_id == Some(bundle.id)).count();
             prop_assert_eq!(named, usize::from(bundle.add_on_ids.iter().any(|id| in_cart.contains(id))));
         }
-        // What applied is what the quote says; what did not says why, in words of any encoding.
+        // The steps of applied discounts match the quote; the others give a reason in ASCII.
         let applied: Vec<Uuid> = explanation.quote.lines.iter().flat_map(|line| &line.rules).map(|rule| rule.rule_id).collect();
         let steps_applied = steps.iter().filter(|step| step.stage == Stage::Rule && step.discount > Some(Money::ZERO));
         prop_assert_eq!(steps_applied.filter_map(|step| step.source_id).collect::<Vec<Uuid>>(), applied);

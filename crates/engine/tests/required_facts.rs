@@ -1,4 +1,4 @@
-//! What is asked about a user before a cart is priced.
+//! The facts about a user that are loaded before a cart is priced.
 
 mod strategies;
 
@@ -16,7 +16,8 @@ use engine::required_facts::*;
 use engine::time::Instant;
 use strategies::{ADD_ON, line_of, rule};
 
-/// What is asked about a user with one unit of add-on 1 in the cart, which has these rules: (priority, conditions).
+/// The facts required for a user with one unit of add-on 1 in the cart, which has these rules: (priority,
+/// conditions).
 fn asked(rules: &[(i32, Value)]) -> (Vec<u128>, bool) {
     let rule = |(id, (priority, conditions)): (u128, &(i32, Value))| PricingRule {
         conditions: Conditions::parse(conditions),

@@ -1,4 +1,4 @@
-//! Which pricing rules take something off a line.
+//! The discounts of pricing rules on a line.
 
 mod strategies;
 
@@ -18,7 +18,7 @@ fn stackable(rule: PricingRule) -> PricingRule {
     PricingRule { conditions: Ok(Conditions { stackable: true, ..Conditions::default() }), ..rule }
 }
 
-/// What these rules take off two units at 50.00, as (rule, cents).
+/// The discounts of these rules on two units at 50.00, as (rule, cents).
 fn discounts_of(rules: Vec<PricingRule>) -> Vec<(u128, i64)> {
     let add_on = AddOn {
         id: ADD_ON,

@@ -1,4 +1,4 @@
-//! What calls may use, over random sources of units (semantics 7).
+//! The limits of calls, over random sources of units (semantics 7).
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ fn units(millionths: i128) -> Units {
     Units::from_millionths(millionths)
 }
 
-/// A source that grants so much, of which so much was used, in a period that ends at an instant.
+/// A source with this grant, of which this much was used, in a period that ends at an instant.
 fn source(id: u128, granted: Option<i128>, used: i128, until: Option<i64>) -> Source {
     Source {
         add_on_id: Uuid::from_u128(id),
@@ -26,7 +26,7 @@ fn source(id: u128, granted: Option<i128>, used: i128, until: Option<i64>) -> So
     }
 }
 
-/// What a call would leave used of each source, by add-on.
+/// The used amount of each source after a call, by add-on.
 fn changes(usage: &Usage) -> Vec<(u128, i128)> {
     let mut changes: Vec<(u128, i128)> =
         usage.changes(NOW).iter().map(|(id, counter)| (id.as_u128(), counter.used.millionths())).collect();
@@ -46,7 +46,8 @@ fn several_sources_add_up_and_what_ends_first_is_burnt_first() {
     assert_eq!(usage.status().remaining(), Some(units(27)));
     assert_eq!(usage.status().resets_at, Some(Instant(1_100)));
     assert!(usage.consume(units(20)));
-    // One is left in 3 and ten in 4, of the same end, then six in 2, and three come from 1, which has no end.
+    // One unit is left in 3 and ten in 4, which end at the same time, then six in 2, and three come from 1, which has
+    // no end.
     assert_eq!(changes(&usage), [(1, 3), (2, 10), (3, 10), (4, 10)]);
     assert!(!usage.consume(units(8)), "seven are left");
     assert_eq!(changes(&usage), [(1, 3), (2, 10), (3, 10), (4, 10)]);
@@ -71,7 +72,7 @@ fn a_period_begins_by_itself() {
     };
     assert_eq!(Usage::of(vec![of_last_period(899)]).status().used, Some(Units::ZERO));
     assert_eq!(Usage::of(vec![of_last_period(900)]).status().used, Some(units(9)));
-    // Asked about the past: what was used before the period that is counted now is not kept.
+    // A question about the past: usage before the current counter's period is not kept.
     assert_eq!(Usage::of(vec![of_last_period(2_000)]).status().used, None);
     assert_eq!(Usage::of(vec![of_last_period(2_000)]).status().remaining(), None);
 }
@@ -201,7 +202,7 @@ proptest! {
                     (fits, units(amount))
                 }
             };
-            // All or nothing, and what was written is what was answered.
+            // All or nothing, and the stored counters match the answer.
             let expected = if is_allowed { expected } else { used };
             prop_assert_eq!(usage.status().used, Some(expected));
             if !is_allowed {

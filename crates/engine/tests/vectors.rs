@@ -1,4 +1,4 @@
-//! The worked examples of `tests/vectors.json`, which other projects' tests supplied, in minor units.
+//! The worked examples of `tests/vectors.json`, which come from the tests of other projects, in minor units.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use engine::money::{Discount, Money, Percent, Unit};
 use engine::promotions::PromoDiscount;
 use engine::split::split;
 
-/// Minor units are counted, whatever they are called.
+/// Counts minor units, whatever their name.
 const UNIT: Unit = Unit::HUNDREDTH;
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ fn cents(amounts: &[Money]) -> Value {
     json!(amounts.iter().map(|amount| amount.cents()).collect::<Vec<i64>>())
 }
 
-/// One discount over all lines, as a promotional code takes it, if need be up to a cap.
+/// One discount over all lines, as of a promotional code, optionally up to a cap.
 fn order_discount(input: &Value) -> Value {
     let lines = amounts(&input["lines"]);
     let whole: Money = lines.iter().copied().sum();

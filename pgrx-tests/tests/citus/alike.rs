@@ -7,7 +7,8 @@ use postgres::{Client, SimpleQueryMessage};
 
 use super::{check, distributed, nodes};
 
-/// All columns of all rows, or the refusal, without what is different each time: ids by the order of their appearance, and times.
+/// All columns of all rows, or the refusal, without what differs each time: ids are replaced by the order of their
+/// appearance, and times are dropped.
 struct Transcript {
     ids: BTreeMap<String, String>,
 }
@@ -187,7 +188,7 @@ const ACCESS: [&str; 54] = [
     "UPDATE add_ons SET trial_days = 14 WHERE name = 'Brigade'",
     "SELECT add_on_id, expires_at = now() + interval '14 days' FROM start_trial('ada', 'a0000000-0000-4000-8000-000000000003')",
     "SELECT * FROM start_trial('ada', 'a0000000-0000-4000-8000-000000000003')",
-    // What is bought during the trial begins at its end.
+    // A purchase during the trial begins at its end.
     "SELECT add_on_id, quantity FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003', 3)",
     "SELECT checkout_id, amount FROM checkout('ada', promo_code => 'launch2025')",
     "SELECT add_on_id, expires_at > now() + interval '41 days' FROM complete_checkout('<id 0>', 'pi_1')",
@@ -198,7 +199,7 @@ const ACCESS: [&str; 54] = [
     "SELECT user_id, add_on_id, amount, currency, promo_code FROM upcoming_renewals(NULL, now() + interval '3 months')",
     "SELECT user_id, add_on_id, amount, currency, promo_code FROM upcoming_renewals('ada', now() + interval '3 months')",
     "SELECT count(*) FROM upcoming_renewals()",
-    // Renewed without an amount, by a payment that is told twice, and by another amount.
+    // Renewed without an amount, by a payment that is reported twice, and with another amount.
     "SELECT renew_add_on('ada', 'a0000000-0000-4000-8000-000000000003', stripe_payment_id => 'pi_2') > now() + interval '70 days'",
     "SELECT renew_add_on('ada', 'a0000000-0000-4000-8000-000000000003', stripe_payment_id => 'pi_2') > now() + interval '80 days'",
     "SELECT renew_add_on('ada', 'a0000000-0000-4000-8000-000000000003', 10, lago_invoice_id => 'in_3') > now() + interval '98 days'",
@@ -237,7 +238,7 @@ const ACCESS: [&str; 54] = [
     "SELECT cancel_add_on('ada', 'a0000000-0000-4000-8000-000000000003', 'bye', true) <= now()",
     "SELECT has_feature('ada', 'agent_platform')",
     "SELECT source, live FROM explain_access('ada', 'a0000000-0000-4000-8000-000000000003') ORDER BY 1, 2",
-    // What is bought once is not bought again.
+    // A one-time purchase cannot be repeated.
     "UPDATE add_ons SET billing_type = 'one_time' WHERE name = 'Vector Vault'",
     "SELECT add_on_id FROM grant_add_on('bob', 'a0000000-0000-4000-8000-000000000004')",
     "SELECT renew_add_on('carol', 'a0000000-0000-4000-8000-000000000003', 5)",
@@ -319,7 +320,7 @@ const REPORTS: [&str; 36] = [
     "SELECT code FROM promotional_codes ORDER BY 1",
 ];
 
-/// A user with a cart, purchases, access, usage and codes, who goes under the name of somebody who has been there before.
+/// A user with a cart, purchases, access, usage and codes, who is renamed to a user that exists already.
 const PEOPLE: [&str; 23] = [
     "SELECT add_on_id FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000003', 2)",
     "SELECT add_on_id FROM add_to_cart('ada', 'a0000000-0000-4000-8000-000000000004')",
@@ -381,7 +382,7 @@ fn alike(name: &str, calls: &[&str], refusals: usize) -> Option<[Client; 3]> {
     let nodes = nodes()?;
     let mut plain = plain(nodes, &format!("{name} alone"));
     let mut clients = distributed(nodes, name);
-    // Citus sends them on, whoever is asked.
+    // Citus forwards the calls, whichever node is asked.
     for client in [0, 2] {
         let expected = Transcript::of(&mut plain, calls);
         let answers = Transcript::of(&mut clients[client], calls);

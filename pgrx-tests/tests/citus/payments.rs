@@ -129,7 +129,7 @@ fn one_transaction_tells_of_several_users_and_does_not_wait_for_itself() {
     }
     let unpaid = "SELECT count(*) FROM add_on_purchases WHERE status = 'pending' AND facts ->> 'awaited' = 'payment'";
     assert_eq!(text(&mut worker, unpaid).unwrap(), "4");
-    // What a rolled back savepoint held is free for others.
+    // Others can take what a rolled back savepoint held.
     let mut other = nodes[2].connect("itself");
     other.batch_execute("SET statement_timeout = '10s'").unwrap();
     coordinator

@@ -1,29 +1,29 @@
-//! What can happen to a checkout.
+//! The events in the life of a checkout.
 
 use proptest::prelude::*;
 
-/// Something that happens. Numbers choose among what there is.
+/// An event. Its numbers choose among what exists.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Somebody opens a page on which to pay, for the right amount or another.
+    /// A shopper opens a page to pay, for the right amount or another.
     Open(Ask),
     /// Pays on it, at once.
     Pay(usize),
-    /// Pays on it by a way that takes days.
+    /// Pays on it with a method that takes days.
     PayLater(usize),
     /// That money arrives.
     Clear(usize),
     /// That money does not come.
     Bounce(usize),
-    /// A try fails that can be repeated.
+    /// An attempt fails that can be repeated.
     Try(usize),
     /// The page is closed for good.
     Expire(usize),
-    /// So many hundredths of what is left of a payment are paid back.
+    /// This many hundredths of the rest of a payment are refunded.
     Refund(usize, i64),
     /// A refund fails.
     FailRefund(usize),
-    /// So many hundredths of a payment are contested, or only asked about.
+    /// This many hundredths of a payment are disputed, or only inquired about.
     Dispute(usize, i64, bool),
     /// A dispute is decided, in one of several ways.
     Decide(usize, usize),
@@ -31,19 +31,19 @@ pub enum Action {
     Renew,
     /// The subscription is changed in the middle of a period.
     Prorate,
-    /// An invoice of the subscription is due and not paid, and perhaps paid after all.
+    /// An invoice of the subscription is overdue, and perhaps paid later.
     Overdue(bool),
-    /// A try to collect what is due fails.
+    /// An attempt to collect a due amount fails.
     Dun,
-    /// The subscription is to end with its period, or not any more.
+    /// The subscription is set to end with its period, or no longer.
     Cancel(bool),
     /// The plan of the subscription changes.
     ChangePlan,
     /// The subscription ends.
     End,
-    /// Something happens to somebody else.
+    /// Something happens to another checkout.
     Foreign,
-    /// Somebody says by hand that it will not be paid.
+    /// Somebody declares by hand that it will not be paid.
     GiveUp,
 }
 

@@ -1,4 +1,4 @@
-//! What the world sends: bodies of webhooks, with what each version of the API puts where.
+//! The bodies of the world's webhooks, with the fields in the places of each API version.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -23,7 +23,7 @@ fn is_new(world: &World) -> bool {
 }
 
 fn marker(world: &World) -> Value {
-    // What subscription_data says goes to the subscription and not to its payments.
+    // The metadata of subscription_data goes to the subscription and not to its payments.
     if world.is_subscription { json!({}) } else { json!({"checkout_id": CHECKOUT}) }
 }
 
@@ -120,7 +120,7 @@ fn subscription_id(number: usize) -> String {
     format!("sub_{number}")
 }
 
-/// What is sent of money that was taken.
+/// The events about money that was taken.
 pub fn paid(world: &World, payment: &Payment) -> Vec<Body> {
     if world.api == Api::Lago {
         return vec![lago_invoice("invoice.payment_status_updated", world, payment)];
@@ -265,7 +265,7 @@ pub fn overdue(world: &World, payment: &Payment) -> Body {
     }
 }
 
-/// Another try to collect what is due has failed.
+/// Another attempt to collect a due amount has failed.
 pub fn dunned(world: &World, payment: &Payment) -> Body {
     match world.api {
         Api::Lago => lago_invoice_with("invoice.payment_status_updated", world, payment, "failed"),
@@ -273,7 +273,7 @@ pub fn dunned(world: &World, payment: &Payment) -> Body {
     }
 }
 
-/// Things of somebody else: another checkout of ours, and what is not ours at all.
+/// Objects of others: another checkout of ours, and objects that are not ours at all.
 pub fn foreign(world: &World) -> Vec<Body> {
     let number = 1_000 + world.sent.len();
     let marked = json!({"checkout_id": Uuid::from_u128(0xf0)});

@@ -1,10 +1,11 @@
-//! Random lives of checkouts, told in any order and again and again.
+//! Random lives of checkouts, delivered in any order and repeatedly.
 //!
-//! A [`world`] plays the provider: it takes money, pays it back, lets disputes be decided, renews subscriptions, and sends what
-//! webhooks of each version of its API carry. What follows from the bodies is compared with the world's own books: one state for
-//! every order, the money kept is the money taken, and access is there where money stands behind it and nowhere else.
+//! A [`world`] plays the provider: it takes money, refunds it, lets disputes be decided, renews subscriptions, and
+//! sends webhooks of each version of its API. The outcome of the bodies is compared with the world's own books: every
+//! order gives the same state, the money kept is the money taken, and there is access exactly where a payment stands
+//! behind it.
 //!
-//! `make fuzz` lives 100 000 of them at each provider.
+//! `make fuzz` runs 100 000 lives at each provider.
 
 mod actions;
 mod bodies;
@@ -30,14 +31,14 @@ use uuid::Uuid;
 use actions::action;
 use world::{Api, Payment, World};
 
-/// The checkout that lives, and one that is somebody else's.
+/// The checkout under test, and one of another user.
 const CHECKOUT: Uuid = Uuid::from_u128(0xc0);
 const CURRENCY: &str = "USD";
 
 /// When the world begins, in seconds since 1970: 2026-01-01.
 const BEGINNING: i64 = 1_767_225_600;
 
-/// Long after everything has been told.
+/// Long after everything has been delivered.
 const HEARD: Instant = Instant(900_000_000_000_000);
 
 fn instant(seconds: i64) -> Instant {
@@ -71,8 +72,8 @@ impl Body {
     }
 }
 
-/// What is known of the checkout once everything was delivered: what names it, or something that is known of it. What names
-/// nothing that is known is put aside, and heard when something of it becomes known.
+/// The facts about the checkout once everything was delivered: bodies that name it, or an object that is known. A
+/// body that names nothing known is put aside, and taken over once one of its ids becomes known.
 fn known(bodies: &[&Body], said: &[ByHand]) -> Facts {
     let mut known = Facts::default();
     said.iter().for_each(|word| known.say(word.clone()));
@@ -122,12 +123,12 @@ fn books(world: &World) -> Books<'_> {
     Books { settling, later, unsettled: unsettled.map(|payment| payment.id.clone()).collect() }
 }
 
-/// What was refunded of amounts that were paid with one payment.
+/// The refunds of amounts that were paid with one payment.
 fn refunded_of<'a>(outcomes: impl Iterator<Item = &'a LineOutcome>) -> i64 {
     outcomes.map(|outcome| outcome.refunded.cents()).sum()
 }
 
-/// Compares what came out of one payment with what the world did with it.
+/// Compares the outcome of one payment with what the world did with it.
 fn compare_payment(payment: &Payment, amount: i64, outcomes: &[&LineOutcome], world: &World) {
     let expected = payment.lost_of(amount);
     // With tax on top the share of each refund is rounded to the cent.
@@ -141,7 +142,7 @@ fn compare_payment(payment: &Payment, amount: i64, outcomes: &[&LineOutcome], wo
             () if payment.is_disputed() => Disputed,
             () => Completed,
         };
-        // What is left of a line can be nothing before the payment is refunded in full.
+        // The rest of a line can be zero before the payment is refunded in full.
         let is_used_up = !is_whole && outcome.status == Refunded;
         assert!(outcome.status == expected || is_used_up, "{}: {outcome:?}, not {expected:?}: {world:?}", payment.id);
     }
@@ -192,7 +193,7 @@ fn compare_later(world: &World, books: &Books, outcome: &Outcome) {
     }
 }
 
-/// Access is there where a payment stands behind it that is not taken back, and nowhere else.
+/// There is access exactly where a payment that was not taken back stands behind it.
 fn compare_access(world: &World, books: &Books, outcome: &Outcome) {
     let paying: Vec<&Payment> = books.settling.into_iter().chain(books.later.iter().copied()).collect();
     for (place, line) in world.lines.iter().enumerate() {
@@ -217,7 +218,7 @@ fn compare_access(world: &World, books: &Books, outcome: &Outcome) {
     }
 }
 
-/// Every order of so many things.
+/// Every order of this many things.
 fn orders(count: usize) -> Vec<Vec<usize>> {
     (0..count).fold(vec![vec![]], |orders, next| {
         let put = |order: &Vec<usize>, place: usize| [&order[..place], &[next], &order[place..]].concat();
@@ -283,7 +284,8 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: lives() / 20, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// All orders of what a life begins with, each body twice, however early what names the checkout comes.
+    /// All orders of the first events of a life, each body twice, however early the body that names the checkout
+    /// comes.
     #[test]
     fn every_order_of_a_short_life_ends_alike(world in world(&[Api::StripeUntilBasil, Api::StripeSinceBasil, Api::Lago])) {
         let begun: Vec<&Body> = world.sent.iter().take(6).collect();

@@ -1,4 +1,4 @@
-//! The provider, its books, and what it sends.
+//! The provider, its books, and its webhooks.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,12 @@ use super::actions::{Action, Ask};
 use super::bodies;
 use super::{BEGINNING, Body, CURRENCY, instant, line};
 
-/// Whose API, and which versions of it.
+/// The provider and the versions of its API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Api {
-    /// Before 2025-03-31: invoices name their payments, and refunds are told as running totals.
+    /// Before 2025-03-31: invoices name their payments, and refunds are reported as running totals.
     StripeUntilBasil,
-    /// Since: an invoice_payment links them, and refunds have events of their own.
+    /// Since then: an invoice_payment links them, and refunds have events of their own.
     StripeSinceBasil,
     Lago,
 }
@@ -34,9 +34,9 @@ pub struct Payment {
     /// When it was begun.
     pub begun_at: i64,
     pub paid_at: Option<i64>,
-    /// Whether the money took its time.
+    /// Whether the payment took days.
     pub is_debit: bool,
-    /// Whether it is to settle the checkout.
+    /// Whether it is the one that settles the checkout.
     pub is_first: bool,
     pub gives_period: bool,
     /// The subscription that it pays for.
@@ -86,7 +86,7 @@ impl Payment {
         (self.taken - self.refunded() - held).max(0)
     }
 
-    /// What is gone of an amount of ours.
+    /// The refunded or lost part of one of our amounts.
     pub fn lost_of(&self, ours: i64) -> i64 {
         let gone = (self.refunded() + self.disputed(&["lost"])).min(self.taken);
         (ours * gone * 2 + self.taken) / (self.taken * 2)
@@ -110,7 +110,7 @@ pub struct World {
     tax: i64,
     pub now: i64,
     pub payments: Vec<Payment>,
-    /// Invoices that were due and are not paid.
+    /// Overdue invoices.
     pub overdue: Option<usize>,
     pub ended: BTreeSet<usize>,
     pub will_end: bool,
@@ -163,17 +163,17 @@ impl World {
         self.is_given_up
     }
 
-    /// Whether access waits for money that is due.
+    /// Whether access waits for an overdue payment.
     pub fn is_withheld(&self) -> bool {
         self.overdue.is_some()
     }
 
-    /// Whether it was due and is not paid.
+    /// Whether it is overdue.
     pub fn is_overdue(&self, payment: &Payment) -> bool {
         self.overdue.is_some_and(|place| self.payments[place].id == payment.id)
     }
 
-    /// Whether what a payment pays for has not ended.
+    /// Whether the period that a payment pays for has not ended.
     pub fn covers(&self, payment: &Payment, _: &Line) -> bool {
         !self.is_subscription || !self.ended.contains(&payment.subscription)
     }
@@ -187,7 +187,7 @@ impl World {
         self.count
     }
 
-    /// A payment that is asked for, with tax on top.
+    /// A requested payment, with tax on top.
     fn ask(&mut self, net: i64, currency: &str, is_first: bool) -> usize {
         let number = self.number();
         let tax = net * self.tax / 100;
@@ -218,7 +218,7 @@ impl World {
         place
     }
 
-    /// The payment that began the subscription that runs.
+    /// The payment that began the current subscription.
     fn running(&self) -> Option<usize> {
         let total = self.total();
         let begins = |payment: &Payment| {
@@ -237,7 +237,7 @@ impl World {
         (!all.is_empty()).then(|| all[which % all.len()])
     }
 
-    /// A page or, at Lago, the invoice for the checkout.
+    /// A page for the checkout or, at Lago, its invoice.
     fn bill(&mut self, ask: Ask) {
         let total = self.total();
         let (net, currency) = match ask {
@@ -308,7 +308,7 @@ impl World {
         }
     }
 
-    /// What can happen to a subscription that runs.
+    /// The events that are possible for a running subscription.
     fn act_on_subscription(&mut self, action: &Action, subscription: usize) {
         let is_lago = self.api == Api::Lago;
         match *action {
@@ -415,7 +415,7 @@ impl World {
         let number = self.number();
         let payment = &mut self.payments[place];
         let (amount, status) = match self.api {
-            // Lago only tells of what is lost, and that is all of it.
+            // Lago only reports lost disputes, and those are about the whole amount.
             Api::Lago if payment.refunds.is_empty() => (payment.taken, "lost"),
             Api::Lago => return,
             _ if is_inquiry => ((payment.left() * part / 100).max(1), "warning_needs_response"),
@@ -431,7 +431,7 @@ impl World {
         const UNDECIDED: [&str; 3] = ["needs_response", "under_review", "warning_needs_response"];
         let is_undecided = |dispute: &Dispute| UNDECIDED.contains(&dispute.status);
         let Some(place) = self.pick(which, |payment| payment.disputes.iter().any(is_undecided)) else { return };
-        // With tax, a part that is lost beside parts that are refunded is rounded more than once.
+        // With tax, a part that is lost beside refunded parts is rounded more than once.
         let is_taxed = self.payments[place].tax > 0;
         let dispute =
             self.payments[place].disputes.iter_mut().find(|dispute| is_undecided(dispute)).expect("there is one");

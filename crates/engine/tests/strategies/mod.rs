@@ -21,7 +21,7 @@ use engine::time::{Instant, Window};
 /// Add-ons have the ids 1, 2, …; rules, bundles and the code have ids of their own.
 const ADD_ONS: u128 = 6;
 
-/// Everything that a quote is made of. The instant is 0.
+/// All inputs of a quote. The instant is 0.
 #[derive(Clone, Debug)]
 pub struct World {
     pub add_ons: Vec<AddOn>,
@@ -31,7 +31,7 @@ pub struct World {
     pub quantities: Vec<(u128, u32)>,
     pub promo: PromoRequest,
     pub buyer: Buyer,
-    /// Of the list prices; discounts are in cents all the same.
+    /// The unit of the list prices; discounts are in cents regardless.
     pub unit: Unit,
 }
 
@@ -77,7 +77,7 @@ impl World {
     }
 }
 
-/// A line of so many units of an add-on.
+/// A line with this many units of an add-on.
 pub fn line_of(catalog: &Catalog, id: u128, quantity: u32) -> Line {
     let add_on = catalog.find(Uuid::from_u128(id)).unwrap();
     Line::new(catalog.add_on(add_on), add_on, quantity, None, Unit::HUNDREDTH).unwrap()
@@ -108,7 +108,7 @@ fn some_add_ons(count: std::ops::RangeInclusive<usize>) -> impl Strategy<Value =
     prop::sample::subsequence((1..=ADD_ONS).collect::<Vec<u128>>(), count).prop_map(ids)
 }
 
-/// Amounts around the unit, where rounding bites, and ordinary ones, in units.
+/// Amounts around the unit, where rounding matters, and ordinary ones, in units.
 fn price_in_units() -> impl Strategy<Value = i64> {
     prop_oneof![0..20_i64, 0..20_000_i64]
 }
