@@ -19,8 +19,8 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-# Everything that says that money moved or that a subscription goes on. Their order does not matter. The events tell what became of older
-# objects too, but the API keeps them for 30 days only.
+# Every kind of object that shows moved money or a continuing subscription, in any order. Events also report changes
+# of older objects, but the API keeps them for only 30 days.
 RESOURCES = [
     "events",
     "checkout/sessions",
@@ -32,11 +32,11 @@ RESOURCES = [
     "invoices",
     "invoice_payments",
 ]
-# Versions of the API before 2025-03-31 have none; an invoice names its payment there itself.
+# Versions of the API before 2025-03-31 have none; there an invoice names its payment itself.
 MAY_BE_MISSING = {"invoice_payments"}
-# Left alone, the API leaves those out that have ended.
+# By default, the API leaves out those that have ended.
 MORE = {"subscriptions": {"status": "all"}}
-# Where only newer versions of the API can leave out what is older.
+# Only newer versions of the API can filter these by age.
 CANNOT_SAY_SINCE = {"invoice_payments"}
 
 
@@ -54,7 +54,7 @@ class Stripe:
                 with urllib.request.urlopen(request, timeout=60) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
-                # Too many requests, or a fault of the provider's: worth another try.
+                # Too many requests, or a failure at the provider: worth another attempt.
                 if wait is None or (error.code != 429 and error.code < 500):
                     raise
             time.sleep(wait)

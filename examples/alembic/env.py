@@ -24,7 +24,7 @@ with engine.connect() as connection:
         table = item if kind == "table" else getattr(item, "table", None)
         return table is None or (table.schema or default_schema, table.name) not in members
 
-    # A transaction for each migration: an extension is installed or updated whole, or not at all.
+    # A transaction for each migration, so that an extension is installed or updated completely or not at all.
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

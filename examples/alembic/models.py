@@ -10,7 +10,7 @@ class Base(DeclarativeBase):
     pass
 
 
-# As much of the extension's table as foreign keys need; examples/sqlalchemy has it whole.
+# The part of the extension's table that foreign keys need; examples/sqlalchemy has the whole table.
 add_ons = Table("add_ons", Base.metadata, Column("id", Uuid, primary_key=True), schema="marketplace")
 
 

@@ -545,7 +545,7 @@ fn the_owner_of_a_database_installs_it_and_needs_nobody() {
     assert_eq!(text(&mut app, "SELECT shop.cart_total('ada')").unwrap(), "19.99");
     let checkout = text(&mut app, "SELECT checkout_id FROM shop.checkout('ada')").unwrap();
     let complete = format!("SELECT shop.complete_checkout('{checkout}')");
-    // Who shops does not say that they have paid.
+    // A shopper's role may not declare a payment received.
     assert_eq!(refusal(&mut app, &complete).0, "42501");
     dana.batch_execute("SELECT grant_marketplace_access('danas_app', 'billing')").unwrap();
     app.batch_execute(&complete).unwrap();

@@ -190,7 +190,7 @@ fn an_install_script_falls_into_no_trap() {
     set_traps(&mut client);
     client.batch_execute("CREATE SCHEMA shop; SET search_path = evil, pg_temp, pg_catalog").unwrap();
     client.batch_execute("CREATE EXTENSION extensions SCHEMA shop").unwrap();
-    // Where something of ours is there before, by somebody else, it is not taken over.
+    // An existing object under one of our names that belongs to somebody else is not taken over.
     client
         .batch_execute("CREATE SCHEMA squatted; CREATE TABLE squatted.cart_items (id int); DROP EXTENSION extensions")
         .unwrap();

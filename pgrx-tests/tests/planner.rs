@@ -145,7 +145,7 @@ fn assert_answers_alike(client: &mut Client, of_type: &str, question: &str) {
 #[test]
 fn it_answers_as_the_function_does_whatever_the_collation_and_type_of_the_column() {
     let mut client = marketplace("collations");
-    // Where upper case equals lower case; a server that was built without ICU has only collations under which nothing does.
+    // A collation under which upper case equals lower case. A server that was built without ICU has none.
     let ci = "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)";
     if client.batch_execute(ci).is_err() {
         client.batch_execute("CREATE COLLATION ci FROM \"POSIX\"").unwrap();

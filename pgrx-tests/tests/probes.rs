@@ -166,7 +166,8 @@ fn rows_are_those_of_the_snapshot() {
 #[test]
 fn no_code_of_the_owner_runs_when_indexes_are_looked_at() {
     let (mut owner, _) = people("probes_owner");
-    // A superuser asks about tables whose owner is none, and has made an index whose predicate is computed when it is simplified.
+    // A superuser's query on tables of an owner without superuser rights, who has made an index whose predicate runs
+    // code when it is simplified.
     owner
         .batch_execute(
             "DO $$ BEGIN CREATE ROLE owning LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;

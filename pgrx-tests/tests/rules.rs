@@ -191,7 +191,7 @@ fn which_add_ons_give_a_feature_is_the_same_wherever_it_is_asked() {
         UPDATE user_add_ons SET purchased_at = '2020-01-01'"#;
     let mut client = installed("giving", rows);
     let found = client.query("SELECT id, enabled, listed FROM people", &[]).unwrap();
-    // A row says, and where there is none the list does.
+    // A row decides; without a row, the list does.
     let gives = |row: &&postgres::Row| row.get::<_, Option<bool>>(1).unwrap_or(row.get::<_, i32>(2) > 0);
     let giving: Names = found.iter().filter(gives).map(|row| row.get(0)).collect();
     assert_eq!((found.len(), giving.len()), (9, 5));

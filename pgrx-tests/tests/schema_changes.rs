@@ -373,7 +373,7 @@ const ASKING: &str = "
     CREATE FUNCTION ask_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM m.ask(NEW.user_id); RETURN NEW; END $$;
     SET asking.asked = 0; SET asking.changes = ''; SET asking.pause = 0";
 
-/// Where the owner can have a function called.
+/// The places in which the owner can have a function called.
 const ASKERS: [(&str, &str); 8] = [
     (
         "policy",
@@ -409,7 +409,7 @@ fn asking(database: &str) -> Client {
     owner
 }
 
-/// Shops for somebody, wherever a function of the owner's is called on the way.
+/// A user's purchases, through all the places in which a function of the owner is called.
 fn shop_for(client: &mut Client, user: &str, asker: &str) {
     let brigade = "a0000000-0000-4000-8000-000000000003";
     for (call, expected) in [

@@ -23,7 +23,7 @@ fn versions() -> Vec<String> {
     versions
 }
 
-/// Where the server looks for install scripts.
+/// The folder in which the server looks for install scripts.
 fn scripts() -> PathBuf {
     let output = Command::new(paths::programs(paths::major()).join("pg_config")).arg("--sharedir").output().unwrap();
     Path::new(String::from_utf8(output.stdout).unwrap().trim()).join("extension")
@@ -365,7 +365,7 @@ fn released_scripts_are_what_they_were() {
     let sums = std::fs::read_to_string(released().join("SHA256SUMS")).unwrap();
     for line in sums.lines() {
         let (expected, file) = line.split_once("  ").unwrap();
-        // The checksum of coreutils, so that "sha256sum -c" says the same to whoever asks.
+        // The program of coreutils, so that everybody gets the same result from "sha256sum -c".
         let output = Command::new("sha256sum").arg(released().join(file)).output().unwrap();
         let actual = String::from_utf8(output.stdout).unwrap();
         assert!(actual.starts_with(expected), "{file} was released and has been edited since");

@@ -400,7 +400,7 @@ fn a_transaction_counts_on_what_it_has_written_itself() {
     assert_eq!(text(&mut client, several).as_deref(), Some("3 6 9 9"));
 }
 
-/// Where a page has no room for the row, the new version is elsewhere, and every index leads to it.
+/// If a page has no room for the row, the new version is stored elsewhere, and every index leads to it.
 #[test]
 fn rows_that_move_are_found_by_every_index() {
     let mut client = marketplace("moved");

@@ -168,7 +168,7 @@ fn stored_cart(
     pricing::price_stored_cart(request(Some(user_id), tier_code, promo_code, at)?)
 }
 
-/// What the pricing functions are asked with.
+/// The arguments of the pricing functions.
 pub(super) fn request(
     user_id: Option<Text>,
     tier_code: Option<Text>,

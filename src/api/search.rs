@@ -128,7 +128,7 @@ fn list_add_ons(
     Ok(())
 }
 
-/// What a caller looks for, at what prices, and which of the rows.
+/// The search criteria, the price range, and the requested rows.
 fn criteria(
     search: Option<Text>,
     category: Option<Text>,

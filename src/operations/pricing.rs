@@ -30,7 +30,7 @@ use engine::quote_json::{Heading, QuoteDocument};
 use engine::required_facts::RequiredFacts;
 use engine::time::Instant;
 
-/// Who asks for a price, with which code, and when.
+/// Who asks for a price, with which code, and at which instant.
 #[derive(Debug)]
 pub struct Request {
     pub user_id: Option<String>,

@@ -37,7 +37,7 @@ class Effect:
 
 async def effect_of(desk: Desk, kind: Kind, document: Mapping[str, Any], row_id: UUID | None) -> Effect:
     draft = {name: value for name, value in document.items() if value is not None}
-    # A code takes its own place by its name, the others by their id.
+    # The draft of a code replaces the code with its name; the other drafts replace a row by its id.
     replaced = {} if kind.draft == "code" else {"replaces": row_id}
     carts = await desk.rows(kind.simulate, **{kind.draft: json.dumps(draft)}, **replaced)
     return Effect(sorted(carts, key=lambda row: (row["total_after"] - row["total_before"], row["user_id"])))

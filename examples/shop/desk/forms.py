@@ -71,7 +71,7 @@ class Form:
             async with connection.transaction():
                 read = await connection.fetchval(query, json.dumps(values))
         except asyncpg.DataError:
-            # The error does not say which: each on its own.
+            # The error does not say which: each is checked on its own.
             for name, given in values.items():
                 try:
                     async with connection.transaction():
@@ -86,7 +86,7 @@ class Form:
         """Writes the row. None says that it has changed since it was shown, at `seen`."""
         record = f"jsonb_populate_record(NULL::marketplace.{self.table}, $1)"
         if row_id is None:
-            # What is left empty has the table's default, or is missing where there is none.
+            # A field that is left empty gets the table's default, or is missing if there is none.
             required = {name for name, column in (await self.help(connection)).items() if column["is_required"]}
             given = [name for name, value in document.items() if value is not None or name not in required]
             names = ", ".join(given)
@@ -127,7 +127,7 @@ def told(error: asyncpg.PostgresError) -> str:
             return error.detail
         case asyncpg.CheckViolationError() if code_of(error) is None:
             return f"Refused by {error.constraint_name}."
-    # Beside the field nobody needs to hear which one it is.
+    # Next to the field, its name need not be repeated.
     text = re.sub(ABOUT, "", error.message)
     return f"{text[:1].upper()}{text[1:]}."
 
@@ -135,7 +135,7 @@ def told(error: asyncpg.PostgresError) -> str:
 def sent(field: Field, data: FormData) -> Any:
     match field.kind:
         case "flag":
-            # Browsers leave out what is not ticked.
+            # Browsers do not send unchecked boxes.
             return field.name in data
         case "add_ons":
             return data.getlist(field.name)

@@ -35,7 +35,7 @@ async def order(request: Request, order_id: UUID) -> Response:
         lines = await desk.connection.fetch(ORDER, order_id)
         if not lines:
             return page(request, desk, "nothing.html", 404)
-        # What the cart cost when it was checked out is kept with the order, whatever prices have become since.
+        # The price at checkout is stored with the order, whatever has become of the prices since.
         quote = next((document(line["quote"]) for line in lines if line["quote"]), None)
         rules = dict(await desk.connection.fetch(RULES)) if "SELECT pricing_rules" in desk.may else {}
         explained = await desk.rows("explain_checkout", checkout_id=order_id) if quote and "explain_checkout" in desk.may else []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 templates = templates_of(Path(__file__).parent / "templates")
 
-# The desk's pages, each with what one must be allowed to do there.
+# The desk's pages, each with the permission that it requires.
 PLACES = {
     "/desk": ("People", "explain_access"),
     "/desk/payments": ("Payments", "unsettled_payments"),

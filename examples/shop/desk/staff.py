@@ -21,7 +21,7 @@ router = APIRouter()
 LEVELS = ("support", "billing", "admin")
 SHIFT = 8 * 60 * 60
 
-# The functions that the role may call, and what it may do with which tables and views: "UPDATE add_ons".
+# The functions that the role may call, and its rights on tables and views: "UPDATE add_ons".
 PRIVILEGES = """
     SELECT proname::text FROM pg_proc
      WHERE pronamespace = 'marketplace'::regnamespace AND has_function_privilege(oid, 'EXECUTE')

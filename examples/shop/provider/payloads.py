@@ -38,7 +38,7 @@ def payment_intent(session: "Session", number: int, status: str) -> dict[str, An
         "payment_intent", id=session.payment(number), created=session.created, amount=amount,
         amount_received=amount if status == "succeeded" else 0, currency=session.currency, status=status,
         latest_charge=session.charge(number),
-        # What subscription_data says goes to the subscription and not to its payments.
+        # The metadata of subscription_data goes to the subscription and not to its payments.
         metadata={} if session.subscription else {"checkout_id": session.checkout_id},
     )  # fmt: skip
 

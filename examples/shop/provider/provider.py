@@ -20,7 +20,7 @@ from . import payloads
 
 templates = Jinja2Templates(Path(__file__).parent / "templates")
 
-# Where the API lists what kinds of objects.
+# The paths under which the API lists each kind of object.
 RESOURCES = {
     "event": "events",
     "checkout.session": "checkout/sessions",

@@ -31,7 +31,8 @@ def create_app(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as pools:
             app.state.database = Database(await pools.enter_async_context(pool(settings.database_url, 10)))
             if settings.desk_database_url:
-                # Not the shop's: what it may do must be out of reach for whoever finds a hole in the shop.
+                # Not the shop's own pool: its rights must stay out of reach for an attacker who finds a hole in the
+                # shop.
                 app.state.desk = Database(await pools.enter_async_context(pool(settings.desk_database_url, 4)))
             yield
 

@@ -46,7 +46,7 @@ async def start(
 async def give_up(state, user: str, checkout_id: UUID) -> str | None:
     """Makes sure that the checkout will not be paid, puts its lines back into the cart, and returns its code."""
     async with state.database.transaction(user) as marketplace:
-        # Only of what this user has ordered: whoever knows the id of somebody else's checkout finds nothing.
+        # Only orders of this user: the id of another user's checkout finds nothing.
         query = """SELECT page.session FROM shop.payment_pages page
                     WHERE page.checkout_id = $1 AND EXISTS (SELECT FROM marketplace.add_on_purchases p
                                                              WHERE p.checkout_id = $1 AND p.status <> 'failed')"""
