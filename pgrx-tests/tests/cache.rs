@@ -223,7 +223,7 @@ fn a_statement_that_began_before_a_change_does_not_leave_its_old_prices_behind()
             assert!(session.step(PRICE).is_ok());
         }
         let old = text(&mut other, PRICE).unwrap();
-        // While it waits for the lock, the session is told of the change, and then asks again under its old snapshot.
+        // While it waits for the lock, the session receives the change, and then asks again under its old snapshot.
         let before = if is_warm { "price_add_on(id), " } else { "" };
         let pending = session.waits(&format!(
             "SELECT concat_ws(' ', {before}pg_advisory_xact_lock(7), price_add_on(id), price_add_on(id))

@@ -250,7 +250,7 @@ const REFUSED_ROWS: &[(&str, &str)] = &[
     ("promotional_codes_renewals_check", "UPDATE promotional_codes SET renewals = -1"),
 ];
 
-/// Direct writes to a catalog table are told the rule that a row breaks, just like callers of functions.
+/// Direct writes to a catalog table report the rule that a row breaks, just like the functions.
 #[test]
 fn a_row_that_breaks_a_rule_is_refused_in_words() {
     let mut client = marketplace("refused_rows");

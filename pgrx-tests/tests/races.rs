@@ -54,7 +54,7 @@ fn a_bundle_with_n_uses_left_is_sold_exactly_n_times() {
     for number in 0..CLIENTS {
         [BRIGADE, BOLT, VECTORS].iter().for_each(|add_on| put(&mut client, &format!("user {number}"), add_on));
     }
-    // With an expected price, a client that comes too late is told that the price has changed; without one, it pays
+    // With an expected price, a client that comes too late learns that the price has changed; without one, it pays
     // the new price.
     let answers = at_once("bundles", "read committed", CLIENTS, |number| {
         format!("SELECT checkout_id FROM checkout('user {number}', expected_total => 39.98)")
@@ -267,7 +267,7 @@ fn stepped_what_is_nobodys_while_it_becomes_somebodys() {
     let pending = other.waits(&event("refund.created", refund));
     one.step("COMMIT").unwrap();
     assert_eq!(pending.answer(), Ok(Some("refunded".to_owned())));
-    // The other way round: a report that is put aside is taken over by the checkout that is paid with it meanwhile.
+    // The other way round: a stored report is taken over by the checkout that is paid with it meanwhile.
     let [_, checkout] = two_waiting(&mut client);
     let refund = refund.replace("_1", "_2");
     one.step("BEGIN").unwrap();
@@ -401,7 +401,7 @@ fn stepped_the_last_use_of_a_code() {
         let (mut one, mut two) = (Session::new(&database, isolation), Session::new(&database, isolation));
         one.step("BEGIN").unwrap();
         one.step("SELECT checkout_id FROM checkout('ada', promo_code => 'launch2025')").unwrap();
-        // Both were told that the code is valid; bob waits for ada's claim of the last use.
+        // Both have seen that the code is valid; bob waits for ada's claim of the last use.
         let pending = two.waits("SELECT checkout_id FROM checkout('bob', promo_code => 'launch2025')");
         one.step("COMMIT").unwrap();
         assert_eq!(state(pending.answer()), second, "{isolation}");

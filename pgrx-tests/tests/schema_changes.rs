@@ -333,8 +333,8 @@ fn plans_in_use_outlive_changes_by_others() {
     });
 }
 
-/// A function of the owner that calls ours while they run, and changes the installation first if it is told to. What
-/// it does in a subtransaction is rolled back while the plans of the outer statement run.
+/// A function of the owner that calls ours while they run, and optionally changes the installation first. What it
+/// does in a subtransaction is rolled back while the plans of the outer statement run.
 const ASKING: &str = "
     CREATE FUNCTION change() RETURNS void LANGUAGE plpgsql AS $$
     BEGIN

@@ -259,7 +259,7 @@ fn what_was_fetched_is_as_old_as_it_is() {
     let earlier = "SELECT * FROM reconcile_stripe($1::text::jsonb, '2025-12-31')";
     client.query(earlier, &[&subscription("active").to_string()]).unwrap();
     assert_eq!(text(&mut client, renews).as_deref(), Some("f"));
-    // An object dated in the future is refused, because it would override everything reported until then.
+    // A time in the future counts as now: otherwise the objects would override everything reported until then.
     let later = "SELECT * FROM reconcile_stripe($1::text::jsonb, '2099-01-01')";
     client.query(later, &[&subscription("active").to_string()]).unwrap();
     assert_eq!(text(&mut client, renews).as_deref(), Some("t"));

@@ -54,7 +54,7 @@ fn reconcile_stripe(
     let malformed = |malformed| Error::MalformedArgument { argument: "objects", malformed, shape };
     let document = required(objects, "objects")?.read("objects", document::EVENT)?.map_err(malformed)?;
     let Timestamp(fetched_at) = required(fetched_at, "fetched_at")?;
-    // What has not happened yet would outlive everything that is told until then.
+    // A time in the future counts as now: otherwise these objects would override everything reported until then.
     let fetched = stripe::objects(&document, fetched_at.min(now())).map_err(malformed)?;
     let rows = reconcile::reconcile(fetched)?.into_iter();
     Ok(TableIterator::new(rows.map(|row| (row.object_id.map(Text), Text(row.action.to_owned()), row.changed))))

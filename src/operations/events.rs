@@ -2,7 +2,7 @@
 //! are about.
 //!
 //! A sale is found by our marker in the body, or by any provider id that is already known. A body with neither is not
-//! ours as far as we know yet, and is put aside.
+//! ours as far as we know yet, and is stored for later.
 
 use std::collections::BTreeSet;
 
@@ -136,7 +136,7 @@ pub fn apply(facts: Vec<Fact>, strangers: Strangers) -> Result<Report, Error> {
 /// What to do with facts that name nothing of ours.
 #[derive(Clone, Copy, Debug)]
 pub enum Strangers {
-    /// They are put aside, in case they turn out to be about one of our sales.
+    /// They are stored for later, in case they turn out to be about one of our sales.
     Kept,
     /// They are dropped: they will be reported again when they are needed.
     Left,

@@ -27,8 +27,8 @@ pub struct PaymentReferences {
 }
 
 impl Books {
-    /// Takes in reports that were put aside for this sale, writes the outcome, and gives back uses that are no longer
-    /// needed.
+    /// Takes over stored reports that turn out to be about this sale, writes the outcome, and gives back uses that are
+    /// no longer needed.
     pub fn settle(&mut self) -> Result<Written, Error> {
         self.claim()?;
         let mut written = self.write()?;

@@ -2,7 +2,7 @@
 //!
 //! In Stripe's API since 2025-03-31, an invoice and its payment name each other only through a third event, and
 //! refunds and disputes name only the payment. So a report about a checkout can arrive before anything that links it
-//! to the checkout. It is put aside under the ids that it names. When a sale learns one of these ids, it takes the
+//! to the checkout. It is stored for later under the ids that it names. When a sale learns one of these ids, it takes the
 //! report over. Maintenance deletes reports that nobody takes over.
 //!
 //! Most marketplaces never need the table, so the first such event creates it: an ordinary table of the owner, like
@@ -19,7 +19,7 @@ use crate::pg::locks::hold_provider_ids;
 use crate::store::unclaimed;
 use engine::payments::Fact;
 
-/// Puts reports aside that belong to no sale yet. The caller must hold the ids.
+/// Stores reports that belong to no sale yet. The caller must hold the ids.
 pub fn keep(facts: &[Fact]) -> Result<(), Error> {
     if !unclaimed::is_there()? && (installation::is_distributed()? || !unclaimed::make_table()?) {
         return Ok(());
@@ -29,7 +29,7 @@ pub fn keep(facts: &[Fact]) -> Result<(), Error> {
 }
 
 impl Books {
-    /// Takes over what was put aside about objects that this sale has just learned of, and about the objects that
+    /// Takes over what was stored for later about objects that this sale has just learned of, and about the objects that
     /// those name in turn.
     pub fn claim(&mut self) -> Result<(), Error> {
         self.claim_beyond(self.stored_ids())

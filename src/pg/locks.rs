@@ -102,7 +102,7 @@ fn provider_locks<'a>(ids: impl IntoIterator<Item = &'a str>) -> BTreeSet<String
 }
 
 /// Waits until nobody else works with these provider ids, and holds them until the transaction ends. So one payment
-/// cannot pay two checkouts at the same moment, and nothing is put aside while it becomes known.
+/// cannot pay two checkouts at the same moment, and no report is stored as unclaimed while its sale becomes known.
 pub fn hold_provider_ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
     provider_locks(ids).iter().try_for_each(|name| hold_at_home(name))
 }

@@ -98,7 +98,7 @@ pub fn take(ids: &[&str]) -> Result<Vec<(Instant, Vec<Fact>)>, Error> {
     Ok(taken)
 }
 
-/// Puts facts aside. A fact that was put aside before is not stored again.
+/// Stores facts for later. A fact that is already there is not stored again.
 pub fn keep(ids: &[&str], facts: &[Fact], heard_at: Instant) -> Result<(), Error> {
     let facts = document::of_facts("marketplace_unclaimed.facts", &facts)?;
     if KEEP.perform(params![&ids.to_vec(), &facts, heard_at])? == 0 {

@@ -41,7 +41,7 @@ impl PurchaseStatus {
         PurchaseStatus::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// Whether its payment was received, whatever became of the money since.
+    /// Whether its payment was received, whatever happened to the money since.
     pub fn is_paid(self) -> bool {
         matches!(self, PurchaseStatus::Completed | PurchaseStatus::Refunded | PurchaseStatus::Disputed)
     }

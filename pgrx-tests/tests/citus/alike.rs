@@ -248,7 +248,7 @@ const ACCESS: [&str; 54] = [
     "SELECT user_id, status, auto_renew, quantity, renewal_amount FROM user_add_ons ORDER BY 1",
 ];
 
-/// Units of limits of the sample catalog, for ever, by day and by period.
+/// Units of limits of the sample catalog, without a period, by day and by period.
 const USAGE: [&str; 26] = [
     "SELECT allowed, used, remaining, granted FROM consume_feature('ada', 'agent_platform')",
     "SELECT add_on_id FROM grant_add_on('ada', 'a0000000-0000-4000-8000-000000000003', now() + interval '20 days')",

@@ -1,4 +1,4 @@
-//! An explanation as an indented tree, in the manner of EXPLAIN.
+//! An explanation as an indented tree, like the output of EXPLAIN.
 
 use std::collections::HashMap;
 

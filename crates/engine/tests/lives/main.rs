@@ -73,7 +73,7 @@ impl Body {
 }
 
 /// The facts about the checkout once everything was delivered: bodies that name it, or an object that is known. A
-/// body that names nothing known is put aside, and taken over once one of its ids becomes known.
+/// body that names nothing known is stored for later, and taken over once one of its ids becomes known.
 fn known(bodies: &[&Body], said: &[ByHand]) -> Facts {
     let mut known = Facts::default();
     said.iter().for_each(|word| known.say(word.clone()));
