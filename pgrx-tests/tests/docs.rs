@@ -151,6 +151,35 @@ fn every_page_is_in_the_table_of_contents() {
     assert!(missing.is_empty(), "not in docs/SUMMARY.md: {missing:?}");
 }
 
+/// The heads of tables that no line of dashes follows: readers would see the bars as text.
+fn tables_without_a_rule(page: &str) -> Vec<&str> {
+    let is_rule = |line: &str| line.contains('-') && line.chars().all(|character| "|-: ".contains(character));
+    let (mut is_code, mut last, mut heads) = (false, "", Vec::new());
+    let mut lines = page.lines().peekable();
+    while let Some(line) = lines.next() {
+        is_code ^= line.trim_start().starts_with("```");
+        let is_head = !is_code && line.starts_with('|') && !last.starts_with('|');
+        if is_head && !lines.peek().is_some_and(|next| is_rule(next)) {
+            heads.push(line);
+        }
+        last = line;
+    }
+    heads
+}
+
+#[test]
+fn every_table_has_a_rule_under_its_head() {
+    assert_eq!(tables_without_a_rule("| a | b |\n| c | d |\n\n| e |\n|---|\n| f |\n"), ["| a | b |"]);
+    let mut pages = pages();
+    for name in ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"] {
+        pages.push((name.to_owned(), std::fs::read_to_string(paths::root().join(name)).unwrap()));
+    }
+    let problems = pages
+        .iter()
+        .flat_map(|(name, page)| tables_without_a_rule(page).into_iter().map(move |head| format!("{name}: {head}")));
+    assert_eq!(problems.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
 const PAGE: &str = "# A page\n\nSee [it](#a-page) and `[not](it)`.\n\n```sql fresh\nSELECT 1;\n```\n\n```text\n1\n```\n\n\
                     ## The `b` of it\n\n1. In a list\n   ```sh\n   true\n   ```\n\nProse.\n\n```text\nno output\n```\n";
 
