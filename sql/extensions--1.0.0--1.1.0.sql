@@ -4583,12 +4583,13 @@ COMMENT ON VIEW @extschema@.revenue_by_day IS
 'Payments and refunds, by day and currency. Purchases that are pending or failed do not count.';
 COMMENT ON VIEW @extschema@.subscriptions_expiring_soon IS
 'Active add-ons whose access ends within seven days. It shows users, so it runs with the rights of its reader.';
--- The end of every installation and every update. Nobody may call anything before grant_marketplace_access(), whatever ALTER DEFAULT
--- PRIVILEGES says, except what constraints call in the name of whoever writes. Everything belongs to the owner of the tables, at first
--- whoever makes the extension, who need not be a superuser; but not the function of an event trigger, which runs in everybody's name.
+-- The end of every installation and every update. Nobody may call anything before grant_marketplace_access(),
+-- whatever ALTER DEFAULT PRIVILEGES says, except what constraints call with the rights of the writer. Everything
+-- belongs to the owner of the tables. At first this is the role that creates the extension, which need not be a
+-- superuser. The exception is the function of an event trigger, which runs with everybody's rights.
 --
--- Only what is not so already is changed: a change locks a table, and in an update PostgreSQL takes the privileges that a function
--- has then for its initial ones, which pg_dump leaves out.
+-- Only what differs is changed: a change locks a table, and in an update PostgreSQL records the privileges that a
+-- function then has as its initial ones, which pg_dump leaves out.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 -- Citus may send the functions of a user to that user's node.
