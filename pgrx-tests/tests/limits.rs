@@ -1,4 +1,6 @@
 //! Resource limits of calls: bounds on the input, the memory of the largest calls, and how soon a cancel ends them.
+//!
+//! On the newest alone, because the bounds, and the points where a cancel is noticed, are in our code, which is the same everywhere.
 
 use std::fs;
 use std::time::{Duration, Instant};

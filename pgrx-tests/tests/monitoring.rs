@@ -1,5 +1,7 @@
 //! docs/monitoring: the real postgres_exporter runs queries.yaml as a role of the level monitor, promtool tests the
 //! alerts, and alerts and dashboard use only exported metrics.
+//!
+//! On the newest alone, because the exporter and promtool are the same, and other suites ask the functions on every version.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
