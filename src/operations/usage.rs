@@ -10,9 +10,8 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::pg::change::Done;
 use crate::pg::datum::clock;
-use crate::pg::installation;
 use crate::store::catalog_cache;
-use crate::store::usage::{self as rows, HasKeys, Row, Within};
+use crate::store::usage::{self as rows, HasKeys, Row};
 use engine::billing::BillingType;
 use engine::json::Malformed;
 use engine::time::Instant;
@@ -33,44 +32,7 @@ pub struct Answer {
 /// Uses units of a feature, all or none.
 pub fn consume(user_id: &str, feature_key: &str, amount: Units, key: Option<&str>) -> Result<Answer, Error> {
     let key = key.map(|key| KeyHash::of(Operation::Consume, key));
-    let ask = Ask { user_id, feature_key, key, change: &|usage| usage.consume(amount) };
-    match ask.at_once()? {
-        AtOnce::Done(answer) => return Ok(answer),
-        // Citus accepts no update that computes a document from the row.
-        AtOnce::NotPossible if key.is_none() && amount > Units::ZERO && !installation::is_distributed()? => {
-            if let Some(status) = consume_by_statement(user_id, feature_key, amount)? {
-                return Ok(Answer { is_allowed: true, status });
-            }
-        }
-        AtOnce::NotPossible | AtOnce::MoreToDecide => {}
-    }
-    ask.locked()
-}
-
-/// Uses units with a single statement, if one add-on gives the feature, up to a limit; `None` if more has to be
-/// decided.
-fn consume_by_statement(user_id: &str, feature_key: &str, amount: Units) -> Result<Option<Status>, Error> {
-    let gifts = catalog_cache::add_ons_giving(feature_key)?;
-    let [Gift { add_on_id, billing_type, metering: Ok(metering) }] = &*gifts else { return Ok(None) };
-    let Metering { limit: Some(limit), per, allows_overage: false } = *metering else { return Ok(None) };
-    let at = clock();
-    let per = if *billing_type == BillingType::UsageBased { Per::Ever } else { per };
-    let mut holding = Holding { purchased_at: at, expires_at: None, billing_type: *billing_type };
-    let mut window = None;
-    if per == Per::Period {
-        let Some(row) = rows::owned(user_id, Some(*add_on_id), at)?.pop() else { return Ok(None) };
-        if !row.periods.is_empty() {
-            return Ok(None);
-        }
-        (holding.purchased_at, holding.expires_at) = (row.purchased_at, row.expires_at);
-        window = Some((row.purchased_at, row.expires_at));
-    }
-    let since = holding.period(per, at).from;
-    let within = Within { user_id, add_on_id: *add_on_id, feature_key, amount, limit, since, at, window };
-    let Some(row) = rows::count_within(&within)? else { return Ok(None) };
-    let Some(held) = Held::of(row, &gifts, feature_key)? else { return Ok(None) };
-    let counted_at = held.counter.map_or(at, |counter| counter.at);
-    Ok(Some(Usage::of(vec![held.source(counted_at)]).status()))
+    Ask { user_id, feature_key, key, change: &|usage| usage.consume(amount) }.answer()
 }
 
 /// Gives units back.
@@ -166,14 +128,6 @@ struct Ask<'a> {
     change: &'a dyn Fn(&mut Usage) -> bool,
 }
 
-/// The outcome of a change that was tried without a lock.
-enum AtOnce {
-    Done(Answer),
-    /// It is refused, or there are several add-ons: that is decided under the lock of the rows.
-    MoreToDecide,
-    NotPossible,
-}
-
 /// The result of a change, and the rows to write for it.
 struct Decision {
     answer: Answer,
@@ -183,26 +137,23 @@ struct Decision {
 impl Ask<'_> {
     fn answer(&self) -> Result<Answer, Error> {
         match self.at_once()? {
-            AtOnce::Done(answer) => Ok(answer),
-            AtOnce::MoreToDecide | AtOnce::NotPossible => self.locked(),
+            Some(answer) => Ok(answer),
+            None => self.locked(),
         }
     }
 
-    /// Applies the change if a single add-on gives the feature. The row is locked only from its update on.
-    fn at_once(&self) -> Result<AtOnce, Error> {
+    /// Applies the change if a single add-on gives the feature and allows it. The row is locked only from its update
+    /// on. `None` if the rows must be locked before the decision.
+    fn at_once(&self) -> Result<Option<Answer>, Error> {
         let gifts = catalog_cache::add_ons_giving(self.feature_key)?;
-        let [gift] = &*gifts else { return Ok(AtOnce::MoreToDecide) };
+        let [gift] = &*gifts else { return Ok(None) };
         let mut answer = None;
         let done = rows::change(self.user_id, gift.add_on_id, self.key.is_some(), &mut |row| {
             let mut decision = self.decide(vec![row], &gifts)?;
             answer = decision.answer.is_allowed.then_some(decision.answer);
             Ok(decision.rows.pop())
         })?;
-        Ok(match (done, answer) {
-            (Done::NotPossible, _) => AtOnce::NotPossible,
-            (Done::Written | Done::Left, Some(answer)) => AtOnce::Done(answer),
-            _ => AtOnce::MoreToDecide,
-        })
+        Ok(answer.filter(|_| matches!(done, Done::Written | Done::Left)))
     }
 
     /// Applies the change under the lock of its rows.

@@ -15,10 +15,8 @@ use crate::store::all_written;
 use crate::store::owned::{is_held, read_paid_periods};
 use crate::{given, is_entitled, params, probe};
 use engine::time::Instant;
-use engine::usage::counters;
 use engine::usage::keys::Keys;
 use engine::usage::period::PaidPeriod;
-use engine::usage::units::Units;
 
 type Columns =
     (Uuid, i32, Instant, Option<Instant>, bool, Option<DocumentColumn>, Option<DocumentColumn>, Option<Vec<u8>>);
@@ -96,29 +94,6 @@ static METERED: Statement<(String,)> = Statement::new(concat!(
       ORDER BY 1",
 ));
 
-/// Counts the use of one add-on within its limit in one statement, in the usual case. Otherwise no row comes back,
-/// and nothing is written. It compares and adds to the latest version of the row, however long another session was
-/// waited for.
-static COUNT_WITHIN: Statement<(i32, Instant, Option<Instant>, DocumentColumn)> = Statement::new(concat!(
-    "UPDATE @extschema@.user_add_ons u
-        SET usage=pg_catalog.jsonb_set(
-                COALESCE(u.usage, '{}'), ARRAY[$3],
-                pg_catalog.jsonb_build_object(
-                    'used', (CASE WHEN (u.usage -> $3 ->> 'at') COLLATE pg_catalog.\"C\" >= $5
-                                  THEN (u.usage -> $3 -> 'used')::pg_catalog.numeric ELSE 0 END + $4::pg_catalog.numeric),
-                    'at', GREATEST((u.usage -> $3 ->> 'at') COLLATE pg_catalog.\"C\", $6)))
-      WHERE u.user_id = $1 AND u.add_on_id = $2 AND ",
-    is_entitled!("$7"),
-    " AND ($9 IS NULL OR (u.purchased_at = $9 AND COALESCE(u.expires_at, 'infinity') = COALESCE($10, 'infinity')
-                            AND u.paid_periods IS NULL))
-        AND CASE WHEN u.usage ? $3 AND (pg_catalog.jsonb_typeof(u.usage -> $3 -> 'used') <> 'number'
-                                        OR pg_catalog.right(u.usage -> $3 ->> 'at', 1) <> 'Z') THEN false
-                 ELSE (CASE WHEN (u.usage -> $3 ->> 'at') COLLATE pg_catalog.\"C\" >= $5
-                            THEN (u.usage -> $3 -> 'used')::pg_catalog.numeric ELSE 0 END + $4::pg_catalog.numeric)
-                      <= LEAST(($8::pg_catalog.numeric * u.quantity), 99999999999999.999999) END
-     RETURNING u.quantity, u.purchased_at, u.expires_at, u.usage",
-));
-
 static COUNT: Statement =
     Statement::new("UPDATE @extschema@.user_add_ons u SET usage=$3 WHERE u.user_id = $1 AND u.add_on_id = $2");
 
@@ -189,38 +164,6 @@ pub fn owned(user_id: &str, add_on_id: Option<Uuid>, at: Instant) -> Result<Vec<
 /// The features of the user's add-ons that have a limit in some add-on, in key order.
 pub fn metered(user_id: &str, at: Instant) -> Result<Vec<String>, Error> {
     METERED.read_all(params![user_id, at], |(feature_key,)| feature_key)
-}
-
-/// Units to count within the limit of an add-on.
-#[derive(Debug)]
-pub struct Within<'a> {
-    pub user_id: &'a str,
-    pub add_on_id: Uuid,
-    pub feature_key: &'a str,
-    pub amount: Units,
-    /// The grant of one unit of the add-on.
-    pub limit: Units,
-    /// Earlier counts do not matter.
-    pub since: Option<Instant>,
-    pub at: Instant,
-    /// The start and end that the row must have, if the period follows from them.
-    pub window: Option<(Instant, Option<Instant>)>,
-}
-
-/// Counts them, if the row is in the usual state and the units fit. Returns the new row.
-pub fn count_within(within: &Within) -> Result<Option<Row>, Error> {
-    let Within { user_id, add_on_id, feature_key, amount, limit, since, at, window } = within;
-    let (amount, limit) = (amount.to_string(), limit.to_string());
-    let (since, counted_at) = (since.map(counters::written).unwrap_or_default(), counters::written(*at));
-    let (begins, ends) = (window.map(|window| window.0), window.and_then(|window| window.1));
-    let params = params![user_id, *add_on_id, *feature_key, amount, since, counted_at, *at, limit, begins, ends];
-    let mut counted = None;
-    COUNT_WITHIN.execute(params, |(quantity, purchased_at, expires_at, usage)| {
-        let row = (*add_on_id, quantity, purchased_at, expires_at, true, None, Some(usage), None);
-        counted = Some(Row::of(row, &mut Budget::of_rows())?);
-        Ok(())
-    })?;
-    Ok(counted)
 }
 
 /// Whether a row to be written has changed keys.
