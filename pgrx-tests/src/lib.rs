@@ -25,6 +25,8 @@ pub mod sql;
 pub mod upgrade_script;
 pub mod writes;
 
+use std::sync::OnceLock;
+
 pub use server::Server;
 
 /// Every error of the extension as JSON, from which docs/errors.md is generated.
@@ -59,13 +61,20 @@ pub fn rounds(whole: usize) -> usize {
 
 /// A fresh database of the suite's server, with the extension and the sample catalog.
 pub fn marketplace(name: &str) -> postgres::Client {
+    /// The database that the others are copies of.
+    static ORIGINAL: OnceLock<&str> = OnceLock::new();
     let server = Server::shared();
-    server.create_database(name);
-    let mut client = server.connect(name);
-    client
-        .batch_execute("CREATE EXTENSION extensions; SELECT * FROM load_sample_catalog()")
-        .expect("the extension installs and loads its sample");
-    client
+    let original = ORIGINAL.get_or_init(|| {
+        let name = "original marketplace";
+        server.create_database(name);
+        let mut client = server.connect(name);
+        client
+            .batch_execute("CREATE EXTENSION extensions; SELECT * FROM load_sample_catalog()")
+            .expect("the extension installs and loads its sample");
+        name
+    });
+    server.copy_database(original, name);
+    server.connect(name)
 }
 
 /// The first column of the only row, as text.

@@ -12,6 +12,11 @@ pub fn cache() -> PathBuf {
     std::env::var_os("EXTENSIONS_CACHE").map_or_else(|| root().join(".cache"), PathBuf::from)
 }
 
+/// The folder of empty data folders, which servers are made from.
+pub fn initialized() -> PathBuf {
+    root().join("target/initialized")
+}
+
 /// The folder of a PostgreSQL's programs.
 pub fn programs(major: u32) -> PathBuf {
     let link = cache().join(format!("postgres/{major}/pginstall/bin"));

@@ -74,10 +74,33 @@ impl Server {
         server
     }
 
-    /// Makes an empty data folder.
+    /// Makes an empty data folder. Without options it is the copy of one that was made before, because `initdb` takes
+    /// seconds.
     pub fn initialize(&self, options: &[&str]) {
-        let data = self.data();
-        let usual = ["-D", path(&data), "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"];
+        if options.is_empty() {
+            copy_folder(&self.initialized(), &self.data());
+        } else {
+            self.run_initdb(&self.data(), options);
+        }
+    }
+
+    /// An empty data folder to copy. The first test program that needs it makes it, for these programs only: other
+    /// builds of the same version have other collations.
+    fn initialized(&self) -> PathBuf {
+        let programs = path(&self.programs).replace(|letter: char| !letter.is_alphanumeric(), "-");
+        let made = paths::initialized().join(programs);
+        if !made.exists() {
+            fs::create_dir_all(paths::initialized()).expect("the target folder can be written to");
+            let folder = tempfile::tempdir_in(paths::initialized()).expect("the target folder can be written to");
+            self.run_initdb(&folder.path().join("data"), &[]);
+            // Another program may have made it meanwhile.
+            let _ = fs::rename(folder.path().join("data"), &made);
+        }
+        made
+    }
+
+    fn run_initdb(&self, data: &Path, options: &[&str]) {
+        let usual = ["-D", path(data), "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"];
         self.run("initdb", &[&usual, options].concat());
     }
 
@@ -128,10 +151,16 @@ impl Server {
 
     /// Makes an empty database.
     pub fn create_database(&self, name: &str) {
-        // Two CREATE DATABASE at once would block each other in template1.
+        self.copy_database("template1", name);
+    }
+
+    /// Makes a copy of a database that nobody is connected to.
+    pub fn copy_database(&self, from: &str, name: &str) {
+        // Two CREATE DATABASE at once would block each other in the database that is copied.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let created = self.connect("postgres").batch_execute(&format!("CREATE DATABASE \"{name}\""));
+        let created =
+            self.connect("postgres").batch_execute(&format!("CREATE DATABASE \"{name}\" TEMPLATE \"{from}\""));
         created.expect("a database can be made");
     }
 
@@ -216,6 +245,11 @@ fn crashes(folder: &Path) -> Option<String> {
 /// A folder whose name is short enough for a socket.
 fn new_folder() -> TempDir {
     tempfile::Builder::new().prefix("ext-").tempdir_in("/tmp").expect("/tmp can be written to")
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-R").arg(from).arg(to).status();
+    assert!(status.is_ok_and(|status| status.success()), "{} cannot be copied", from.display());
 }
 
 fn path(path: &Path) -> &str {
