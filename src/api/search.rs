@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::pg::call::Call;
 use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, text_datum};
 use crate::pg::tuplestore::Tuplestore;
-use crate::store::search::{self, Criteria};
+use crate::store::search::{self, Criteria, FoundAddOn};
 
 // The result can be as long as the catalog, so it goes into a tuplestore. pgrx knows of no such result and takes the declaration as
 // it stands here.
@@ -48,16 +48,8 @@ fn search_add_ons(
     let mut rows = Tuplestore::open(&call);
     search::search(&criteria, false, |found| {
         rows.push(|| {
-            [
-                Id(found.id).into_datum(),
-                Some(text_datum(&found.name)),
-                found.description.as_deref().map(text_datum),
-                Some(text_datum(&found.category)),
-                Amount(found.base_price).into_datum(),
-                Some(text_datum(&found.billing_type)),
-                found.features.into_datum(),
-                found.rank.into_datum(),
-            ]
+            let [id, name, description, category, price, billing_type, features] = shown(&found);
+            [id, name, description, category, price, billing_type, features, found.rank.into_datum()]
         });
     })?;
     Ok(())
@@ -107,14 +99,15 @@ fn list_add_ons(
     let mut rows = Tuplestore::open(&call);
     search::search(&criteria, true, |found| {
         rows.push(|| {
+            let [id, name, description, category, price, billing_type, features] = shown(&found);
             [
-                Id(found.id).into_datum(),
-                Some(text_datum(&found.name)),
-                found.description.as_deref().map(text_datum),
-                Some(text_datum(&found.category)),
-                Amount(found.base_price).into_datum(),
-                Some(text_datum(&found.billing_type)),
-                found.features.into_datum(),
+                id,
+                name,
+                description,
+                category,
+                price,
+                billing_type,
+                features,
                 found.version.as_deref().map(text_datum),
                 found.icon_url.as_deref().map(text_datum),
                 found.trial_days.into_datum(),
@@ -126,6 +119,19 @@ fn list_add_ons(
         });
     })?;
     Ok(())
+}
+
+/// The columns that both functions begin with.
+fn shown(found: &FoundAddOn) -> [Option<pg_sys::Datum>; 7] {
+    [
+        Id(found.id).into_datum(),
+        Some(text_datum(&found.name)),
+        found.description.as_deref().map(text_datum),
+        Some(text_datum(&found.category)),
+        Amount(found.base_price).into_datum(),
+        Some(text_datum(&found.billing_type)),
+        Some(found.features.datum()),
+    ]
 }
 
 /// The search criteria, the price range, and the requested rows.

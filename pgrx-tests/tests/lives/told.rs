@@ -11,39 +11,16 @@ mod bodies;
 mod world;
 
 use engine::billing::BillingType;
-use engine::money::Money;
-use engine::payments::sale::Line;
-use engine::time::Instant;
 use harness::text;
 use postgres::Client;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
-use uuid::Uuid;
 
 use actions::action;
-use world::Api;
 pub use world::World;
-
-/// The checkout's id in the engine's world; it is replaced by the server's own in every body.
-const CHECKOUT: Uuid = Uuid::from_u128(0xc0);
-const CURRENCY: &str = "USD";
-const BEGINNING: i64 = 1_767_225_600;
-
-fn instant(seconds: i64) -> Instant {
-    Instant((seconds - 946_684_800) * 1_000_000)
-}
-
-fn line(number: usize, amount: i64, billing: BillingType) -> Line {
-    Line {
-        purchase_id: Uuid::from_u128(0xb0 + number as u128),
-        add_on_id: Uuid::from_u128(0xa0 + number as u128),
-        amount: Money::from_cents(amount),
-        billing,
-        bought_at: instant(BEGINNING),
-    }
-}
+use world::{Api, CHECKOUT};
 
 /// A body and what reads it.
 #[derive(Clone, Debug)]
@@ -61,6 +38,7 @@ impl Body {
             Body::Stripe(body) => ("apply_stripe_event", body),
             Body::Lago(body) => ("apply_lago_event", body),
         };
+        // The id in the world becomes that of the server.
         let body = body.to_string().replace(&CHECKOUT.to_string(), checkout).replace('\'', "''");
         format!("SELECT {function}('{body}')")
     }

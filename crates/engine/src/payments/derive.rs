@@ -322,7 +322,7 @@ fn unsettled(sale: &Sale, payment: &Payment, reason: Reason, dealt_with: &BTreeS
 /// Applies the payments to their lines: refunds, disputes, and what the payments pay for.
 fn apply(sale: &Sale, lives: &Lives, paying: &[Paying], outcome: &mut Outcome) {
     let lines: Vec<Vec<Reversals>> = paying.iter().map(|paying| reverse(sale, paying)).collect();
-    let pays: Vec<Paid> = paying.iter().map(|paying| Paid::nothing_since(paid_at(sale, paying))).collect();
+    let pays: Vec<Paid> = paying.iter().map(|paying| Paid::new(paid_at(sale, paying), Period::Nothing)).collect();
     let mut all = Vec::new();
     for (paying, (reversals, paid)) in paying.iter().zip(lines.into_iter().zip(pays)) {
         all.push((paying, reversals, paid));
@@ -365,22 +365,6 @@ fn apply(sale: &Sale, lives: &Lives, paying: &[Paying], outcome: &mut Outcome) {
                     outcome: this,
                 });
             }
-        }
-    }
-}
-
-impl Paid {
-    fn nothing_since(at: Instant) -> Paid {
-        Paid {
-            at,
-            period: Period::Nothing,
-            until: None,
-            ended: None,
-            is_overdue: false,
-            payment: None,
-            subscription: None,
-            renews: None,
-            is_recorded: false,
         }
     }
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::world::{Api, Dispute, Payment, Refund, World};
-use super::{BEGINNING, Body, CHECKOUT};
+use super::Body;
+use super::world::{Api, BEGINNING, CHECKOUT, Dispute, Payment, Refund, World};
 
 const MONTH: i64 = 31 * 86_400;
 

@@ -17,33 +17,20 @@ use engine::access::outcome::{Access, access};
 use engine::access::source::Source;
 use engine::billing::BillingType;
 use engine::events::{lago, stripe};
-use engine::money::Money;
 use engine::payments::by_hand::ByHand;
 use engine::payments::derive::{LineOutcome, Outcome, derive};
-use engine::payments::sale::{Line, Sale};
+use engine::payments::sale::Sale;
 use engine::payments::{Fact, Facts};
 use engine::purchases::PurchaseStatus::{self, *};
 use engine::time::Instant;
 use proptest::prelude::*;
 use serde_json::Value;
-use uuid::Uuid;
 
 use actions::action;
-use world::{Api, Payment, World};
-
-/// The checkout under test, and one of another user.
-const CHECKOUT: Uuid = Uuid::from_u128(0xc0);
-const CURRENCY: &str = "USD";
-
-/// When the world begins, in seconds since 1970: 2026-01-01.
-const BEGINNING: i64 = 1_767_225_600;
+use world::{Api, CHECKOUT, CURRENCY, Payment, World, instant};
 
 /// Long after everything has been delivered.
 const HEARD: Instant = Instant(900_000_000_000_000);
-
-fn instant(seconds: i64) -> Instant {
-    Instant((seconds - 946_684_800) * 1_000_000)
-}
 
 /// A body and what reads it.
 #[derive(Clone)]
@@ -294,16 +281,5 @@ proptest! {
             let told: Vec<&Body> = order.iter().chain(&order).map(|&number| begun[number]).collect();
             assert_eq!(derived(&world, &known(&told, &[])), expected, "{order:?}: {world:?}");
         }
-    }
-}
-
-/// A line of the checkout.
-fn line(number: usize, amount: i64, billing: BillingType) -> Line {
-    Line {
-        purchase_id: Uuid::from_u128(0xb0 + number as u128),
-        add_on_id: Uuid::from_u128(0xa0 + number as u128),
-        amount: Money::from_cents(amount),
-        billing,
-        bought_at: instant(BEGINNING),
     }
 }

@@ -3,12 +3,37 @@
 use std::collections::BTreeSet;
 
 use engine::billing::BillingType;
+use engine::money::Money;
 use engine::payments::by_hand::ByHand;
 use engine::payments::sale::Line;
+use engine::time::Instant;
+use uuid::Uuid;
 
 use super::actions::{Action, Ask};
-use super::bodies;
-use super::{BEGINNING, Body, CURRENCY, instant, line};
+use super::{Body, bodies};
+
+/// The checkout of the world.
+pub const CHECKOUT: Uuid = Uuid::from_u128(0xc0);
+pub const CURRENCY: &str = "USD";
+
+/// When the world begins, in seconds since 1970: 2026-01-01.
+pub const BEGINNING: i64 = 1_767_225_600;
+
+/// The instant so many seconds after the beginning of 1970.
+pub fn instant(seconds: i64) -> Instant {
+    Instant((seconds - 946_684_800) * 1_000_000)
+}
+
+/// A line of the checkout.
+fn line(number: usize, amount: i64, billing: BillingType) -> Line {
+    Line {
+        purchase_id: Uuid::from_u128(0xb0 + number as u128),
+        add_on_id: Uuid::from_u128(0xa0 + number as u128),
+        amount: Money::from_cents(amount),
+        billing,
+        bought_at: instant(BEGINNING),
+    }
+}
 
 /// The provider and the versions of its API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
