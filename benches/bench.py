@@ -1,7 +1,7 @@
 """Measures the extension against what one would write in its place, and prints one table of ratios.
 
-Run by `make bench`. The libpq environment variables name the server; BIN is the folder of its programs. Every piece of work is
-done by the baseline and by the extension in turn, several rounds long, and the medians are compared.
+Run by `make bench`. The libpq environment variables name the server; BIN is the folder of its programs, WIRE the program of
+benches/wire. rows.py says what is measured and what is asked for, measuring.py how.
 """
 
 import argparse
@@ -12,51 +12,69 @@ import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import indexes
 import psycopg
+from measuring import HERE, Measuring
+from rows import ROWS
 
-HERE = Path(__file__).parent
 SIZES = {
     "small": {"users": 10_000, "subscriptions": 50_000, "purchases": 100_000, "carts": 10_000, "add_ons": 200},
     "medium": {"users": 200_000, "subscriptions": 1_000_000, "purchases": 2_000_000, "carts": 100_000, "add_ons": 200},
     "large": {"users": 1_000_000, "subscriptions": 5_000_000, "purchases": 10_000_000, "carts": 300_000, "add_ons": 200},
 }
 
-PARTS = ["in_one_statement", "entitlements", "for_everybody", "by_clients", "events", "single_calls"]
+PARTS = [
+    "in_one_statement",
+    "simulations",
+    "entitlements",
+    "of_a_column",
+    "for_everybody",
+    "first_calls",
+    "by_clients",
+    "log_written",
+    "events",
+    "large_refund",
+    "single_calls",
+    "over_the_wire",
+]
+
+# A user's access to any add-on that gives a feature, as one writes it by hand.
+ENTITLED = """u.status = 'active' AND u.purchased_at <= now() AND (u.expires_at IS NULL OR u.expires_at > now())
+    AND u.add_on_id IN (SELECT f.add_on_id FROM add_on_features f WHERE f.feature_key = '{feature}' AND f.enabled
+                        UNION ALL SELECT a.id FROM add_ons a WHERE a.features ? '{feature}'
+                         AND NOT EXISTS (SELECT FROM add_on_features f WHERE f.add_on_id = a.id AND f.feature_key = '{feature}'))"""
+
+# Where the check of a column can stand. The names of the other tables make no difference.
+POSITIONS = {
+    "feature_where": ["SELECT count(*) FROM {users} WHERE {check}"],
+    "feature_select": ["SELECT count(*) FILTER (WHERE h) FROM (SELECT {check} AS h FROM {users} OFFSET 0) q"],
+    "feature_case": [
+        "SELECT sum(c) FROM (SELECT CASE WHEN {check} THEN 1 ELSE 2 END AS c FROM {users} OFFSET 0) q",
+        "SELECT sum(CASE WHEN {check} THEN 1 ELSE 2 END) FROM {users}",
+    ],
+    "feature_filter": ["SELECT count(*) FILTER (WHERE {check}) FROM {users}"],
+    "feature_join": ["SELECT count(*) FROM {users} JOIN {users_again} ON again.id = users.id AND {check}"],
+    "feature_order": ["SELECT id FROM {users} ORDER BY {check} DESC, id LIMIT 10"],
+}
+
+# What sell_by_statements() runs.
+BARE_SALE = """
+    INSERT INTO add_on_purchases (user_id, add_on_id, amount, checkout_id, promo_code, metadata)
+    SELECT user_id, add_on_id, 9.99, md5(user_id)::uuid, 'TEN', '{"quote_line": {"total": 9.99}}' FROM cart_items WHERE user_id = '%(user)s';
+    DELETE FROM cart_items WHERE user_id = '%(user)s';
+    UPDATE promotional_codes SET current_uses = current_uses + 1 WHERE code = 'TEN' AND (max_uses IS NULL OR current_uses < max_uses);
+    UPDATE add_on_purchases SET status = 'completed', stripe_payment_id = 'pi_' || checkout_id WHERE checkout_id = md5('%(user)s')::uuid;
+    INSERT INTO user_add_ons (user_id, add_on_id, expires_at)
+    SELECT user_id, add_on_id, now() + interval '1 month' FROM add_on_purchases WHERE checkout_id = md5('%(user)s')::uuid"""
 
 
-@dataclass
-class Result:
-    """A row of the table: microseconds for each call, or transactions per second."""
-
-    work: str
-    unit: str
-    baseline: float | None
-    ours: float
-    ratio: float
-    bar: float | None
-    details: dict = field(default_factory=dict)
-
-    @property
-    def reached(self):
-        return self.bar is None or self.ratio >= self.bar
-
-
-class Bench:
-    """A database full of data, and the ways to measure in it."""
-
-    def __init__(self, arguments):
-        self.arguments = arguments
-        self.size = SIZES[arguments.size]
-        self.results = []
-
-    # Preparing
+class Bench(Measuring):
+    """What is measured."""
 
     def psql(self, database, *arguments):
         """Runs psql; what data.sql says of its progress is shown."""
@@ -93,194 +111,244 @@ class Bench:
             if (count := self.value(query)) != 0:
                 sys.exit(f"{name}: the baseline and the extension differ in {count} answers")
 
-    def metered(self):
-        """The add-on of the metered feature."""
-        return self.value("SELECT add_on_id FROM add_on_features WHERE feature_key = 'metered'")
-
-    def value(self, query):
-        with psycopg.connect(dbname="bench") as connection:
-            return connection.execute(query).fetchone()[0]
-
-    # Measuring
-
-    def seconds(self, connection, query):
-        """How long a query takes; the round trip is a few microseconds of it."""
-        start = time.perf_counter()
-        connection.execute(query).fetchall()
-        return time.perf_counter() - start
-
-    def statement(self, work, calls, baseline, ours, bar, scale=1.0, **details):
-        """Many calls in one statement, by the baseline and by us, in one warm session. The baseline may make fewer calls."""
-        with psycopg.connect(dbname="bench", autocommit=True) as connection:
-            connection.execute("SET max_parallel_workers_per_gather = 0; SET jit = off")
-            rounds = []
-            for round_number in range(self.arguments.rounds + 1):
-                times = [self.seconds(connection, baseline) * scale, self.seconds(connection, ours)]
-                rounds += [times] if round_number > 0 else []  # the first warms up
-        per_call = [statistics.median(times) * 1e6 / calls for times in zip(*rounds)]
-        self.add(Result(work, "us", per_call[0], per_call[1], per_call[0] / per_call[1], bar, details))
-
-    def pgbench(self, script, *options, clients=1, seconds=None, log=None):
-        """Transactions per second of a script, and how long each took when a log is wanted."""
-        command = [Path(os.environ["BIN"]) / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
-        command += ["-T", str(seconds or self.arguments.seconds), "-D", f"carts={self.size['carts']}"]
-        command += ["-D", f"users={self.size['users']}", "-D", f"add_ons={self.size['add_ons']}", *options]
-        command += ["-D", f"metered={self.metered()}"]
-        command += ["-f", str(HERE / "pgbench" / f"{script}.sql"), "bench"]
-        command += ["--log", f"--log-prefix={log}"] if log else []
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0 or "aborted" in done.stderr or "failed" in done.stderr:
-            sys.exit(done.stderr)
-        return float(re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)[1])
-
-    def transactions(self, work, baseline, ours, bar, clients=1):
-        """Transactions of two scripts, run in turn."""
-        rounds = [
-            [self.pgbench(baseline, clients=clients), self.pgbench(ours, clients=clients)]
-            for _ in range(self.arguments.rounds)
-        ]
-        medians = [statistics.median(rates) for rates in zip(*rounds)]
-        self.add(Result(work, "tps", medians[0], medians[1], medians[1] / medians[0], bar, {"clients": clients}))
-
-    def latency(self, work, script, bar):
-        """The 99th percentile of single calls, as their client sees them."""
-        with tempfile.TemporaryDirectory() as folder:
-            self.pgbench(script, seconds=2)
-            self.pgbench(script, log=f"{folder}/log")
-            logs = "".join(path.read_text() for path in Path(folder).iterdir())
-        times = sorted(int(line.split()[2]) for line in logs.splitlines())
-        p50, p99 = (times[int(len(times) * share)] for share in (0.50, 0.99))
-        details = {"p50": p50, "calls": len(times)}
-        self.add(Result(f"{work}, p99", "us", bar * 1000.0, p99, bar * 1000.0 / p99, 1.0, details))
-
-    def add(self, result):
-        self.results.append(result)
-        print(row(result), flush=True)
-
-    # The work
-
     def in_one_statement(self):
         carts, users = self.size["carts"], self.size["users"]
         asked = f"""(SELECT 'user-' || 1 + i::bigint * 7919 % {users} AS u,
-                           (ARRAY['feature_', 'family_', 'listed_'])[1 + i % 3] || i % 20 AS f FROM generate_series(1, 100000) i OFFSET 0) q"""
+                           (ARRAY['feature_', 'family_', 'listed_'])[1 + i % 3] || i % 20 AS f FROM generate_series(1, 50000) i OFFSET 0) q"""
         self.statement(
-            "has_feature in a statement",
-            100_000,
+            "feature",
+            50_000,
             f"SELECT count(*) FROM {asked} WHERE baseline.has_feature(u, f)",
             f"SELECT count(*) FROM {asked} WHERE has_feature(u, f)",
-            2.0,
+            must_agree=True,
         )
-        add_ons = f"add_ons, generate_series(1, {100_000 // self.size['add_ons']}) g"
+        add_ons = f"add_ons, generate_series(1, {50_000 // self.size['add_ons']}) g"
         self.statement(
-            "price_add_on in a statement",
-            100_000 // self.size["add_ons"] * self.size["add_ons"],
+            "price_add_on",
+            50_000 // self.size["add_ons"] * self.size["add_ons"],
             f"SELECT sum(baseline.price_add_on(id, 1 + g % 4, 'pro')) FROM {add_ons}",
             f"SELECT sum(price_add_on(id, 1 + g % 4, 'pro')) FROM {add_ons}",
-            20.0,
+            must_agree=True,
         )
-        asked = f"(SELECT 'user-' || 1 + i * 31 % {carts} AS u FROM generate_series(1, 5000) i OFFSET 0) q"
+        some = f"(SELECT 'user-' || 1 + i * 31 % {carts} AS u FROM generate_series(1, 2000) i OFFSET 0) q"
         self.statement(
-            "price_cart, 3 lines and a code",
-            5000,
-            f"SELECT count(baseline.price_cart(u, 'pro', 'TEN')) FROM {asked}",
-            f"SELECT count(price_cart(u, 'pro', 'TEN')) FROM {asked}",
-            5.0,
+            "price_cart",
+            2000,
+            f"SELECT count(baseline.price_cart(u, 'pro', 'TEN')) FROM {some}",
+            f"SELECT count(price_cart(u, 'pro', 'TEN')) FROM {some}",
         )
-        every_cart = "SELECT count(*), sum(total) FROM price_carts('pro', 'TEN')"
-        some = f"(SELECT 'user-' || 1 + i * 31 % {carts} AS u FROM generate_series(1, 5000) i OFFSET 0) q"
+        self.add_limit("price_cart_limit", self.results["price_cart"].ours)
         self.statement(
-            "price_carts, for each cart",
+            "price_carts",
             carts,
             f"SELECT sum((baseline.price_cart(u, 'pro', 'TEN') ->> 'total')::numeric) FROM {some}",
-            every_cart,
-            30.0,
-            scale=carts / 5000,
-            lines=self.value("SELECT count(*) FROM cart_items"),
+            "SELECT count(*), sum(total) FROM price_carts('pro', 'TEN')",
+            scale=carts / 2000,
         )
-        result = self.results[-1]
-        lines_per_second = result.details["lines"] / (result.ours * carts / 1e6)
-        self.add(Result("price_carts, lines per second", "M/s", 1.0, lines_per_second / 1e6, lines_per_second / 1e6, 1.0))
+        lines = self.value("SELECT count(*) FROM cart_items")
+        self.add_limit("price_carts_lines", lines / (self.results["price_carts"].ours * carts), lines=lines)
+
+    def simulations(self):
+        """What would change, of all carts, beside pricing them."""
+        add_ons = self.value("SELECT array_agg(id::text ORDER BY sort_order) FROM (SELECT * FROM add_ons ORDER BY sort_order LIMIT 5) a")
+        rule = json.dumps({"add_on_id": add_ons[0], "discount_percent": 12, "priority": 9})
+        bundle = json.dumps({"name": "Draft", "add_on_ids": [add_ons[1], add_ons[4]], "discount_percent": 12})
+        code = json.dumps({"code": "DRAFT", "discount_type": "percentage", "discount_value": 10})
+        for row, code_given, call in [
+            ("simulate_rule", "", f"simulate_pricing_rule('{rule}', tier_code => 'pro')"),
+            ("simulate_bundle", "", f"simulate_bundle('{bundle}', tier_code => 'pro')"),
+            ("simulate_code", ", 'TEN'", f"simulate_promo_code('{code}', 'pro')"),
+        ]:
+            prices = f"SELECT count(*), sum(total) FROM price_carts('pro'{code_given})"
+            self.statement(row, self.size["carts"], prices, f"SELECT count(*), sum(total_after) FROM {call}")
 
     def entitlements(self):
-        """One user's feature by value beside the executor's floor, in the arguments of an aggregate, and what was used of one."""
+        """One user's feature by value beside the executor's floor, and what was used of one."""
         add_on = self.metered()
-        asked = "(SELECT 'meter-' || i % 2001 AS u FROM generate_series(1, 20000) i OFFSET 0) q"
+        asked = "(SELECT 'meter-' || i % 4001 AS u FROM generate_series(1, 20000) i OFFSET 0) q"
         probe = f"""SELECT count(*) FROM {asked} WHERE EXISTS (
                         SELECT FROM user_add_ons o WHERE o.user_id = q.u AND o.add_on_id = '{add_on}' AND o.status = 'active'
                            AND o.purchased_at <= now() AND (o.expires_at IS NULL OR o.expires_at > now()) OFFSET 0)"""
         by_value = f"SELECT count(*) FROM {asked} WHERE has_feature(u || '', 'metered')"
-        self.statement("has_feature by value, against a bare EXISTS", 20_000, probe, by_value, 1 / 1.2)
-        users = f"(SELECT 'user-' || u AS id FROM generate_series(1, {self.size['users']}) u OFFSET 0) users"
-        for work, query in [
-            ("a select list", "SELECT count(h) FROM (SELECT has_feature(id, 'family_3') AS h FROM {users} OFFSET 0) q"),
-            ("FILTER", "SELECT count(*) FILTER (WHERE has_feature(id, 'family_3')) FROM {users}"),
-            ("CASE in an aggregate", "SELECT sum(CASE WHEN has_feature(id, 'family_3') THEN 1 ELSE 2 END) FROM {users}"),
-        ]:
-            ours = query.replace("{users}", users)
-            values = ours.replace("has_feature(id,", "has_feature(id || '',")
-            self.statement(f"has_feature in {work}, against by value", self.size["users"], values, ours, 1 / 1.1)
+        self.statement("feature_by_value", 20_000, probe, by_value, must_agree=True)
         usage = f"SELECT count(*) FROM {asked}, LATERAL feature_usage(u, 'metered') f"
-        self.statement("feature_usage, against has_feature", 20_000, by_value, usage, 1 / 1.5)
+        self.statement("feature_usage", 20_000, by_value, usage)
 
-    def events(self):
-        """The event that pays for a checkout of three lines. Each is about another checkout, so there is no round to repeat."""
-        with psycopg.connect(dbname="bench", autocommit=True) as connection:
-            connection.execute("SET jit = off")
-            times = []
-            for number in range(220):
-                user = f"event-{os.getpid()}-{number}"
-                lines = "INSERT INTO cart_items (user_id, add_on_id) SELECT %s, id FROM add_ons WHERE sort_order IN (4, 33, 58)"
-                connection.execute(lines, [user])
-                sold = "SELECT min(checkout_id::text), sum(amount) * 100 FROM checkout(%s, allow_mixed_billing => true)"
-                checkout, cents = connection.execute(sold, [user]).fetchone()
-                paid = {"id": f"pi_{user}", "object": "payment_intent", "status": "succeeded", "currency": "usd"}
-                paid |= {"amount": int(cents), "amount_received": int(cents), "metadata": {"checkout_id": checkout}}
-                event = {"id": f"evt_{user}", "object": "event", "type": "payment_intent.succeeded", "data": {"object": paid}}
-                event |= {"created": int(time.time())}
-                start = time.perf_counter()
-                outcome = connection.execute("SELECT apply_stripe_event(%s)", [json.dumps(event)]).fetchone()[0]
-                times.append(time.perf_counter() - start)
-                if not outcome.get("changed"):
-                    sys.exit(f"an event did nothing: {outcome}")
-        median = statistics.median(times[20:]) * 1e6
-        self.add(Result("an event of a checkout of three lines", "us", 1000.0, median, 1000.0 / median, 1.0))
+    def of_a_column(self):
+        """Every position, for many and for few users, with a feature of one add-on and of twenty: called by value, as a set, and as it is."""
+        most = self.size["users"] // 4
+        for row, queries in POSITIONS.items():
+            cases = {}
+            for query in queries:
+                for users in (1000, most):
+                    for feature in ("feature_7", "family_3"):
+                        cases[f"{feature}, {users} users" + (", in an aggregate" if query != queries[0] else "")] = (
+                            users,
+                            self.forms(query, users, feature),
+                        )
+            self.worst_of(row, cases)
+
+    def forms(self, query, users, feature):
+        """The query with the check called by value, with a set of users, and as it is."""
+        checks = [
+            f"has_feature(users.id || '', '{feature}')",
+            f"users.id IN (SELECT u.user_id FROM user_add_ons u WHERE {ENTITLED.format(feature=feature)})",
+            f"has_feature(users.id, '{feature}')",
+        ]
+        series = f"(SELECT 'user-' || u AS id FROM generate_series(1, {users}) u OFFSET 0)"
+        return [query.format(users=f"{series} users", users_again=f"{series} again", check=check) for check in checks]
+
+    def worst_of(self, row, cases):
+        """The case with the smallest ratio; the others are details."""
+        ratios, figures = {}, {}
+        for case, (users, forms) in cases.items():
+            by_value, as_a_set, ours = (seconds * 1e6 / users for seconds in self.in_turn(forms, must_agree=True))
+            figures[case] = {"by_value": by_value, "as_a_set": as_a_set, "ours": ours}
+            ratios[case] = min(by_value, as_a_set) / ours
+        worst = min(ratios, key=ratios.get)
+        theirs = min(figures[worst]["by_value"], figures[worst]["as_a_set"])
+        self.add(row, theirs, figures[worst]["ours"], worst=worst, cases=figures)
 
     def for_everybody(self):
         """A feature asked of every user: through the function, as a join, and with entitled_users."""
-        users = f"(SELECT 'user-' || u AS id FROM generate_series(1, {self.size['users']}) u OFFSET 0) users"
-        join = f"""
-            SELECT count(*) FROM {users} WHERE EXISTS (
-                SELECT FROM user_add_ons u
-                 WHERE u.user_id = users.id AND u.status = 'active' AND u.purchased_at <= now()
-                   AND (u.expires_at IS NULL OR u.expires_at > now())
-                   AND u.add_on_id IN (SELECT f.add_on_id FROM add_on_features f WHERE f.feature_key = 'family_3' AND f.enabled
-                                       UNION ALL SELECT a.id FROM add_ons a WHERE a.features ? 'family_3'))"""
         calls = self.size["users"]
-        for work, ours in [
-            ("has_feature of every user", f"SELECT count(*) FROM {users} WHERE has_feature(users.id, 'family_3')"),
-            ("entitled_users", "SELECT count(*) FROM entitled_users('family_3')"),
-        ]:
-            self.statement(f"{work}, against the join", calls, join, ours, None)
+        users = f"(SELECT 'user-' || u AS id FROM generate_series(1, {calls}) u OFFSET 0) users"
+        join = f"SELECT count(*) FROM {users} WHERE EXISTS (SELECT FROM user_add_ons u WHERE u.user_id = users.id AND {ENTITLED.format(feature='family_3')})"
+        check = f"SELECT count(*) FROM {users} WHERE has_feature(users.id, 'family_3')"
+        for work_mem in ("64kB", "4MB", "64MB"):
+            self.statement(f"everybody_{work_mem}", calls, join, check, settings=[f"work_mem = '{work_mem}'"], must_agree=True)
+        self.statement("entitled_users", calls, join, "SELECT count(*) FROM entitled_users('family_3')")
+
+    def first_calls(self):
+        """The first call in each of many sessions, in turn."""
+        user = "user-7"
+        queries = {
+            "feature": f"SELECT has_feature('{user}', 'family_3')",
+            "plpgsql feature": f"SELECT baseline.has_feature('{user}', 'family_3')",
+            "select": f"SELECT EXISTS (SELECT FROM user_add_ons WHERE user_id = '{user}' AND add_on_id = '{self.metered()}')",
+            "cart": f"SELECT price_cart('{user}', 'pro', 'TEN')",
+            "plpgsql cart": f"SELECT baseline.price_cart('{user}', 'pro', 'TEN')",
+        }
+        times = {name: [] for name in queries}
+        for _ in range(self.arguments.sessions):
+            for name, query in queries.items():
+                times[name].append(self.first_call(query))
+        median = {name: statistics.median(of) for name, of in times.items()}
+        self.add("first_feature", median["plpgsql feature"], median["feature"])
+        self.add("first_feature_select", median["select"], median["feature"])
+        self.add("first_cart", median["plpgsql cart"], median["cart"])
 
     def by_clients(self):
-        self.transactions("has_feature by pgbench", "exists", "has_feature", 0.85)
-        self.transactions("checkout and complete_checkout", "bare_checkout", "checkout", 0.70)
-        self.transactions("checkout and complete_checkout, 8 clients", "bare_checkout", "checkout", None, clients=8)
-        self.transactions("one hot code, 32 clients", "bare_hot_code", "hot_code", 0.80, clients=32)
-        self.transactions("consume_feature, one row, 32 clients, against its UPDATE", "bare_usage_of_own_row", "usage", 0.80, clients=32)
-        self.transactions("consume_feature, one row, 32 clients, against a plain table", "bare_usage", "usage", None, clients=32)
-        self.transactions("consume_feature, one client, against a plain table", "bare_usage", "usage", None)
-        self.transactions("consume_feature, 2001 users, 32 clients", "bare_usage_of_many", "usage_of_many", None, clients=32)
+        self.transactions("feature_pgbench", "exists", "has_feature")
+        self.transactions("sale", "bare_checkout", "checkout")
+        self.transactions("sale_8", "bare_checkout", "checkout", clients=8)
+        self.transactions("hot_code", "bare_hot_code", "hot_code", clients=32)
+        self.transactions("usage", "bare_usage_of_own_row", "usage", clients=32)
+        self.transactions("usage_plain", "bare_usage", "usage", clients=32)
+        self.transactions("usage_1", "bare_usage", "usage")
+        self.transactions("usage_many", "bare_usage_of_many", "usage_of_many", clients=32)
+
+    def log_written(self):
+        """The WAL of a sale of three lines. Without full pages, which depend on the last checkpoint, it hardly varies."""
+        written = {self.sell_by_statements: [], self.sell: []}
+        with self.session() as connection:
+            self.write_full_pages(connection, "off")
+            connection.execute("CHECKPOINT")
+            for number in range(120):
+                for sell, amounts in written.items():
+                    user = f"wal-{sell.__name__}-{os.getpid()}-{number}"
+                    self.fill_cart(connection, user)
+                    before = connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()[0]
+                    with connection.transaction():
+                        sell(connection, user)
+                    after = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), %s)"
+                    amounts.append(int(connection.execute(after, [before]).fetchone()[0]))
+            self.write_full_pages(connection, "DEFAULT")
+        bare, sale = (statistics.median(amounts[20:]) for amounts in written.values())
+        self.add_limit("wal", sale - bare, bare=bare, sale=sale)
+
+    def write_full_pages(self, connection, value):
+        connection.execute(f"ALTER SYSTEM SET full_page_writes = {value}")
+        connection.execute("SELECT pg_reload_conf()")
+
+    def sell_by_statements(self, connection, user):
+        """By bare statements that write the same rows and check nothing, as in pgbench/bare_checkout.sql."""
+        connection.execute(BARE_SALE.replace("%(user)s", user))
+
+    def sell(self, connection, user):
+        checkout = "SELECT min(checkout_id::text)::uuid FROM checkout(%s, 'pro', 'TEN', allow_mixed_billing => true)"
+        checkout_id = connection.execute(checkout, [user]).fetchone()[0]
+        connection.execute("SELECT complete_checkout(%s, %s)", [checkout_id, f"pi_{checkout_id}"])
+
+    def fill_cart(self, connection, user):
+        """Three lines."""
+        connection.execute("INSERT INTO cart_items (user_id, add_on_id) SELECT %s, id FROM add_ons WHERE sort_order IN (4, 33, 58)", [user])
+
+    def events(self):
+        """The events that pay for a checkout of three lines and refund it. Each is about another checkout, so there is no round to repeat."""
+        times = {"event_paid": [], "event_refunded": []}
+        with self.session() as connection:
+            for number in range(170):
+                user = f"event-{os.getpid()}-{number}"
+                self.fill_cart(connection, user)
+                sold = "SELECT min(checkout_id::text), sum(amount) * 100 FROM checkout(%s, allow_mixed_billing => true)"
+                checkout, cents = connection.execute(sold, [user]).fetchone()
+                for row, event in self.paid_and_refunded(user, checkout, int(cents)).items():
+                    times[row].append(self.apply(connection, event))
+        for row, taken in times.items():
+            self.add_limit(row, statistics.median(taken[20:]) * 1e6)
+
+    def paid_and_refunded(self, name, checkout, cents):
+        """Stripe's events for a payment and its refund."""
+        intent = {"id": f"pi_{name}", "object": "payment_intent", "status": "succeeded", "currency": "usd"}
+        intent |= {"amount": cents, "amount_received": cents, "metadata": {"checkout_id": checkout}}
+        charge = {"id": f"ch_{name}", "object": "charge", "payment_intent": f"pi_{name}", "currency": "usd"}
+        charge |= {"refunded": True, "amount": cents, "amount_refunded": cents}
+        kinds = {"event_paid": ("payment_intent.succeeded", intent), "event_refunded": ("charge.refunded", charge)}
+        return {
+            row: {"id": f"evt_{row}_{name}", "object": "event", "type": kind, "created": int(time.time()), "data": {"object": told}}
+            for row, (kind, told) in kinds.items()
+        }
+
+    def apply(self, connection, event):
+        """The seconds that an event takes, which must have changed something."""
+        taken, [[outcome]] = self.timed(connection, "SELECT apply_stripe_event(%s)", [json.dumps(event)])
+        if not outcome.get("changed"):
+            sys.exit(f"an event did nothing: {outcome}")
+        return taken
+
+    def large_refund(self):
+        """The refund of a checkout of 10,000 lines, in a database of its own with as many add-ons."""
+        self.load("refund", users=1000, subscriptions=5000, purchases=2000, carts=1000, add_ons=10_000)
+        with self.session(database="refund") as connection:
+            # Without codes and bundles, which decide about the price and not about the refund.
+            connection.execute("DELETE FROM add_on_bundles")
+            taken = []
+            for number in range(3):
+                user = f"large-{number}"
+                connection.execute("INSERT INTO cart_items (user_id, add_on_id) SELECT %s, id FROM add_ons", [user])
+                sold = "SELECT min(checkout_id::text), sum(amount) * 100, count(*) FROM checkout(%s, allow_mixed_billing => true)"
+                checkout, cents, lines = connection.execute(sold, [user]).fetchone()
+                if lines != 10_000:
+                    sys.exit(f"{lines} lines were sold")
+                events = self.paid_and_refunded(user, checkout, int(cents))
+                self.apply(connection, events["event_paid"])
+                taken.append(self.apply(connection, events["event_refunded"]))
+        self.add_limit("refund_large", statistics.median(taken) * 1e6)
 
     def single_calls(self):
-        for work, script, bar in [
-            ("active add-ons", "active_add_ons", 0.5),
-            ("cart", "price_cart", 0.3),
-            ("purchase history", "purchase_history", 1.0),
-            ("feature search", "feature_search", 1.5),
-            ("bundle lookup", "bundle_lookup", 0.8),
-        ]:
-            self.latency(work, script, bar)
+        for script in ("active_add_ons", "price_cart", "purchase_history", "feature_search", "bundle_lookup"):
+            self.latency(f"p99_{script}", script)
+
+    def over_the_wire(self):
+        """An application with plain statements beside one that calls the extension; benches/wire compares their answers, too."""
+        with psycopg.connect(dbname="bench") as connection:
+            server = [connection.info.host, str(connection.info.port), "bench", connection.info.user]
+        work = [os.environ["WIRE"], *server, str(self.size["carts"]), str(self.arguments.runs)]
+        for measured in json.loads(subprocess.run(work, check=True, stdout=subprocess.PIPE).stdout):
+            row = f"wire_{measured['work']}_{measured['transport']}_{measured['statements_sent']}"
+            theirs, ours = measured["figures"]["application"], measured["figures"]["calls"]
+            self.add(row, theirs["us"], ours["us"], application=theirs, calls=ours)
 
     def growth(self):
         """Time of a call as users and as add-ons grow; everything else stays."""
@@ -303,8 +371,7 @@ class Bench:
             "price_cart": (5_000, f"SELECT count(price_cart(u, 'pro', 'TEN')) FROM {some_carts}"),
             "active_add_ons": (20_000, f"SELECT count(*) FROM {some_users}, active_add_ons(u)"),
         }
-        with psycopg.connect(dbname=database, autocommit=True) as connection:
-            connection.execute("SET max_parallel_workers_per_gather = 0; SET jit = off")
+        with self.session(database=database) as connection:
             per_call = {}
             for name, (calls, query) in queries.items():
                 self.seconds(connection, query)
@@ -329,14 +396,6 @@ class Bench:
         )
 
 
-def row(result):
-    """A line of the table."""
-    baseline = f"{result.baseline:12.2f}" if result.baseline is not None else " " * 12
-    bar = f"{result.bar:6.2f}" if result.bar is not None else "     -"
-    verdict = "" if result.bar is None else "reached" if result.reached else "MISSED"
-    return f"{result.work:45} {result.unit:4}{baseline}{result.ours:12.2f}{result.ratio:9.2f} {bar}  {verdict}"
-
-
 def machine():
     """What the figures were measured on."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
@@ -350,32 +409,35 @@ def machine():
 
 def compare(results, path):
     """Compares ratios with those of an earlier run: what is a quarter worse is a regression."""
-    earlier = {result["work"]: result["ratio"] for result in json.loads(path.read_text())["results"]}
-    worse = [r for r in results if r.work in earlier and r.ratio < 0.75 * earlier[r.work]]
+    earlier = {result["row"]: result["ratio"] for result in json.loads(path.read_text())["results"]}
+    worse = [result for row, result in results.items() if row in earlier and result.ratio < 0.75 * earlier[row]]
     for result in worse:
-        print(f"worse: {result.work}: ratio {result.ratio:.2f}, was {earlier[result.work]:.2f}")
+        print(f"worse: {ROWS[result.row].work}: ratio {result.ratio:.2f}, was {earlier[result.row]:.2f}")
     return not worse
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="medium")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=8, help="of each pgbench run")
+    parser.add_argument("--rounds", type=int, default=5, help="of statements")
+    parser.add_argument("--runs", type=int, default=3, help="of pgbench and of the applications")
+    parser.add_argument("--seconds", type=int, default=4, help="of each run of pgbench")
+    parser.add_argument("--sessions", type=int, default=60, help="in which the first call is measured")
+    parser.add_argument("--note", default="", help="what else was going on, for the page")
     parser.add_argument("--growth", action="store_true", help="also measure how times grow, and throughput over clients")
     parser.add_argument("--indexes", action="store_true", help="also measure what each index is good for and what it costs")
     parser.add_argument("--keep", action="store_true", help="use the data that is loaded")
     parser.add_argument("--check", action="store_true", help="compare the ratios with the results that are there, and write none")
-    parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure these parts alone, and write no results")
     arguments = parser.parse_args()
-    bench = Bench(arguments)
+    bench = Bench(arguments, SIZES[arguments.size])
     if not arguments.keep:
         start = time.monotonic()
         bench.load("bench", **bench.size)
         print(f"loaded {arguments.size} in {time.monotonic() - start:.0f} s", flush=True)
     bench.check_agreement()
-    print(f"{'work':45} unit{'baseline':>12}{'ours':>12}{'ratio':>9} {'bar':>6}")
-    for part in [arguments.only] if arguments.only else PARTS:
+    print(f"{'row':75} unit {'theirs':>12}{'ours':>12}{'ratio':>9} {'asked':>6}")
+    for part in arguments.only or PARTS:
         getattr(bench, part)()
     path = HERE / "results" / f"{arguments.size}.json"
     if arguments.check:
@@ -387,7 +449,9 @@ def main():
         "extension": bench.value("SELECT extversion FROM pg_extension WHERE extname = 'extensions'"),
         "size": {"name": arguments.size, **bench.size},
         "rounds": arguments.rounds,
-        "results": [asdict(result) for result in bench.results],
+        "runs": arguments.runs,
+        "note": arguments.note,
+        "results": [asdict(result) for result in bench.results.values()],
         "hot_updates": bench.hot_updates(),
     }
     if arguments.growth:

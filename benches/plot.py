@@ -10,10 +10,12 @@ import matplotlib
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
+from rows import ROWS, SECTIONS, is_reached
+
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 OURS, BAR = "#336791", "#c0504d"
-UNITS = {"us": "µs", "tps": "transactions/s", "M/s": "M lines/s"}
+UNITS = {"us": "µs", "tps": "a second", "M/s": "M lines/s", "bytes": "bytes"}
 
 
 def save(figure, name):
@@ -23,17 +25,46 @@ def save(figure, name):
 
 
 def plot_ratios(results):
-    """How many times the baseline, beside what was asked for."""
-    results = results[::-1]
-    figure, axes = plt.subplots(figsize=(8, 0.42 * len(results)))
-    axes.barh([r["work"] for r in results], [r["ratio"] for r in results], color=OURS, label="reached")
-    barred = [(place, r["bar"]) for place, r in enumerate(results) if r["bar"] is not None]
-    axes.scatter([bar for _, bar in barred], [place for place, _ in barred], color=BAR, marker="|", s=160, zorder=3, label="asked for")
-    for place, result in enumerate(results):
-        axes.annotate(f" {result['ratio']:.2f}", (result["ratio"], place), va="center", fontsize=8)
-    axes.set(xscale="log", xlabel="times the baseline (p99: times within the limit)")
+    """How many times the speed of the other side, beside what was asked for."""
+    shown = [(row, ROWS[row]) for row in ROWS if row in results][::-1]
+    figure, axes = plt.subplots(figsize=(8, 0.3 * len(shown)))
+    names = [f"{row.work} / {row.beside}".replace("`", "") for _, row in shown]
+    places, ratios = range(len(shown)), [results[key]["ratio"] for key, _ in shown]
+    colors = [BAR if is_reached(key, results[key]["ratio"]) is False else OURS for key, _ in shown]
+    axes.barh(places, [ratio - 1 for ratio in ratios], left=1, color=colors)
+    barred = [(place, row.asked) for place, (_, row) in zip(places, shown) if row.asked is not None]
+    axes.scatter([bar for _, bar in barred], [place for place, _ in barred], color="black", marker="|", s=80, zorder=3, label="asked for")
+    for place, ratio in zip(places, ratios):
+        axes.annotate(f" {ratio:.2f} ", (ratio, place), va="center", ha="left" if ratio >= 1 else "right", fontsize=7)
+    axes.set_yticks(places, names, fontsize=7)
+    axes.set(xscale="log", xlabel="times the speed of the other side, or within the limit (red: not reached)")
+    axes.set_xlim(min(ratios) / 2, max(ratios) * 2)
+    axes.set_ylim(-1, len(shown))
     axes.legend(loc="lower right")
     save(figure, "ratios")
+
+
+def plot_hotspots(hotspots):
+    """Where the time of a call goes, at some commits and now."""
+    builds = list(next(iter(hotspots.values())))[::-1]
+    parts = sorted({part for labels in hotspots.values() for shares in labels.values() for part in shares}, key=lambda part: (part == "other", part))
+    colors = dict(zip(parts, plt.get_cmap("tab20").colors))
+    figure, all_axes = plt.subplots(len(hotspots), 1, figsize=(8, (0.4 * len(builds) + 0.5) * len(hotspots) + 1))
+    for axes, (work, labels) in zip(all_axes, hotspots.items()):
+        for place, build in enumerate(builds):
+            left = 0
+            for part in parts:
+                us = labels.get(build, {}).get(part, 0)
+                axes.barh(place, us, left=left, color=colors[part], height=0.7)
+                left += us
+            axes.annotate(f" {left:.3g} µs", (left, place), va="center", fontsize=8)
+        axes.set_yticks(range(len(builds)), builds)
+        axes.set_title(work, loc="left", fontsize=9)
+        axes.margins(x=0.12)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.legend([plt.Rectangle((0, 0), 1, 1, color=colors[part]) for part in parts], parts, loc="lower center", ncols=4, fontsize=8)
+    figure.tight_layout(rect=(0, 0.13, 1, 1))
+    save(figure, "hotspots")
 
 
 def plot_growth(growth, name, label):
@@ -62,21 +93,44 @@ def plot_throughput(throughput):
 
 def table(header, rows):
     """A Markdown table."""
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    left = ["---" if name in ("work", "beside", "index", "table") else "---:" for name in header]
+    lines = [header, left, *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
+def amount(figure, unit):
+    """A figure with as many digits as say something."""
+    if unit == "us" and figure >= 100_000:
+        return f"{figure / 1e6:.2f} s"
+    digits = 2 if figure < 100 else 0
+    return f"{figure:,.{digits}f} {UNITS[unit]}"
+
+
+def notes(result):
+    """What else is to say of a row, behind our figure."""
+    details = result["details"]
+    if "p50" in details:
+        return f", p50 {details['p50']} µs"
+    if "application" in details:
+        trips = [f"{details[who]['round_trips']:.1f}".removesuffix(".0") for who in ("calls", "application")]
+        return f", {trips[0]} and {trips[1]} round trips"
+    return f" ({details['worst']})" if "worst" in details else ""
+
+
 def results_table(document):
-    """Every row of the bar."""
+    """Every row, by section."""
+    results = {result["row"]: result for result in document["results"]}
 
-    def cells(result):
-        bar = "" if result["bar"] is None else f"{result['bar']:g}"
-        reached = "" if result["bar"] is None else "yes" if result["ratio"] >= result["bar"] else "**no**"
-        p50 = f", p50 {result['details']['p50']} µs" if "p50" in result["details"] else ""
-        unit = UNITS[result["unit"]]
-        return [result["work"], f"{result['baseline']:.2f}", f"{result['ours']:.2f} {unit}{p50}", f"{result['ratio']:.2f}", bar, reached]
+    def cells(key):
+        row, result = ROWS[key], results[key]
+        asked = "" if row.asked is None else f"{row.asked:.2f}".rstrip("0").rstrip(".")
+        reached = {None: "", True: "yes", False: "**no**"}[is_reached(key, result["ratio"])]
+        theirs, ours = amount(result["theirs"], row.unit), amount(result["ours"], row.unit) + notes(result)
+        return [row.work, row.beside, theirs, ours, f"{result['ratio']:.2f}", asked, reached]
 
-    return table(["work", "baseline", "ours", "ratio", "asked for", "reached"], map(cells, document["results"]))
+    header = ["work", "beside", "theirs", "ours", "ratio", "asked for", "reached"]
+    measured = {section: [cells(key) for key in rows if key in results] for section, rows in SECTIONS.items()}
+    return "\n\n".join(f"### {section}\n\n{table(header, rows)}" for section, rows in measured.items() if rows)
 
 
 def index_table(document):
@@ -103,10 +157,12 @@ def hot_table(document):
 def conditions(document):
     """What the figures were measured on."""
     machine, size = document["machine"], document["size"]
+    note = f" {document['note']}" if document.get("note") else ""
     return (
         f"Measured on {document['date']}: {machine['cores']} cores of {machine['processor']}, {machine['memory_gib']:.0f} GiB; "
         f"{document['postgresql'].split(' on ')[0]}; size {size['name']}: {size['users']:,} users, {size['subscriptions']:,} subscriptions, "
-        f"{size['purchases']:,} purchases, {size['carts']:,} carts, {size['add_ons']:,} add-ons; medians of {document['rounds']} rounds."
+        f"{size['purchases']:,} purchases, {size['carts']:,} carts, {size['add_ons']:,} add-ons; medians of {document['rounds']} rounds in "
+        f"one statement, and of {document['runs']} by clients.{note}"
     )
 
 
@@ -114,7 +170,9 @@ def main():
     document = json.loads((HERE / "results" / f"{sys.argv[1]}.json").read_text())
     (DOCS / "benchmarks").mkdir(exist_ok=True)
     matplotlib.rcParams.update({"svg.hashsalt": "benchmarks", "svg.fonttype": "none", "font.size": 9})
-    plot_ratios(document["results"])
+    plot_ratios({result["row"]: result for result in document["results"]})
+    if (hotspots := HERE / "results" / "hotspots.json").exists():
+        plot_hotspots(json.loads(hotspots.read_text()))
     plot_growth(document["growth"]["users"], "users", "users")
     plot_growth(document["growth"]["add_ons"], "add_ons", "add-ons")
     plot_throughput(document["throughput"])
