@@ -23,18 +23,21 @@ RESULTS = Path(__file__).parent / "results" / "hotspots.json"
 WORK = ["has_feature", "price_cart with a code", "checkout", "complete_checkout"]
 # The first that matches a function's name. What matches none is counted as other.
 PARTS = {
-    "write-ahead log": r"^(XLog|Xlog|xlog|GetXLog|CopyXLog|pg_comp_crc|Wal|WAL|ReserveXLog|log_heap|log_newpage)",
-    "foreign keys and triggers": r"^(RI_|ri_|Trigger|ExecCallTrigger|AfterTrigger|ExecBR|ExecAR|ExecBS|ExecAS|plpgsql|exec_stmt|exec_eval|exec_assign)",
-    "locks and snapshots": r"(LWLock|^Lock|^lock_|^ProcArray|Snapshot|^Transaction|^SetHintBits|MultiXact|^SubTrans|^Clog|^Xid|spin|SpinLock|^GrantLock|ResourceOwner)",
-    "indexes": r"^(_bt|bt[a-z]|index_|Index|gin|Gin|entry|nocache_index|amapi|systable|relation_needs)",
-    "tables and buffers": r"^(heap|Heap|table_|Buf|Buffer|Pin|Unpin|ReadBuffer|StartReadBuffer|ReleaseBuffer|MarkBuffer|hash_bytes|Page|page|visibility|RelationGetBuffer|toast|Toast|pglz|smgr|md[a-z]+|fsm|Free)",
+    "memory": r"(Alloc|palloc|pfree|MemoryContext|malloc|^free$|^_?int_free|cfree|unlink_chunk|mem(cpy|set|move|cmp)|Slab|Bump)",
+    "write-ahead log": r"^(XLog|Xlog|GetXLog|CopyXLog|pg_comp_crc|Wal|WAL|ReserveXLog|log_heap|log_newpage)",
+    "compression": r"^(pglz|toast|Toast|heap_toast|detoast|pg_detoast)",
+    # Constraints, defaults and conditions of indexes are stored as text.
+    "stored expressions": r"(^_read|pg_strtok|^nodeRead|parseNode|stringTo|strtou?ll?$|strto[a-z]+_l_internal|ExprEvalPush|ExecInitExpr|ExecReadyExpr|CheckExpr|expr_setup|expression_planner|eval_const|strncpy)",
+    "foreign keys and triggers": r"^(RI_|ri_|Trigger|ExecCallTrigger|AfterTrigger|Exec[BA][RS][IUD]|plpgsql|exec_)",
+    "locks and snapshots": r"(LWLock|^Lock|^ProcArray|Snapshot|^Transaction|^SetHintBits|MultiXact|^SubTrans|^Xid|[sS]pin|^GrantLock|ResourceOwner|AcceptInval|^SIGet|ReceiveShared)",
+    "indexes": r"^(_bt|bt[a-z]|index_|Index|gin|Gin|nocache_index|systable|bottomup)",
+    "tables and buffers": r"^(heap|Heap|table_|Buf|Buffer|Pin|Unpin|Read|StartRead|Release|MarkBuffer|hash_bytes|hash_search|Page|page|visibility|RelationGetBuffer|smgr|md[a-z]|fsm|GetPrivateRef|ReservePrivate|pg_checksum|fill_val|pgstat)",
     "JSON": r"(json|Json|JSON)",
-    "numbers": r"(numeric|_var$|_var_|int64_div|cmp_abs|add_abs|sub_abs|round_var|apply_typmod)",
-    "planning": r"^(planner|plan_|standard_planner|subquery|make_|create_|cost|set_|pull_|eval_const|parse|transform|raw_parser|base_yy|core_yy|preprocess|expression_|query_|build_|estimate|choose_|get_|RevalidateCached|GetCachedPlan|CheckCached|extract_|simplify|fix_|clauselist|find_|add_path|pathkeys|match_)",
-    "executor": r"^(Exec|exec|slot_|tts|Portal|SPI|_SPI|standard_Executor|Create[A-Z]|Init|ChooseP|fmgr|FunctionCall|fmgr_|tuplestore|tuplesort|TupleDesc|expand|collect_|bms|list|new_list|lappend|copyObject|_copy)",
-    "caches of the catalog": r"(Cat|Sys|Rel|Typ|typ|lookup_type|hash_search|hash_seq|hash_|AcceptInval|ReceiveShared|acl|has_|pg_)",
-    "text": r"(varstr|text|bttext|strcoll|varchar|bpchar|utf8|mblen|cstring|_in$|_out$|uuid)",
-    "memory": r"(Alloc|palloc|pfree|repalloc|MemoryContext|malloc|^free$|^_?int_free|cfree|mem(cpy|set|move|cmp)|realloc|Slab|Bump)",
+    "numbers": r"(numeric|_var$|_var_|int64_div|cmp_abs|add_abs|sub_abs|apply_typmod)",
+    "planning": r"^(planner|plan_|standard_planner|subquery|make_|create_|cost|set_|pull_|parse|transform|raw_parser|base_yy|core_yy|preprocess|expression_|query_|build_|estimate|choose_|get_|Revalidate|GetCachedPlan|CheckCached|extract_|simplify|fix_|clauselist|find_|add_path|pathkeys|match_)",
+    "text": r"(varstr|text|bttext|strcoll|varchar|bpchar|utf8|mblen|cstring|_in$|_out$|uuid|__str[a-z]+_evex|strncoll)",
+    "executor": r"^(Exec|slot_|tts|Portal|SPI|_SPI|standard_Executor|Create[A-Z]|Init|fmgr|FunctionCall|tuplestore|tuplesort|TupleDesc|expand|bms|list|new_list|lappend|copyObject|_copy|array_)",
+    "caches of the catalog": r"(Cat|Sys|Rel|Typ|typ|lookup_type|hash_|acl|has_|populate_compact)",
 }
 
 

@@ -49,7 +49,8 @@ def plot_hotspots(hotspots):
     builds = list(next(iter(hotspots.values())))[::-1]
     parts = sorted({part for labels in hotspots.values() for shares in labels.values() for part in shares}, key=lambda part: (part == "other", part))
     colors = dict(zip(parts, plt.get_cmap("tab20").colors))
-    figure, all_axes = plt.subplots(len(hotspots), 1, figsize=(8, (0.4 * len(builds) + 0.5) * len(hotspots) + 1))
+    height = (0.35 * len(builds) + 0.55) * len(hotspots) + 1.1
+    figure, all_axes = plt.subplots(len(hotspots), 1, figsize=(8, height))
     for axes, (work, labels) in zip(all_axes, hotspots.items()):
         for place, build in enumerate(builds):
             left = 0
@@ -63,7 +64,7 @@ def plot_hotspots(hotspots):
         axes.margins(x=0.12)
         axes.spines[["top", "right"]].set_visible(False)
     figure.legend([plt.Rectangle((0, 0), 1, 1, color=colors[part]) for part in parts], parts, loc="lower center", ncols=4, fontsize=8)
-    figure.tight_layout(rect=(0, 0.13, 1, 1))
+    figure.tight_layout(rect=(0, 1.1 / height, 1, 1))
     save(figure, "hotspots")
 
 
