@@ -11,7 +11,7 @@ trap 'stop_throwaway_server "$folder"' EXIT
 trap "exit 0" INT TERM
 start_throwaway_server "$folder"
 "$BIN/psql" -X -q -d postgres -c 'CREATE DATABASE shop'
-"$BIN/psql" -X -q -d shop -f examples/shop/setup.sql >/dev/null
+PGOPTIONS="-c client_min_messages=warning" "$BIN/psql" -X -q -d shop -f examples/shop/setup.sql >/dev/null
 
 port=${PORT:-8000}
 random() { od -An -tx1 -N"$1" /dev/urandom | tr -d ' \n'; } # BYTES

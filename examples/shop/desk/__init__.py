@@ -5,11 +5,12 @@ import asyncpg
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+from shop import failures
 from shop.face import go
 
 from . import catalog, editor, health, offers, orders, payments, people, sales, staff
-from .page import not_allowed
-from .staff import NotSignedIn
+from .page import page
+from .staff import NotSignedIn, at_desk
 
 
 def add_to(app: FastAPI) -> None:
@@ -21,3 +22,11 @@ def add_to(app: FastAPI) -> None:
 
 async def to_sign_in(request: Request, error: NotSignedIn) -> Response:
     return go(request, "/desk/sign-in")
+
+
+async def not_allowed(request: Request, error: asyncpg.InsufficientPrivilegeError) -> Response:
+    """The page that says so, to whoever is at the desk; elsewhere it is a mistake of the shop's."""
+    if "desk" not in request.session or not request.url.path.startswith("/desk"):
+        return failures.answer(request, error)
+    async with at_desk(request) as desk:
+        return page(request, desk, "not_allowed.html", 403, refusal=error.message)

@@ -34,7 +34,8 @@ def columns(title: str, bars: Sequence[Bar], width: int = 640, height: int = 200
     room = height - foot - 10
     scale = room / float(top + bottom)
     zero = 10 + float(top) * scale
-    step = (width - left) / max(len(bars), 1)
+    # A few bars stand at the left, where a narrow screen shows them.
+    step = min((width - left) / max(len(bars), 1), 90)
     parts = []
     for mark in [top, top / 2, Decimal(0), *([-bottom] if bottom else [])]:
         y = zero - float(mark) * scale

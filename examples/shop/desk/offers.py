@@ -8,10 +8,20 @@ from .staff import at_desk
 
 router = APIRouter()
 
-CODES = "SELECT * FROM marketplace.promotional_codes ORDER BY is_active DESC, code"
-BUNDLES = "SELECT * FROM marketplace.add_on_bundles ORDER BY is_active DESC, name"
+CODES = """
+    SELECT c.*, CASE WHEN NOT is_active THEN 'off' WHEN expires_at <= now() THEN 'expired' WHEN current_uses >= max_uses THEN 'used up'
+                     ELSE 'applies' END AS state
+      FROM marketplace.promotional_codes c ORDER BY is_active DESC, code
+"""
+BUNDLES = """
+    SELECT b.*, CASE WHEN NOT is_active THEN 'off' WHEN valid_from > now() THEN 'not yet' WHEN valid_until <= now() THEN 'ended'
+                     WHEN current_uses >= max_uses THEN 'used up' ELSE 'applies' END AS state
+      FROM marketplace.add_on_bundles b ORDER BY is_active DESC, name
+"""
 RULES = """
-    SELECT r.*, a.name FROM marketplace.pricing_rules r JOIN marketplace.add_ons a ON a.id = r.add_on_id
+    SELECT r.*, a.name, CASE WHEN NOT r.is_active THEN 'off' WHEN r.valid_from > now() THEN 'not yet' WHEN r.valid_until <= now() THEN 'ended'
+                             ELSE 'applies' END AS state
+      FROM marketplace.pricing_rules r JOIN marketplace.add_ons a ON a.id = r.add_on_id
      ORDER BY r.is_active DESC, a.name, r.priority DESC
 """
 

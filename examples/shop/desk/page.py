@@ -7,7 +7,6 @@ import asyncpg
 from fastapi import Request
 from starlette.responses import Response
 
-from shop import failures
 from shop.errors import code_of
 from shop.face import go, templates_of
 
@@ -38,11 +37,3 @@ def refused(request: Request, back: str, error: asyncpg.PostgresError) -> Respon
     if code_of(error) is None:
         raise error
     return go(request, back, " ".join(filter(None, (f"Not done: {error.message}.", error.hint))))
-
-
-async def not_allowed(request: Request, error: asyncpg.InsufficientPrivilegeError) -> Response:
-    """The page that says so, to whoever is at the desk; elsewhere it is a mistake of the shop's."""
-    level = request.session.get("desk", {}).get("level")
-    if level is None or not request.url.path.startswith("/desk"):
-        return failures.answer(request, error)
-    return templates.TemplateResponse(request, "not_allowed.html", {"level": level, "refusal": error.message}, status_code=403)

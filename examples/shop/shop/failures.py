@@ -46,7 +46,9 @@ def answer(request: Request, error: Exception) -> Response:
     status = 404 if for_programs.status_code in (400, 404, 422) and request.method == "GET" else for_programs.status_code
     title, text = TITLES.get(status, OTHERWISE)
     retry = {"Retry-After": "2"} if status == 503 else None
-    context = {"title": title, "text": text, "user": request.scope.get("session", {}).get("user")}
+    # A page can be asked for again; what a form sent is not sent twice.
+    again = f"{request.url.path}?{request.url.query}".rstrip("?") if status in (502, 503) and request.method == "GET" else None
+    context = {"title": title, "text": text, "again": again, "user": request.scope.get("session", {}).get("user")}
     return templates.TemplateResponse(request, "failure.html", context, status_code=status, headers=retry)
 
 

@@ -114,6 +114,7 @@ async def test_levels_are_kept_apart(visit, admin, spare, level, path):
         assert not (await said(answer, client)).startswith("Not done")
     else:
         assert answer.status_code == 403 and "Your level may not do this" in answer.text and "permission denied" in answer.text
+        assert 'href="/desk/offers"' in answer.text and "Sign out" in answer.text
         assert [await admin.fetchval(query) for query in kept] == before
 
 
@@ -203,7 +204,7 @@ async def test_money_that_pays_for_nothing(app, visit, admin):
     payment = re.search(r'name="payment_id" value="([^"]+)"', page).group(1)
     answer = await billing.post("/desk/payments/settle", data={"payment_id": payment, "note": "paid back by transfer"})
     assert await said(answer, billing) == f"{payment} is settled."
-    assert "All money that was taken pays for something." in await seen(billing, "/desk/payments")
+    assert "Nothing to do: every payment belongs to an order." in await seen(billing, "/desk/payments")
 
 
 async def test_what_a_code_would_change_is_shown_before_it_is_saved(visit, admin):
@@ -220,6 +221,22 @@ async def test_what_a_code_would_change_is_shown_before_it_is_saved(visit, admin
     assert await said(saved, client) == "The code is saved."
     code = await admin.fetchrow("SELECT * FROM promotional_codes WHERE code = 'DESK10'")
     assert (code["discount_value"], code["max_uses"], code["applicable_to"], code["renewals"]) == (10, None, None, 0)
+
+
+async def test_offers_say_whether_they_apply(visit, admin):
+    await admin.execute(
+        """INSERT INTO promotional_codes (code, discount_type, discount_value, is_active, expires_at, max_uses, current_uses) VALUES
+             ('DESKGOOD', 'percentage', 5, true, NULL, 2, 0), ('DESKOFF', 'percentage', 5, false, NULL, NULL, 0),
+             ('DESKOLD', 'percentage', 5, true, now() - interval '1 hour', NULL, 0)"""
+    )
+    await admin.execute(
+        """INSERT INTO pricing_rules (add_on_id, tier_code, discount_percent, valid_from, valid_until) VALUES
+             ($1, 'early', 5, now() + interval '1 day', NULL), ($1, 'late', 5, NULL, now() - interval '1 day')""", BOLT
+    )  # fmt: skip
+    rows = re.findall(r"<tr>(.*?)</tr>", (await (await visit(desk="admin")).get("/desk/offers")).text, re.DOTALL)
+    texts = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in rows]
+    for name, state in (("DESKGOOD", "applies"), ("DESKOFF", "off"), ("DESKOLD", "expired"), ("early", "not yet"), ("late", "ended")):
+        assert [text.endswith(f" {state}") for text in texts if name in text] == [True], name
 
 
 async def test_a_rule_and_a_bundle(visit, admin):
@@ -315,7 +332,7 @@ async def test_sales_at_a_glance(visit, admin):
     text = await seen(await visit(desk="admin"), "/desk/sales")
     assert "$24.98 taken in 30 days, after refunds" in text  # 9.99 and 14.99
     assert "100 % of the checkouts were paid" in text and "FRIEND50 1 1 $5.00 $9.99" in text
-    assert "to come from 2 renewals within a month" in text and "What comes back every month" in text
+    assert "to come from 2 renewals within a month" in text and "Recurring revenue by month" in text
     # The level billing has the revenue, and not the codes.
     text = await seen(await visit(desk="billing"), "/desk/sales")
     assert "$24.98 taken in 30 days, after refunds" in text and "FRIEND50" not in text

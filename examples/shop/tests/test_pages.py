@@ -103,6 +103,7 @@ async def test_a_database_that_does_not_answer(app, visit, admin, monkeypatch):
     monkeypatch.setattr(app.state.database, "pool", Nobody())
     answer = await client.get("/cart", headers=PAGES)
     assert answer.status_code == 503 and "Just a moment" in answer.text and answer.headers["retry-after"] == "2"
+    assert 'href="/cart">Try again' in answer.text
     assert (await client.get("/api/cart")).json() == {"status": 503, "title": "try again"}
 
 
