@@ -774,7 +774,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT 'pricing_rules', r.label || ' can never apply: ' || r.because
       FROM impossible_rules r
     UNION ALL
-    SELECT 'ended', e.label || ' applies no more: ' || e.because
+    SELECT 'ended', e.label || ' no longer applies: ' || e.because
       FROM ended e
     UNION ALL
     SELECT 'bundles', b.label || ' names add-on ' || named.id || ' more than once'
@@ -1827,10 +1827,10 @@ BEGIN
              'Semantic search over your documents, with a vector database behind it.',
              'analytics', 19.99, 'monthly', true, 60, '2.0', '/icons/center-deep.svg'),
             ('a0000000-0000-4000-8000-000000000007', 'Document Processing',
-             'OCR, tables and forms for 5 000 pages a month.',
+             'OCR, tables and forms for 5,000 pages a month.',
              'productivity', 12.99, 'monthly', false, 70, '1.5', '/icons/documents.svg'),
             ('a0000000-0000-4000-8000-000000000008', 'Vector Search',
-             'Similarity search over 1 M vectors that answers in under 10 ms.',
+             'Similarity search over a million vectors that answers in under 10 ms.',
              'infrastructure', 14.99, 'monthly', false, 80, '1.1', '/icons/vectors.svg'),
             ('a0000000-0000-4000-8000-000000000009', 'GPU Compute',
              'A100 and H100 by the hour: 50 GPU hours a month.',
@@ -4293,8 +4293,8 @@ COMMENT ON COLUMN @extschema@.promo_code_performance.net IS 'What was paid with 
 COMMENT ON COLUMN @extschema@.promo_code_performance.paid_checkouts IS 'Checkouts with it that were paid, even if refunded since.';
 COMMENT ON COLUMN @extschema@.promotional_codes.applicable_to IS 'The add-ons that it is valid for; NULL for all.';
 COMMENT ON COLUMN @extschema@.promotional_codes.code IS
-'What shoppers type. A trigger stores it in the form of normalized_code(), no matter who writes it, and it is compared in that form;
-unique. A code that a purchase names can be neither renamed nor deleted.';
+'What shoppers type; unique. It is stored in capitals and without spaces around it, as normalized_code() returns it, however it is
+written. A code that a purchase names can be neither renamed nor deleted.';
 COMMENT ON COLUMN @extschema@.promotional_codes.created_by IS 'Who created it; not read by the extension.';
 COMMENT ON COLUMN @extschema@.promotional_codes.current_uses IS 'The number of live redemptions: checkouts with this code that are paid or pending.';
 COMMENT ON COLUMN @extschema@.promotional_codes.discount_value IS
@@ -4357,178 +4357,178 @@ COMMENT ON COLUMN @extschema@.user_add_ons.usage_keys IS
 'The idempotency keys that were last used for each metered feature, with their answers, packed.';
 COMMENT ON CONSTRAINT add_on_bundles_add_on_ids_check ON @extschema@.add_on_bundles IS
 'add_on_ids must name at least two add-ons, each once
-What makes a single add-on cheaper is a pricing rule.';
+To make a single add-on cheaper, use a pricing rule.';
 COMMENT ON CONSTRAINT add_on_bundles_current_uses_check ON @extschema@.add_on_bundles IS
 'current_uses must be from 0 to max_uses
-All uses are taken: raise max_uses, or refuse the sale.';
+All uses of the bundle are taken. Raise max_uses, or refuse the sale.';
 COMMENT ON CONSTRAINT add_on_bundles_discount_amount_check ON @extschema@.add_on_bundles IS
 'discount_amount must be 0 or more
-Write 5.00 for what costs 5.00 less.';
+Write 5.00 to take 5.00 off.';
 COMMENT ON CONSTRAINT add_on_bundles_discount_amount_decimals_check ON @extschema@.add_on_bundles IS
 'discount_amount must have at most two decimals and be below 100000000
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT add_on_bundles_discount_percent_check ON @extschema@.add_on_bundles IS
 'discount_percent must be from 0 to 100
-Write 20 for 20 %.';
+Write 20 to take 20 % off.';
 COMMENT ON CONSTRAINT add_on_bundles_discount_percent_decimals_check ON @extschema@.add_on_bundles IS
 'discount_percent must have at most two decimals
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT add_on_bundles_max_uses_check ON @extschema@.add_on_bundles IS
 'max_uses must be 1 or more
-Leave it NULL where there is no limit; is_active = false switches it off.';
+Leave it NULL if there is no limit. To switch it off, set is_active to false.';
 COMMENT ON CONSTRAINT add_on_bundles_name_key ON @extschema@.add_on_bundles IS
-'name must be another than that of every other bundle
-Rename one of them.';
+'name must be unique
+Another bundle has this name. Rename one of them.';
 COMMENT ON CONSTRAINT add_on_bundles_pkey ON @extschema@.add_on_bundles IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT add_on_bundles_window_check ON @extschema@.add_on_bundles IS
 'valid_from must be before valid_until
-Leave one of them NULL where there is no such end.';
+Leave valid_from NULL if it has no beginning, and valid_until if it has no end.';
 COMMENT ON CONSTRAINT add_on_features_add_on_feature_key ON @extschema@.add_on_features IS
-'feature_key must be another than that of every other feature of the add-on
-Keep one of the rows.';
+'feature_key must be unique within its add-on
+The add-on has a row for this feature already. Keep one of them.';
 COMMENT ON CONSTRAINT add_on_features_add_on_id_fkey ON @extschema@.add_on_features IS
 'add_on_id must be the id of a row of add_ons
 Insert the add-on first, with is_active = false if it is not for sale.';
 COMMENT ON CONSTRAINT add_on_features_configuration_check ON @extschema@.add_on_features IS
-'configuration must have a limit, per and overage that make sense, where it has them
-The comment of the column says what they mean.';
+'configuration must have valid values for limit, per and overage, if it has these keys
+The comment on the column says which values they take.';
 COMMENT ON CONSTRAINT add_on_features_pkey ON @extschema@.add_on_features IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT add_on_purchases_add_on_id_fkey ON @extschema@.add_on_purchases IS
 'add_on_id must be the id of a row of add_ons
 Insert the add-on first, with is_active = false if it is not for sale.';
 COMMENT ON CONSTRAINT add_on_purchases_amount_check ON @extschema@.add_on_purchases IS
 'amount must be 0 or more
-What was paid back is in refund_amount.';
+Refunds go into refund_amount.';
 COMMENT ON CONSTRAINT add_on_purchases_pkey ON @extschema@.add_on_purchases IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT add_on_purchases_quantity_check ON @extschema@.add_on_purchases IS
 'quantity must be 1 or more
-A purchase is of one unit at least.';
+A purchase has at least one unit.';
 COMMENT ON CONSTRAINT add_on_purchases_refund_amount_check ON @extschema@.add_on_purchases IS
 'refund_amount must be from 0 to amount
-No more can be paid back than was paid.';
+A refund cannot exceed the amount that was paid.';
 COMMENT ON CONSTRAINT add_on_purchases_status_check ON @extschema@.add_on_purchases IS
 'status must be pending, completed, failed, refunded or disputed
-What is called ''paid'' elsewhere is completed here.';
+For a paid purchase, write completed.';
 COMMENT ON CONSTRAINT add_ons_base_price_check ON @extschema@.add_ons IS
 'base_price must be 0 or more
-A price of 0 is free of charge. What is to come off a price is a pricing rule, a bundle or a code.';
+A price of 0 means free of charge. To give a discount, use a pricing rule, a bundle or a code.';
 COMMENT ON CONSTRAINT add_ons_base_price_decimals_check ON @extschema@.add_ons IS
 'base_price must have at most two decimals and be below 100000000
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT add_ons_billing_type_check ON @extschema@.add_ons IS
 'billing_type must be one_time, monthly, annual or usage_based
-What is called ''yearly'' elsewhere is annual here.';
+For a yearly price, write annual.';
 COMMENT ON CONSTRAINT add_ons_category_check ON @extschema@.add_ons IS
 'category must be a slug: words of small letters and digits, joined by single hyphens
-Write it like ai-services: what is called ''AI & Chat'' becomes ai-chat.';
+Write it like ai-services. ''AI & Chat'', for example, becomes ai-chat.';
 COMMENT ON CONSTRAINT add_ons_features_check ON @extschema@.add_ons IS
 'features must be an array of feature keys
-Write it like ["cold_storage"]. Limits and options of a feature are its row in add_on_features.';
+Write it like ["cold_storage"]. Limits and options of a feature belong in its row of add_on_features.';
 COMMENT ON CONSTRAINT add_ons_name_key ON @extschema@.add_ons IS
-'name must be another than that of every other add-on
-Rename one of them.';
+'name must be unique
+Another add-on has this name. Rename one of them.';
 COMMENT ON CONSTRAINT add_ons_pkey ON @extschema@.add_ons IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT add_ons_trial_days_check ON @extschema@.add_ons IS
 'trial_days must be 1 or more
-Leave it NULL where there is no trial.';
+Leave it NULL if there is no trial.';
 COMMENT ON CONSTRAINT cart_items_add_on_id_fkey ON @extschema@.cart_items IS
 'add_on_id must be the id of a row of add_ons
 Insert the add-on first, with is_active = false if it is not for sale.';
 COMMENT ON CONSTRAINT cart_items_billing_type_check ON @extschema@.cart_items IS
 'billing_type must be one_time, monthly, annual or usage_based
-Leave it NULL: the add-on knows it.';
+Leave it NULL to use the billing type of the add-on.';
 COMMENT ON CONSTRAINT cart_items_pkey ON @extschema@.cart_items IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT cart_items_quantity_check ON @extschema@.cart_items IS
 'quantity must be 1 or more
 Delete the row to take the add-on out of the cart.';
 COMMENT ON CONSTRAINT cart_items_user_add_on_key ON @extschema@.cart_items IS
-'user_id and add_on_id must be another pair than that of every other row
-Keep one row, with the quantity of both.';
+'user_id and add_on_id must be unique together
+The add-on is in this cart already. Keep one row, with the quantity of both.';
 COMMENT ON CONSTRAINT pricing_rules_add_on_id_fkey ON @extschema@.pricing_rules IS
 'add_on_id must be the id of a row of add_ons
 Insert the add-on first, with is_active = false if it is not for sale.';
 COMMENT ON CONSTRAINT pricing_rules_conditions_check ON @extschema@.pricing_rules IS
 'conditions must have known keys, with values of the right kind
-The comment of the column lists the keys.';
+The comment on the column lists the keys.';
 COMMENT ON CONSTRAINT pricing_rules_discount_amount_check ON @extschema@.pricing_rules IS
 'discount_amount must be 0 or more
-Write 5.00 for what costs 5.00 less.';
+Write 5.00 to take 5.00 off.';
 COMMENT ON CONSTRAINT pricing_rules_discount_amount_decimals_check ON @extschema@.pricing_rules IS
 'discount_amount must have at most two decimals and be below 100000000
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT pricing_rules_discount_percent_check ON @extschema@.pricing_rules IS
 'discount_percent must be from 0 to 100
-Write 20 for 20 %.';
+Write 20 to take 20 % off.';
 COMMENT ON CONSTRAINT pricing_rules_discount_percent_decimals_check ON @extschema@.pricing_rules IS
 'discount_percent must have at most two decimals
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT pricing_rules_pkey ON @extschema@.pricing_rules IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT pricing_rules_window_check ON @extschema@.pricing_rules IS
 'valid_from must be before valid_until
-Leave one of them NULL where there is no such end.';
+Leave valid_from NULL if it has no beginning, and valid_until if it has no end.';
 COMMENT ON CONSTRAINT promotional_codes_code_check ON @extschema@.promotional_codes IS
 'code must not be empty
-Blanks around a code do not count.';
+Spaces around a code are removed, so a code of spaces alone is empty.';
 COMMENT ON CONSTRAINT promotional_codes_code_key ON @extschema@.promotional_codes IS
-'code must be another than that of every other code, in whatever letters it is written
-Delete or rename one of them.';
+'code must be unique, in capital or small letters
+Another row has this code. Rename or delete one of them.';
 COMMENT ON CONSTRAINT promotional_codes_current_uses_check ON @extschema@.promotional_codes IS
 'current_uses must be from 0 to max_uses
-All uses are taken: raise max_uses, or refuse the code.';
+All uses of the code are taken. Raise max_uses, or refuse the code.';
 COMMENT ON CONSTRAINT promotional_codes_discount_type_check ON @extschema@.promotional_codes IS
 'discount_type must be percentage or fixed_amount
-What is called ''percent'' elsewhere is percentage here, and ''fixed'' is fixed_amount.';
+Write percentage rather than percent, and fixed_amount rather than fixed.';
 COMMENT ON CONSTRAINT promotional_codes_discount_value_check ON @extschema@.promotional_codes IS
 'discount_value must be above 0, and at most 100 where discount_type is percentage
-Write 20 for 20 %.';
+Write 20 to take 20 % off.';
 COMMENT ON CONSTRAINT promotional_codes_discount_value_decimals_check ON @extschema@.promotional_codes IS
 'discount_value must have at most two decimals and be below 100000000
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT promotional_codes_max_uses_check ON @extschema@.promotional_codes IS
 'max_uses must be 1 or more
-Leave it NULL where there is no limit; is_active = false switches it off.';
+Leave it NULL if there is no limit. To switch it off, set is_active to false.';
 COMMENT ON CONSTRAINT promotional_codes_min_purchase_amount_decimals_check ON @extschema@.promotional_codes IS
 'min_purchase_amount must have at most two decimals and be below 100000000
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT promotional_codes_pkey ON @extschema@.promotional_codes IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT promotional_codes_renewals_check ON @extschema@.promotional_codes IS
 'renewals must be 0 or more
-Leave it NULL where the code goes on applying.';
+Leave it NULL if the code applies to every renewal.';
 COMMENT ON CONSTRAINT promotional_codes_user_restrictions_check ON @extschema@.promotional_codes IS
 'user_restrictions must have known keys, with values of the right kind
-The comment of the column lists the keys.';
+The comment on the column lists the keys.';
 COMMENT ON CONSTRAINT user_add_ons_add_on_id_fkey ON @extschema@.user_add_ons IS
 'add_on_id must be the id of a row of add_ons
 Insert the add-on first, with is_active = false if it is not for sale.';
 COMMENT ON CONSTRAINT user_add_ons_pkey ON @extschema@.user_add_ons IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT user_add_ons_quantity_check ON @extschema@.user_add_ons IS
 'quantity must be 1 or more
-Who has none of an add-on has no row.';
+A user without the add-on has no row. To end access, call cancel_add_on().';
 COMMENT ON CONSTRAINT user_add_ons_renewal_amount_check ON @extschema@.user_add_ons IS
 'renewal_amount must be 0 or more
-Leave it NULL where nothing is renewed.';
+Leave it NULL if nothing is renewed.';
 COMMENT ON CONSTRAINT user_add_ons_status_check ON @extschema@.user_add_ons IS
 'status must be active, cancelled, expired, pending or suspended
-Only active gives access.';
+Only rows with the status active give access.';
 COMMENT ON CONSTRAINT user_add_ons_user_add_on_key ON @extschema@.user_add_ons IS
-'user_id and add_on_id must be another pair than that of every other row
-Keep the row that lasts longer.';
+'user_id and add_on_id must be unique together
+The user has this add-on already. Keep the row that lasts longer.';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_provider_ids IS
 'SELECT user_id, checkout_id FROM add_on_purchases WHERE provider_ids && ARRAY[$1]';
 COMMENT ON INDEX @extschema@.idx_add_on_purchases_revenue IS

@@ -352,7 +352,7 @@ fn which_codes_are_over_or_used_up_is_the_same_wherever_it_is_asked() {
     };
     let told = |because: &str| {
         format!(
-            "SELECT c.code::text FROM promotional_codes c, _check_catalog() k WHERE k.detail = 'the code ' || c.code || ' (' || c.id || ') applies no more: {because}'"
+            "SELECT c.code::text FROM promotional_codes c, _check_catalog() k WHERE k.detail = 'the code ' || c.code || ' (' || c.id || ') no longer applies: {because}'"
         )
     };
     let expired = codes(&|reasons, _| is(reasons, "expired") && !is(reasons, "inactive"));

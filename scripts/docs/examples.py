@@ -1,7 +1,10 @@
 """Runs the examples of docs/examples, each in a database of its own in which setup.sql has run, and keeps what psql prints."""
 
+import re
 import subprocess
 from pathlib import Path
+
+from psycopg import connect
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "examples"
 TEMPLATE = "docs_examples"
@@ -24,20 +27,20 @@ def setup_text():
 
 
 def run(connection, name):
-    """The example of a function with its output, as Markdown; None where there is none."""
+    """The example of an object with its output, as Markdown; None where there is none."""
     file = FOLDER / f"{name}.sql"
     if not file.exists():
         return None
+    database = "docs_" + re.sub(r"\W", "_", name)
     # The caller drops it with the server, because each DROP DATABASE waits for a checkpoint.
-    connection.execute(f"DROP DATABASE IF EXISTS docs_{name}")
-    connection.execute(f"CREATE DATABASE docs_{name} TEMPLATE {TEMPLATE}")
+    connection.execute(f"DROP DATABASE IF EXISTS {database}")
+    connection.execute(f"CREATE DATABASE {database} TEMPLATE {TEMPLATE}")
     sql = file.read_text().strip()
-    return f"```sql\n{sql}\n```\n```text\n{psql(f'docs_{name}', sql)}```\n\n"
+    return f"```sql\n{sql}\n```\n```text\n{psql(database, sql)}```\n\n"
 
 
-def run_all(connection, names):
-    """The examples of the functions by name, and the names of those that have none."""
-    from psycopg import connect
+def run_all(names):
+    """The examples by name, such as `quote`, `views/revenue_by_day` or `settings/extensions.currency`, and the names of what has none."""
     with connect(dbname="postgres", autocommit=True) as server:
         server.execute(f"DROP DATABASE IF EXISTS {TEMPLATE}")
         server.execute(f"CREATE DATABASE {TEMPLATE}")

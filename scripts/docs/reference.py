@@ -75,6 +75,12 @@ def cell(text):
     return (text or "").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
 
+def rule_and_hint(comment):
+    """The comment on a constraint as sentences: its first line is the rule, as the error says it, and the others are the hint."""
+    rule, _, hint = (comment or "").partition("\n")
+    return f"{rule}. {hint}" if hint else rule
+
+
 def code(text):
     """Text in code font, in a cell of a table."""
     return f"`{text.replace('|', chr(92) + '|')}`"
@@ -164,42 +170,40 @@ def internal_text(names, found):
     return "### Not called by hand\n\nConstraints, triggers and other functions call these.\n\n" + table(["function", "what it does"], rows)
 
 
-def functions_text(connection):
+def functions_text(connection, outputs):
     """All functions by section, and what is wrong with their documentation."""
     found = functions(connection)
     known = {name: comments.parse(function.comment) for name, function in found.items()}
     internal = [name for name in found if name not in LISTED]
     unlisted = [name for name in internal
                 if not name.startswith("_") and name not in OF_CONSTRAINTS and not found[name].result.endswith("trigger")]
-    outputs, missing = examples.run_all(connection, [name for name in found if name in LISTED])
     text = "## Functions\n\n" + examples.setup_text()
     for title, names in SECTIONS.items():
         entries = [function_text(found[name], known, outputs) for name in names if name in found]
         text += f"## {title}\n\n" + "".join(entries) if entries else ""
     problems = [f"{name} has no place in SECTIONS of scripts/docs/reference.py; if it is not for users, start its name with _"
                 for name in unlisted]
-    problems += [f"{name} has no example: write docs/examples/{name}.sql" for name in missing]
     return text + internal_text(internal, found), problems
 
 
-def view_text(view):
+def view_text(view, outputs):
     """Everything about one view."""
     rows = [[f"`{c.name}`", code(short_type(c.type)), cell(c.comment)] for c in view.columns]
-    return f"### {view.name}\n\n{cell(view.comment)}\n\n*since {since('VIEW', view.name)}*\n\n" + table(["column", "type", ""], rows)
+    return f"### {view.name}\n\n{cell(view.comment)}\n\n*since {since('VIEW', view.name)}*\n\n" + table(["column", "type", ""], rows) + outputs.get(f"views/{view.name}", "")
 
 
-def table_text(relation):
+def table_text(relation, outputs):
     """Everything about one table."""
     columns = [[f"`{c.name}`", code(short_type(c.type)), "" if c.is_required else "yes", code(short_expression(c.preset)) if c.preset else "",
                 cell(c.comment)] for c in relation.columns]
     text = f"### {relation.name}\n\n{cell(relation.comment)}\n\n*since {since('TABLE', relation.name)}*\n\n"
     text += table(["column", "type", "NULL", "default", ""], columns)
-    constraints = [[f"`{c.name}`", code(short_expression(c.definition)), cell(c.comment)] for c in relation.constraints]
+    constraints = [[f"`{c.name}`", code(short_expression(c.definition)), cell(rule_and_hint(c.comment))] for c in relation.constraints]
     text += table(["constraint", "definition", ""], constraints)
     indexes = [[f"`{i.name}`", code(index_definition(i.definition)), cell(i.comment)] for i in relation.indexes]
     text += table(["index", "on", "serves"], indexes) if indexes else ""
     triggers = [[f"`{t.name}`", code(trigger_definition(t.definition)), cell(t.comment)] for t in relation.triggers]
-    return text + (table(["trigger", "when", ""], triggers) if triggers else "")
+    return text + (table(["trigger", "when", ""], triggers) if triggers else "") + outputs.get(f"tables/{relation.name}", "")
 
 
 def index_definition(text):
@@ -215,19 +219,24 @@ def trigger_definition(text):
     return f"{events}: {call.split('.')[-1]}"
 
 
-def settings_text(connection):
-    """The settings, and who may change them."""
+def settings_text(found, outputs):
+    """The settings, who may change them, and an example of each."""
     who = {"superuser": "superusers, and roles granted SET", "user": "everybody"}
     rows = [[f"`{s.name}`", s.type, code((s.preset or "''") + (f" {s.unit}" if s.unit else "")),
              f"{s.least} to {s.most} {s.unit or ''}".strip() if s.least is not None else "", who[s.context], cell(f"{s.summary} {s.detail or ''}")]
-            for s in settings(connection)]
-    return "## Settings\n\n" + table(["setting", "type", "default", "values", "who may change it", ""], rows)
+            for s in found]
+    shown = "".join(f"### {s.name}\n\n{outputs.get(f'settings/{s.name}', '')}" for s in found)
+    return "## Settings\n\n" + table(["setting", "type", "default", "values", "who may change it", ""], rows) + shown
 
 
 def page(connection):
     """The page, and what is wrong with what it was made from."""
-    text, problems = functions_text(connection)
-    views = "## Views\n\n" + "".join(view_text(view) for view in relations(connection, "v"))
-    tables = "## Tables\n\n" + "".join(table_text(relation) for relation in relations(connection, "r"))
-    whole = HEAD + text + views + tables + settings_text(connection)
-    return whole.rstrip() + "\n", problems
+    views, tables, known_settings = relations(connection, "v"), relations(connection, "r"), settings(connection)
+    named = [*(name for name in functions(connection) if name in LISTED), *(f"views/{view.name}" for view in views),
+             *(f"tables/{relation.name}" for relation in tables), *(f"settings/{setting.name}" for setting in known_settings)]
+    outputs, missing = examples.run_all(named)
+    text, problems = functions_text(connection, outputs)
+    problems += [f"{name} has no example: write docs/examples/{name}.sql" for name in missing]
+    text += "## Views\n\n" + "".join(view_text(view, outputs) for view in views)
+    text += "## Tables\n\n" + "".join(table_text(relation, outputs) for relation in tables)
+    return (HEAD + text + settings_text(known_settings, outputs)).rstrip() + "\n", problems

@@ -102,7 +102,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT 'pricing_rules', r.label || ' can never apply: ' || r.because
       FROM impossible_rules r
     UNION ALL
-    SELECT 'ended', e.label || ' applies no more: ' || e.because
+    SELECT 'ended', e.label || ' no longer applies: ' || e.because
       FROM ended e
     UNION ALL
     SELECT 'bundles', b.label || ' names add-on ' || named.id || ' more than once'

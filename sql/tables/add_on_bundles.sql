@@ -55,35 +55,35 @@ COMMENT ON COLUMN @extschema@.add_on_bundles.created_at IS 'When the row was ins
 COMMENT ON COLUMN @extschema@.add_on_bundles.updated_at IS 'When the row was last updated; maintained by a trigger.';
 -- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT add_on_bundles_pkey ON @extschema@.add_on_bundles IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT add_on_bundles_name_key ON @extschema@.add_on_bundles IS
-'name must be another than that of every other bundle
-Rename one of them.';
+'name must be unique
+Another bundle has this name. Rename one of them.';
 COMMENT ON CONSTRAINT add_on_bundles_add_on_ids_check ON @extschema@.add_on_bundles IS
 'add_on_ids must name at least two add-ons, each once
-What makes a single add-on cheaper is a pricing rule.';
+To make a single add-on cheaper, use a pricing rule.';
 COMMENT ON CONSTRAINT add_on_bundles_discount_percent_check ON @extschema@.add_on_bundles IS
 'discount_percent must be from 0 to 100
-Write 20 for 20 %.';
+Write 20 to take 20 % off.';
 COMMENT ON CONSTRAINT add_on_bundles_discount_percent_decimals_check ON @extschema@.add_on_bundles IS
 'discount_percent must have at most two decimals
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT add_on_bundles_discount_amount_check ON @extschema@.add_on_bundles IS
 'discount_amount must be 0 or more
-Write 5.00 for what costs 5.00 less.';
+Write 5.00 to take 5.00 off.';
 COMMENT ON CONSTRAINT add_on_bundles_discount_amount_decimals_check ON @extschema@.add_on_bundles IS
 'discount_amount must have at most two decimals and be below 100000000
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT add_on_bundles_window_check ON @extschema@.add_on_bundles IS
 'valid_from must be before valid_until
-Leave one of them NULL where there is no such end.';
+Leave valid_from NULL if it has no beginning, and valid_until if it has no end.';
 COMMENT ON CONSTRAINT add_on_bundles_max_uses_check ON @extschema@.add_on_bundles IS
 'max_uses must be 1 or more
-Leave it NULL where there is no limit; is_active = false switches it off.';
+Leave it NULL if there is no limit. To switch it off, set is_active to false.';
 COMMENT ON CONSTRAINT add_on_bundles_current_uses_check ON @extschema@.add_on_bundles IS
 'current_uses must be from 0 to max_uses
-All uses are taken: raise max_uses, or refuse the sale.';
+All uses of the bundle are taken. Raise max_uses, or refuse the sale.';
 
 SELECT pg_extension_config_dump('@extschema@.add_on_bundles', '');
 

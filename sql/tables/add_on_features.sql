@@ -31,17 +31,17 @@ COMMENT ON COLUMN @extschema@.add_on_features.created_at IS 'When the row was in
 COMMENT ON COLUMN @extschema@.add_on_features.updated_at IS 'When the row was last updated; maintained by a trigger.';
 -- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT add_on_features_pkey ON @extschema@.add_on_features IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT add_on_features_add_on_id_fkey ON @extschema@.add_on_features IS
 'add_on_id must be the id of a row of add_ons
 Insert the add-on first, with is_active = false if it is not for sale.';
 COMMENT ON CONSTRAINT add_on_features_add_on_feature_key ON @extschema@.add_on_features IS
-'feature_key must be another than that of every other feature of the add-on
-Keep one of the rows.';
+'feature_key must be unique within its add-on
+The add-on has a row for this feature already. Keep one of them.';
 COMMENT ON CONSTRAINT add_on_features_configuration_check ON @extschema@.add_on_features IS
-'configuration must have a limit, per and overage that make sense, where it has them
-The comment of the column says what they mean.';
+'configuration must have valid values for limit, per and overage, if it has these keys
+The comment on the column says which values they take.';
 
 SELECT pg_extension_config_dump('@extschema@.add_on_features', '');
 

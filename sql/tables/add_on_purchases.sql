@@ -62,23 +62,23 @@ COMMENT ON COLUMN @extschema@.add_on_purchases.paid IS
 'What the purchase pays for, according to the facts: since when, for how long, within which subscription; maintained by the functions.';
 -- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT add_on_purchases_pkey ON @extschema@.add_on_purchases IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT add_on_purchases_add_on_id_fkey ON @extschema@.add_on_purchases IS
 'add_on_id must be the id of a row of add_ons
 Insert the add-on first, with is_active = false if it is not for sale.';
 COMMENT ON CONSTRAINT add_on_purchases_amount_check ON @extschema@.add_on_purchases IS
 'amount must be 0 or more
-What was paid back is in refund_amount.';
+Refunds go into refund_amount.';
 COMMENT ON CONSTRAINT add_on_purchases_quantity_check ON @extschema@.add_on_purchases IS
 'quantity must be 1 or more
-A purchase is of one unit at least.';
+A purchase has at least one unit.';
 COMMENT ON CONSTRAINT add_on_purchases_status_check ON @extschema@.add_on_purchases IS
 'status must be pending, completed, failed, refunded or disputed
-What is called ''paid'' elsewhere is completed here.';
+For a paid purchase, write completed.';
 COMMENT ON CONSTRAINT add_on_purchases_refund_amount_check ON @extschema@.add_on_purchases IS
 'refund_amount must be from 0 to amount
-No more can be paid back than was paid.';
+A refund cannot exceed the amount that was paid.';
 
 SELECT pg_extension_config_dump('@extschema@.add_on_purchases', '');
 

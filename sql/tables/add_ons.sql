@@ -52,29 +52,29 @@ COMMENT ON COLUMN @extschema@.add_ons.updated_at IS 'When the row was last updat
 COMMENT ON COLUMN @extschema@.add_ons.trial_days IS 'The length of a trial in days, once per user; NULL for no trial.';
 -- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT add_ons_pkey ON @extschema@.add_ons IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT add_ons_name_key ON @extschema@.add_ons IS
-'name must be another than that of every other add-on
-Rename one of them.';
+'name must be unique
+Another add-on has this name. Rename one of them.';
 COMMENT ON CONSTRAINT add_ons_category_check ON @extschema@.add_ons IS
 'category must be a slug: words of small letters and digits, joined by single hyphens
-Write it like ai-services: what is called ''AI & Chat'' becomes ai-chat.';
+Write it like ai-services. ''AI & Chat'', for example, becomes ai-chat.';
 COMMENT ON CONSTRAINT add_ons_base_price_check ON @extschema@.add_ons IS
 'base_price must be 0 or more
-A price of 0 is free of charge. What is to come off a price is a pricing rule, a bundle or a code.';
+A price of 0 means free of charge. To give a discount, use a pricing rule, a bundle or a code.';
 COMMENT ON CONSTRAINT add_ons_base_price_decimals_check ON @extschema@.add_ons IS
 'base_price must have at most two decimals and be below 100000000
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT add_ons_billing_type_check ON @extschema@.add_ons IS
 'billing_type must be one_time, monthly, annual or usage_based
-What is called ''yearly'' elsewhere is annual here.';
+For a yearly price, write annual.';
 COMMENT ON CONSTRAINT add_ons_trial_days_check ON @extschema@.add_ons IS
 'trial_days must be 1 or more
-Leave it NULL where there is no trial.';
+Leave it NULL if there is no trial.';
 COMMENT ON CONSTRAINT add_ons_features_check ON @extschema@.add_ons IS
 'features must be an array of feature keys
-Write it like ["cold_storage"]. Limits and options of a feature are its row in add_on_features.';
+Write it like ["cold_storage"]. Limits and options of a feature belong in its row of add_on_features.';
 
 SELECT pg_extension_config_dump('@extschema@.add_ons', '');
 

@@ -28,20 +28,20 @@ COMMENT ON COLUMN @extschema@.cart_items.created_at IS 'When the row was inserte
 COMMENT ON COLUMN @extschema@.cart_items.updated_at IS 'When the row was last updated; maintained by a trigger.';
 -- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT cart_items_pkey ON @extschema@.cart_items IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT cart_items_add_on_id_fkey ON @extschema@.cart_items IS
 'add_on_id must be the id of a row of add_ons
 Insert the add-on first, with is_active = false if it is not for sale.';
 COMMENT ON CONSTRAINT cart_items_user_add_on_key ON @extschema@.cart_items IS
-'user_id and add_on_id must be another pair than that of every other row
-Keep one row, with the quantity of both.';
+'user_id and add_on_id must be unique together
+The add-on is in this cart already. Keep one row, with the quantity of both.';
 COMMENT ON CONSTRAINT cart_items_quantity_check ON @extschema@.cart_items IS
 'quantity must be 1 or more
 Delete the row to take the add-on out of the cart.';
 COMMENT ON CONSTRAINT cart_items_billing_type_check ON @extschema@.cart_items IS
 'billing_type must be one_time, monthly, annual or usage_based
-Leave it NULL: the add-on knows it.';
+Leave it NULL to use the billing type of the add-on.';
 
 SELECT pg_extension_config_dump('@extschema@.cart_items', '');
 

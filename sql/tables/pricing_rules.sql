@@ -45,29 +45,29 @@ COMMENT ON COLUMN @extschema@.pricing_rules.created_at IS 'When the row was inse
 COMMENT ON COLUMN @extschema@.pricing_rules.updated_at IS 'When the row was last updated; maintained by a trigger.';
 -- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT pricing_rules_pkey ON @extschema@.pricing_rules IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT pricing_rules_add_on_id_fkey ON @extschema@.pricing_rules IS
 'add_on_id must be the id of a row of add_ons
 Insert the add-on first, with is_active = false if it is not for sale.';
 COMMENT ON CONSTRAINT pricing_rules_discount_percent_check ON @extschema@.pricing_rules IS
 'discount_percent must be from 0 to 100
-Write 20 for 20 %.';
+Write 20 to take 20 % off.';
 COMMENT ON CONSTRAINT pricing_rules_discount_percent_decimals_check ON @extschema@.pricing_rules IS
 'discount_percent must have at most two decimals
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT pricing_rules_discount_amount_check ON @extschema@.pricing_rules IS
 'discount_amount must be 0 or more
-Write 5.00 for what costs 5.00 less.';
+Write 5.00 to take 5.00 off.';
 COMMENT ON CONSTRAINT pricing_rules_discount_amount_decimals_check ON @extschema@.pricing_rules IS
 'discount_amount must have at most two decimals and be below 100000000
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT pricing_rules_window_check ON @extschema@.pricing_rules IS
 'valid_from must be before valid_until
-Leave one of them NULL where there is no such end.';
+Leave valid_from NULL if it has no beginning, and valid_until if it has no end.';
 COMMENT ON CONSTRAINT pricing_rules_conditions_check ON @extschema@.pricing_rules IS
 'conditions must have known keys, with values of the right kind
-The comment of the column lists the keys.';
+The comment on the column lists the keys.';
 
 SELECT pg_extension_config_dump('@extschema@.pricing_rules', '');
 

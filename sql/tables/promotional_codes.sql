@@ -37,8 +37,8 @@ CREATE TABLE @extschema@.promotional_codes (
 COMMENT ON TABLE @extschema@.promotional_codes IS 'Codes that take something off a whole cart, or off some add-ons in it.';
 COMMENT ON COLUMN @extschema@.promotional_codes.id IS 'Identifies the code.';
 COMMENT ON COLUMN @extschema@.promotional_codes.code IS
-'What shoppers type. A trigger stores it in the form of normalized_code(), no matter who writes it, and it is compared in that form;
-unique. A code that a purchase names can be neither renamed nor deleted.';
+'What shoppers type; unique. It is stored in capitals and without spaces around it, as normalized_code() returns it, however it is
+written. A code that a purchase names can be neither renamed nor deleted.';
 COMMENT ON COLUMN @extschema@.promotional_codes.description IS 'What the code is for.';
 COMMENT ON COLUMN @extschema@.promotional_codes.discount_type IS 'percentage or fixed_amount.';
 COMMENT ON COLUMN @extschema@.promotional_codes.discount_value IS
@@ -61,38 +61,38 @@ COMMENT ON COLUMN @extschema@.promotional_codes.renewals IS
 'The number of renewals that it applies to, in addition to the first payment; NULL for all.';
 -- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT promotional_codes_pkey ON @extschema@.promotional_codes IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT promotional_codes_code_key ON @extschema@.promotional_codes IS
-'code must be another than that of every other code, in whatever letters it is written
-Delete or rename one of them.';
+'code must be unique, in capital or small letters
+Another row has this code. Rename or delete one of them.';
 COMMENT ON CONSTRAINT promotional_codes_code_check ON @extschema@.promotional_codes IS
 'code must not be empty
-Blanks around a code do not count.';
+Spaces around a code are removed, so a code of spaces alone is empty.';
 COMMENT ON CONSTRAINT promotional_codes_discount_type_check ON @extschema@.promotional_codes IS
 'discount_type must be percentage or fixed_amount
-What is called ''percent'' elsewhere is percentage here, and ''fixed'' is fixed_amount.';
+Write percentage rather than percent, and fixed_amount rather than fixed.';
 COMMENT ON CONSTRAINT promotional_codes_discount_value_check ON @extschema@.promotional_codes IS
 'discount_value must be above 0, and at most 100 where discount_type is percentage
-Write 20 for 20 %.';
+Write 20 to take 20 % off.';
 COMMENT ON CONSTRAINT promotional_codes_discount_value_decimals_check ON @extschema@.promotional_codes IS
 'discount_value must have at most two decimals and be below 100000000
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT promotional_codes_min_purchase_amount_decimals_check ON @extschema@.promotional_codes IS
 'min_purchase_amount must have at most two decimals and be below 100000000
-Round it the way you mean it; PostgreSQL does not do that for you here.';
+Round the value before you write it. It is refused so that no digit is dropped silently.';
 COMMENT ON CONSTRAINT promotional_codes_max_uses_check ON @extschema@.promotional_codes IS
 'max_uses must be 1 or more
-Leave it NULL where there is no limit; is_active = false switches it off.';
+Leave it NULL if there is no limit. To switch it off, set is_active to false.';
 COMMENT ON CONSTRAINT promotional_codes_current_uses_check ON @extschema@.promotional_codes IS
 'current_uses must be from 0 to max_uses
-All uses are taken: raise max_uses, or refuse the code.';
+All uses of the code are taken. Raise max_uses, or refuse the code.';
 COMMENT ON CONSTRAINT promotional_codes_renewals_check ON @extschema@.promotional_codes IS
 'renewals must be 0 or more
-Leave it NULL where the code goes on applying.';
+Leave it NULL if the code applies to every renewal.';
 COMMENT ON CONSTRAINT promotional_codes_user_restrictions_check ON @extschema@.promotional_codes IS
 'user_restrictions must have known keys, with values of the right kind
-The comment of the column lists the keys.';
+The comment on the column lists the keys.';
 
 SELECT pg_extension_config_dump('@extschema@.promotional_codes', '');
 

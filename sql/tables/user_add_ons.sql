@@ -65,23 +65,23 @@ COMMENT ON COLUMN @extschema@.user_add_ons.paid_periods IS
 is charged: a year of what is sold by the month, a month after a trial that ended on the 31st; maintained by the functions.';
 -- The error for a refused row: the rule, which verify_row() puts after the name of the table, and the hint.
 COMMENT ON CONSTRAINT user_add_ons_pkey ON @extschema@.user_add_ons IS
-'id must be another than that of every other row
-Leave it out, and the row gets one.';
+'id must be unique
+Leave it out: the row gets one by itself.';
 COMMENT ON CONSTRAINT user_add_ons_add_on_id_fkey ON @extschema@.user_add_ons IS
 'add_on_id must be the id of a row of add_ons
 Insert the add-on first, with is_active = false if it is not for sale.';
 COMMENT ON CONSTRAINT user_add_ons_user_add_on_key ON @extschema@.user_add_ons IS
-'user_id and add_on_id must be another pair than that of every other row
-Keep the row that lasts longer.';
+'user_id and add_on_id must be unique together
+The user has this add-on already. Keep the row that lasts longer.';
 COMMENT ON CONSTRAINT user_add_ons_status_check ON @extschema@.user_add_ons IS
 'status must be active, cancelled, expired, pending or suspended
-Only active gives access.';
+Only rows with the status active give access.';
 COMMENT ON CONSTRAINT user_add_ons_quantity_check ON @extschema@.user_add_ons IS
 'quantity must be 1 or more
-Who has none of an add-on has no row.';
+A user without the add-on has no row. To end access, call cancel_add_on().';
 COMMENT ON CONSTRAINT user_add_ons_renewal_amount_check ON @extschema@.user_add_ons IS
 'renewal_amount must be 0 or more
-Leave it NULL where nothing is renewed.';
+Leave it NULL if nothing is renewed.';
 
 SELECT pg_extension_config_dump('@extschema@.user_add_ons', '');
 

@@ -1,0 +1,12 @@
+CREATE ROLE example_backend;
+SELECT grant_marketplace_access('example_backend', 'shop');
+SELECT enable_user_isolation();
+SET ROLE example_backend;
+BEGIN;
+SET LOCAL extensions.user_id = 'ada';
+SELECT count(*) AS of_ada FROM cart_items;
+COMMIT;
+SELECT count(*) AS of_nobody FROM cart_items;
+RESET ROLE;
+DROP OWNED BY example_backend;
+DROP ROLE example_backend;

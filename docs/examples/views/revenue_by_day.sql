@@ -1,0 +1,1 @@
+SELECT * FROM revenue_by_day WHERE day BETWEEN '2026-11-01' AND '2026-11-30';
