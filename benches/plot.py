@@ -134,6 +134,13 @@ def results_table(document):
     return "\n\n".join(f"### {section}\n\n{table(header, rows)}" for section, rows in measured.items() if rows)
 
 
+def million_table(_):
+    """What was measured with a million users, in one table."""
+    document = json.loads((HERE / "results" / "large.json").read_text())
+    rows = [line for line in results_table(document).splitlines() if line.startswith("|")]
+    return conditions(document) + "\n\n" + "\n".join(dict.fromkeys(rows))
+
+
 def index_table(document):
     """What each index is good for, and what it costs."""
 
@@ -177,7 +184,7 @@ def main():
     plot_growth(document["growth"]["users"], "users", "users")
     plot_growth(document["growth"]["add_ons"], "add_ons", "add-ons")
     plot_throughput(document["throughput"])
-    parts = {"conditions": conditions, "results": results_table, "indexes": index_table, "hot": hot_table}
+    parts = {"conditions": conditions, "results": results_table, "million": million_table, "indexes": index_table, "hot": hot_table}
     page = DOCS / "benchmarks.md"
     text = page.read_text()
     for name, part in parts.items():

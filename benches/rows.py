@@ -71,12 +71,12 @@ SECTIONS = {
         "event_refunded": Row("the event that refunds 3 lines", "the limit", "us", 1, limit=1000),
         "refund_large": Row("the event that refunds 10,000 lines", "the limit", "us", 1, limit=1_000_000),
     },
-    "Single calls, p99": {
-        "p99_active_add_ons": Row("`active_add_ons`", "the limit", "us", 1, limit=500),
-        "p99_price_cart": Row("`price_cart`, 3 lines and a code", "the limit", "us", 1, limit=300),
-        "p99_purchase_history": Row("`purchase_history`", "the limit", "us", 1, limit=1000),
-        "p99_feature_search": Row("`search_add_ons` by a feature", "the limit", "us", 1, limit=1500),
-        "p99_bundle_lookup": Row("the bundles of an add-on", "the limit", "us", 1, limit=800),
+    "Single calls": {
+        "p99_active_add_ons": Row("`active_add_ons`, p99", "the limit", "us", 1, limit=500),
+        "p99_price_cart": Row("`price_cart`, 3 lines and a code, p99", "the limit", "us", 1, limit=300),
+        "p99_purchase_history": Row("`purchase_history`, p99", "the limit", "us", 1, limit=1000),
+        "p99_feature_search": Row("`search_add_ons` by a feature, p99", "the limit", "us", 1, limit=1500),
+        "p99_bundle_lookup": Row("the bundles of an add-on, p99", "the limit", "us", 1, limit=800),
     },
     "Over the wire": {
         f"wire_{work}_{transport}_{how}": Row(f"{call}, {transport}", f"an application, statements {sent}", "us")
