@@ -171,8 +171,14 @@ fn unpaid(checkout: &str) -> Vec<Life> {
     let expired = json!({"client_reference_id": checkout, "payment_intent": "pi_1"});
     let expired = stripe("checkout.session.expired", 60, session(expired));
     let arrived = paid_session("async_payment_succeeded", 20, json!({"client_reference_id": checkout}));
+    // Another tab, in which nobody had paid.
+    let other =
+        session(json!({"id": "cs_0", "client_reference_id": checkout, "payment_intent": null, "status": "expired"}));
+    let other = stripe("checkout.session.expired", 5, other);
     vec![
         ("never paid", vec![attempt.clone(), expired], "failed"),
+        ("on its way while another session expires", vec![other.clone(), unpaid_session(checkout)], "pending"),
+        ("come while another session expires", vec![other, unpaid_session(checkout), arrived.clone()], "completed"),
         ("paid late", vec![unpaid_session(checkout), arrived, attempt, refund(checkout, 30, 900)], "completed"),
     ]
 }
@@ -391,6 +397,42 @@ fn subscription_of(checkout: &str, id: &str, changes: Value) -> Value {
     let mut object = stripe_subscription(json!({"id": id, "metadata": {"checkout_id": checkout}}));
     changes.as_object().unwrap().iter().for_each(|(key, value)| object[key] = value.clone());
     object
+}
+
+#[test]
+fn what_an_answer_says_of_money_that_pays_for_nothing() {
+    let mut client = marketplace("answers");
+    client.batch_execute("UPDATE promotional_codes SET max_uses = 1 WHERE code = 'LAUNCH2025'").unwrap();
+    let checkout = check_out(&mut client, "ada");
+    let metadata = json!({"checkout_id": checkout});
+    // Of what was taken, a part is tax: the total alone would look right.
+    let taxed = json!({"metadata": metadata, "amount_subtotal": TOTAL - 500, "total_details": {"amount_tax": 500}});
+    let answer = apply(&mut client, &paid_session("completed", 10, taxed));
+    assert_eq!(
+        [&answer["reason"], &answer["received"], &answer["on_top"]],
+        ["amount_mismatch", "31.98 USD", "5.00 USD"]
+    );
+    assert_eq!(text(&mut client, "SELECT settle_payment('pi_1')").unwrap(), "t");
+
+    // The code is used up by others, so the money comes too late.
+    text(&mut client, &format!("SELECT fail_checkout('{checkout}')"));
+    client.batch_execute("UPDATE promotional_codes SET current_uses = 1 WHERE code = 'LAUNCH2025'").unwrap();
+    let intent = |id: &str| json!({"id": id, "amount": TOTAL, "amount_received": TOTAL, "metadata": metadata});
+    let late = stripe("payment_intent.succeeded", 90, published("stripe.payment_intent", intent("pi_2")));
+    assert_eq!(apply(&mut client, &late)["reason"], "checkout_failed");
+    let unsettled = "SELECT string_agg(payment_id || ' ' || reason, ', ') FROM unsettled_payments()";
+    assert_eq!(text(&mut client, unsettled).as_deref(), Some("pi_2 checkout_failed"));
+    assert_eq!(text(&mut client, "SELECT settle_payment('pi_2', 'paid back')").unwrap(), "t");
+    assert_eq!(text(&mut client, unsettled), None);
+    apply(&mut client, &late);
+    assert_eq!(text(&mut client, unsettled), None);
+
+    // A charge that paid is no refund, although it names its running total.
+    let checkout = buy(&mut client, "bob", BRIGADE, "pi_3");
+    let charge = json!({"payment_intent": "pi_3", "amount": 1999, "amount_captured": 1999, "amount_refunded": 0, "captured": true,
+                        "paid": true, "refunded": false, "metadata": {"checkout_id": checkout}});
+    let answer = apply(&mut client, &stripe("charge.succeeded", 95, published("stripe.charge", charge)));
+    assert_eq!(answer["action"], "completed");
 }
 
 #[test]

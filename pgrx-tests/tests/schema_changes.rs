@@ -594,6 +594,65 @@ fn what_a_host_writes_into_metadata_tells_nothing_and_breaks_nothing() {
     }
 }
 
+/// Reports and changes of the same: what cannot be read is left out, and told where it is missed.
+#[test]
+fn reports_answer_whatever_a_host_writes_into_metadata() {
+    let mut client = marketplace("metadata_reports");
+    client
+        .batch_execute(
+            "INSERT INTO promotional_codes (code, discount_type, discount_value) VALUES ('TEN', 'percentage', 10);
+             SELECT add_to_cart('ada', id) FROM add_ons WHERE name IN ('Brigade', 'Bolt', 'Vector Search');
+             CREATE TABLE sold AS SELECT DISTINCT checkout_id FROM checkout('ada', promo_code => 'ten');
+             SELECT complete_checkout(checkout_id, 'pi_1') FROM sold;
+             SELECT renew_add_on('ada', id, 3, 'pi_2') FROM add_ons WHERE name = 'Bolt'",
+        )
+        .unwrap();
+    let changed = "UPDATE add_on_purchases SET metadata = jsonb_set(metadata, '{quote,total}', '\"odd\"') WHERE metadata ? 'quote'";
+    let reports = ["promo_code_performance", "recurring_revenue", "check_marketplace()", "revenue_by_day"]
+        .map(|report| format!("SELECT count(*) FROM {report}"));
+    let bundle = "quote,bundles,0";
+    let metadata =
+        ["quote", "quote,total", "quote,bundles", bundle, "quote,bundles,0,bundle_id", "quote,bundles,0,instances"];
+    let metadata = metadata.iter().chain(&[
+        "quote_line,promo_discount",
+        "quote_line,billing_type",
+        "renewal",
+        "renewal,full",
+        "renewal,reduced",
+    ]);
+    let paths = metadata.map(|path| ("metadata", *path)).chain([("paid", "period,months")]);
+    for (column, path) in paths {
+        for junk in [
+            "\"odd\"",
+            "{}",
+            "[]",
+            "[[7]]",
+            "[\"7\"]",
+            "null",
+            "1e400",
+            "-1.5",
+            "true",
+            "[{\"bundle_id\": 1, \"instances\": []}]",
+        ] {
+            client.batch_execute("BEGIN").unwrap();
+            let change = format!("UPDATE add_on_purchases SET {column} = jsonb_set({column}, '{{{path}}}', '{junk}')");
+            client.batch_execute(&change).unwrap();
+            for report in &reports {
+                let answer = client.query_one(report, &[]);
+                answer.unwrap_or_else(|error| panic!("{report} after {change}: {error:?}"));
+            }
+            if column == "metadata" {
+                let refund = "SELECT refund_purchase(id) FROM add_on_purchases WHERE checkout_id IS NOT NULL";
+                client.batch_execute(refund).unwrap_or_else(|error| panic!("{refund} after {change}: {error:?}"));
+            }
+            client.batch_execute("ROLLBACK").unwrap();
+        }
+    }
+    client.batch_execute(changed).unwrap();
+    let told = text(&mut client, "SELECT detail FROM check_marketplace() WHERE check_name = 'quotes'").unwrap();
+    assert!(told.contains("was quoted odd, but its purchases cost"), "{told}");
+}
+
 /// Hosts use the function for tables of their own, whose column can be of any type that reads what an instant is written as.
 #[test]
 fn updated_at_is_kept_in_columns_of_every_type() {

@@ -390,9 +390,9 @@ fn there_is_no_way_back_and_no_other_version() {
     assert_eq!(refusal(&mut client, "ALTER EXTENSION extensions UPDATE TO '0.9.0'").0, "22023");
 }
 
-/// A function that a released version created is a member of the extension, so nobody can have put another in its
+/// A function or view that a released version created is a member of the extension, so nobody can have put another in its
 /// place. This is also true for a renamed one, because renaming fails if the new name is taken. pgspot cannot know
-/// that about replaced functions.
+/// that about what is replaced.
 fn replacing_as_creating(script: &str) -> String {
     let released: Vec<String> = versions()
         .iter()
@@ -406,6 +406,13 @@ fn replacing_as_creating(script: &str) -> String {
         let is_renamed = script.contains(&format!(" RENAME TO {name};\n"));
         assert!(is_renamed || released.iter().any(|old| ways.iter().any(|way| old.contains(way))), "{name} is new");
         shown += &format!("CREATE FUNCTION @extschema@.{part}");
+    }
+    let mut parts = shown.split("CREATE OR REPLACE VIEW @extschema@.");
+    let mut shown = parts.next().unwrap().to_owned();
+    for part in parts {
+        let created = format!("CREATE VIEW @extschema@.{}", part.split_inclusive(' ').next().unwrap());
+        assert!(released.iter().any(|old| old.contains(&created)), "{created} is new");
+        shown += &format!("CREATE VIEW @extschema@.{part}");
     }
     shown
 }

@@ -19,6 +19,10 @@ PAGE = """# Tables
 The extension has eight tables. `make docs` draws them from the catalog of a database in which the extension is installed, and a test
 fails when this page is out of date. The [reference](reference.md#tables) describes each column, constraint and index.
 
+Two more tables are created only when they are needed, and hold nothing about a single user or add-on: `marketplace_access`, for what
+`grant_marketplace_access()` has granted, and `marketplace_unclaimed`, for reports of payment providers about payments that no checkout is
+known to belong to yet (see [semantics](semantics.md#41-facts)). Neither can stand in one of the eight: there is no row yet that it is about.
+
 ![The tables, their columns and their foreign keys](images/schema.svg)
 
 Solid arrows are foreign keys. Dashed arrows are columns that refer to another table without a foreign key: arrays of ids, which

@@ -8,7 +8,7 @@ client_reference_id, otherwise by any id that is already known.
 Returns: {"handled": boolean, "action": text, "retry": boolean, ...}. retry is true if the body names a checkout that does not exist yet
 (not_found): answer the provider with an error, and it will deliver again; answer everything else with success. handled is false for this,
 for events that do not concern us (ignored, not_ours, unknown_status), and for a payment that is not applied (refused, with reason,
-payment_id, expected and received; unsettled_payments() lists it). Otherwise changed says whether this delivery changed anything.
+payment_id, expected, received and, if there was tax or shipping in it, on_top; unsettled_payments() lists it). Otherwise changed says whether this delivery changed anything.
 Errors: 22023 null_argument, malformed_argument; 42501 rows_hidden; 54000 document_too_large, document_too_costly.';
 ALTER FUNCTION @extschema@.apply_stripe_event(jsonb) COST 10000;
 

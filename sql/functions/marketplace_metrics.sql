@@ -58,7 +58,8 @@ BEGIN
     RETURN QUERY
     SELECT 'unsettled_payments', jsonb_build_object('provider', u.provider, 'reason', u.reason), count(*)::numeric
       FROM @extschema@.add_on_purchases p
-     CROSS JOIN LATERAL jsonb_to_recordset(p.facts -> 'unsettled') u (provider text, reason text)
+     CROSS JOIN LATERAL jsonb_path_query(p.facts, '$.unsettled[*] ? (@.type() == "object")') unsettled
+     CROSS JOIN LATERAL jsonb_to_record(unsettled) u (provider text, reason text)
      WHERE p.facts ? 'unsettled'
      GROUP BY u.provider, u.reason ORDER BY u.provider, u.reason;
 

@@ -63,6 +63,19 @@ DROP INDEX @extschema@.idx_add_on_purchases_revenue;
 CREATE INDEX idx_add_on_purchases_revenue ON @extschema@.add_on_purchases (purchased_at) INCLUDE (add_on_id, amount)
     WHERE status = ANY ('{completed,refunded,disputed}'::text[]);
 
+CREATE OR REPLACE VIEW @extschema@.promo_code_performance AS
+SELECT c.id AS promotional_code_id, c.code, c.is_active, c.current_uses, c.max_uses,
+       count(DISTINCT coalesce(p.checkout_id, p.id)) FILTER (WHERE p.status = 'pending') AS pending_checkouts,
+       count(DISTINCT coalesce(p.checkout_id, p.id)) FILTER (WHERE p.status IN ('completed', 'refunded', 'disputed')) AS paid_checkouts,
+       count(DISTINCT p.user_id) FILTER (WHERE p.status IN ('completed', 'refunded', 'disputed')) AS users,
+       coalesce(sum(p.amount - p.refund_amount) FILTER (WHERE p.status IN ('completed', 'refunded', 'disputed')), 0) AS net,
+       coalesce(sum(CASE WHEN jsonb_typeof(p.metadata #> '{quote_line,promo_discount}') = 'number'
+                         THEN (p.metadata #>> '{quote_line,promo_discount}')::numeric END)
+                FILTER (WHERE p.status IN ('completed', 'refunded', 'disputed')), 0) AS discount
+  FROM @extschema@.promotional_codes c
+  LEFT JOIN @extschema@.add_on_purchases p ON p.promo_code = c.code
+ GROUP BY c.id;
+
 CREATE VIEW @extschema@.cart_conversion AS
 WITH steps AS (
     SELECT timezone('UTC', max(added_at))::date AS day, 1 AS open_carts, 0 AS checkouts, NULL AS status
@@ -88,7 +101,8 @@ WITH paid AS (
       FROM @extschema@.add_on_purchases p
       JOIN @extschema@.add_ons a ON a.id = p.add_on_id
      CROSS JOIN LATERAL (
-            SELECT coalesce((p.paid #>> '{period,months}')::integer,
+            SELECT coalesce(CASE WHEN p.paid @? 'strict $.period.months ? (@.type() == "number" && @ >= 1 && @ <= 1200)'
+                                 THEN (p.paid #>> '{period,months}')::numeric::integer END,
                             CASE coalesce(p.metadata #>> '{quote_line,billing_type}', a.billing_type)
                                 WHEN 'monthly' THEN 1 WHEN 'annual' THEN 12 END) AS months) m
      WHERE p.status = 'completed' AND m.months > 0 AND isfinite(p.subscription_ends_at)

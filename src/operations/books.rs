@@ -282,6 +282,11 @@ impl Books {
             words.into_iter().for_each(|word| self.facts.say(word));
             self.before = self.outcome();
         }
+        let has_failed = self.sold().all(|purchase| purchase.columns.status == PurchaseStatus::Failed);
+        if has_failed && self.before.settled_by.is_some() {
+            // The money came after the sale had failed, and others had taken the uses that it needed.
+            self.before = self.outcome_of(Uses::Gone);
+        }
     }
 
     /// Recorded purchases without facts pay for what they recorded, whatever the facts say otherwise.
@@ -349,12 +354,19 @@ impl Books {
             self.facts.say(ByHand::Completed { at: now(), stripe, lago, method: None });
             after = self.outcome();
         }
-        // A checkout that was given up stays so until it is paid, whatever else is reported about attempts.
-        if after.settled_by.is_none() && stood.iter().all(|&status| status == PurchaseStatus::Failed) {
+        if after.failure.is_none() && !self.may_wait(&after, stood)? {
             after.lines.iter_mut().for_each(|line| line.status = PurchaseStatus::Failed);
             after.awaited = None;
         }
         Ok(after)
+    }
+
+    /// Whether a sale that has not been paid may wait for its payment. One that failed because an attempt had ended
+    /// waits again as soon as another attempt is reported, as it would if that had been reported first. It needs its
+    /// uses for that, unless others have taken them.
+    fn may_wait(&self, after: &Outcome, stood: &[PurchaseStatus]) -> Result<bool, Error> {
+        let has_failed = stood.iter().all(|&status| status == PurchaseStatus::Failed);
+        if after.settled_by.is_some() || !has_failed { Ok(true) } else { self.claims()?.take() }
     }
 
     /// The uses of the code and the bundles that the checkout was sold with.

@@ -19,6 +19,7 @@ use crate::pg::locks::{hold_provider_ids, lock_users, release_provider_ids, rele
 use crate::pg::row_security;
 use crate::store::cart;
 use crate::store::purchases;
+use engine::money::Money;
 use engine::payments::attempt::{Attempt, AttemptKind, AttemptState};
 use engine::payments::derive::{Outcome, Unsettled};
 use engine::payments::dispute::DisputeState;
@@ -60,12 +61,16 @@ impl Report {
             Some((_, amount)) => (payment.reason.name(), format!("{amount} {currency}")),
             None => (payment.reason.name(), format!("{} {}", payment.amount, payment.currency)),
         };
-        let details = vec![
+        let mut details = vec![
             ("reason", json!(reason)),
             ("payment_id", json!(payment.id)),
             ("expected", json!(format!("{} {currency}", books.total()))),
             ("received", json!(received)),
         ];
+        // Without it, the two amounts could be the same.
+        if let Some(on_top) = told.and_then(|(currency, _)| attempt.on_top.get_key_value(currency)) {
+            details.push(("on_top", json!(format!("{} {}", on_top.1, on_top.0))));
+        }
         Report { handled: false, action: "refused", changed, retry: false, details }
     }
 
@@ -285,6 +290,8 @@ fn weight(object: &Object) -> u8 {
     match object {
         Object::Dispute(_) => 6,
         Object::Refund(_) => 5,
+        // Every charge has one.
+        Object::RefundTotal(total) if total.total.last() == Some(&Money::ZERO) => 0,
         Object::RefundTotal(_) => 4,
         Object::Subscription(_) => 3,
         Object::Attempt(attempt) if !attempt.state.is_empty() => 2,
@@ -322,7 +329,9 @@ fn of_refund(ids: &BTreeSet<&str>, after: &Outcome, is_unsettled: bool) -> &'sta
     match () {
         () if is_unsettled => "noted",
         () if lines.is_empty() && after.settled_by.is_none() => "noted_until_paid",
-        () if lines.is_empty() => "noted",
+        () if lines.iter().all(|line| line.refunded == Money::ZERO && line.status != PurchaseStatus::Refunded) => {
+            "noted"
+        }
         () if lines.iter().all(|line| line.status == PurchaseStatus::Refunded) => "refunded",
         () => "partially_refunded",
     }

@@ -204,15 +204,19 @@ static INSERT: Statement = Statement::new(
             AS r (id, add_on_id, cents, quantity, status, refunded, stripe, lago, ends, paid)",
 );
 
-/// The bundles of a checkout, with the number of instances of each.
-static BUNDLES: Statement<(Uuid, i32)> = Statement::new(
-    "SELECT quoted.bundle_id, quoted.instances
+/// The bundles of a checkout, with the number of instances of each. What the host has made unreadable counts as none.
+static BUNDLES: Statement<(Option<DocumentColumn>,)> = Statement::new(
+    "SELECT ((p.metadata -> 'quote') -> 'bundles')
        FROM @extschema@.add_on_purchases p
-      CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset(((p.metadata -> 'quote') -> 'bundles'))
-                      quoted (bundle_id uuid, instances integer)
-      WHERE p.user_id = $1 AND p.checkout_id = $2 AND pg_catalog.jsonb_typeof(((p.metadata -> 'quote') -> 'bundles')) = 'array'
-        AND quoted.bundle_id IS NOT NULL AND quoted.instances IS NOT NULL",
+      WHERE p.user_id = $1 AND p.checkout_id = $2 AND p.metadata ? 'quote'",
 );
+
+/// A bundle in the quote of a checkout.
+#[derive(Deserialize)]
+struct QuotedBundle {
+    bundle_id: Uuid,
+    instances: i32,
+}
 
 /// The billing type of the user's last purchase of the add-on, or else the add-on's current one.
 static BILLING_TYPE: Statement<(String,)> = Statement::new(
@@ -757,7 +761,16 @@ pub fn remove(user_id: &str, ids: &[Uuid]) -> Result<(), Error> {
 
 /// The bundles of the user's checkout, with the number of instances of each.
 pub fn bundles(user_id: &str, checkout_id: Uuid) -> Result<Vec<(Uuid, i32)>, Error> {
-    BUNDLES.execute_all(params![user_id, checkout_id], |row| row)
+    let (mut bundles, mut budget) = (Vec::new(), Budget::of_rows());
+    BUNDLES.execute(params![user_id, checkout_id], |(document,)| {
+        let quoted: Option<Vec<Value>> =
+            document.and_then(|document| document.keep("add_on_purchases.metadata", document::FACTS, &mut budget).ok());
+        let read = |element| serde_json::from_value(element).ok().filter(|bundle: &QuotedBundle| bundle.instances > 0);
+        let found = quoted.into_iter().flatten().filter_map(read);
+        bundles.extend(found.map(|QuotedBundle { bundle_id, instances }| (bundle_id, instances)));
+        Ok(())
+    })?;
+    Ok(bundles)
 }
 
 /// How the user pays for an add-on.

@@ -71,11 +71,12 @@ impl PurchaseStatus {
         }
     }
 
-    /// The statuses that may follow this one when a provider reports that the money came after all, or that a refund
-    /// failed.
+    /// The statuses that may follow this one when a provider reports that the money came after all or is on its way,
+    /// or that a refund failed.
     pub fn successors_by_facts(self) -> &'static [PurchaseStatus] {
         match self {
-            PurchaseStatus::Failed | PurchaseStatus::Refunded => &[PurchaseStatus::Completed],
+            PurchaseStatus::Failed => &[PurchaseStatus::Completed, PurchaseStatus::Pending],
+            PurchaseStatus::Refunded => &[PurchaseStatus::Completed],
             other => other.successors(),
         }
     }
@@ -86,7 +87,7 @@ mod tests {
     use super::PurchaseStatus::{self, *};
 
     #[test]
-    fn only_six_transitions_are_legal_and_two_more_by_facts() {
+    fn only_six_transitions_are_legal_and_three_more_by_facts() {
         let legal: Vec<(PurchaseStatus, PurchaseStatus)> = PurchaseStatus::ALL
             .into_iter()
             .flat_map(|from| from.successors().iter().map(move |&to| (from, to)))
@@ -103,10 +104,10 @@ mod tests {
             ]
         );
         let by_facts: usize = PurchaseStatus::ALL.into_iter().map(|from| from.successors_by_facts().len()).sum();
-        assert_eq!(by_facts, 8);
+        assert_eq!(by_facts, 9);
         assert_eq!(
             (Failed.successors_by_facts(), Refunded.successors_by_facts()),
-            (&[Completed][..], &[Completed][..])
+            (&[Completed, Pending][..], &[Completed][..])
         );
     }
 

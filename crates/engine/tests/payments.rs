@@ -239,6 +239,41 @@ fn with_tax_on_top_amounts_stay_ours() {
 }
 
 #[test]
+fn what_has_paid_stays_paid_when_its_tax_is_told_later() {
+    let with_tax = |told: Told| {
+        told.attempt("cs_1", AttemptKind::Session, |session| {
+            paid(session, 11, 5000);
+            session.on_top = BTreeMap::from([(USD.to_owned(), cents(1000))]);
+            session.same_payment = names(&["pi_1"]);
+        })
+    };
+    let alone = with_tax(Told::default()).of(&once(&[5000]));
+    assert_eq!((statuses(&alone), unsettled(&alone)), (vec![(Pending, 0)], vec![("pi_1", Reason::AmountMismatch)]));
+    let intent = Told::default().intent("pi_1", 10, 5000);
+    assert_eq!(statuses(&intent.of(&once(&[5000]))), [(Completed, 0)]);
+    for told in [with_tax(intent), with_tax(Told::default()).intent("pi_1", 10, 5000)] {
+        assert_eq!(
+            (statuses(&told.of(&once(&[5000]))), told.of(&once(&[5000])).unsettled),
+            (vec![(Completed, 0)], vec![])
+        );
+    }
+}
+
+#[test]
+fn a_first_invoice_of_another_amount_does_not_undo_what_a_later_one_has_paid() {
+    let invoice = |told: Told, id: &str, at, amount, cycle| {
+        told.attempt(id, AttemptKind::Invoice, |invoice| {
+            paid(invoice, at, amount);
+            (invoice.cycle, invoice.subscriptions) = (cycle, names(&["sub_1"]));
+        })
+    };
+    let told = invoice(Told::default(), "in_2", 20, 1000, None);
+    assert_eq!(statuses(&told.of(&monthly(1000))), [(Completed, 0)]);
+    let told = invoice(told, "in_1", 10, 700, Some(Cycle::First)).of(&monthly(1000));
+    assert_eq!((statuses(&told), unsettled(&told)), (vec![(Completed, 0)], vec![("in_1", Reason::AmountMismatch)]));
+}
+
+#[test]
 fn an_invoice_payment_links_what_no_longer_names_each_other() {
     let told = Told::default()
         .attempt("cs_1", AttemptKind::Session, |session| {

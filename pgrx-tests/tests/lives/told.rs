@@ -88,13 +88,12 @@ pub fn check_out(client: &mut Client, world: &World) -> String {
     checkout
 }
 
-/// Its final state. As long as nothing has paid for it, it makes no difference whether it is already given up: a
-/// report of another attempt does not reopen a failed checkout, and money completes it either way.
+/// Its final state.
 pub fn state(client: &mut Client, with_times: bool) -> String {
     let times = |columns: &str| if with_times { columns.to_owned() } else { "NULL".to_owned() };
     let query = format!(
         "SELECT concat_ws(E'\\n',
-           (SELECT string_agg(concat_ws(' ', p.add_on_id, p.amount, CASE WHEN p.status IN ('pending', 'failed') THEN 'unpaid' ELSE p.status END,
+           (SELECT string_agg(concat_ws(' ', p.add_on_id, p.amount, p.status,
                                         p.refund_amount, p.stripe_payment_id, p.lago_invoice_id, {}), E'\\n'
                               ORDER BY p.checkout_id IS NULL, p.add_on_id, p.stripe_payment_id, p.lago_invoice_id, p.amount)
               FROM add_on_purchases p),

@@ -183,9 +183,9 @@ fn settling(sale: &Sale, payments: &[Payment], dealt_with: &BTreeSet<&str>) -> O
             && payment.carries(total, sale.currency, payment.is_used()).is_ok()
             && payment.ids.iter().all(|id| !dealt_with.contains(id))
     };
-    let candidates: Vec<usize> = (0..payments.len())
-        .filter(|&place| may(&payments[place]) && !follows_a_first(&payments[place], payments))
-        .collect();
+    let able: Vec<usize> = (0..payments.len()).filter(|&place| may(&payments[place])).collect();
+    let follows = |&place: &usize| able.iter().any(|&first| follows(&payments[place], &payments[first]));
+    let candidates: Vec<usize> = able.iter().copied().filter(|place| !follows(place)).collect();
     let rank = |&place: &usize| {
         let payment = &payments[place];
         let is_refunded = payment.refunded().of(total, unit_of(sale.currency)) >= total && total > Money::ZERO;
@@ -207,14 +207,12 @@ fn settling(sale: &Sale, payments: &[Payment], dealt_with: &BTreeSet<&str>) -> O
     candidates.into_iter().filter(|place| !unsaid.contains(place) || Some(*place) == first).min_by_key(rank)
 }
 
-/// Whether an invoice without a stated place belongs to a subscription whose first invoice was paid. Then it pays for
-/// a later period, even if the first payment was refunded since.
-fn follows_a_first(payment: &Payment, payments: &[Payment]) -> bool {
-    let subscriptions = payment.subscriptions();
-    let is_first = |other: &Payment| {
-        other.cycle() == Some(Cycle::First) && other.is_paid() && !other.subscriptions().is_disjoint(&subscriptions)
-    };
-    is_unsaid_invoice(payment) && payments.iter().any(is_first)
+/// Whether an invoice without a stated place belongs to the subscription of a first invoice that can settle the
+/// checkout. Then it pays for a later period, even if the first payment was refunded since.
+fn follows(payment: &Payment, first: &Payment) -> bool {
+    is_unsaid_invoice(payment)
+        && first.cycle() == Some(Cycle::First)
+        && !first.subscriptions().is_disjoint(&payment.subscriptions())
 }
 
 fn is_unsaid_invoice(payment: &Payment) -> bool {
@@ -249,8 +247,8 @@ fn later_payment<'a>(sale: &Sale, payment: &'a Payment<'a>) -> Result<Paying<'a>
     }
     let Some(amount) = payment.net(sale.currency) else { return Err(Reason::CurrencyMismatch) };
     if !is_later {
-        let is_other = amount != total(sale) && payment.said.is_none();
-        return Err(if is_other { Reason::AmountMismatch } else { Reason::AlreadyPaid });
+        let carries = payment.carries(total(sale), sale.currency, false);
+        return Err(carries.err().unwrap_or(Reason::AlreadyPaid));
     }
     let lines = lines_of(sale, payment);
     if lines.is_empty() {

@@ -345,14 +345,25 @@ impl<'a> Payment<'a> {
     /// Whether it carries this amount in this currency for the checkout of this id, or else why not. What people say
     /// by hand is believed.
     pub fn carries(&self, total: Money, currency: &str, is_used: bool) -> Result<(), Reason> {
-        match self.net(currency) {
+        match self.any_taken() {
             _ if is_used => Err(Reason::PaymentUsed),
-            _ if self.said.is_some() => Ok(()),
-            Some(net) if net == total => Ok(()),
-            Some(_) => Err(Reason::AmountMismatch),
-            None if self.any_taken().is_some() => Err(Reason::CurrencyMismatch),
-            None => Err(Reason::AmountMismatch),
+            _ if self.said.is_some() || self.takes(total, currency) => Ok(()),
+            Some(_) if self.taken(currency).is_none() => Err(Reason::CurrencyMismatch),
+            _ => Err(Reason::AmountMismatch),
         }
+    }
+
+    /// Whether one of its attempts took this amount, less the tax and shipping that it names itself or that another
+    /// attempt names. What has carried an amount once carries it for ever, however much of it turns out to be tax: a
+    /// purchase that was paid cannot become unpaid, and no later report may decide differently from an earlier one.
+    fn takes(&self, total: Money, currency: &str) -> bool {
+        let on_top: Vec<Money> =
+            self.attempts.iter().filter_map(|(_, attempt)| attempt.on_top.get(currency)).copied().collect();
+        self.attempts.iter().any(|(_, attempt)| {
+            let Some(&taken) = attempt.taken.get(currency) else { return false };
+            let own = attempt.on_top.get(currency).copied().unwrap_or_default();
+            taken - own == total || on_top.iter().any(|&on_top| taken - on_top == total)
+        })
     }
 
     /// Whether it was used for another checkout before.

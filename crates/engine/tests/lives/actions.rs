@@ -53,11 +53,13 @@ pub enum Ask {
     Right,
     OtherAmount,
     OtherCurrency,
+    /// The right amount, but a part of it is tax.
+    TaxInside,
 }
 
 pub fn action() -> impl Strategy<Value = Action> {
     let which = || 0..4_usize;
-    let ask = prop_oneof![6 => Just(Ask::Right), 1 => Just(Ask::OtherAmount), 1 => Just(Ask::OtherCurrency)];
+    let ask = prop_oneof![6 => Just(Ask::Right), 1 => Just(Ask::OtherAmount), 1 => Just(Ask::OtherCurrency), 1 => Just(Ask::TaxInside)];
     prop_oneof![
         4 => ask.prop_map(Action::Open),
         6 => which().prop_map(Action::Pay),

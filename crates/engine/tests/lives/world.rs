@@ -98,6 +98,12 @@ impl Payment {
         self.taken - self.tax
     }
 
+    /// Whether it carries the total of a checkout. Stripe's intents do not say what part of their money is tax, so an
+    /// intent that takes the total carries it, even if its session adds later that there was tax in it.
+    pub fn carries(&self, total: i64) -> bool {
+        self.currency == CURRENCY && (self.net() == total || self.taken == total)
+    }
+
     pub fn refunded(&self) -> i64 {
         self.refunds.iter().filter(|refund| !refund.has_failed).map(|refund| refund.amount).sum()
     }
@@ -249,8 +255,7 @@ impl World {
         let begins = |payment: &Payment| {
             payment.is_first
                 && payment.stage == Stage::Paid
-                && payment.net() == total
-                && payment.currency == CURRENCY
+                && payment.carries(total)
                 && !self.ended.contains(&payment.subscription)
         };
         let first = (0..self.payments.len()).filter(|&place| begins(&self.payments[place]));
@@ -269,8 +274,12 @@ impl World {
             Ask::Right => (total, CURRENCY),
             Ask::OtherAmount => (total + 1, CURRENCY),
             Ask::OtherCurrency => (total, "EUR"),
+            Ask::TaxInside => (total, CURRENCY),
         };
-        self.ask(net, currency, true);
+        let place = self.ask(net, currency, true);
+        if ask == Ask::TaxInside {
+            (self.payments[place].taken, self.payments[place].tax) = (total, total / 6);
+        }
     }
 
     fn tell(&mut self, bodies: Vec<Body>) {
