@@ -75,6 +75,12 @@ struct Took {
     count: u64,
 }
 
+impl Took {
+    fn since(start: Instant, sent: Sent, count: u64) -> Took {
+        Took { elapsed: start.elapsed(), sent, count }
+    }
+}
+
 impl<'w> Both<'w> {
     async fn connect(work: &'w Work, host: &str, is_pipelined: bool) -> Result<Both<'w>> {
         let connect = || Wire::connect(host, work.port, &work.database, &work.user, is_pipelined);
@@ -135,12 +141,12 @@ impl<'w> Both<'w> {
             for user_id in &users {
                 self.application.price(buyer(user_id)).await?;
             }
-            let theirs = self.took(start, self.application.wire.take_sent(), PRICED);
+            let theirs = Took::since(start, self.application.wire.take_sent(), PRICED);
             let (start, _) = (Instant::now(), self.caller.wire.take_sent());
             for user_id in &users {
                 self.caller.price(buyer(user_id)).await?;
             }
-            rounds.push([theirs, self.took(start, self.caller.wire.take_sent(), PRICED)]);
+            rounds.push([theirs, Took::since(start, self.caller.wire.take_sent(), PRICED)]);
         }
         Ok(figures(&rounds))
     }
@@ -154,12 +160,12 @@ impl<'w> Both<'w> {
             for user_id in &theirs {
                 self.sell_as_application(user_id).await?;
             }
-            let application = self.took(start, self.application.wire.take_sent(), SOLD);
+            let application = Took::since(start, self.application.wire.take_sent(), SOLD);
             let (start, _) = (Instant::now(), self.caller.wire.take_sent());
             for user_id in &ours {
                 self.sell_by_calls(user_id).await?;
             }
-            rounds.push([application, self.took(start, self.caller.wire.take_sent(), SOLD)]);
+            rounds.push([application, Took::since(start, self.caller.wire.take_sent(), SOLD)]);
         }
         Ok(figures(&rounds))
     }
@@ -190,10 +196,6 @@ impl<'w> Both<'w> {
     /// A user of the database who has a cart.
     fn user(&self, number: u64) -> String {
         format!("user-{}", 1 + number % self.work.carts)
-    }
-
-    fn took(&self, start: Instant, sent: Sent, count: u64) -> Took {
-        Took { elapsed: start.elapsed(), sent, count }
     }
 }
 
