@@ -224,6 +224,7 @@ class Bench(Measuring):
             "feature": f"SELECT has_feature('{user}', 'family_3')",
             "plpgsql feature": f"SELECT baseline.has_feature('{user}', 'family_3')",
             "select": f"SELECT EXISTS (SELECT FROM user_add_ons WHERE user_id = '{user}' AND add_on_id = '{self.metered()}')",
+            "load": "LOAD '$libdir/extensions'",
             "cart": f"SELECT price_cart('{user}', 'pro', 'TEN')",
             "plpgsql cart": f"SELECT baseline.price_cart('{user}', 'pro', 'TEN')",
         }
@@ -234,6 +235,7 @@ class Bench(Measuring):
         median = {name: statistics.median(of) for name, of in times.items()}
         self.add("first_feature", median["plpgsql feature"], median["feature"])
         self.add("first_feature_select", median["select"], median["feature"])
+        self.add_limit("first_load", median["load"])
         self.add("first_cart", median["plpgsql cart"], median["cart"])
 
     def by_clients(self):

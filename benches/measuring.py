@@ -109,7 +109,7 @@ class Measuring:
             start = spent(connection)
             result = connection.pgconn.exec_(query.encode())
             taken = spent(connection) - start
-            if result.status != psycopg.pq.ExecStatus.TUPLES_OK:
+            if result.status not in (psycopg.pq.ExecStatus.TUPLES_OK, psycopg.pq.ExecStatus.COMMAND_OK):
                 sys.exit(result.error_message.decode())
         return taken * 1e6
 

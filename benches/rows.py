@@ -54,6 +54,7 @@ SECTIONS = {
     "The first call of a session": {
         "first_feature": Row("`has_feature`", "PL/pgSQL, the same query", "us", 1),
         "first_feature_select": Row("`has_feature`", "a plain SELECT", "us"),
+        "first_load": Row("loading the library", "the limit", "us", 1, limit=500),
         "first_cart": Row("`price_cart`, 3 lines and a code", "PL/pgSQL, the same rules", "us", 1),
     },
     "Sales": {
