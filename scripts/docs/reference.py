@@ -1,6 +1,7 @@
 """docs/reference.md: functions, views, tables and settings, from the catalog and its comments."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import comments
@@ -35,6 +36,9 @@ LISTED = {name for names in SECTIONS.values() for name in names}
 # Not for users either, although without a leading _: constraints of the tables name them, and so do dumps.
 OF_CONSTRAINTS = {"check_feature_configuration", "check_pricing_conditions", "check_user_restrictions", "has_no_duplicates",
                   "normalized_code"}
+
+# Characters of code that stand beside each other in the site on a screen of 1280 pixels.
+WIDEST = 100
 
 HEAD = """# Reference
 
@@ -95,14 +99,17 @@ def table(head, rows):
 
 
 def signature(function):
-    """The call with types and defaults, an argument a line where there are several."""
+    """The call with types and defaults, an argument a line where there are several, and no line wider than the page of the site."""
     arguments = [f"{a.name} {a.type}" + (f" DEFAULT {a.default}" if a.default else "") for a in function.arguments]
     call = f"{function.name}({', '.join(arguments)})"
     if len(arguments) > 2:
         call = f"{function.name}(\n    " + ",\n    ".join(arguments) + "\n)"
     result = function.result
     if function.columns:
-        result = "TABLE (" + ", ".join(f"{c.name} {c.type}" for c in function.columns) + ")"
+        columns = ", ".join(f"{c.name} {c.type}" for c in function.columns)
+        result = f"TABLE ({columns})"
+        if len(call.splitlines()[-1]) + len(result) > WIDEST:
+            result = "TABLE (\n" + textwrap.fill(columns, WIDEST, initial_indent="    ", subsequent_indent="    ") + "\n)"
     return f"```text\n{call} -> {result}\n```\n\n"
 
 
