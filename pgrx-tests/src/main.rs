@@ -93,7 +93,7 @@ fn run(suites: &[Suite], majors: &[u32], table: &Table) {
     let of_major = |major| suites.iter().filter(move |suite| suite.is_for(major, majors));
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            for &major in majors {
+            for major in in_order_of_building(majors) {
                 if build(major, majors, table) {
                     let together = of_major(major).filter(|suite| !suite.is_alone);
                     together.for_each(|suite| sender.send((suite, major)).expect("somebody listens"));
@@ -115,6 +115,15 @@ fn run(suites: &[Suite], majors: &[u32], table: &Table) {
             table.add(&suite.name, major, suite.command(major));
         }
     }
+}
+
+/// The newest one second: its suites take longest, and compiling the tests inside a server takes so long that the
+/// suites of another one should run meanwhile.
+fn in_order_of_building(majors: &[u32]) -> Vec<u32> {
+    let (newest, mut order): (Vec<u32>, Vec<u32>) = majors.iter().partition(|&&major| major == NEWEST);
+    let second = order.len().min(1);
+    order.splice(second..second, newest);
+    order
 }
 
 /// Runs the tests inside a server and installs the extension. Returns whether the suites can run. The tests inside
