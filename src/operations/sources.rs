@@ -5,35 +5,30 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::store::purchases::Purchase;
+use engine::access::bought::Bought;
 use engine::access::source::Source;
-use engine::billing::BillingType;
-use engine::payments::paid::Paid;
-use engine::time::Instant;
 
-/// The basis on which a purchase gives access. For purchases recorded by older versions, that is the recorded end.
-pub fn source_of(purchase: &Purchase) -> Option<Source> {
+/// A purchase as access depends on it.
+pub fn bought(purchase: &Purchase) -> Bought<'_> {
     let columns = &purchase.columns;
-    let paid = match (&columns.paid, columns.status.is_paid()) {
-        (Some(paid), _) => paid.clone(),
-        (None, false) => return None,
-        (None, true) => Paid::recorded(purchase.purchased_at, columns.ends_at, purchase.billing),
-    };
-    let adds_up = purchase.billing == BillingType::UsageBased;
-    let units = u32::try_from(purchase.quantity).unwrap_or(1);
-    let mut source = Source::of_purchase(purchase.id.to_string(), columns.status, &paid, units, adds_up);
-    source.place = match &paid.payment {
-        // The first period comes before its renewals.
-        Some(_) if purchase.checkout_id.is_some() => String::new(),
-        Some(payment) => payment.clone(),
-        // Purchases that people have recorded at the same instant keep the order in which they were recorded.
-        None => columns.ends_at.map_or("~".to_owned(), |end| format!("{:020}", end.0)),
-    };
-    Some(source)
+    Bought {
+        id: purchase.id,
+        checkout_id: purchase.checkout_id,
+        status: columns.status,
+        billing: purchase.billing,
+        quantity: purchase.quantity,
+        amount: purchase.amount,
+        purchased_at: purchase.purchased_at,
+        ends_at: columns.ends_at,
+        paid: columns.paid.as_ref(),
+        is_of_lago: columns.lago_invoice_id.is_some(),
+        terms: purchase.terms.as_ref(),
+    }
 }
 
-/// When a purchase is known to have been paid; used to order purchases.
-pub fn paid_at(purchase: &Purchase) -> Instant {
-    purchase.columns.paid.as_ref().map_or(purchase.purchased_at, |paid| paid.at)
+/// The basis on which a purchase gives access.
+pub fn source_of(purchase: &Purchase) -> Option<Source> {
+    bought(purchase).source()
 }
 
 /// The indexes of the purchases of each add-on.

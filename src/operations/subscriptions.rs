@@ -13,14 +13,14 @@ use crate::operations::sources::source_of;
 use crate::pg::datum::now;
 use crate::pg::locks::lock_user;
 use crate::pg::settings;
-use crate::store::owned::{self, Columns, Owned};
+use crate::store::owned::{self, Owned};
 use crate::store::purchases::{self, Bearing, Purchase, Records};
 use crate::store::{trials, unclaimed};
-use engine::access::kept::{Extension, Granted};
+use engine::access::kept::{Extension, may_try};
+use engine::access::row::Row;
 use engine::access::source::Source;
 use engine::access::status::AccessStatus;
 use engine::billing::BillingType;
-use engine::calendar::days_after;
 use engine::money::Money;
 use engine::payments::attempt::{Attempt, AttemptState};
 use engine::payments::by_hand::ByHand;
@@ -93,7 +93,7 @@ impl Account {
     /// Records a payment for another period. Returns the end of access.
     fn record(mut self, payment: &RenewalPayment, billing: BillingType) -> Result<Option<Instant>, Error> {
         let RenewalPayment { amount, stripe_payment_id: stripe, lago_invoice_id: lago } = payment.clone();
-        let Columns { renewal_amount, quantity, .. } = self.row.columns;
+        let Row { renewal_amount, quantity, .. } = self.row.columns;
         let columns = purchases::Columns {
             stripe_payment_id: stripe.clone(),
             lago_invoice_id: lago.clone(),
@@ -212,11 +212,10 @@ pub fn start_trial(user_id: &str, add_on_id: Uuid) -> Result<Option<Instant>, Er
     let (name, trial_days) = trials::name_and_days(add_on_id)?;
     let Some(days) = trial_days else { return Err(Error::NoTrial { name }) };
     let mut account = Account::open(user_id, add_on_id)?;
-    let had = account.row.is_stored || account.purchases.iter().any(|purchase| purchase.columns.status.is_paid());
-    if had {
+    if !may_try(account.row.is_stored, account.purchases.iter().map(|purchase| purchase.columns.status)) {
         return Err(Error::TrialRefused { user_id: user_id.to_owned(), name });
     }
-    account.row.kept.trial = Some(Granted { from: now(), until: days_after(now(), days.max(0) as u32) });
+    account.row.kept.begin_trial(now(), days);
     account.write()?;
     Ok(account.row.columns.expires_at)
 }

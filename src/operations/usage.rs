@@ -12,6 +12,7 @@ use crate::pg::change::Done;
 use crate::pg::datum::clock;
 use crate::store::catalog_cache;
 use crate::store::usage::{self as rows, HasKeys, Row};
+use engine::access::status::is_entitled;
 use engine::billing::BillingType;
 use engine::json::Malformed;
 use engine::time::Instant;
@@ -179,7 +180,7 @@ impl Ask<'_> {
         // Not before the last count: clocks can differ, and a period that has begun must not end again.
         let counted = held.iter().filter_map(|held| held.counter).map(|counter| counter.at);
         let at = counted.chain([clock()]).max().unwrap_or_else(clock);
-        let owned = held.iter().filter(|held| held.row.is_active && held.holding().contains(at));
+        let owned = held.iter().filter(|held| is_entitled(held.row.status, held.holding().window(), at));
         let mut usage = Usage::of(owned.map(|held| held.source(at)).collect());
         let is_allowed = (self.change)(&mut usage);
         let answer = Answer { is_allowed, status: usage.status() };

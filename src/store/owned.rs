@@ -18,6 +18,7 @@ use crate::pg::statement::Statement;
 use crate::store::all_written;
 use crate::{is_entitled, params, probe};
 use engine::access::kept::Kept;
+use engine::access::row::Row;
 use engine::access::status::{self, AccessStatus};
 use engine::money::Money;
 use engine::time::{Instant, Window};
@@ -131,47 +132,17 @@ static SAVE: Statement = Statement::new(
 #[derive(Clone, Debug)]
 pub struct Owned {
     pub add_on_id: Uuid,
-    pub columns: Columns,
+    pub columns: Row,
     pub kept: Kept,
     /// Whether the row is there.
     pub is_stored: bool,
-    stored: Option<(Columns, Kept)>,
-}
-
-/// The columns of a row that change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Columns {
-    pub status: AccessStatus,
-    pub purchased_at: Instant,
-    pub expires_at: Option<Instant>,
-    pub auto_renew: bool,
-    pub lago_subscription_id: Option<String>,
-    pub cancellation_reason: Option<String>,
-    pub cancelled_at: Option<Instant>,
-    pub quantity: i32,
-    pub renewal_amount: Option<Money>,
-    pub suspended_at: Option<Instant>,
-    /// The paid periods that have not ended, if they do not follow from the start and end of access.
-    pub paid_periods: Vec<PaidPeriod>,
+    stored: Option<(Row, Kept)>,
 }
 
 impl Owned {
     /// A row that is not there yet.
     pub fn new(add_on_id: Uuid) -> Owned {
-        let columns = Columns {
-            status: AccessStatus::Active,
-            purchased_at: now(),
-            expires_at: None,
-            auto_renew: false,
-            lago_subscription_id: None,
-            cancellation_reason: None,
-            cancelled_at: None,
-            quantity: 1,
-            renewal_amount: None,
-            suspended_at: None,
-            paid_periods: Vec::new(),
-        };
-        Owned { add_on_id, columns, kept: Kept::default(), is_stored: false, stored: None }
+        Owned { add_on_id, columns: Row::new(now()), kept: Kept::default(), is_stored: false, stored: None }
     }
 
     /// Whether it differs from the stored row.
@@ -205,7 +176,7 @@ fn read_owned(row: RowOf<'_, OwnedColumns>, budget: &mut Budget) -> Result<Owned
     let (.., quantity, renewal, suspended_at, sources, paid_periods) = row;
     budget.text("user_add_ons.cancellation_reason", reason.as_deref())?;
     budget.text("user_add_ons.lago_subscription_id", lago.as_deref())?;
-    let columns = Columns {
+    let columns = Row {
         status: status_of(status),
         purchased_at,
         expires_at,

@@ -34,6 +34,7 @@ use crate::pg::row::RowOf;
 use crate::pg::statement::Statement;
 use crate::store::{all_written, catalog};
 use crate::{is_paid, params, probe};
+use engine::access::renewal::RenewalTerms;
 use engine::billing::BillingType;
 use engine::money::Money;
 use engine::payments::Facts;
@@ -251,17 +252,6 @@ struct Reason<'a> {
     reason: &'a str,
 }
 
-/// The document in `metadata.renewal`: what renewing a purchase costs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RenewalTerms {
-    /// Without the code, in cents.
-    pub full: Money,
-    /// With it, in cents.
-    pub reduced: Money,
-    /// The number of renewals to which the code applies; NULL means all.
-    pub times: Option<u32>,
-}
-
 /// A row of `add_on_purchases`.
 #[derive(Clone, Debug)]
 pub struct Purchase {
@@ -276,6 +266,7 @@ pub struct Purchase {
     pub billing: BillingType,
     pub position: i64,
     pub renewal_of: Option<Uuid>,
+    /// The document in `metadata.renewal`.
     pub terms: Option<RenewalTerms>,
     pub columns: Columns,
     /// Why it changes; only written, never read.

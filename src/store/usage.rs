@@ -12,21 +12,22 @@ use crate::pg::probe::Probe;
 use crate::pg::row::{RawText, RowOf};
 use crate::pg::statement::Statement;
 use crate::store::all_written;
-use crate::store::owned::{is_held, read_paid_periods};
+use crate::store::owned::{is_held, read_paid_periods, status_of};
 use crate::{given, is_entitled, params, probe};
+use engine::access::status::AccessStatus;
 use engine::time::Instant;
 use engine::usage::keys::Keys;
 use engine::usage::period::PaidPeriod;
 
 type Columns =
-    (Uuid, i32, Instant, Option<Instant>, bool, Option<DocumentColumn>, Option<DocumentColumn>, Option<Vec<u8>>);
+    (Uuid, i32, Instant, Option<Instant>, RawText, Option<DocumentColumn>, Option<DocumentColumn>, Option<Vec<u8>>);
 
 /// Without the keys.
 type HeldColumns = (Uuid, i32, Instant, Option<Instant>, RawText, Option<DocumentColumn>, Option<DocumentColumn>);
 
 /// Locked against other counting calls too, until the transaction ends. Keys are only read if one is given.
 static LOCKED: Statement<Columns> = Statement::new(
-    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, (u.status = 'active'), u.paid_periods, u.usage, CASE WHEN $3 THEN u.usage_keys END
+    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, u.status, u.paid_periods, u.usage, CASE WHEN $3 THEN u.usage_keys END
        FROM @extschema@.user_add_ons u
       WHERE u.user_id = $1 AND u.add_on_id = $2
         FOR NO KEY UPDATE",
@@ -34,7 +35,7 @@ static LOCKED: Statement<Columns> = Statement::new(
 
 /// The same for several add-ons, always in the same order, so that counting calls cannot deadlock.
 static ALL_LOCKED: Statement<Columns> = Statement::new(
-    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, (u.status = 'active'), u.paid_periods, u.usage, CASE WHEN $3 THEN u.usage_keys END
+    "SELECT u.add_on_id, u.quantity, u.purchased_at, u.expires_at, u.status, u.paid_periods, u.usage, CASE WHEN $3 THEN u.usage_keys END
        FROM @extschema@.user_add_ons u
       WHERE u.user_id = $1 AND u.add_on_id = ANY ($2)
       ORDER BY u.add_on_id
@@ -67,11 +68,8 @@ static COUNTED: Change<HeldColumns> = Change::new(
     &[("usage", DOCUMENT)],
 );
 
-type CountedColumns =
-    (Uuid, i32, Instant, Option<Instant>, RawText, Option<DocumentColumn>, Option<DocumentColumn>, Option<Vec<u8>>);
-
 /// The same with the keys.
-static COUNTED_WITH_KEYS: Change<CountedColumns> = Change::new(
+static COUNTED_WITH_KEYS: Change<Columns> = Change::new(
     probe!(
         "user_add_ons",
         ["add_on_id", "quantity", "purchased_at", "expires_at", "status", "paid_periods", "usage", "usage_keys"],
@@ -108,7 +106,7 @@ pub struct Row {
     pub quantity: u32,
     pub purchased_at: Instant,
     pub expires_at: Option<Instant>,
-    pub is_active: bool,
+    pub status: AccessStatus,
     /// The paid periods, if they do not follow from the start and end of access.
     pub periods: Vec<PaidPeriod>,
     /// `usage`; null if nothing was counted.
@@ -118,14 +116,14 @@ pub struct Row {
 
 impl Row {
     fn of(row: RowOf<'_, Columns>, budget: &mut Budget) -> Result<Row, Error> {
-        let (add_on_id, quantity, purchased_at, expires_at, is_active, periods, counters, keys) = row;
+        let (add_on_id, quantity, purchased_at, expires_at, status, periods, counters, keys) = row;
         let counters = counters.map(|counters| counters.keep_value("user_add_ons.usage", budget)).transpose()?;
         let counters = counters.unwrap_or_default();
         budget.take("user_add_ons.usage_keys", keys.as_ref().map_or(0, Vec::len))?;
         let keys = keys.map_or_else(Keys::default, |packed| Keys::unpack(&packed));
         let periods = read_paid_periods(periods, budget);
         let quantity = quantity.max(0) as u32;
-        Ok(Row { add_on_id, quantity, purchased_at, expires_at, is_active, periods, counters, keys })
+        Ok(Row { add_on_id, quantity, purchased_at, expires_at, status: status_of(status), periods, counters, keys })
     }
 }
 
@@ -149,7 +147,7 @@ pub fn owned(user_id: &str, add_on_id: Option<Uuid>, at: Instant) -> Result<Vec<
     let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
     let take = |(add_on_id, quantity, purchased_at, expires_at, status, periods, counters): RowOf<HeldColumns>| {
         if is_held((status, purchased_at, expires_at), at) {
-            let row = (add_on_id, quantity, purchased_at, expires_at, true, periods, counters, None);
+            let row = (add_on_id, quantity, purchased_at, expires_at, status, periods, counters, None);
             found.push(Row::of(row, &mut budget)?);
         }
         Ok(())
@@ -181,13 +179,12 @@ pub fn change(
     let counters = |row: &Row| Some(Jsonb::of(&row.counters).datum());
     if !with_keys {
         return COUNTED.apply(params, &mut |(add_on_id, quantity, from, until, status, periods, usage)| {
-            let row = (add_on_id, quantity, from, until, status == b"active", periods, usage, None);
+            let row = (add_on_id, quantity, from, until, status, periods, usage, None);
             Ok(decide(Row::of(row, &mut Budget::of_rows())?)?.map(|(row, _)| vec![counters(&row)]))
         });
     }
-    COUNTED_WITH_KEYS.apply(params, &mut |(add_on_id, quantity, from, until, status, periods, usage, keys)| {
-        let before = keys.clone();
-        let row = (add_on_id, quantity, from, until, status == b"active", periods, usage, keys);
+    COUNTED_WITH_KEYS.apply(params, &mut |row| {
+        let before = row.7.clone();
         let decided = decide(Row::of(row, &mut Budget::of_rows())?)?;
         Ok(decided.map(|(row, has_keys)| {
             let keys = if has_keys { Some(row.keys.pack()) } else { before };

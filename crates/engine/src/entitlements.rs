@@ -49,24 +49,38 @@ pub fn merge(mut grants: Vec<Grant>) -> Feature {
     let limit = limit(&grants);
     let configurations = grants.into_iter().map(|grant| grant.configuration).collect();
     let mut configuration = merge_configurations(configurations);
-    if let (Value::Object(keys), Some(limit)) = (&mut configuration, limit) {
+    if let Value::Object(keys) = &mut configuration {
         match limit {
-            Some(units) => keys.insert("limit".to_owned(), Number::from_string_unchecked(units.to_string()).into()),
-            None => keys.remove("limit"),
-        };
+            Limit::Units(units) => {
+                keys.insert("limit".to_owned(), Number::from_string_unchecked(units.to_string()).into());
+            }
+            Limit::Unlimited => drop(keys.remove("limit")),
+            Limit::Unmetered => {}
+        }
     }
     Feature { configuration, add_on_ids, expires_at }
 }
 
-/// The combined limit of all grants of a metered feature, or that it is unlimited because one of them is. `None` if
-/// the feature is not metered or a limit cannot be read.
-fn limit(grants: &[Grant]) -> Option<Option<Units>> {
+/// The combined limit of all grants of a feature.
+enum Limit {
+    /// The feature is not metered, or a limit cannot be read.
+    Unmetered,
+    /// One of the grants has no limit.
+    Unlimited,
+    Units(Units),
+}
+
+fn limit(grants: &[Grant]) -> Limit {
     let limits = grants.iter().map(|grant| {
         let limit = Metering::parse(&grant.configuration).ok()?.limit;
         Some(limit.map(|limit| limit.times(grant.quantity)))
     });
-    let limits: Vec<Option<Units>> = limits.collect::<Option<_>>()?;
-    limits.iter().any(Option::is_some).then(|| limits.into_iter().sum())
+    match limits.collect::<Option<Vec<Option<Units>>>>() {
+        Some(limits) if limits.iter().any(Option::is_some) => {
+            limits.into_iter().sum::<Option<Units>>().map_or(Limit::Unlimited, Limit::Units)
+        }
+        _ => Limit::Unmetered,
+    }
 }
 
 /// Merges configurations key by key, the most recent first. A configuration that is not an object has no keys to

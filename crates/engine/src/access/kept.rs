@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::outcome::{Access, access};
 use super::source::{Kind, Source, Span, Standing, Term, lay};
 use super::status::AccessStatus;
+use crate::calendar::days_after;
 use crate::payments::paid::Period;
+use crate::purchases::PurchaseStatus;
 use crate::time::Instant;
 
 /// The document in `user_add_ons.sources`.
@@ -107,6 +109,11 @@ pub struct Written {
     pub units: i32,
 }
 
+/// Whether the trial of an add-on may begin: only for a user who has no row for it and has never paid for it.
+pub fn may_try(has_row: bool, mut purchases: impl Iterator<Item = PurchaseStatus>) -> bool {
+    !has_row && !purchases.any(PurchaseStatus::is_paid)
+}
+
 fn one() -> i32 {
     1
 }
@@ -158,6 +165,11 @@ impl Kept {
             }
         }
         sources
+    }
+
+    /// Begins the trial.
+    pub fn begin_trial(&mut self, from: Instant, days: i32) {
+        self.trial = Some(Granted { from, until: days_after(from, u32::try_from(days).unwrap_or(0)) });
     }
 
     /// Adds a grant.

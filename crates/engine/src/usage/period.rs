@@ -29,9 +29,9 @@ pub struct PaidPeriod {
 }
 
 impl Holding {
-    /// Whether it can be used at an instant.
-    pub fn contains(&self, at: Instant) -> bool {
-        Window { from: Some(self.purchased_at), until: self.expires_at }.contains(at)
+    /// When there is access.
+    pub fn window(&self) -> Window {
+        Window { from: Some(self.purchased_at), until: self.expires_at }
     }
 
     /// The period that contains an instant. A period that never starts anew has no bounds.
@@ -217,7 +217,7 @@ mod tests {
             let period = holding.period(per, inside);
             prop_assert!(period.contains(inside), "{holding:?} {period:?}");
             for bound in [period.from.map(|from| Instant(from.0 - 1)), period.until].into_iter().flatten() {
-                if holding.contains(bound) {
+                if holding.window().contains(bound) {
                     let next = holding.period(per, bound);
                     prop_assert!(next.until == period.from || next.from == period.until, "{period:?} {next:?}");
                 }
