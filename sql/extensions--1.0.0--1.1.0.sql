@@ -23,6 +23,7 @@ ALTER TABLE @extschema@.user_add_ons
     ADD CONSTRAINT user_add_ons_quantity_check CHECK (quantity > 0),
     ADD CONSTRAINT user_add_ons_renewal_amount_check CHECK (renewal_amount >= 0);
 ALTER TABLE @extschema@.add_on_purchases
+    SET (toast_tuple_target = 1024),
     ADD COLUMN facts jsonb,
     ADD COLUMN provider_ids text[],
     ADD COLUMN paid jsonb;

@@ -30,7 +30,8 @@ CREATE TABLE @extschema@.add_on_purchases (
     CONSTRAINT add_on_purchases_status_check
         CHECK (status IN ('pending', 'completed', 'failed', 'refunded', 'disputed')),
     CONSTRAINT add_on_purchases_refund_amount_check CHECK (refund_amount BETWEEN 0 AND amount)
-);
+    -- Stores the long document of a checkout, the quote, beside the row: then a payment does not write it again.
+) WITH (toast_tuple_target = 1024);
 
 COMMENT ON TABLE @extschema@.add_on_purchases IS
 'What was bought and at which price: one row for each line of a checkout, whatever its outcome. The extension never deletes rows.';

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::operations::books::{Books, Life};
 use crate::operations::payments::{PaymentReferences, complete_books};
 use crate::operations::pricing::{self, Priced, Request};
-use crate::pg::datum::new_id;
+use crate::pg::datum::new_ids;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::{FreshSnapshot, lock_user};
 use crate::store::cart::{self, StoredLine};
@@ -49,8 +49,9 @@ pub fn check_out(order: &Order) -> Result<Vec<CheckoutLine>, Error> {
     let priced = price_now(order, &lines)?;
     check(order, &priced)?;
     refuse_owned(order, &priced)?;
-    let checkout_id = new_id();
-    let sold = sell(order, &priced, checkout_id)?;
+    let mut ids = new_ids(1 + priced.quote.lines.len()).into_iter();
+    let checkout_id = ids.next().unwrap_or_default();
+    let sold = sell(order, &priced, checkout_id, ids)?;
     if priced.quote.total() > Money::ZERO {
         claim_uses(order, &priced, &lines)?;
         return Ok(sold);
@@ -149,18 +150,23 @@ fn group_in_words(group: BillingType, priced: &Priced) -> String {
 
 /// Writes the purchases, each with its line of the quote and the first one with the whole quote, and takes them out
 /// of the cart.
-fn sell(order: &Order, priced: &Priced, checkout_id: Uuid) -> Result<Vec<CheckoutLine>, Error> {
+fn sell(
+    order: &Order,
+    priced: &Priced,
+    checkout_id: Uuid,
+    purchase_ids: impl Iterator<Item = Uuid>,
+) -> Result<Vec<CheckoutLine>, Error> {
     let currency = priced.currency.to_string();
-    let sold = |line: &PricedLine| CheckoutLine {
+    let sold = |(line, purchase_id): (&PricedLine, Uuid)| CheckoutLine {
         checkout_id,
-        purchase_id: Uuid::nil(),
+        purchase_id,
         add_on_id: priced.assortment.catalog.add_on(line.line.add_on).id,
         quantity: line.line.quantity as i32,
         amount: line.total(),
         currency: currency.clone(),
         status: PurchaseStatus::Pending.name().to_owned(),
     };
-    let mut sold: Vec<CheckoutLine> = priced.quote.lines.iter().map(sold).collect();
+    let mut sold: Vec<CheckoutLine> = priced.quote.lines.iter().zip(purchase_ids).map(sold).collect();
     let (snapshots, first) = snapshots(order, priced)?;
     let code = priced.promo.as_ref().map(|promo| promo.code.as_str());
     checkouts::insert(&order.user_id, code, &mut sold, snapshots, first)?;
@@ -185,7 +191,9 @@ struct Snapshot<'a> {
 #[derive(Serialize)]
 struct CheckoutSnapshot<'a> {
     quote: &'a QuoteDocument<'a>,
-    request: Value,
+    /// What a repetition must ask for, if there can be one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<&'a str>,
 }
@@ -209,7 +217,7 @@ fn snapshots(order: &Order, priced: &Priced) -> Result<(Vec<Option<Jsonb>>, Opti
         let snapshot = |(position, quote_line): (usize, &LineDocument)| {
             let checkout = (position == 0).then(|| CheckoutSnapshot {
                 quote,
-                request: order.fingerprint(),
+                request: order.idempotency_key.is_some().then(|| order.fingerprint()),
                 idempotency_key: order.idempotency_key.as_deref(),
             });
             Some(Jsonb::of(&Snapshot { quote_line, position, renewal: renewals[position].clone(), checkout }))

@@ -63,6 +63,14 @@ impl Column for DocumentColumn {
     }
 }
 
+/// An object of which some entries are looked up. The others are not read.
+#[derive(Clone, Copy)]
+pub struct Entries<'a> {
+    container: *mut pg_sys::JsonbContainer,
+    /// It lives as long as the document.
+    lifetime: PhantomData<&'a ()>,
+}
+
 /// Facts about payments, to be written. A document that could not be read again is refused.
 pub fn of_facts(column: &'static str, facts: &impl Serialize) -> Result<Jsonb, Error> {
     let document = Jsonb::of(facts);
@@ -110,7 +118,52 @@ fn kept(document: &Value) -> usize {
     }
 }
 
-impl Document<'_> {
+impl<'a> Entries<'a> {
+    fn of(container: *mut pg_sys::JsonbContainer) -> Option<Entries<'a>> {
+        // SAFETY: the container is a part of a document in memory.
+        let is_object = unsafe { (*container).header & pg_sys::JB_FOBJECT != 0 };
+        is_object.then_some(Entries { container, lifetime: PhantomData })
+    }
+
+    fn value(self, key: &str) -> Option<pg_sys::JsonbValue> {
+        let mut value = pg_sys::JsonbValue::default();
+        // SAFETY: the container is that of an object; the value refers to it.
+        let found = unsafe {
+            let (key, length) = (key.as_ptr().cast(), key.len() as i32);
+            pg_sys::getKeyJsonValueFromContainer(self.container, key, length, &mut value)
+        };
+        (!found.is_null()).then_some(value)
+    }
+
+    /// A string or a number, as a text.
+    pub fn text(self, key: &str) -> Option<String> {
+        let value = self.value(key)?;
+        let mut builder = Builder { left: MEMORY, tokens: 0 };
+        // SAFETY: the value is one of a document in memory.
+        match unsafe { builder.scalar(&value) } {
+            Ok(Value::String(text)) => Some(text),
+            Ok(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The entries of an object in it.
+    pub fn entries(self, key: &str) -> Option<Entries<'a>> {
+        let value = self.value(key).filter(|value| value.type_ == pg_sys::jbvType::jbvBinary)?;
+        // SAFETY: the type says that it is a part of the document.
+        Entries::of(unsafe { value.val.binary.data })
+    }
+
+    /// A document in it.
+    pub fn document(self, key: &str) -> Option<Document<'a>> {
+        let mut value = self.value(key)?;
+        // SAFETY: the value is one of a document in memory, and is copied.
+        let datum = unsafe { pg_sys::Datum::from(pg_sys::JsonbValueToJsonb(&mut value)) };
+        Some(Document { datum, lifetime: PhantomData })
+    }
+}
+
+impl<'a> Document<'a> {
     /// Parses the document of a row that is kept, if there is memory for it and all others.
     pub fn keep<T: DeserializeOwned>(
         self,
@@ -153,6 +206,16 @@ impl Document<'_> {
                 Err(Refused::TooCostly) => Err(Error::DocumentTooCostly { name, limit: MEMORY }),
             }
         }
+    }
+
+    /// Its entries; `None` if it is no object.
+    pub fn entries(self) -> Option<Entries<'a>> {
+        // SAFETY: the datum is a jsonb that lives as long as this; the copy that detoasting makes is freed with the call's memory.
+        let container = unsafe {
+            let document = pg_sys::pg_detoast_datum(self.datum.cast_mut_ptr()).cast::<pg_sys::Jsonb>();
+            &raw mut (*document).root
+        };
+        Entries::of(container)
     }
 
     /// Refuses a document with more bytes.

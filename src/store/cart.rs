@@ -32,12 +32,8 @@ static SHOWN: Statement<ShownColumns> = Statement::new(
 );
 
 /// Locked, so that nobody changes lines that are about to be sold.
-static LOCKED_LINES: Statement<LineColumns> = Statement::new(
-    "SELECT c.add_on_id, c.quantity, c.billing_type
-       FROM @extschema@.cart_items c
-      WHERE c.user_id = $1
-      ORDER BY c.added_at, c.add_on_id
-        FOR UPDATE",
+static LOCKED_LINES: Statement<(Uuid, i32, Option<String>, Instant)> = Statement::new(
+    "SELECT c.add_on_id, c.quantity, c.billing_type, c.added_at FROM @extschema@.cart_items c WHERE c.user_id = $1 FOR UPDATE",
 );
 
 static REMOVE_SOLD: Statement =
@@ -174,10 +170,20 @@ pub struct CartItem {
 
 /// The user's cart, in the order in which its lines were added.
 pub fn lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
-    let line = |(add_on_id, quantity, charged, added_at)| ((added_at, add_on_id), (add_on_id, quantity, charged));
-    let mut lines = LINES.read_all(params![user_id], line)?;
+    LINES.read_all(params![user_id], dated).map(in_order)
+}
+
+/// A line with its place.
+fn dated(
+    (add_on_id, quantity, charged, added_at): (Uuid, i32, Option<String>, Instant),
+) -> ((Instant, Uuid), StoredLine) {
+    ((added_at, add_on_id), StoredLine::of((add_on_id, quantity, charged)))
+}
+
+/// Lines in the order in which they were added.
+fn in_order(mut lines: Vec<((Instant, Uuid), StoredLine)>) -> Vec<StoredLine> {
     lines.sort_unstable_by_key(|(place, _)| *place);
-    Ok(lines.into_iter().map(|(_, columns)| StoredLine::of(columns)).collect())
+    lines.into_iter().map(|(_, line)| line).collect()
 }
 
 /// The user's cart for display, in the same order.
@@ -191,7 +197,7 @@ pub fn shown_lines(user_id: &str) -> Result<Vec<ShownLine>, Error> {
 
 /// The user's current cart, locked until the transaction ends.
 pub fn locked_lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
-    LOCKED_LINES.execute_all(params![user_id], StoredLine::of)
+    LOCKED_LINES.execute_all(params![user_id], dated).map(in_order)
 }
 
 impl StoredLine {

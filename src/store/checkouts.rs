@@ -23,9 +23,9 @@ static FIND_KEY: Statement<(Uuid, DocumentColumn)> = Statement::new(
 
 static INSERT: Statement<(Uuid, Uuid)> = Statement::new(
     "INSERT INTO @extschema@.add_on_purchases
-            (user_id, checkout_id, promo_code, currency, add_on_id, amount, quantity, metadata)
-     SELECT $1, $2, $3, $4, line.add_on_id, (line.cents::numeric / 100), line.quantity, COALESCE(line.metadata, $9)
-       FROM unnest($5, $6, $7, $8) AS line (add_on_id, cents, quantity, metadata)
+            (user_id, checkout_id, promo_code, currency, id, add_on_id, amount, quantity, metadata)
+     SELECT $1, $2, $3, $4, line.id, line.add_on_id, (line.cents::numeric / 100), line.quantity, COALESCE(line.metadata, $10)
+       FROM unnest($5, $6, $7, $8, $9) AS line (id, add_on_id, cents, quantity, metadata)
      RETURNING add_on_id, id",
 );
 
@@ -79,8 +79,9 @@ pub fn insert(
     let add_on_ids: Vec<Uuid> = sold.iter().map(|sold| sold.add_on_id).collect();
     let cents: Vec<i64> = sold.iter().map(|sold| sold.amount.cents()).collect();
     let quantities: Vec<i32> = sold.iter().map(|sold| sold.quantity).collect();
+    let ids: Vec<Uuid> = sold.iter().map(|sold| sold.purchase_id).collect();
     let params =
-        params![user_id, *checkout_id, promo_code, currency, &add_on_ids, &cents, &quantities, &snapshots, first];
+        params![user_id, *checkout_id, promo_code, currency, ids, &add_on_ids, &cents, &quantities, &snapshots, first];
     let written: HashMap<Uuid, Uuid> = INSERT.execute_all(params, |row| row)?.into_iter().collect();
     sold.retain_mut(|sold| written.get(&sold.add_on_id).inspect(|&&id| sold.purchase_id = id).is_some());
     all_written("add_on_purchases", add_on_ids.len(), sold.len() as u64)

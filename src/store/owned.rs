@@ -7,9 +7,10 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::pg::datum::now;
+use crate::pg::datum::{new_ids, now};
 use crate::pg::document::{self, Budget, Document, DocumentColumn};
 use crate::pg::jsonb::Jsonb;
+use crate::pg::locks::FreshSnapshot;
 use crate::pg::probe::Probe;
 use crate::pg::row::{RawText, RowOf};
 use crate::pg::session;
@@ -93,8 +94,7 @@ macro_rules! select_owned {
                     u.cancelled_at, u.quantity, (u.renewal_amount * 100)::bigint, u.suspended_at, u.sources,
                     u.paid_periods
                FROM @extschema@.user_add_ons u
-              WHERE u.user_id = $1 AND u.add_on_id = ANY ($2)
-              ORDER BY u.add_on_id ",
+              WHERE u.user_id = $1 AND u.add_on_id = ANY ($2) ",
             $locked
         ))
     };
@@ -112,14 +112,14 @@ static OF_LAGO_SUBSCRIPTION: Statement<(String, Uuid)> = Statement::new(
 
 static SAVE: Statement = Statement::new(
     "INSERT INTO @extschema@.user_add_ons AS u
-            (user_id, add_on_id, status, purchased_at, expires_at, auto_renew, lago_subscription_id, cancellation_reason, cancelled_at,
+            (id, user_id, add_on_id, status, purchased_at, expires_at, auto_renew, lago_subscription_id, cancellation_reason, cancelled_at,
              quantity, renewal_amount, suspended_at, sources,
              paid_periods)
-     SELECT $1, s.add_on_id, s.status, s.purchased_at, s.expires_at, s.auto_renew, s.lago, s.reason, s.cancelled_at, s.quantity,
+     SELECT s.id, $1, s.add_on_id, s.status, s.purchased_at, s.expires_at, s.auto_renew, s.lago, s.reason, s.cancelled_at, s.quantity,
             (s.renewal::numeric / 100), s.suspended_at, s.sources, s.paid_periods
-       FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-            AS s (add_on_id, status, purchased_at, expires_at, auto_renew, lago, reason, cancelled_at, quantity, renewal, suspended_at, sources,
-                  paid_periods)
+       FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+            AS s (id, add_on_id, status, purchased_at, expires_at, auto_renew, lago, reason, cancelled_at, quantity, renewal, suspended_at,
+                  sources, paid_periods)
      ON CONFLICT ON CONSTRAINT user_add_ons_user_add_on_key DO UPDATE
         SET status=excluded.status, purchased_at=excluded.purchased_at, expires_at=excluded.expires_at,
             auto_renew=excluded.auto_renew, lago_subscription_id=excluded.lago_subscription_id,
@@ -154,11 +154,28 @@ impl Owned {
 /// The user's rows for these add-ons, locked, in add-on id order.
 pub fn of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Owned>, Error> {
     let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
+    if are_none_there(user_id, add_on_ids)? {
+        return Ok(found);
+    }
     OF_ADD_ONS.execute(params![user_id, add_on_ids], |row| {
         found.push(read_owned(row, &mut budget)?);
         Ok(())
     })?;
+    found.sort_unstable_by_key(|row: &Owned| row.add_on_id);
     Ok(found)
+}
+
+/// Whether the user has no row for any of these add-ons, as for whoever buys them for the first time. It can only be
+/// found out without a plan.
+fn are_none_there(user_id: &str, add_on_ids: &[Uuid]) -> Result<bool, Error> {
+    let _now = FreshSnapshot::take();
+    let Some(mut rows) = HELD.open()? else { return Ok(false) };
+    for &add_on_id in add_on_ids {
+        if rows.any(params![user_id, add_on_id], |_| true)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The same, as the calling query sees them, and not locked.
@@ -168,6 +185,7 @@ pub fn seen_of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Owned>,
         found.push(read_owned(row, &mut budget)?);
         Ok(())
     })?;
+    found.sort_unstable_by_key(|row: &Owned| row.add_on_id);
     Ok(found)
 }
 
@@ -231,6 +249,8 @@ pub fn save(user_id: &str, rows: &mut [Owned]) -> Result<bool, Error> {
     let periods: Vec<Option<Jsonb>> = columns().map(|columns| written_periods(&columns.paid_periods)).collect();
     let written = SAVE.perform(params![
         user_id,
+        // Of rows that are new.
+        new_ids(add_on_ids.len()),
         &add_on_ids,
         &statuses,
         &beginnings,

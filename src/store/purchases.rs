@@ -14,23 +14,26 @@
 //! | `position` | its place among the purchases of its checkout |
 //! | `renewal` | the price of a renewal, and to how many of them its code applies |
 //! | `renewal_of` | the checkout that a renewal continues |
-//! | `idempotency_key`, `request` | the arguments of `checkout`, on the first purchase |
+//! | `idempotency_key`, `request` | the arguments of a `checkout` with a key, on the first purchase |
 //! | `reason` | why it failed, was refunded or is contested |
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::pg::change::{Change, DOCUMENT, Done, INSTANT, TEXT, TEXTS};
 use crate::pg::datum::now;
 use crate::pg::document::{self, Budget, DocumentColumn};
+use crate::pg::installation;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::{FreshSnapshot, LatestSnapshot, transaction_keeps_its_snapshot};
+use crate::pg::parameter::{Parameter, Params};
 use crate::pg::probe::Probe;
-use crate::pg::row::RowOf;
+use crate::pg::row::{RawText, RowOf};
 use crate::pg::statement::Statement;
 use crate::store::{all_written, catalog};
 use crate::{is_paid, params, probe};
@@ -57,12 +60,9 @@ type PurchaseColumns = (
     Option<Uuid>,
     Instant,
     i32,
-    String,
     Option<DocumentColumn>,
     Option<DocumentColumn>,
-    Option<String>,
-    Option<String>,
-    Option<DocumentColumn>,
+    DocumentColumn,
 );
 
 macro_rules! select_purchases {
@@ -70,20 +70,18 @@ macro_rules! select_purchases {
         Statement::new(concat!(
             "SELECT p.id, p.add_on_id, (p.amount * 100)::bigint, p.currency, p.status, (p.refund_amount * 100)::bigint,
                     p.stripe_payment_id, p.lago_invoice_id, p.payment_method, p.subscription_ends_at, p.promo_code, p.checkout_id,
-                    p.purchased_at, p.quantity, COALESCE(((p.metadata -> 'quote_line') ->> 'billing_type'),
-                             (SELECT a.billing_type FROM @extschema@.add_ons a WHERE a.id = p.add_on_id)),
-                    p.facts, p.paid, (p.metadata ->> 'position'), (p.metadata ->> 'renewal_of'), (p.metadata -> 'renewal')
+                    p.purchased_at, p.quantity, p.facts, p.paid, p.metadata
                FROM @extschema@.add_on_purchases p
               WHERE p.user_id = $1 AND ",
             $condition,
-            "
-              ORDER BY p.add_on_id, p.id ",
+            " ",
             $locked
         ))
     };
 }
 
-/// All purchases of the add-ons of a checkout: access depends on all of them together.
+/// All purchases of the add-ons of a checkout: access depends on all of them together. For tables that Citus
+/// distributes, because the node follows from the user.
 static WITH_CHECKOUT: Statement<PurchaseColumns> = select_purchases!(
     "p.add_on_id = ANY (ARRAY(SELECT o.add_on_id FROM @extschema@.add_on_purchases o
                                WHERE o.user_id = $1 AND o.checkout_id = $2))",
@@ -94,6 +92,10 @@ static OF_CHECKOUT_UNLESS_LOCKED: Statement<PurchaseColumns> =
     select_purchases!("p.checkout_id = $2", "FOR UPDATE OF p SKIP LOCKED");
 static BY_ID_UNLESS_LOCKED: Statement<PurchaseColumns> = select_purchases!("p.id = $2", "FOR UPDATE OF p SKIP LOCKED");
 static SEEN_OF_ADD_ONS: Statement<PurchaseColumns> = select_purchases!("p.add_on_id = ANY ($2)", "");
+/// How add-ons are billed.
+static BILLED: Statement<(Uuid, String)> =
+    Statement::new("SELECT a.id, a.billing_type FROM @extschema@.add_ons a WHERE a.id = ANY ($1)");
+
 static COUNT_OF_CHECKOUT: Statement<(i64,)> = Statement::new(
     "SELECT pg_catalog.count(*) FROM @extschema@.add_on_purchases p WHERE p.user_id = $1 AND p.checkout_id = $2",
 );
@@ -110,6 +112,9 @@ static ADD_ONS_PAID_WITH: Statement<(Uuid,)> = Statement::new(
 );
 
 static OWNER_OF_CHECKOUT: Probe<(String,)> = probe!("add_on_purchases", ["user_id"], "checkout_id");
+
+/// The add-ons of a checkout, with its user.
+static BOUGHT: Probe<(String, Uuid)> = probe!("add_on_purchases", ["user_id", "add_on_id"], "checkout_id");
 
 static LOCATION: Statement<(String, Option<Uuid>, Option<String>, bool)> = Statement::new(
     "SELECT p.user_id, p.checkout_id, (p.metadata ->> 'renewal_of'), p.facts IS NULL
@@ -264,6 +269,8 @@ pub struct Purchase {
     pub purchased_at: Instant,
     pub quantity: i32,
     pub billing: BillingType,
+    /// Whether the sale says how it is billed. Otherwise its add-on does.
+    is_quoted: bool,
     pub position: i64,
     pub renewal_of: Option<Uuid>,
     /// The document in `metadata.renewal`.
@@ -342,6 +349,7 @@ impl Purchase {
             purchased_at: now(),
             quantity,
             billing,
+            is_quoted: true,
             position: i64::MAX,
             renewal_of: None,
             terms: None,
@@ -377,7 +385,13 @@ fn read_purchase(row: RowOf<'_, PurchaseColumns>, budget: &mut Budget) -> Result
         ends_at,
         ..,
     ) = row;
-    let (.., promo_code, checkout_id, purchased_at, quantity, billing, facts, paid, position, renewal_of, terms) = row;
+    let (.., promo_code, checkout_id, purchased_at, quantity, facts, paid, metadata) = row;
+    // It can be long and stored beside the row, so it is fetched once for all that is needed of it.
+    let entries = metadata.entries();
+    let text = |key| entries.and_then(|entries| entries.text(key));
+    let quoted = entries.and_then(|entries| entries.entries("quote_line")?.text("billing_type"));
+    let is_quoted = quoted.is_some();
+    let terms = entries.and_then(|entries| entries.document("renewal"));
     let (column, of_a_row) = ("add_on_purchases.metadata", document::OF_A_ROW);
     for text in [&stripe_payment_id, &lago_invoice_id, &payment_method, &promo_code] {
         budget.text(column, text.as_deref())?;
@@ -401,9 +415,10 @@ fn read_purchase(row: RowOf<'_, PurchaseColumns>, budget: &mut Budget) -> Result
         checkout_id,
         purchased_at,
         quantity,
-        billing: catalog::billing_type(billing),
-        position: position.and_then(|position| position.parse().ok()).unwrap_or(i64::MAX),
-        renewal_of: renewal_of.and_then(|id| Uuid::try_parse(&id).ok()),
+        billing: quoted.map_or(BillingType::OneTime, catalog::billing_type),
+        is_quoted,
+        position: text("position").and_then(|position| position.parse().ok()).unwrap_or(i64::MAX),
+        renewal_of: text("renewal_of").and_then(|id| Uuid::try_parse(&id).ok()),
         // A value that the host has made unreadable counts as missing.
         terms: terms.and_then(|terms| terms.keep(column, of_a_row, budget).ok()),
         stored: Some(columns.clone()),
@@ -419,12 +434,39 @@ fn read(statement: &Statement<PurchaseColumns>, params: &crate::pg::parameter::P
         found.push(read_purchase(row, &mut budget)?);
         Ok(())
     })?;
-    Ok(found)
+    let _now = FreshSnapshot::take();
+    in_order(found)
+}
+
+/// Purchases in add-on id order. Where a sale does not say how it is billed, its add-on does.
+fn in_order(mut purchases: Vec<Purchase>) -> Result<Vec<Purchase>, Error> {
+    purchases.sort_unstable_by_key(|purchase| (purchase.add_on_id, purchase.id));
+    let unquoted = purchases.iter().filter(|purchase| !purchase.is_quoted).map(|purchase| purchase.add_on_id);
+    let mut unquoted: Vec<Uuid> = unquoted.collect();
+    unquoted.dedup();
+    if !unquoted.is_empty() {
+        let known = BILLED.read_all(params![unquoted], |row| row)?;
+        let known: BTreeMap<Uuid, String> = known.into_iter().collect();
+        for purchase in purchases.iter_mut().filter(|purchase| !purchase.is_quoted) {
+            if let Some(billing) = known.get(&purchase.add_on_id) {
+                purchase.billing = catalog::billing_type(billing.clone());
+            }
+        }
+    }
+    Ok(purchases)
 }
 
 /// All purchases of the add-ons of the user's checkout, locked, in add-on id order.
 pub fn with_checkout(user_id: &str, checkout_id: Uuid) -> Result<Vec<Purchase>, Error> {
-    read(&WITH_CHECKOUT, params![user_id, checkout_id])
+    if installation::is_distributed()? {
+        return read(&WITH_CHECKOUT, params![user_id, checkout_id]);
+    }
+    let bought = {
+        let _now = FreshSnapshot::take();
+        BOUGHT.read_all(params![checkout_id], |(owner, add_on_id)| (owner == user_id).then_some(add_on_id))?
+    };
+    let add_on_ids: Vec<Uuid> = bought.into_iter().flatten().collect();
+    read(&OF_ADD_ONS, params![user_id, add_on_ids])
 }
 
 /// All purchases of these add-ons by the user, locked, in add-on id order.
@@ -439,7 +481,7 @@ pub fn seen_of_add_ons(user_id: &str, add_on_ids: &[Uuid]) -> Result<Vec<Purchas
         found.push(read_purchase(row, &mut budget)?);
         Ok(())
     })?;
-    Ok(found)
+    in_order(found)
 }
 
 /// The add-ons of the purchases without a checkout that were paid together with this one.
@@ -582,8 +624,9 @@ pub fn save(user_id: &str, purchases: &mut [Purchase], bearing: Option<&Bearing>
         let completed = COMPLETE_FIRST.perform(params![user_id, &in_two_steps])?;
         all_written("add_on_purchases", in_two_steps.len(), completed)?;
     }
-    if !old.is_empty() {
-        update(user_id, &old, bearer, facts.as_ref(), ids.as_ref())?;
+    let completed = complete_at_once(&old, bearer, facts.as_ref(), ids.as_ref())?;
+    if completed < old.len() {
+        update(user_id, &old[completed..], bearer, facts.as_ref(), ids.as_ref())?;
     }
     if !new.is_empty() {
         insert(user_id, &new, bearer, facts.as_ref(), ids.as_ref())?;
@@ -664,6 +707,61 @@ impl<'a> Arrays<'a> {
             paid: columns().map(|columns| columns.paid.as_ref().map(Jsonb::of)).collect(),
         }
     }
+}
+
+/// What completes a pending purchase, by its id. Only the purchase that stores the facts has values for the last two.
+static COMPLETE: Change<(RawText,)> = Change::new(
+    probe!("add_on_purchases", ["status"], "id"),
+    &[
+        ("status", TEXT),
+        ("stripe_payment_id", TEXT),
+        ("lago_invoice_id", TEXT),
+        ("payment_method", TEXT),
+        ("subscription_ends_at", INSTANT),
+        ("paid", DOCUMENT),
+        ("facts", DOCUMENT),
+        ("provider_ids", TEXTS),
+    ],
+)
+.keeping_transitions();
+
+/// Completes the pending purchases at the beginning of the list without a statement. Returns how many are written: a
+/// statement has to write the rest.
+fn complete_at_once(
+    purchases: &[&mut Purchase],
+    bearer: Option<Uuid>,
+    facts: Option<&Jsonb>,
+    provider_ids: Option<&Vec<String>>,
+) -> Result<usize, Error> {
+    let is_just_paid = |purchase: &&&mut Purchase| {
+        let change = (purchase.stored_status(), purchase.columns.status, purchase.columns.refunded);
+        change == (Some(PurchaseStatus::Pending), PurchaseStatus::Completed, Money::ZERO) && purchase.reason.is_none()
+    };
+    let ids: Vec<Uuid> = purchases.iter().take_while(is_just_paid).map(|purchase| purchase.id).collect();
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let keys: Vec<[&dyn Parameter; 1]> = ids.iter().map(|id| [id as &dyn Parameter]).collect();
+    let keys: Vec<&Params> = keys.iter().map(|key| key.as_slice()).collect();
+    let done = COMPLETE.apply_to_each(&keys, &mut |number, (status,)| {
+        let Purchase { id, columns, .. } = &*purchases[number];
+        if status != PurchaseStatus::Pending.name().as_bytes() {
+            return Ok(None);
+        }
+        let mut values = vec![
+            columns.status.name().datum(),
+            columns.stripe_payment_id.datum(),
+            columns.lago_invoice_id.datum(),
+            columns.payment_method.datum(),
+            columns.ends_at.datum(),
+            columns.paid.as_ref().map(Jsonb::of).datum(),
+        ];
+        if bearer == Some(*id) {
+            values.extend([facts.map(Jsonb::datum), provider_ids.and_then(|ids| ids.datum())]);
+        }
+        Ok(Some(values))
+    })?;
+    Ok(done.iter().take_while(|&&done| done == Done::Written).count())
 }
 
 fn update(
