@@ -23,8 +23,12 @@ CREATE TABLE IF NOT EXISTS shop.payment_pages (
     session     text NOT NULL,
     pay_at      text NOT NULL
 );
-GRANT USAGE ON SCHEMA shop TO shop_customer;
+-- Whether the shopper has done everything there, and only the money is missing.
+ALTER TABLE shop.payment_pages ADD COLUMN IF NOT EXISTS is_on_its_way boolean NOT NULL DEFAULT false;
+GRANT USAGE ON SCHEMA shop TO shop_customer, shop_billing, desk_support, desk_billing, desk_admin;
 GRANT SELECT, INSERT, UPDATE ON shop.payment_pages TO shop_customer;
+GRANT SELECT, UPDATE (is_on_its_way) ON shop.payment_pages TO shop_billing;
+GRANT SELECT ON shop.payment_pages TO desk_support, desk_billing, desk_admin;
 
 -- shop_customer sees the rows of one user, whom each request names. The others see everybody's, hence BYPASSRLS: payment events can be about
 -- anybody, who signs in takes a guest's cart along, and the desk looks up anybody.

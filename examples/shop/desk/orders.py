@@ -18,8 +18,9 @@ router = APIRouter()
 # A purchase that was recorded without a checkout, a renewal for example, is an order of its own.
 ORDER = """
     SELECT p.id, p.user_id, p.add_on_id, a.name, p.quantity, p.amount, p.refund_amount, p.currency, p.status, p.promo_code, p.purchased_at,
-           p.subscription_ends_at, p.stripe_payment_id, p.lago_invoice_id, p.metadata -> 'quote' AS quote
+           p.subscription_ends_at, p.stripe_payment_id, p.lago_invoice_id, p.metadata -> 'quote' AS quote, page.is_on_its_way
       FROM marketplace.add_on_purchases p JOIN marketplace.add_ons a ON a.id = p.add_on_id
+      LEFT JOIN shop.payment_pages page USING (checkout_id)
      WHERE coalesce(p.checkout_id, p.id) = $1
      ORDER BY (p.metadata ->> 'position')::integer, a.name
 """

@@ -246,13 +246,17 @@ class Provider:
 
     async def pay(self, session: Session) -> None:
         """What Stripe sends of a payment, in an order that Stripe does not promise either."""
-        session.status, session.payment_status = "complete", "paid"
+        session.status = "complete"
+        await self._take(session, "checkout.session.completed")
+
+    async def _take(self, session: Session, kind: str) -> None:
+        session.payment_status = "paid"
         if session.mode == "subscription":
             session.paid_until = int(time.time()) + payloads.INTERVALS[session.interval]
             await self.tell("invoice.paid", payloads.invoice(session, 1, session.paid_until))
         await self.tell("payment_intent.succeeded", payloads.payment_intent(session, 1, "succeeded"))
         await self.tell("charge.succeeded", payloads.charge(session, 1))
-        await self.tell("checkout.session.completed", payloads.checkout_session(session))
+        await self.tell(kind, payloads.checkout_session(session))
         if session.mode == "subscription":
             await self.tell("invoice_payment.paid", payloads.invoice_payment(session, 1))
             await self.tell("customer.subscription.created", payloads.subscription(session, "active"))
@@ -265,9 +269,7 @@ class Provider:
 
     async def clear(self, session: Session) -> None:
         """The money of a bank debit has come."""
-        session.payment_status = "paid"
-        await self.tell("payment_intent.succeeded", payloads.payment_intent(session, 1, "succeeded"))
-        await self.tell("checkout.session.async_payment_succeeded", payloads.checkout_session(session))
+        await self._take(session, "checkout.session.async_payment_succeeded")
 
     async def bounce(self, session: Session) -> None:
         """The money of a bank debit does not come."""

@@ -15,7 +15,7 @@ from .visit import page, signed_in, visiting
 router = APIRouter(include_in_schema=False)
 
 ORDER = """
-    SELECT p.name, p.quantity, p.amount, p.refund_amount, p.currency, p.status, p.promo_code, p.subscription_ends_at, page.pay_at
+    SELECT p.name, p.quantity, p.amount, p.refund_amount, p.currency, p.status, p.promo_code, p.subscription_ends_at, page.pay_at, page.is_on_its_way
       FROM marketplace.purchase_details p LEFT JOIN shop.payment_pages page USING (checkout_id)
      WHERE p.checkout_id = $1 AND p.user_id = $2
      ORDER BY p.name

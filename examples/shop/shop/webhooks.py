@@ -37,7 +37,11 @@ async def stripe(request: Request) -> Response:
         return problem(400, "the body is not UTF-8")
     async with request.app.state.database.transaction(role=BILLING) as marketplace:
         report = await marketplace.value("apply_stripe_event", event=event)
-    answer = json.loads(report)
+        answer = json.loads(report)
+        if answer["action"] == "awaiting_payment":
+            # Nobody should be asked to pay again while a bank debit takes its days.
+            query = "UPDATE shop.payment_pages SET is_on_its_way = true WHERE checkout_id = $1::uuid"
+            await marketplace.connection.execute(query, answer["checkout_id"])
     if answer["action"] == "refused":
         log.error("a payment was refused and needs a person: %s", report)
     # Stripe delivers again what is answered with an error: worth it only where the checkout may still come to be known.

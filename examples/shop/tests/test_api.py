@@ -136,6 +136,11 @@ async def test_a_bank_debit_takes_days(app, visit, admin):
     session = provider.session_of(checkout)
     await provider.pay_by_bank_debit(session)
     assert await owned(client) == [] and await admin.fetchval("SELECT status FROM add_on_purchases") == "pending"
+    # Nobody is asked to pay again meanwhile.
+    waiting = await client.get(f"/checkout/{checkout}")
+    assert "Your payment is on its way" in waiting.text and session.url not in waiting.text and "Back to the cart" not in waiting.text
+    desk = await visit(desk="support")
+    assert "The payment is on its way" in (await desk.get(f"/desk/orders/{checkout}")).text
     await admin.execute("UPDATE add_on_purchases SET purchased_at = now() - interval '3 days'")
     await admin.fetch("SELECT * FROM run_maintenance()")
     await provider.clear(session)
