@@ -385,10 +385,15 @@ fn a_renewal_extends_every_recurring_line_once() {
     assert_eq!(text(&mut client, kept).unwrap(), "3");
 }
 
+/// A checkout of one add-on.
+fn check_out_one(client: &mut Client, user: &str, add_on: &str) -> String {
+    client.batch_execute(&format!("SELECT * FROM add_to_cart('{user}', '{add_on}')")).unwrap();
+    text(client, &format!("SELECT checkout_id FROM checkout('{user}')")).unwrap()
+}
+
 /// A checkout of one add-on, completed.
 fn buy(client: &mut Client, user: &str, add_on: &str, payment_id: &str) -> String {
-    client.batch_execute(&format!("SELECT * FROM add_to_cart('{user}', '{add_on}')")).unwrap();
-    let checkout = text(client, &format!("SELECT checkout_id FROM checkout('{user}')")).unwrap();
+    let checkout = check_out_one(client, user, add_on);
     text(client, &format!("SELECT complete_checkout('{checkout}', '{payment_id}')"));
     checkout
 }
@@ -426,6 +431,19 @@ fn what_an_answer_says_of_money_that_pays_for_nothing() {
     assert_eq!(text(&mut client, unsettled), None);
     apply(&mut client, &late);
     assert_eq!(text(&mut client, unsettled), None);
+
+    // What was the reason for a failure is none after the money has come.
+    let checkout = check_out_one(&mut client, "cyd", BRIGADE);
+    let reason = |client: &mut Client| {
+        text(client, "SELECT concat_ws(' ', status, metadata ->> 'reason') FROM add_on_purchases WHERE user_id = 'cyd'")
+    };
+    let expired =
+        session(json!({"id": "cs_3", "client_reference_id": checkout, "payment_intent": null, "status": "expired"}));
+    apply(&mut client, &stripe("checkout.session.expired", 90, expired));
+    assert_eq!(reason(&mut client).as_deref(), Some("failed checkout session expired"));
+    let came = json!({"id": "pi_4", "amount": 1999, "amount_received": 1999, "metadata": {"checkout_id": checkout}});
+    apply(&mut client, &stripe("payment_intent.succeeded", 95, published("stripe.payment_intent", came)));
+    assert_eq!(reason(&mut client).as_deref(), Some("completed"));
 
     // A charge that paid is no refund, although it names its running total.
     let checkout = buy(&mut client, "bob", BRIGADE, "pi_3");

@@ -254,7 +254,7 @@ pub struct Records {
 /// The addition to `metadata` when a purchase changes for a reason.
 #[derive(Serialize)]
 struct Reason<'a> {
-    reason: &'a str,
+    reason: Option<&'a str>,
 }
 
 /// A row of `add_on_purchases`.
@@ -363,6 +363,12 @@ impl Purchase {
     /// Whether it differs from the stored row.
     pub fn has_changed(&self) -> bool {
         self.reason.is_some() || self.stored.as_ref() != Some(&self.columns)
+    }
+
+    /// Whether it is no longer failed or refunded, so that what was the reason for that is none any more.
+    fn has_recovered(&self) -> bool {
+        let is_over = |status| matches!(status, PurchaseStatus::Failed | PurchaseStatus::Refunded);
+        self.stored_status().is_some_and(is_over) && !is_over(self.columns.status)
     }
 
     /// The status that is stored.
@@ -775,7 +781,10 @@ fn update(
     let methods: Vec<Option<&str>> =
         purchases.iter().map(|purchase| purchase.columns.payment_method.as_deref()).collect();
     // As a document, because Citus accepts no expression that builds a document in the condition on a row.
-    let reason = |purchase: &&mut Purchase| purchase.reason.as_ref().map(|reason| Jsonb::of(&Reason { reason }));
+    let reason = |purchase: &&mut Purchase| {
+        let told = purchase.reason.is_some() || purchase.has_recovered();
+        told.then(|| Jsonb::of(&Reason { reason: purchase.reason.as_deref() }))
+    };
     let reasons: Vec<Option<Jsonb>> = purchases.iter().map(reason).collect();
     let written = SAVE.perform(params![
         user_id,
