@@ -353,7 +353,7 @@ fn public_has_nothing() {
 
 /// Every function by which one of these levels changes something runs as the owner: their roles have no right to write.
 #[test]
-fn what_writes_runs_as_the_owner() {
+fn writing_functions_run_as_the_owner() {
     let mut client = marketplace("writers");
     let documented = documented();
     let volatile = "SELECT DISTINCT proname::text FROM pg_proc
@@ -471,7 +471,7 @@ fn revoking_a_level_leaves_what_the_others_need() {
 }
 
 #[test]
-fn what_was_granted_otherwise_stays() {
+fn privileges_granted_by_hand_stay() {
     let mut client = marketplace("by_hand");
     client
         .batch_execute(
@@ -659,7 +659,7 @@ fn schemas_and_roles_have_any_name() {
 }
 
 #[test]
-fn nobody_is_told_where_that_is_switched_off() {
+fn no_notifications_when_the_setting_is_off() {
     let mut client = marketplace("told");
     let brigade = add_on(&mut client, "Brigade");
     let grant = format!("BEGIN; SELECT grant_add_on('ada', '{brigade}'); PREPARE TRANSACTION 'granted'");

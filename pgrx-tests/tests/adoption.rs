@@ -154,7 +154,7 @@ fn every_obstacle_is_told_with_its_rows_before_anything_is_written() {
 }
 
 #[test]
-fn what_cannot_be_a_source_is_refused() {
+fn adoption_refuses_unsuitable_sources() {
     let mut client = predecessor("refused_source");
     let error = |client: &mut Client, arguments: &str| {
         refusal(client, &format!("SELECT * FROM shop.adopt_tables({arguments})"))

@@ -40,7 +40,7 @@ fn growth(client: &mut Client, name: &str, mut through: impl FnMut(&mut Client))
 }
 
 #[test]
-fn what_is_kept_is_not_read_again() {
+fn cached_entries_are_not_read_again() {
     let (mut session, _other) = warm("kept", "read committed");
     let ask = |session: &mut Client| {
         for _ in 0..10 {
@@ -326,7 +326,7 @@ fn memory_is_bounded_and_prices_stay_right() {
 }
 
 #[test]
-fn what_one_role_may_read_is_not_shown_to_another() {
+fn cached_rows_are_not_shown_to_a_role_without_rights() {
     // Roles belong to a whole server, and what changes with them empties every cache there.
     let server = Server::start("");
     let [mut other, mut session] = [(); 2].map(|()| server.connect("postgres"));
@@ -374,7 +374,7 @@ fn what_one_role_may_read_is_not_shown_to_another() {
 }
 
 #[test]
-fn it_is_emptied_when_the_extension_goes_and_comes_back() {
+fn the_cache_is_emptied_when_the_extension_is_dropped_and_created_again() {
     let (mut session, mut other) = warm("reborn", "read committed");
     for schema in ["public", "elsewhere"] {
         other
@@ -397,7 +397,7 @@ fn it_is_emptied_when_the_extension_goes_and_comes_back() {
 }
 
 #[test]
-fn it_is_right_in_parallel_workers_and_in_their_leader() {
+fn the_cache_is_right_in_parallel_workers_and_in_their_leader() {
     let (mut session, mut other) = warm("workers", "read committed");
     let setting = if harness::paths::major() < 16 { "force_parallel_mode" } else { "debug_parallel_query" };
     session

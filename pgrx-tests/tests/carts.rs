@@ -137,7 +137,7 @@ fn memory_does_not_grow_with_the_number_of_carts() {
 }
 
 #[test]
-fn it_can_be_cancelled() {
+fn pricing_every_cart_can_be_cancelled() {
     let mut client = marketplace("cancelled");
     fill_carts(&mut client, 1..=5000);
     client.batch_execute("SET statement_timeout = '5ms'").unwrap();

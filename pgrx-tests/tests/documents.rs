@@ -135,7 +135,7 @@ const NO_CATALOGS: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn what_is_no_catalog_is_refused_and_says_where() {
+fn import_names_the_malformed_place() {
     let mut client = marketplace("no_catalog");
     let before = export(&mut client);
     for (document, code, words) in NO_CATALOGS {

@@ -289,7 +289,7 @@ fn the_order_and_number_of_deliveries_leaves_the_same_state() {
 }
 
 #[test]
-fn a_life_ends_as_it_should() {
+fn each_life_ends_in_the_expected_state() {
     let mut client = marketplace("ends");
     let checkout = check_out(&mut client, "ada");
     client.batch_execute("BEGIN; SAVEPOINT before").unwrap();
@@ -328,7 +328,7 @@ fn a_life_ends_as_it_should() {
 }
 
 #[test]
-fn what_was_free_is_kept_until_the_whole_payment_is_refunded() {
+fn free_lines_are_kept_until_the_whole_payment_is_refunded() {
     let mut client = marketplace("free");
     let gift = "INSERT INTO add_ons (name, category, base_price, billing_type)
                 VALUES ('Gift', 'productivity', 0, 'monthly') RETURNING id";
@@ -405,7 +405,7 @@ fn subscription_of(checkout: &str, id: &str, changes: Value) -> Value {
 }
 
 #[test]
-fn what_an_answer_says_of_money_that_pays_for_nothing() {
+fn the_answer_reports_unsettled_money() {
     let mut client = marketplace("answers");
     client.batch_execute("UPDATE promotional_codes SET max_uses = 1 WHERE code = 'LAUNCH2025'").unwrap();
     let checkout = check_out(&mut client, "ada");
@@ -530,7 +530,7 @@ fn a_renewal_without_a_plausible_period_extends_by_one() {
 }
 
 #[test]
-fn what_differs_from_ours_is_refused_and_reported() {
+fn other_amounts_are_refused_and_reported() {
     let mut client = marketplace("differs");
     let checkout = check_out(&mut client, "ada");
     let before = state(&mut client, "ada");
@@ -556,7 +556,7 @@ fn what_differs_from_ours_is_refused_and_reported() {
 }
 
 #[test]
-fn what_does_not_concern_us_is_not_handled() {
+fn unrelated_events_are_not_handled() {
     let mut client = marketplace("foreign");
     let event = |kind: &str, object: Value| stripe(kind, 1, object);
     let unknown =
@@ -591,7 +591,7 @@ fn what_does_not_concern_us_is_not_handled() {
 }
 
 #[test]
-fn what_is_no_event_is_refused() {
+fn events_refuse_a_body_that_is_not_an_event() {
     let mut client = marketplace("no_events");
     for body in [
         "{}",

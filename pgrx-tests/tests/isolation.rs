@@ -213,7 +213,7 @@ fn the_user_themself_shops_as_before() {
 }
 
 #[test]
-fn what_concerns_everybody_is_for_who_sees_everybody() {
+fn tasks_over_all_users_need_a_role_that_sees_all() {
     let (_, _) = isolated("everybody");
     let event = r#"SELECT apply_stripe_event('{"id": "evt", "object": "event", "type": "charge.refunded", "created": 1700000000,
         "data": {"object": {"id": "ch", "object": "charge", "payment_intent": "pi_victim", "amount": 1999, "amount_refunded": 1999,
@@ -234,7 +234,7 @@ fn what_concerns_everybody_is_for_who_sees_everybody() {
 }
 
 #[test]
-fn it_goes_by_the_setting_that_was_named_and_ends_when_told() {
+fn isolation_uses_the_named_setting_until_it_is_disabled() {
     let (mut superuser, _) = isolated("named");
     superuser.batch_execute("SELECT enable_user_isolation('request.jwt.sub')").unwrap();
     let mut session = Server::shared().config("named").user("web").connect(postgres::NoTls).unwrap();
@@ -260,7 +260,7 @@ fn it_goes_by_the_setting_that_was_named_and_ends_when_told() {
 
 /// Code of somebody else that runs during a superuser's command, with the rights of its owner.
 #[test]
-fn nobody_borrows_the_eyes_of_a_superuser() {
+fn code_run_by_a_superuser_stays_isolated() {
     let (mut superuser, _) = isolated("borrowed");
     let mut web = Server::shared().config("borrowed").user("web").connect(postgres::NoTls).unwrap();
     superuser.batch_execute("CREATE SCHEMA webs AUTHORIZATION web").unwrap();

@@ -44,7 +44,7 @@ fn a_life_ends_alike_in_whatever_order_it_is_told() {
 }
 
 #[test]
-fn many_clients_tell_of_one_life_at_once() {
+fn deliveries_by_many_clients_at_once_give_one_state() {
     const CLIENTS: usize = 4;
     let mut client = database("lives_at_once");
     for (seed, world) in (0..).zip(worlds(lives() / 4)) {

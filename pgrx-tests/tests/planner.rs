@@ -51,7 +51,7 @@ fn compare(client: &mut Client, query: &str) {
 }
 
 #[test]
-fn it_answers_wherever_it_is_asked() {
+fn the_planner_rewrites_checks_in_every_clause() {
     let mut client = people("asked");
     let bolt = add_on(&mut client, "Bolt");
     for query in [
@@ -143,7 +143,7 @@ fn assert_answers_alike(client: &mut Client, of_type: &str, question: &str) {
 }
 
 #[test]
-fn it_answers_as_the_function_does_whatever_the_collation_and_type_of_the_column() {
+fn the_rewritten_check_answers_as_the_function_for_every_collation_and_type() {
     let mut client = marketplace("collations");
     // A collation under which upper case equals lower case. A server that was built without ICU has none.
     let ci = "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)";
@@ -230,7 +230,7 @@ fn prepared_statements_take_the_question_as_parameters() {
 }
 
 #[test]
-fn rows_are_changed_by_it() {
+fn updates_and_deletes_use_the_rewritten_check() {
     let mut client = people("changed");
     let entitled = "SELECT count(*) FROM people p WHERE has_feature(p.user_id || '', 'vector_database')";
     let count: i64 = client.query_one(entitled, &[]).unwrap().get(0);
@@ -278,7 +278,7 @@ fn views_functions_and_policies_ask_too() {
 }
 
 #[test]
-fn nobody_sees_more_than_through_the_function() {
+fn the_rewritten_check_shows_no_more_than_the_function() {
     let mut client = people("secured");
     let asked = "SELECT count(*) FROM people WHERE has_feature(user_id, 'vector_database')";
     client.batch_execute("CREATE ROLE asker; GRANT SELECT ON people, add_ons, add_on_features TO asker; REVOKE EXECUTE ON FUNCTION has_feature FROM PUBLIC").unwrap();
@@ -339,7 +339,7 @@ fn parallel_workers_ask_too() {
 }
 
 #[test]
-fn where_all_are_asked_they_are_looked_up_once() {
+fn a_check_over_all_users_scans_once() {
     let mut client = people("once");
     let asked = "SELECT n FROM people p WHERE has_feature(p.user_id, 'vector_database')";
     assert!(plan(&mut client, asked).contains("hashed SubPlan"));

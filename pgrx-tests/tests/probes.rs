@@ -106,7 +106,7 @@ fn a_new_index_is_read_as_soon_as_it_is_there() {
 }
 
 #[test]
-fn who_may_not_read_is_refused() {
+fn probes_refuse_a_role_without_select() {
     let (mut owner, mut reader) = people("probes_privileges");
     let asked = "SELECT has_add_on('user 3', (SELECT min(id::text)::uuid FROM add_ons))";
     text(&mut reader, asked);

@@ -236,7 +236,7 @@ const PARTS: &str = "
      WHERE NOT g.tgisinternal AND c.relnamespace = 'the_schema'::regnamespace";
 
 #[test]
-fn what_tables_must_have_is_what_an_installation_makes() {
+fn the_expected_objects_are_those_of_a_fresh_installation() {
     Server::shared().create_database("made");
     let mut client = Server::shared().connect("made");
     client
@@ -260,7 +260,7 @@ fn what_tables_must_have_is_what_an_installation_makes() {
 
 /// The guard checks every drop in the database, whichever role drops which object.
 #[test]
-fn who_may_not_look_into_the_schema_drops_what_is_theirs() {
+fn the_guard_lets_roles_without_schema_usage_drop_their_own() {
     let mut client = marketplace("apart");
     client
         .batch_execute(

@@ -251,7 +251,7 @@ fn stepped_a_fetched_payment_that_becomes_known_for_another_user() {
 }
 
 #[test]
-fn stepped_what_is_nobodys_while_it_becomes_somebodys() {
+fn stepped_an_unclaimed_payment_while_its_checkout_appears() {
     let mut client = marketplace("put_aside");
     let [checkout, _] = two_waiting(&mut client);
     let event = |kind: &str, object: &str| {

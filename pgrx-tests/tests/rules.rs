@@ -122,7 +122,7 @@ fn chosen(people: &[Person], is_chosen: impl Fn(&Person) -> bool) -> Names {
 const NOW: Instant = Instant(0);
 
 #[test]
-fn who_has_an_add_on_is_the_same_wherever_it_is_asked() {
+fn entitled_agrees_with_the_engine() {
     let mut client = installed("entitled", GRID);
     let people = people(&mut client);
     let entitled = chosen(&people, |person| is_entitled(person.status, person.window, NOW));
@@ -142,7 +142,7 @@ fn who_has_an_add_on_is_the_same_wherever_it_is_asked() {
 }
 
 #[test]
-fn what_runs_out_and_has_run_out_is_the_same_wherever_it_is_asked() {
+fn expiry_agrees_with_the_engine() {
     let mut client = installed("running_out", GRID);
     let people = people(&mut client);
     let is_over = |person: &Person, at| person.status == AccessStatus::Active && person.window.is_over(at);
@@ -175,7 +175,7 @@ fn what_runs_out_and_has_run_out_is_the_same_wherever_it_is_asked() {
 }
 
 #[test]
-fn which_add_ons_give_a_feature_is_the_same_wherever_it_is_asked() {
+fn features_given_agree_with_the_engine() {
     // Nine add-ons, each of another user: without a row of the feature, with an enabled one, or a disabled one; that
     // list it, or not, or twice.
     let rows = r#"
@@ -234,7 +234,7 @@ fn statuses(is_it: impl Fn(PurchaseStatus) -> bool) -> Names {
 }
 
 #[test]
-fn what_is_paid_is_the_same_wherever_it_is_asked() {
+fn paid_agrees_with_the_engine() {
     let mut client = installed("paid", PURCHASES);
     let paid = statuses(PurchaseStatus::is_paid);
     all_say(
@@ -278,7 +278,7 @@ fn what_is_paid_is_the_same_wherever_it_is_asked() {
 }
 
 #[test]
-fn what_waits_for_its_payment_is_the_same_wherever_it_is_asked() {
+fn awaited_agrees_with_the_engine() {
     let mut client = installed("pending", PURCHASES);
     client.batch_execute("DELETE FROM add_on_purchases WHERE user_id = 'buyer'").unwrap();
     let pending = statuses(|status| status == PurchaseStatus::Pending);
@@ -307,7 +307,7 @@ fn what_waits_for_its_payment_is_the_same_wherever_it_is_asked() {
 }
 
 #[test]
-fn what_keeps_its_uses_and_what_makes_no_newcomer_is_the_same_wherever_it_is_asked() {
+fn live_and_earlier_purchases_agree_with_the_engine() {
     let mut client = installed("live", PURCHASES);
     let live = statuses(PurchaseStatus::is_live);
     // No counter counts these purchases, so each one that should be counted is reported.
@@ -332,7 +332,7 @@ fn what_keeps_its_uses_and_what_makes_no_newcomer_is_the_same_wherever_it_is_ask
 }
 
 #[test]
-fn which_codes_are_over_or_used_up_is_the_same_wherever_it_is_asked() {
+fn exhausted_codes_agree_with_the_engine() {
     let rows = r#"
         INSERT INTO add_ons (id, name, category, base_price, billing_type)
         VALUES ('a0000000-0000-4000-8000-00000000000a', 'A', 'a', 10, 'monthly');

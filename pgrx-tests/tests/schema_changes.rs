@@ -527,7 +527,7 @@ fn a_transaction_with_an_old_snapshot_notices_changes_of_the_installation() {
 
 /// Missing, disabled or replaced objects are reported with the command that repairs them, and that command does.
 #[test]
-fn what_check_marketplace_tells_to_do_mends_the_installation() {
+fn the_remedies_of_check_marketplace_mend_the_installation() {
     let mut client = marketplace("mended");
     client
         .batch_execute(
@@ -565,7 +565,7 @@ fn what_check_marketplace_tells_to_do_mends_the_installation() {
 }
 
 #[test]
-fn what_a_host_writes_into_metadata_tells_nothing_and_breaks_nothing() {
+fn foreign_metadata_changes_nothing_and_breaks_nothing() {
     let mut client = marketplace("metadata");
     client
         .batch_execute(
@@ -676,7 +676,7 @@ fn updated_at_is_kept_in_columns_of_every_type() {
 
 /// Uses are claimed without a plan where nothing else has a say. Whatever a host puts on the table has one from the next checkout on.
 #[test]
-fn what_a_host_puts_on_codes_has_its_say_in_every_checkout() {
+fn triggers_of_the_host_on_codes_fire_at_checkout() {
     let mut client = marketplace("codes");
     let mut owner = Server::shared().connect("codes");
     owner

@@ -17,7 +17,7 @@ fn found(client: &mut Client, search: &str) -> String {
 }
 
 #[test]
-fn what_is_misspelt_is_found_where_pg_trgm_is_installed() {
+fn misspelt_words_are_found_with_pg_trgm() {
     let mut client = marketplace("misspelt");
     // A part of a word needs nothing, a word like another does.
     assert_eq!(found(&mut client, "rigade"), "Brigade");

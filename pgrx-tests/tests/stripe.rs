@@ -66,7 +66,7 @@ fn tell_at(client: &mut Client, created: i64, kind: &str, object: &Value) -> Val
 }
 
 #[test]
-fn what_is_sent_comes_back_and_completes_the_checkout() {
+fn a_session_made_from_stripe_checkout_completes_the_checkout() {
     let mut client = marketplace("sent_and_back");
     client
         .batch_execute(
@@ -145,7 +145,7 @@ fn amounts_are_in_stripes_minor_units() {
 }
 
 #[test]
-fn what_stripe_could_not_charge_is_refused_before_anybody_is_sent_there() {
+fn amounts_that_stripe_cannot_charge_are_refused() {
     let mut client = marketplace("not_payable");
     client.batch_execute("UPDATE add_ons SET base_price = 0.49 WHERE name = 'Bolt'").unwrap();
     let cheap = check_out(&mut client, "ada", &[(BOLT, 1)], None);
@@ -242,7 +242,7 @@ fn objects_are_found_by_each_other_in_whatever_order_they_come() {
 }
 
 #[test]
-fn what_was_fetched_is_as_old_as_it_is() {
+fn fetched_objects_count_by_their_own_dates() {
     let mut client = marketplace("fetched_at");
     let checkout = check_out(&mut client, "ada", &[(BOLT, 1)], None);
     let subscription = |status: &str| {
@@ -269,7 +269,7 @@ fn what_was_fetched_is_as_old_as_it_is() {
 }
 
 #[test]
-fn what_are_no_objects_is_refused() {
+fn reconcile_refuses_documents_without_objects() {
     let mut client = marketplace("no_objects");
     for objects in [
         "7",

@@ -124,7 +124,7 @@ fn touched(client: &mut Client, before: &str, call: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_row_that_a_trigger_swallows_is_an_error_wherever_it_is() {
+fn suppressed_rows_raise_an_error_in_every_function() {
     let mut client = writes::situation("swallowed");
     client
         .batch_execute(&format!("{TRIGGERS}; SELECT grant_marketplace_access('swallowed_app', 'catalog'); BEGIN"))

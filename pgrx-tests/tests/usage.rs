@@ -129,7 +129,7 @@ fn a_key_counts_once_whoever_comes_first() {
 }
 
 #[test]
-fn who_waits_counts_on_what_the_other_has_done() {
+fn a_waiting_call_counts_on_the_latest_row() {
     let mut client = marketplace("waiting");
     give(&mut client, &ada(), 10);
     let call = "SELECT allowed FROM consume_feature('ada', 'credits', 6)";
@@ -328,7 +328,7 @@ fn a_parallel_query_may_ask_of_everybody() {
 /// Counting updates the row without a plan if nothing else takes part. Anything that a host puts on the table takes
 /// effect from the next call on, even in sessions that have counted before.
 #[test]
-fn what_a_host_puts_on_the_table_has_its_say_in_every_count() {
+fn triggers_of_the_host_fire_at_every_count() {
     let mut client = marketplace("say");
     let mut owner = Server::shared().connect("say");
     give(&mut client, &ada(), 1_000);

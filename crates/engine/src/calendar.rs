@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_end_after_the_calendar_has_no_end() {
+    fn an_end_beyond_the_calendar_is_no_end() {
         assert_eq!(months_after(Instant::INFINITY, 1), None);
         assert_eq!(months_after(Instant::NEG_INFINITY, 1), None);
         assert_eq!(months_after(at("2027-01-31T10:00:00Z"), u32::MAX), None);

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_charge_has_no_minor_units() {
+    fn unchargeable_amounts_have_no_minor_units() {
         assert_eq!(Provider::Stripe.to_minor_units(cents(899_00), "JPY"), Some(899));
         assert_eq!(Provider::Stripe.to_minor_units(cents(899_10), "JPY"), None);
         assert_eq!(Provider::Stripe.to_minor_units(cents(899_00), "ISK"), Some(899_00));
@@ -192,7 +192,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_sent_comes_back(
+        fn minor_units_are_read_back(
             code in prop::sample::select(vec!["USD", "JPY", "ISK", "UGX", "HUF", "MGA", "CLP", "KWD", "CLF", "XYZ"]),
             amount in 0..=Money::MAX.cents(),
             provider in prop::sample::select(vec![Provider::Stripe, Provider::Lago]),

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_multiple_of_the_unit_is_split_in_cents() {
+    fn amounts_off_the_unit_are_split_in_cents() {
         assert_eq!(split(Money::from_cents(101), &amounts(&[100, 100]), Unit::ONE), amounts(&[51, 50]));
         assert_eq!(split(Money::from_cents(100), &amounts(&[100, 101]), Unit::ONE), amounts(&[50, 50]));
     }

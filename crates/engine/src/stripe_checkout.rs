@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_paid_once_is_a_session_of_the_mode_payment() {
+    fn one_time_lines_use_a_payment_session() {
         let lines = vec![line(1, 1, BillingType::OneTime, 49_99, 0), line(2, 3, BillingType::UsageBased, 30_00, 0)];
         let parameters = parameters(&payable("USD", lines, None)).unwrap();
         assert_eq!(
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn what_recurs_is_a_subscription_with_its_interval_and_units_go_with_it_once() {
+    fn recurring_lines_use_a_subscription_session_with_their_interval_and_units_are_charged_once() {
         for (billing_type, interval) in [(BillingType::Monthly, "month"), (BillingType::Annual, "year")] {
             let lines = vec![line(1, 1, billing_type, 9_99, 0), line(2, 1, BillingType::UsageBased, 5_00, 0)];
             let session = parameters(&payable("EUR", lines, None)).unwrap()["session"].take();
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stripe_cannot_charge_is_refused() {
+    fn amounts_that_stripe_cannot_charge_are_refused() {
         let refused = |currency, billing_types: &[BillingType], amount| {
             let lines = billing_types.iter().map(|&billing_type| line(1, 1, billing_type, amount, 0)).collect();
             parameters(&payable(currency, lines, None)).unwrap_err()
@@ -487,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_cut_where_stripe_cuts_none() {
+    fn names_are_truncated_to_the_limit_of_stripe() {
         let mut long = line(1, 3, BillingType::Monthly, 10_00, 1_00);
         long.name = "\u{fc}".repeat(255);
         let code = "C".repeat(50);

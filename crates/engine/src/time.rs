@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bound_is_no_limit_even_at_infinity() {
+    fn a_window_without_bounds_contains_infinity() {
         assert!(Window::default().contains(Instant::NEG_INFINITY));
         assert!(Window::default().contains(Instant::INFINITY));
         assert!(!Window { from: None, until: Some(Instant::INFINITY) }.contains(Instant::INFINITY));

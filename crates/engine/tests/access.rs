@@ -77,7 +77,7 @@ fn an_end_that_the_provider_names_counts() {
 }
 
 #[test]
-fn what_ended_before_its_time_makes_room() {
+fn a_source_cut_short_moves_later_periods_up() {
     let mut sources = vec![month("a", 0), month("b", 12)];
     sources[0].ended = Some(day(10));
     assert_eq!(days(&lay(&sources)), [Some((0, Some(10))), Some((12, Some(43)))]);
@@ -90,7 +90,7 @@ fn what_ended_before_its_time_makes_room() {
 }
 
 #[test]
-fn the_outcome_says_what_one_has() {
+fn the_outcome_reports_the_current_access() {
     let at = |sources: &[Source], now| access(sources, day(now));
     let span = |from, until: i64| Span { from: day(from), until: Some(day(until)) };
     let mut sources = vec![month("a", 0)];
@@ -147,7 +147,7 @@ fn kept_periods(sources: &[Source], holding: Holding) -> Vec<(i64, i64)> {
 }
 
 #[test]
-fn periods_are_kept_where_the_row_does_not_say_them() {
+fn only_irregular_periods_are_stored() {
     // From 1 January 2000 by the month; with a grant before; with ends that the provider names.
     assert_eq!(kept_periods(&[month("a", 0), month("b", 3)], holding(0, Some(60))), []);
     assert_eq!(kept_periods(&[granted("grant", 0, Some(10)), month("a", 3)], holding(0, Some(41))), []);
@@ -185,7 +185,7 @@ fn written(status: &str, from: i64, until: Option<i64>) -> Written {
 }
 
 #[test]
-fn what_the_host_writes_stands() {
+fn rows_written_by_the_host_are_kept() {
     let shown = |kept: &Kept, purchases: &[Source]| access(&kept.all(purchases), day(10));
     let purchases = [month("a", 0)];
     let live = |from, until: Option<i64>| Some(Access::Live(Span { from: day(from), until: until.map(day) }));
@@ -248,7 +248,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn a_live_source_more_never_takes_access_away(sources in sources(), more in source(50)) {
+    fn an_additional_source_never_shortens_access(sources in sources(), more in source(50)) {
         let before = live(&sources);
         let more = Source { standing: Standing::Live, ended: None, ..more };
         let after: Vec<Source> = sources.iter().cloned().chain([more]).collect();
@@ -259,7 +259,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_gone_leaves_what_others_give(sources in sources(), place in any::<prop::sample::Index>()) {
+    fn losing_one_source_keeps_access_from_others(sources in sources(), place in any::<prop::sample::Index>()) {
         let place = place.index(sources.len());
         let (mut gone, mut without) = (sources.clone(), sources);
         gone[place].standing = Standing::Gone;
@@ -306,7 +306,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_kept_of_paid_periods_says_all_of_them(sources in sources(), now in 0..150_i64, part in 0..1000_u64) {
+    fn stored_paid_periods_are_complete(sources in sources(), now in 0..150_i64, part in 0..1000_u64) {
         let Some(Access::Live(Span { from, until })) = access(&sources, day(now)) else { return Ok(()) };
         let holding = Holding { purchased_at: from, expires_at: until, billing_type: BillingType::Monthly };
         let all = paid_periods(&sources, day(now));

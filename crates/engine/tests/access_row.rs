@@ -94,7 +94,7 @@ fn a_suspension_by_hand_outlasts_a_renewal() {
 }
 
 #[test]
-fn what_somebody_else_wrote_to_the_row_outlasts_the_next_change() {
+fn a_foreign_change_to_the_row_outlasts_the_next_event() {
     let paid = Paid::new(BOUGHT, Period::Months(1));
     let (mut kept, purchases) = (Kept::default(), [month(&paid)]);
     let sources: Vec<Source> = purchases.iter().filter_map(Bought::source).collect();

@@ -216,7 +216,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn whatever_stripe_tells_can_be_kept_or_is_refused(
+    fn stripe_bodies_are_stored_or_refused(
         chosen in any::<Index>(),
         changes in replacements(),
         before in replacements(),

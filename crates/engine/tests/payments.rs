@@ -239,7 +239,7 @@ fn with_tax_on_top_amounts_stay_ours() {
 }
 
 #[test]
-fn what_has_paid_stays_paid_when_its_tax_is_told_later() {
+fn a_settled_payment_stays_settled_when_its_tax_is_reported_later() {
     let with_tax = |told: Told| {
         told.attempt("cs_1", AttemptKind::Session, |session| {
             paid(session, 11, 5000);
@@ -274,7 +274,7 @@ fn a_first_invoice_of_another_amount_does_not_undo_what_a_later_one_has_paid() {
 }
 
 #[test]
-fn an_invoice_payment_links_what_no_longer_names_each_other() {
+fn an_invoice_payment_links_invoice_and_intent_in_new_api_versions() {
     let told = Told::default()
         .attempt("cs_1", AttemptKind::Session, |session| {
             paid(session, 10, 1000);
@@ -329,7 +329,7 @@ fn later_invoices_are_renewals_and_prorations_pay_for_no_period() {
 }
 
 #[test]
-fn of_invoices_that_do_not_say_which_they_are_the_first_pays_and_stays_refunded() {
+fn the_earliest_unnumbered_invoice_settles_even_if_refunded() {
     let invoice = |told: Told, id: &str, at| {
         told.attempt(id, AttemptKind::Invoice, |invoice| {
             paid(invoice, at, 1000);
@@ -346,7 +346,7 @@ fn of_invoices_that_do_not_say_which_they_are_the_first_pays_and_stays_refunded(
 }
 
 #[test]
-fn an_invoice_that_does_not_say_which_it_is_follows_the_first_even_when_that_is_refunded() {
+fn unnumbered_invoices_renew_after_a_refunded_first_invoice() {
     let invoice = |told: Told, id: &str, at, cycle| {
         told.attempt(id, AttemptKind::Invoice, |invoice| {
             paid(invoice, at, 1000);
@@ -368,7 +368,7 @@ fn an_invoice_that_does_not_say_which_it_is_follows_the_first_even_when_that_is_
 }
 
 #[test]
-fn what_is_overdue_stays_so_until_it_is_paid() {
+fn an_overdue_invoice_stays_overdue_until_paid() {
     let invoice = |told: Told, at, state: AttemptState| {
         told.attempt("in_2", AttemptKind::Invoice, |invoice| {
             (invoice.cycle, invoice.subscriptions) = (Some(Cycle::Later), names(&["sub_1"]));
@@ -443,7 +443,7 @@ fn an_inquiry_withholds_nothing() {
 }
 
 #[test]
-fn money_after_a_failure_completes_unless_the_uses_are_gone() {
+fn a_late_payment_completes_unless_the_uses_ran_out() {
     let failed = ByHand::Failed { at: Instant(5), reason: Some("declined".to_owned()) };
     let told = Told::default().by_hand(failed);
     assert_eq!(statuses(&told.of(&once(&[5000]))), [(Failed, 0)]);

@@ -58,7 +58,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_not_asked_changes_nothing(world in world()) {
+    fn facts_that_were_not_required_do_not_change_the_price(world in world()) {
         let catalog = world.catalog();
         let cart = world.cart(&catalog);
         let (terms, is_known) = (world.terms(), world.buyer.is_known);

@@ -38,7 +38,7 @@ fn requires(add_on: u128) -> Value {
 }
 
 #[test]
-fn only_what_can_matter_is_asked() {
+fn only_facts_that_can_change_the_price_are_required() {
     let anybody = || json!({});
     assert_eq!(asked(&[(1, requires(2)), (1, json!({"first_purchase_only": true}))]), (vec![2], true));
     assert_eq!(asked(&[(1, requires(1))]), (vec![], false), "it is in the cart");

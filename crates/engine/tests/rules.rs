@@ -94,7 +94,7 @@ fn only_candidates_take_part() {
 }
 
 #[test]
-fn a_list_price_that_nobody_can_charge_is_no_line() {
+fn a_price_off_the_currency_unit_is_refused() {
     let (name, billing_type) = ("Brigade".to_owned(), BillingType::Monthly);
     let add_on = AddOn { id: ADD_ON, name, base_price: Money::from_cents(9_99), billing_type, is_active: true };
     let line = |unit| Line::new(&add_on, AddOnRef::FIRST, 100, None, unit);

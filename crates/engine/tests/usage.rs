@@ -35,7 +35,7 @@ fn changes(usage: &Usage) -> Vec<(u128, i128)> {
 }
 
 #[test]
-fn several_sources_add_up_and_what_ends_first_is_burnt_first() {
+fn units_add_up_and_the_earliest_end_is_used_first() {
     let mut usage = Usage::of(vec![
         source(1, Some(10), 0, None),
         source(2, Some(10), 4, Some(1_200)),
@@ -56,7 +56,7 @@ fn several_sources_add_up_and_what_ends_first_is_burnt_first() {
 }
 
 #[test]
-fn an_add_on_that_ends_before_its_period_is_burnt_before_that() {
+fn an_add_on_ending_before_its_period_is_used_first() {
     let ending = Source { expires_at: Some(Instant(1_050)), ..source(2, Some(10), 0, Some(2_000)) };
     let mut usage = Usage::of(vec![source(1, Some(10), 0, Some(1_100)), ending]);
     assert!(usage.consume(units(3)));
@@ -78,7 +78,7 @@ fn a_period_begins_by_itself() {
 }
 
 #[test]
-fn what_was_used_stays_used_when_less_is_granted() {
+fn usage_stays_when_less_is_granted() {
     let mut usage = Usage::of(vec![source(1, Some(5), 8, None), source(2, Some(10), 0, None)]);
     assert_eq!(usage.status().remaining(), Some(units(7)));
     assert!(!usage.consume(units(8)));
@@ -100,7 +100,7 @@ fn an_unlimited_source_spares_the_others() {
 }
 
 #[test]
-fn more_than_is_granted_is_on_the_last_that_allows_it() {
+fn overage_counts_on_the_last_source_that_allows_it() {
     let soft = |id, until| Source { allows_overage: true, ..source(id, Some(10), 0, until) };
     let mut usage = Usage::of(vec![soft(1, Some(1_100)), soft(2, Some(1_200)), source(3, Some(10), 0, None)]);
     assert!(usage.consume(units(35)));
@@ -112,7 +112,7 @@ fn more_than_is_granted_is_on_the_last_that_allows_it() {
 }
 
 #[test]
-fn at_most_what_was_used_is_given_back() {
+fn release_gives_back_at_most_what_was_used() {
     let mut usage = Usage::of(vec![source(1, Some(10), 3, Some(1_100)), source(2, Some(10), 2, None)]);
     assert!(usage.release(units(4)));
     assert_eq!(changes(&usage), [(1, 1), (2, 0)]);
@@ -121,7 +121,7 @@ fn at_most_what_was_used_is_given_back() {
 }
 
 #[test]
-fn who_has_nothing_can_use_nothing() {
+fn a_user_without_sources_cannot_consume() {
     let mut usage = Usage::of(vec![]);
     assert!(
         !usage.consume(units(1)) && !usage.consume(Units::ZERO) && !usage.release(units(1)) && !usage.set(Units::ZERO)
@@ -183,7 +183,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(5_000))]
 
     #[test]
-    fn nobody_ever_uses_more_than_is_granted(sources in sources(true, false), calls in vec(call(), 1..30)) {
+    fn usage_never_exceeds_what_is_granted(sources in sources(true, false), calls in vec(call(), 1..30)) {
         let mut sources = sources;
         for call in calls {
             let before = Usage::of(sources.clone()).status();
@@ -232,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_burnt_of_what_ends_later_while_something_is_left_of_what_ends_earlier(
+    fn the_source_that_ends_first_is_used_up_first(
         sources in sources(true, true), amount in 1..40_i128,
     ) {
         let mut usage = Usage::of(sources.clone());
@@ -251,7 +251,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_given_back_was_used(sources in sources(false, true), amount in 0..40_i128) {
+    fn released_units_were_used_before(sources in sources(false, true), amount in 0..40_i128) {
         let used = total(&sources);
         let mut usage = Usage::of(sources.clone());
         usage.release(units(amount));

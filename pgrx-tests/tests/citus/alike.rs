@@ -451,6 +451,6 @@ fn a_person_is_handed_over_and_forgotten_alike() {
 
 /// A user who could make Citus crash with a NULL user would take the node down for everybody.
 #[test]
-fn nobody_is_no_user_and_harms_no_node() {
+fn a_null_user_does_not_crash_a_node() {
     alike("nobody", &NOBODY, 8);
 }

@@ -281,7 +281,7 @@ fn a_change_of_the_catalog_is_seen_by_the_next_statement_on_every_node() {
 }
 
 #[test]
-fn what_triggers_did_is_done_by_functions_and_constraints() {
+fn functions_and_constraints_replace_the_triggers() {
     let Some(nodes) = nodes() else { return };
     let [mut client, ..] = distributed(nodes, "triggers");
     client.batch_execute(&format!("SELECT * FROM add_to_cart('ada', '{BRIGADE}')")).unwrap();
@@ -368,7 +368,7 @@ fn nodes_that_are_not_ready_are_named() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_named_and_nothing_is_changed() {
+fn obstacles_are_named_and_nothing_is_changed() {
     let Some(nodes) = nodes() else { return };
     let [mut coordinator, mut worker, _] = cluster(nodes, "obstacles");
     let shards = "SELECT * FROM distribute_marketplace(0)";

@@ -142,7 +142,7 @@ fn one_transaction_tells_of_several_users_and_does_not_wait_for_itself() {
 
 /// In Stripe's API since 2025-03-31 nothing but `invoice_payment.paid` says that a refunded payment is an invoice's.
 #[test]
-fn what_is_told_too_early_counts_on_every_node_as_soon_as_it_is_known_whose_it_is() {
+fn early_events_count_on_every_node_once_their_checkout_is_known() {
     let Some(nodes) = nodes() else { return };
     let mut clients = distributed(nodes, "early");
     let event = |kind: &str, object: &str| {

@@ -74,7 +74,7 @@ fn a_key_counts_once_whichever_node_is_asked_first() {
 }
 
 #[test]
-fn who_counts_waits_for_the_same_user_alone() {
+fn counting_waits_only_for_the_same_user() {
     let Some(nodes) = nodes() else { return };
     let [mut one, mut other, mut third] = distributed(nodes, "waits");
     let users: Vec<String> = (0..8).map(|number| format!("user {number}")).collect();

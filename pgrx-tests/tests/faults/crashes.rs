@@ -128,7 +128,7 @@ fn a_crash_that_no_test_meant_is_noticed() {
 }
 
 #[test]
-fn what_was_acknowledged_outlives_the_server() {
+fn acknowledged_sales_survive_crashes() {
     let server = Server::start("restart_after_crash = on\nlog_min_messages = fatal\n");
     server.expect_kills();
     server.create_database("marketplace");

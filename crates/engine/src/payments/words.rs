@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn within_a_second_the_word_that_names_the_other_as_past_is_the_later() {
+    fn previous_attributes_order_reports_of_one_second() {
         let (to_red, to_green) = ((1, Light::Red, Some(Light::Green)), (1, Light::Green, Some(Light::Red)));
         assert_eq!(told(&[to_red.clone(), (1, Light::Green, None)]).last(), Some(&Light::Red));
         assert_eq!(told(&[(1, Light::Red, None), to_green.clone()]).last(), Some(&Light::Green));

@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_becomes_one() {
+    fn a_value_that_is_not_an_object_is_replaced_by_one() {
         let mut document = Value::Null;
         keep(&mut document, "hours", Counter { used: Units::ZERO, at: Instant(0) });
         assert_eq!(document, json!({"hours": {"used": 0, "at": "2000-01-01T00:00:00.000000Z"}}));

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_forgotten() {
+    fn unreadable_keys_are_forgotten() {
         for bytes in
             [&b""[..], b"\x02", b"\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"]
         {

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn or_from_an_end_that_somebody_has_set() {
+    fn a_paid_period_is_counted_from_a_changed_end() {
         let until_the_15th = held(BillingType::Monthly, "2027-01-31", Some("2027-04-15"));
         assert_eq!(until_the_15th.period(Per::Period, at("2027-03-14")), window("2027-02-15", "2027-03-15"));
         assert_eq!(until_the_15th.period(Per::Period, at("2027-02-01")), window("2027-01-31", "2027-02-15"));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_time_have_no_periods() {
+    fn infinite_instants_have_no_periods() {
         let holding =
             |purchased_at, expires_at| Holding { purchased_at, expires_at, billing_type: BillingType::Monthly };
         let forever = holding(Instant::NEG_INFINITY, Some(Instant::INFINITY));

@@ -146,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_is_read_back(millionths in 0..=Units::MAX.millionths()) {
+        fn printed_units_are_read_back(millionths in 0..=Units::MAX.millionths()) {
             prop_assert_eq!(Units::from_digits(&Units(millionths).to_string()), Some(Units(millionths)));
         }
     }

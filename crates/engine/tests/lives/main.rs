@@ -271,12 +271,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: lives(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn lives_at_stripe_end_as_its_books_say(life in deliveries(&[Api::StripeUntilBasil, Api::StripeSinceBasil])) {
+    fn lives_at_stripe_end_as_the_provider_says(life in deliveries(&[Api::StripeUntilBasil, Api::StripeSinceBasil])) {
         lived_through(life);
     }
 
     #[test]
-    fn lives_at_lago_end_as_its_books_say(life in deliveries(&[Api::Lago])) {
+    fn lives_at_lago_end_as_the_provider_says(life in deliveries(&[Api::Lago])) {
         lived_through(life);
     }
 }
@@ -287,7 +287,7 @@ proptest! {
     /// All orders of the first events of a life, each body twice, however early the body that names the checkout
     /// comes.
     #[test]
-    fn every_order_of_a_short_life_ends_alike(world in world(&[Api::StripeUntilBasil, Api::StripeSinceBasil, Api::Lago])) {
+    fn every_order_of_delivery_gives_the_same_state(world in world(&[Api::StripeUntilBasil, Api::StripeSinceBasil, Api::Lago])) {
         let begun: Vec<&Body> = world.sent.iter().take(6).collect();
         let expected = derived(&world, &known(&begun, &[]));
         for order in orders(begun.len()) {

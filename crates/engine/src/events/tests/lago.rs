@@ -221,7 +221,7 @@ fn a_change_of_plan_ends_nothing() {
 }
 
 #[test]
-fn what_does_not_concern_us_tells_nothing_and_what_is_no_webhook_is_malformed() {
+fn unrelated_webhooks_give_no_facts_and_other_bodies_are_malformed() {
     for (kind, object_type) in
         [("customer.vies_check", "customer"), ("wallet.created", "wallet"), ("fee.created", "fee"), ("x", "y")]
     {

@@ -550,7 +550,7 @@ fn a_cancellation_is_one_whichever_field_says_it() {
 }
 
 #[test]
-fn what_is_not_paid_pays_for_nothing() {
+fn unpaid_objects_pay_for_nothing() {
     let of = |changes: Value| {
         subscriptions_told(changes).map(|subscription| {
             let paid: Vec<bool> = subscription.ends.iter().map(|end| end.is_paid).collect();
@@ -588,7 +588,7 @@ fn an_end_has_its_time() {
 // Whatever else comes
 
 #[test]
-fn what_does_not_concern_us_tells_nothing() {
+fn unrelated_events_give_no_facts() {
     for kind in [
         "plan.created",
         "customer.created",
@@ -606,7 +606,7 @@ fn what_does_not_concern_us_tells_nothing() {
 }
 
 #[test]
-fn what_is_no_event_is_malformed() {
+fn a_body_that_is_not_an_event_is_malformed() {
     assert_eq!(complaint(json!([])), "expected a JSON object, not []");
     assert_eq!(complaint(json!({})), "type must be a string, not null");
     assert_eq!(complaint(json!({"type": 7})), "type must be a string, not 7");
@@ -699,7 +699,7 @@ fn events_among_objects_are_dated_by_themselves() {
 }
 
 #[test]
-fn what_are_no_objects_is_malformed() {
+fn a_document_without_objects_is_malformed() {
     let complaint = |document: Value| objects(&document, HEARD).unwrap_err().0;
     assert_eq!(complaint(json!("x")), "expected a JSON object, not \"x\"");
     assert_eq!(complaint(json!([7])), "objects[0] must be an object, not 7");
