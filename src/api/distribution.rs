@@ -16,19 +16,19 @@ fn hold_user(user_id: Option<Text>) -> Answer<()> {
     Ok(locks::hold(&user_id)?)
 }
 
-/// Makes the table of what providers told of things that nothing here is known to be about. Says whether it is there.
+/// Makes the table of unclaimed facts, which no row is known for yet. Returns whether it is there.
 #[pg_extern(name = "_make_unclaimed_table", volatile, parallel_unsafe)]
 fn make_unclaimed_table() -> Answer<bool> {
     Ok(unclaimed::make_table()?)
 }
 
-/// Keeps Citus from a call of no user.
+/// Lets the planner replace a call with NULL as the user, which would crash a node of Citus.
 #[pg_extern(name = "_plan_call_of_user", immutable, strict, parallel_safe)]
 fn plan_call_of_user(request: Internal) -> Internal {
     planner::support_of_users(request)
 }
 
-/// Raises the error of a machine code, about a node, with what there is to say.
+/// Raises the error with this code, about this node.
 #[pg_extern(name = "_refuse_distribution", volatile, parallel_unsafe)]
 fn refuse_distribution(code: Option<Text>, node: Option<Text>, detail: Option<Text>) -> Answer<()> {
     let Text(code) = required(code, "code")?;

@@ -102,7 +102,7 @@ fn purchase_history(
     Ok(())
 }
 
-// The same.
+// Declared in full for the same reason.
 #[pg_extern(sql = r#"
 CREATE FUNCTION "list_purchases"(
     "user_id" pg_catalog.text,

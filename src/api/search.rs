@@ -55,7 +55,7 @@ fn search_add_ons(
     Ok(())
 }
 
-// The same.
+// Declared in full for the same reason.
 #[pg_extern(sql = r#"
 CREATE FUNCTION "list_add_ons"(
     "search" pg_catalog.text DEFAULT NULL,

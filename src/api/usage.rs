@@ -104,7 +104,7 @@ fn set_feature_usage(
     Ok(())
 }
 
-/// Like other entitlements: who asks about nobody or nothing gets no row.
+/// No row if the user or the feature is NULL, as for other entitlements.
 #[pg_extern(sql = r#"
 CREATE FUNCTION "feature_usage"(
     "user_id" pg_catalog.text,

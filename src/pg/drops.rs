@@ -13,9 +13,9 @@ use crate::error::Error;
 type Told = fn(pg_sys::Oid) -> Result<(), Error>;
 
 thread_local! {
-    /// Who wants to be told.
+    /// Our callback.
     static TOLD: Cell<Option<Told>> = const { Cell::new(None) };
-    /// Who else wants to be.
+    /// The hook that was registered before ours; it is called, too.
     static NEXT: Cell<pg_sys::object_access_hook_type> = const { Cell::new(None) };
 }
 

@@ -41,7 +41,7 @@ impl TriggerCall {
         unsafe { pg_sys::CacheInvalidateRelcacheByRelid((*self.data.tg_relation).rd_id) };
     }
 
-    /// Whether it is a row-level trigger.
+    /// Whether it runs for an updated row.
     pub fn is_update_of_row(&self) -> bool {
         !self.data.tg_newtuple.is_null()
     }

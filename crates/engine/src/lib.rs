@@ -17,6 +17,7 @@ pub mod entitlements;
 pub mod error;
 pub mod events;
 pub mod explain;
+pub mod hash;
 pub mod items;
 pub mod json;
 pub mod money;

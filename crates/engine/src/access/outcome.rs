@@ -68,7 +68,8 @@ pub fn union(spans: impl Iterator<Item = Span>) -> Vec<Span> {
     joined
 }
 
-/// The number of units at an instant: the largest number of any live purchase, plus all sources whose units add up.
+/// The number of units at an instant: the largest number of any live source, or the sum of those whose units add up,
+/// whichever is more.
 pub fn units(sources: &[Source], now: Instant) -> u32 {
     let spans = lay(sources);
     let counts = |(source, span): &(&Source, &Option<Span>)| {

@@ -342,8 +342,7 @@ impl<'a> Payment<'a> {
         all.map(|(currency, &amount)| (amount, currency.as_str())).max()
     }
 
-    /// Whether it carries this amount in this currency for the checkout of this id, or else why not. What people say
-    /// by hand is believed.
+    /// Whether it pays this amount in this currency, or else why not. What people report by hand is believed.
     pub fn carries(&self, total: Money, currency: &str, is_used: bool) -> Result<(), Reason> {
         match self.any_taken() {
             _ if is_used => Err(Reason::PaymentUsed),
@@ -437,7 +436,7 @@ impl<'a> Payment<'a> {
 pub struct Part {
     /// The part.
     pub amount: Money,
-    /// All of it. The amount is `None` if nobody named it; then it is what we asked for.
+    /// The whole payment. `None` if nobody named its amount; then it is what we asked for.
     pub whole: Option<Money>,
 }
 

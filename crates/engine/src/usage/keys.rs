@@ -6,6 +6,7 @@
 
 use super::Status;
 use super::units::Units;
+use crate::hash::fnv_1a;
 use crate::time::Instant;
 
 /// How many keys of a feature are remembered.
@@ -28,14 +29,13 @@ pub enum Operation {
 pub struct KeyHash(u64);
 
 impl KeyHash {
-    /// The hash of a key (FNV-1a, which is the same on every machine and in every version).
+    /// The hash of a key.
     pub fn of(operation: Operation, key: &str) -> KeyHash {
         let prefix = match operation {
             Operation::Consume => b'c',
             Operation::Release => b'r',
         };
-        let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        KeyHash(std::iter::once(prefix).chain(key.bytes()).fold(0xcbf2_9ce4_8422_2325, mix))
+        KeyHash(fnv_1a(std::iter::once(prefix).chain(key.bytes())))
     }
 }
 
