@@ -4,6 +4,7 @@
 //! ordinary error (22021) and not a panic. Money is converted without a detour through text.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ffi::{CStr, CString};
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
@@ -343,12 +344,11 @@ pub unsafe fn raw_bytes_of<'a>(datum: pg_sys::Datum) -> &'a [u8] {
 
 /// A new text in the current memory context. It is cut off at a NUL, which no text can hold.
 pub fn text_datum(text: &str) -> pg_sys::Datum {
-    let text = text.split('\0').next().unwrap_or_default();
+    let text = up_to_nul(text);
     // SAFETY: the first function reads so many bytes and copies them. The second returns them, or a C string of the
     // converted text, which the third copies.
     unsafe {
-        // A str is valid UTF-8, so it needs neither conversion nor verification.
-        if pg_sys::GetDatabaseEncoding() == UTF8 {
+        if is_utf8() {
             return pg_sys::cstring_to_text_with_len(text.as_ptr().cast(), text.len() as i32).into();
         }
         let converted = pg_sys::pg_any_to_server(text.as_ptr().cast(), text.len() as i32, UTF8);
@@ -360,6 +360,18 @@ pub fn text_datum(text: &str) -> pg_sys::Datum {
 }
 
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
+
+/// Whether the database's encoding is UTF-8: then a str needs neither conversion nor verification.
+fn is_utf8() -> bool {
+    thread_local! { static IS_UTF8: OnceCell<bool> = const { OnceCell::new() } }
+    // SAFETY: this reads a variable, which stays as it is once a backend runs.
+    IS_UTF8.with(|is_utf8| *is_utf8.get_or_init(|| unsafe { pg_sys::GetDatabaseEncoding() } == UTF8))
+}
+
+fn up_to_nul(text: &str) -> &str {
+    // Looking for a byte is faster than looking for a character.
+    text.as_bytes().iter().position(|&byte| byte == 0).map_or(text, |end| &text[..end])
+}
 
 /// Text of the database as a string.
 pub fn from_server(bytes: &[u8]) -> String {
@@ -379,7 +391,7 @@ fn str_from_server(bytes: &[u8]) -> Cow<'_, str> {
 
 /// A string as text of the database. It is cut off at a NUL, which no text can hold.
 pub fn to_server(text: &str) -> CString {
-    let text = text.split('\0').next().unwrap_or_default();
+    let text = up_to_nul(text);
     // SAFETY: the function reads so many bytes and returns them, or a C string of the converted text.
     let converted = unsafe { pg_sys::pg_any_to_server(text.as_ptr().cast(), text.len() as i32, UTF8) };
     if converted.cast_const().cast() == text.as_ptr() {
@@ -390,22 +402,112 @@ pub fn to_server(text: &str) -> CString {
     }
 }
 
-/// A number as a `numeric` stores it, from its digits; NaN if it is not a number.
-pub fn digits_of(digits: &str) -> Vec<u8> {
+/// Appends a string as text of the database. It is cut off at a NUL, which no text can hold.
+pub fn extend_with_text(bytes: &mut Vec<u8>, text: &str) {
+    if is_utf8() {
+        bytes.extend_from_slice(up_to_nul(text).as_bytes());
+    } else {
+        bytes.extend_from_slice(to_server(text).as_bytes());
+    }
+}
+
+/// Appends a number as a `numeric` stores it, from its digits.
+pub fn extend_with_number(bytes: &mut Vec<u8>, digits: &str) {
+    match few_digits(digits) {
+        Some((is_negative, number, scale)) => extend_with_scaled(bytes, is_negative, number, scale),
+        None => extend_with_digits(bytes, digits),
+    }
+}
+
+/// The sign, the number without its point, and its decimals, if it has few digits and no exponent.
+fn few_digits(digits: &str) -> Option<(bool, u64, usize)> {
+    let (is_negative, digits) = digits.strip_prefix('-').map_or((false, digits), |digits| (true, digits));
+    // Three zeros more have to fit.
+    if digits.is_empty() || digits.len() > 16 {
+        return None;
+    }
+    let point = digits.bytes().position(|letter| letter == b'.');
+    let scale = point.map_or(0, |point| digits.len() - point - 1);
+    let mut number = 0;
+    for (place, letter) in digits.bytes().enumerate() {
+        match letter {
+            b'0'..=b'9' => number = number * 10 + u64::from(letter - b'0'),
+            b'.' if Some(place) == point => {}
+            _ => return None,
+        }
+    }
+    Some((is_negative, number, scale))
+}
+
+/// Appends a number with its last digits, as many as `scale`, behind the point: the size, a word with the sign, the
+/// scale and the power of 10 000 that the first digit stands for, and the digits to the base 10 000, without zeros at
+/// either end.
+fn extend_with_scaled(bytes: &mut Vec<u8>, is_negative: bool, number: u64, scale: usize) {
+    const SHORT: u16 = 0x8000;
+    const NEGATIVE: u16 = 0x2000;
+    let behind_point = scale.div_ceil(4);
+    let mut rest = number * 10_u64.pow((behind_point * 4 - scale) as u32);
+    let (mut digits, mut count) = ([0_u16; 5], 0);
+    while rest > 0 {
+        (digits[count], rest) = ((rest % 10_000) as u16, rest / 10_000);
+        count += 1;
+    }
+    let digits = &digits[digits.iter().position(|&digit| digit > 0).unwrap_or(count)..count];
+    let power = if count == 0 { 0 } else { count as i16 - behind_point as i16 - 1 };
+    let sign = if is_negative && count > 0 { NEGATIVE } else { 0 };
+    let size = 4 + 2 + 2 * digits.len() as u32;
+    bytes.extend(if cfg!(target_endian = "big") { size } else { size << 2 }.to_ne_bytes());
+    bytes.extend((SHORT | sign | (scale as u16) << 7 | (power & 0x7f) as u16).to_ne_bytes());
+    bytes.extend(digits.iter().rev().flat_map(|digit| digit.to_ne_bytes()));
+}
+
+/// Appends any other number; NaN if it is not a number.
+fn extend_with_digits(bytes: &mut Vec<u8>, digits: &str) {
     let text = CString::new(digits).unwrap_or_default();
     let (no_type, no_modifier) = (pg_sys::Datum::from(0), pg_sys::Datum::from(-1_i32));
     // SAFETY: the function takes a C string, a type that it does not look at, and a modifier; it returns a new numeric, of as many
     // bytes as it says, or raises an error.
     unsafe {
         let arguments = [Some(text.as_ptr().into()), Some(no_type), Some(no_modifier)];
-        let Some(number) = pgrx::direct_function_call_as_datum(pg_sys::numeric_in, &arguments) else {
-            return Vec::new();
-        };
-        let number = number.cast_mut_ptr::<pg_sys::varlena>();
-        let bytes = std::slice::from_raw_parts(number.cast::<u8>(), varlena::varsize_any(number)).to_vec();
-        pg_sys::pfree(number.cast());
-        bytes
+        if let Some(number) = pgrx::direct_function_call_as_datum(pg_sys::numeric_in, &arguments) {
+            let number = number.cast_mut_ptr::<pg_sys::varlena>();
+            bytes.extend_from_slice(std::slice::from_raw_parts(number.cast::<u8>(), varlena::varsize_any(number)));
+            pg_sys::pfree(number.cast());
+        }
     }
+}
+
+/// A `numeric` in hundredths, rounded.
+///
+/// # Safety
+/// The datum must be a numeric.
+pub unsafe fn hundredths_of(datum: pg_sys::Datum) -> i64 {
+    // SAFETY: the caller says that the datum is a numeric; what has more digits than fit raises an error.
+    unsafe {
+        if let Some(hundredths) = few_hundredths(raw_bytes_of(datum)) {
+            return hundredths;
+        }
+        let hundred: pg_sys::Datum = pg_sys::int64_to_numeric(100).into();
+        let hundredths = pgrx::direct_function_call_as_datum(pg_sys::numeric_mul, &[Some(datum), Some(hundred)]);
+        pgrx::direct_function_call::<i64>(pg_sys::numeric_int8, &[hundredths]).unwrap_or_default()
+    }
+}
+
+/// The hundredths of a stored `numeric` (see `extend_with_scaled`) below 10 000 000 000 000 000 without a sign and
+/// without further decimals.
+fn few_hundredths(stored: &[u8]) -> Option<i64> {
+    let (words, _) = stored.as_chunks::<2>();
+    let (&head, digits) = words.split_first()?;
+    let head = u16::from_ne_bytes(head);
+    // The power of the first digit is 0 to 3, in the seven lowest bits.
+    if head & 0xe000 != 0x8000 || head & 0x7f > 3 || digits.len() > 6 {
+        return None;
+    }
+    let digit = |place: usize| digits.get(place).map_or(0, |&digit| i64::from(u16::from_ne_bytes(digit)));
+    let before_point = usize::from(head & 0x7f) + 1;
+    let whole = (0..before_point).fold(0, |whole, place| whole * 10_000 + digit(place));
+    let is_whole = digit(before_point) % 100 == 0 && digits.len() <= before_point + 1;
+    is_whole.then(|| whole * 100 + digit(before_point) / 100)
 }
 
 /// A new random id.
@@ -471,6 +573,39 @@ mod tests {
         let amounts = (0..63).flat_map(|bits| [-1, 0, 1].map(|step| (1_i64 << bits) + step)).chain([i64::MAX, 100]);
         for amount in amounts.flat_map(|cents| [cents, -cents]).map(Money::from_cents) {
             assert_eq!(printed(Amount(amount), pg_sys::numeric_out), amount.to_string());
+        }
+    }
+
+    #[pg_test]
+    fn numbers_are_stored_as_postgresql_stores_them() {
+        let amounts = (0..63).flat_map(|bits| [-1, 0, 1].map(|step| (1_i64 << bits) + step)).chain([100, 10_000, 0]);
+        let amounts = amounts.flat_map(|amount| [amount, -amount]);
+        let texts = amounts.flat_map(|amount| [amount.to_string(), Money::from_cents(amount).to_string()]);
+        let others =
+            ["0.0000000000001", "-0.00", "100000000.0000", "0.10", "1e3", "123456789012345.6", "12345678901234567.8"];
+        for text in texts.chain(others.map(str::to_owned)) {
+            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            extend_with_number(&mut ours, &text);
+            extend_with_digits(&mut theirs, &text);
+            assert_eq!(ours, theirs, "{text}");
+        }
+    }
+
+    #[pg_test]
+    fn stored_amounts_are_read_in_hundredths() {
+        let amounts = (0..56).flat_map(|bits| [-1, 0, 1].map(|step| (1_i64 << bits) + step)).chain([100, 10_000, 0]);
+        for amount in amounts.flat_map(|amount| [amount, -amount]) {
+            // SAFETY: the datum is a numeric.
+            let read = unsafe { hundredths_of(Amount(Money::from_cents(amount)).into_datum().unwrap()) };
+            assert_eq!(read, amount);
+        }
+        for (text, hundredths) in
+            [("7", 700), ("0.005", 1), ("12.3449", 1234), ("10000.0001", 1_000_000), ("-0.01", -1)]
+        {
+            let mut stored = Vec::new();
+            extend_with_digits(&mut stored, text);
+            // SAFETY: the datum is a numeric.
+            assert_eq!(unsafe { hundredths_of(pg_sys::Datum::from(stored.as_ptr())) }, hundredths, "{text}");
         }
     }
 

@@ -7,6 +7,7 @@
 //! keys, sorted by length and then by bytes, and then their values. Numbers and containers are aligned to four bytes,
 //! and the padding before them counts as part of them.
 
+use engine::json::NUMBER;
 use pgrx::callconv::{BoxRet, FcInfo};
 use pgrx::datum::Datum;
 use pgrx::pgrx_sql_entity_graph::metadata::{
@@ -19,7 +20,7 @@ use serde::ser::{
 };
 use serde_json::Value;
 
-use super::datum::{digits_of, raw_bytes_of, refuse_above, to_server};
+use super::datum::{extend_with_number, extend_with_text, raw_bytes_of, refuse_above};
 use super::row::Column;
 
 /// The maximum size in bytes of a document that is passed on unchanged.
@@ -35,12 +36,8 @@ const IS_FALSE: u32 = 0x2000_0000;
 const IS_TRUE: u32 = 0x3000_0000;
 const IS_NULL: u32 = 0x4000_0000;
 const IS_CONTAINER: u32 = 0x5000_0000;
-const TYPE: u32 = 0x7000_0000;
 const HAS_END: u32 = 0x8000_0000;
 const STRIDE: usize = 32;
-
-/// The name under which serde_json passes a number as its digits.
-const NUMBER: &str = "$serde_json::private::Number";
 
 /// A document as it is stored, without the length word.
 #[derive(Clone, Debug)]
@@ -49,12 +46,16 @@ pub struct Jsonb(Vec<u8>);
 impl Jsonb {
     /// The document that this serialises to.
     pub fn of(document: &impl Serialize) -> Jsonb {
-        // Writing fails only for values without a form in JSON, and our documents have none.
-        let value = document.serialize(Writer).unwrap_or_else(|_| Part::plain(IS_NULL, Vec::new()));
-        match value.kind {
-            IS_CONTAINER => Jsonb(value.bytes),
-            _ => Jsonb(container(ARRAY | SCALAR, 1, &[value]).bytes),
+        let mut writer = Writer::new();
+        if document.serialize(&mut writer).is_err() {
+            // Writing fails only for values without a form in JSON, and our documents have none.
+            writer = Writer::new();
+            writer.end(IS_NULL, 0);
         }
+        if writer.parts[0].kind != IS_CONTAINER {
+            writer.close(ARRAY | SCALAR, 0, 0);
+        }
+        Jsonb(writer.bytes)
     }
 
     /// The bytes that it has.
@@ -115,145 +116,212 @@ unsafe impl SqlTranslatable for Jsonb {
         Ok(ReturnsRef::One(SqlMappingRef::literal("pg_catalog.jsonb")));
 }
 
-/// A value in its container.
+/// A value in its container: where its bytes are in the writer's memory.
+#[derive(Clone, Copy)]
 struct Part {
     kind: u32,
     is_aligned: bool,
+    start: usize,
+    end: usize,
+}
+
+/// Writes a document in one piece of memory: the parts of every open container stand one after the other, and become
+/// the container in their place when it ends.
+struct Writer {
     bytes: Vec<u8>,
+    parts: Vec<Part>,
+    /// For the container that is being put together.
+    spare: Vec<u8>,
+    /// Whether the next text is the digits of a number.
+    is_number: bool,
 }
 
-impl Part {
-    fn plain(kind: u32, bytes: Vec<u8>) -> Part {
-        Part { kind, is_aligned: false, bytes }
+impl Writer {
+    fn new() -> Writer {
+        let (bytes, spare) = (Vec::with_capacity(4096), Vec::with_capacity(4096));
+        Writer { bytes, parts: Vec::with_capacity(64), spare, is_number: false }
     }
 
-    fn string(text: &str) -> Part {
-        Part::plain(IS_STRING, to_server(text).into_bytes())
+    /// Ends a part that began here.
+    fn end(&mut self, kind: u32, start: usize) {
+        let is_aligned = matches!(kind, IS_NUMERIC | IS_CONTAINER);
+        self.parts.push(Part { kind, is_aligned, start, end: self.bytes.len() });
     }
 
-    fn number(digits: &str) -> Part {
-        Part { kind: IS_NUMERIC, is_aligned: true, bytes: digits_of(digits) }
+    fn text(&mut self, text: &str) {
+        let start = self.bytes.len();
+        extend_with_text(&mut self.bytes, text);
+        self.end(IS_STRING, start);
     }
-}
 
-/// A container with this many children. The parts are the children; for an object the keys, then the values.
-fn container(kind: u32, children: usize, parts: &[Part]) -> Part {
-    let head = 4 + 4 * parts.len();
-    let size: usize = parts.iter().map(|part| part.bytes.len() + 3).sum();
-    let mut bytes = Vec::with_capacity(head + size);
-    bytes.resize(head, 0);
-    bytes[..4].copy_from_slice(&(kind | children as u32).to_ne_bytes());
-    for (position, part) in parts.iter().enumerate() {
-        let start = bytes.len();
-        if part.is_aligned {
-            bytes.resize(start.next_multiple_of(4), 0);
-        }
-        bytes.extend_from_slice(&part.bytes);
-        let entry = match position.is_multiple_of(STRIDE) {
-            true => HAS_END | (part.kind & TYPE) | (bytes.len() - head) as u32,
-            false => part.kind | (bytes.len() - start) as u32,
+    /// The name of a field, which is ASCII.
+    fn name(&mut self, name: &'static str) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.end(IS_STRING, start);
+    }
+
+    fn number(&mut self, digits: &str) {
+        let start = self.bytes.len();
+        extend_with_number(&mut self.bytes, digits);
+        self.end(IS_NUMERIC, start);
+    }
+
+    fn open(&mut self, kind: u32) -> Open<'_> {
+        let (first, start) = (self.parts.len(), self.bytes.len());
+        Open { writer: self, kind, first, start, variant: None }
+    }
+
+    /// A variant's content, in an object with the name of the variant.
+    fn open_variant(&mut self, kind: u32, variant: &'static str) -> Open<'_> {
+        let around = (self.parts.len(), self.bytes.len());
+        self.name(variant);
+        Open { variant: Some(around), ..self.open(kind) }
+    }
+
+    /// Makes a container of the parts from this one on. Those of an object are keys and values in turn.
+    fn close(&mut self, kind: u32, first: usize, start: usize) {
+        let Writer { bytes, parts, spare, .. } = self;
+        let children = &mut parts[first..];
+        let count = if kind == OBJECT { children.len() / 2 } else { children.len() };
+        let head = 4 + 4 * children.len();
+        spare.clear();
+        spare.resize(head, 0);
+        spare[..4].copy_from_slice(&(kind | count as u32).to_ne_bytes());
+        let mut add = |position: usize, part: &Part| {
+            let begin = spare.len();
+            if part.is_aligned {
+                spare.resize(begin.next_multiple_of(4), 0);
+            }
+            spare.extend_from_slice(&bytes[part.start..part.end]);
+            let entry = match position.is_multiple_of(STRIDE) {
+                true => HAS_END | part.kind | (spare.len() - head) as u32,
+                false => part.kind | (spare.len() - begin) as u32,
+            };
+            spare[4 + 4 * position..8 + 4 * position].copy_from_slice(&entry.to_ne_bytes());
         };
-        bytes[4 + 4 * position..8 + 4 * position].copy_from_slice(&entry.to_ne_bytes());
+        if kind == OBJECT {
+            let (entries, _) = children.as_chunks_mut::<2>();
+            let key = |entry: &[Part; 2]| {
+                let key = &bytes[entry[0].start..entry[0].end];
+                (key.len(), key)
+            };
+            entries.sort_by(|one, other| key(one).cmp(&key(other)));
+            entries.iter().enumerate().for_each(|(position, [key, _])| add(position, key));
+            entries.iter().enumerate().for_each(|(position, [_, value])| add(count + position, value));
+        } else {
+            children.iter().enumerate().for_each(|(position, part)| add(position, part));
+        }
+        parts.truncate(first);
+        if start == 0 {
+            std::mem::swap(bytes, spare);
+        } else {
+            bytes.truncate(start);
+            bytes.extend_from_slice(spare);
+        }
+        self.end(IS_CONTAINER, start);
     }
-    Part { kind: IS_CONTAINER, is_aligned: true, bytes }
-}
-
-fn object(mut entries: Vec<(Part, Part)>) -> Part {
-    entries.sort_by(|(one, _), (other, _)| (one.bytes.len(), &one.bytes).cmp(&(other.bytes.len(), &other.bytes)));
-    let (mut parts, values): (Vec<Part>, Vec<Part>) = entries.into_iter().unzip();
-    let children = parts.len();
-    parts.extend(values);
-    container(OBJECT, children, &parts)
 }
 
 type Error = serde_json::Error;
 
-struct Writer;
+/// A container whose parts are being written.
+struct Open<'w> {
+    writer: &'w mut Writer,
+    kind: u32,
+    first: usize,
+    start: usize,
+    /// Where the object around it begins, if it is the content of a variant.
+    variant: Option<(usize, usize)>,
+}
 
-/// The elements of an array.
-struct Elements(Vec<Part>);
-
-/// The content of an enum's variant, with the name of the variant.
-struct Variant<T>(&'static str, T);
-
-/// The entries of an object with the key of the next one, or the digits of a number.
-#[derive(Default)]
-struct Entries {
-    entries: Vec<(Part, Part)>,
-    key: Option<Part>,
-    number: Option<Part>,
+impl Open<'_> {
+    fn close(self) -> Result<(), Error> {
+        // A number is there already.
+        if self.kind != IS_NUMERIC {
+            self.writer.close(self.kind, self.first, self.start);
+        }
+        if let Some((first, start)) = self.variant {
+            self.writer.close(OBJECT, first, start);
+        }
+        Ok(())
+    }
 }
 
 macro_rules! numbers {
     ($($method:ident $type:ty),*) => { $(
-        fn $method(self, number: $type) -> Result<Part, Error> {
-            Ok(Part::number(&number.to_string()))
+        fn $method(self, number: $type) -> Result<(), Error> {
+            self.number(&number.to_string());
+            Ok(())
         }
     )* };
 }
 
 macro_rules! none_of_ours {
-    ($($method:ident ( $($argument:ty),* ) -> $result:ty;)*) => { $(
-        fn $method(self, $(_: $argument),*) -> Result<$result, Error> {
+    ($($method:ident $argument:ty),*) => { $(
+        fn $method(self, _: $argument) -> Result<(), Error> {
             Err(Error::custom("no document of ours has such a value"))
         }
     )* };
 }
 
-impl Serializer for Writer {
-    type Ok = Part;
+impl<'w> Serializer for &'w mut Writer {
+    type Ok = ();
     type Error = Error;
-    type SerializeSeq = Elements;
-    type SerializeTuple = Elements;
-    type SerializeTupleStruct = Elements;
-    type SerializeTupleVariant = Variant<Elements>;
-    type SerializeMap = Entries;
-    type SerializeStruct = Entries;
-    type SerializeStructVariant = Variant<Entries>;
+    type SerializeSeq = Open<'w>;
+    type SerializeTuple = Open<'w>;
+    type SerializeTupleStruct = Open<'w>;
+    type SerializeTupleVariant = Open<'w>;
+    type SerializeMap = Open<'w>;
+    type SerializeStruct = Open<'w>;
+    type SerializeStructVariant = Open<'w>;
 
     numbers!(serialize_i8 i8, serialize_i16 i16, serialize_i32 i32, serialize_i64 i64,
              serialize_u8 u8, serialize_u16 u16, serialize_u32 u32, serialize_u64 u64,
              serialize_i128 i128, serialize_u128 u128);
 
-    none_of_ours! {
-        serialize_f32(f32) -> Part;
-        serialize_f64(f64) -> Part;
-        serialize_bytes(&[u8]) -> Part;
+    none_of_ours!(serialize_f32 f32, serialize_f64 f64, serialize_bytes &[u8]);
+
+    fn serialize_bool(self, on: bool) -> Result<(), Error> {
+        self.end(if on { IS_TRUE } else { IS_FALSE }, self.bytes.len());
+        Ok(())
     }
 
-    fn serialize_bool(self, on: bool) -> Result<Part, Error> {
-        Ok(Part::plain(if on { IS_TRUE } else { IS_FALSE }, Vec::new()))
+    fn serialize_char(self, letter: char) -> Result<(), Error> {
+        self.serialize_str(letter.encode_utf8(&mut [0; 4]))
     }
 
-    fn serialize_char(self, letter: char) -> Result<Part, Error> {
-        Ok(Part::string(letter.encode_utf8(&mut [0; 4])))
+    fn serialize_str(self, text: &str) -> Result<(), Error> {
+        if std::mem::take(&mut self.is_number) {
+            self.number(text)
+        } else {
+            self.text(text)
+        }
+        Ok(())
     }
 
-    fn serialize_str(self, text: &str) -> Result<Part, Error> {
-        Ok(Part::string(text))
-    }
-
-    fn serialize_none(self) -> Result<Part, Error> {
+    fn serialize_none(self) -> Result<(), Error> {
         self.serialize_unit()
     }
 
-    fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<Part, Error> {
+    fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<(), Error> {
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Result<Part, Error> {
-        Ok(Part::plain(IS_NULL, Vec::new()))
+    fn serialize_unit(self) -> Result<(), Error> {
+        self.end(IS_NULL, self.bytes.len());
+        Ok(())
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Result<Part, Error> {
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Error> {
         self.serialize_unit()
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<Part, Error> {
-        Ok(Part::string(variant))
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Error> {
+        self.serialize_str(variant)
     }
 
-    fn serialize_newtype_struct<T: ?Sized + Serialize>(self, _: &'static str, value: &T) -> Result<Part, Error> {
+    fn serialize_newtype_struct<T: ?Sized + Serialize>(self, _: &'static str, value: &T) -> Result<(), Error> {
         value.serialize(self)
     }
 
@@ -263,20 +331,22 @@ impl Serializer for Writer {
         _: u32,
         variant: &'static str,
         value: &T,
-    ) -> Result<Part, Error> {
-        Ok(object(vec![(Part::string(variant), value.serialize(self)?)]))
+    ) -> Result<(), Error> {
+        let mut object = self.open(OBJECT);
+        SerializeStruct::serialize_field(&mut object, variant, value)?;
+        object.close()
     }
 
-    fn serialize_seq(self, length: Option<usize>) -> Result<Elements, Error> {
-        Ok(Elements(Vec::with_capacity(length.unwrap_or(0))))
+    fn serialize_seq(self, _: Option<usize>) -> Result<Open<'w>, Error> {
+        Ok(self.open(ARRAY))
     }
 
-    fn serialize_tuple(self, length: usize) -> Result<Elements, Error> {
-        self.serialize_seq(Some(length))
+    fn serialize_tuple(self, _: usize) -> Result<Open<'w>, Error> {
+        Ok(self.open(ARRAY))
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, length: usize) -> Result<Elements, Error> {
-        self.serialize_seq(Some(length))
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Open<'w>, Error> {
+        Ok(self.open(ARRAY))
     }
 
     fn serialize_tuple_variant(
@@ -284,9 +354,9 @@ impl Serializer for Writer {
         _: &'static str,
         _: u32,
         variant: &'static str,
-        length: usize,
-    ) -> Result<Variant<Elements>, Error> {
-        Ok(Variant(variant, self.serialize_seq(Some(length))?))
+        _: usize,
+    ) -> Result<Open<'w>, Error> {
+        Ok(self.open_variant(ARRAY, variant))
     }
 
     fn serialize_struct_variant(
@@ -295,120 +365,83 @@ impl Serializer for Writer {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Variant<Entries>, Error> {
-        Ok(Variant(variant, Entries::default()))
+    ) -> Result<Open<'w>, Error> {
+        Ok(self.open_variant(OBJECT, variant))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Entries, Error> {
-        Ok(Entries::default())
+    fn serialize_map(self, _: Option<usize>) -> Result<Open<'w>, Error> {
+        Ok(self.open(OBJECT))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Entries, Error> {
-        Ok(Entries::default())
-    }
-}
-
-impl SerializeSeq for Elements {
-    type Ok = Part;
-    type Error = Error;
-
-    fn serialize_element<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        self.0.push(value.serialize(Writer)?);
-        Ok(())
-    }
-
-    fn end(self) -> Result<Part, Error> {
-        Ok(container(ARRAY, self.0.len(), &self.0))
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Open<'w>, Error> {
+        self.is_number = name == NUMBER;
+        let kind = if self.is_number { IS_NUMERIC } else { OBJECT };
+        Ok(self.open(kind))
     }
 }
 
 macro_rules! as_elements {
     ($($trait:ident $method:ident),*) => { $(
-        impl $trait for Elements {
-            type Ok = Part;
+        impl $trait for Open<'_> {
+            type Ok = ();
             type Error = Error;
 
             fn $method<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-                SerializeSeq::serialize_element(self, value)
+                value.serialize(&mut *self.writer)
             }
 
-            fn end(self) -> Result<Part, Error> {
-                SerializeSeq::end(self)
+            fn end(self) -> Result<(), Error> {
+                self.close()
             }
         }
     )* };
 }
 
-as_elements!(SerializeTuple serialize_element, SerializeTupleStruct serialize_field);
+macro_rules! as_entries {
+    ($($trait:ident),*) => { $(
+        impl $trait for Open<'_> {
+            type Ok = ();
+            type Error = Error;
 
-impl SerializeTupleVariant for Variant<Elements> {
-    type Ok = Part;
-    type Error = Error;
+            fn serialize_field<T: ?Sized + Serialize>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
+                if self.kind == OBJECT {
+                    self.writer.name(key);
+                }
+                value.serialize(&mut *self.writer)
+            }
 
-    fn serialize_field<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        SerializeSeq::serialize_element(&mut self.1, value)
-    }
-
-    fn end(self) -> Result<Part, Error> {
-        Ok(object(vec![(Part::string(self.0), SerializeSeq::end(self.1)?)]))
-    }
+            fn end(self) -> Result<(), Error> {
+                self.close()
+            }
+        }
+    )* };
 }
 
-impl SerializeStructVariant for Variant<Entries> {
-    type Ok = Part;
-    type Error = Error;
+as_elements!(
+    SerializeSeq serialize_element, SerializeTuple serialize_element, SerializeTupleStruct serialize_field,
+    SerializeTupleVariant serialize_field
+);
+as_entries!(SerializeStruct, SerializeStructVariant);
 
-    fn serialize_field<T: ?Sized + Serialize>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
-        SerializeStruct::serialize_field(&mut self.1, key, value)
-    }
-
-    fn end(self) -> Result<Part, Error> {
-        Ok(object(vec![(Part::string(self.0), SerializeStruct::end(self.1)?)]))
-    }
-}
-
-impl SerializeMap for Entries {
-    type Ok = Part;
+impl SerializeMap for Open<'_> {
+    type Ok = ();
     type Error = Error;
 
     fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), Error> {
         // Numbers as keys become texts, as in every JSON document.
-        self.key = Some(match serde_json::to_value(key)? {
-            Value::String(text) => Part::string(&text),
-            Value::Number(number) => Part::string(number.as_str()),
+        match serde_json::to_value(key)? {
+            Value::String(text) => self.writer.text(&text),
+            Value::Number(number) => self.writer.text(number.as_str()),
             _ => return Err(Error::custom("a key is a text or a number")),
-        });
-        Ok(())
-    }
-
-    fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        let key = self.key.take().ok_or_else(|| Error::custom("a key comes before its value"))?;
-        self.entries.push((key, value.serialize(Writer)?));
-        Ok(())
-    }
-
-    fn end(self) -> Result<Part, Error> {
-        Ok(object(self.entries))
-    }
-}
-
-impl SerializeStruct for Entries {
-    type Ok = Part;
-    type Error = Error;
-
-    fn serialize_field<T: ?Sized + Serialize>(&mut self, key: &'static str, value: &T) -> Result<(), Error> {
-        let mut value = value.serialize(Writer)?;
-        if key == NUMBER {
-            let digits = std::str::from_utf8(&value.bytes).map_err(Error::custom)?;
-            value = Part::number(digits);
-            self.number = Some(value);
-        } else {
-            self.entries.push((Part::string(key), value));
         }
         Ok(())
     }
 
-    fn end(self) -> Result<Part, Error> {
-        Ok(self.number.unwrap_or_else(|| object(self.entries)))
+    fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
+        value.serialize(&mut *self.writer)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.close()
     }
 }

@@ -9,7 +9,7 @@ use engine::time::Instant;
 use pgrx::{FromDatum, pg_sys};
 use uuid::Uuid;
 
-use super::datum::{Id, LARGEST_ARRAY, LONGEST_TEXT, Text, Timestamp, raw_bytes_of, refuse_above};
+use super::datum::{Id, LARGEST_ARRAY, LONGEST_TEXT, Text, Timestamp, hundredths_of, raw_bytes_of, refuse_above};
 use crate::error::Error;
 
 /// A type that a column can be read as.
@@ -69,12 +69,8 @@ impl Column for Cents {
     type Value<'a> = i64;
     const TYPES: &'static [pg_sys::Oid] = &[pg_sys::NUMERICOID];
     unsafe fn read<'a>(datum: pg_sys::Datum, _: bool) -> Self::Value<'a> {
-        // SAFETY: the caller says that the datum is a numeric; what has more digits than fit raises an error.
-        unsafe {
-            let hundred: pg_sys::Datum = pg_sys::int64_to_numeric(100).into();
-            let hundredths = pgrx::direct_function_call_as_datum(pg_sys::numeric_mul, &[Some(datum), Some(hundred)]);
-            pgrx::direct_function_call::<i64>(pg_sys::numeric_int8, &[hundredths]).unwrap_or_default()
-        }
+        // SAFETY: the caller says that the datum is a numeric.
+        unsafe { hundredths_of(datum) }
     }
 }
 

@@ -4,6 +4,9 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
+/// The name of the struct as which serde_json serialises a number, and of its one field: the digits.
+pub const NUMBER: &str = "$serde_json::private::Number";
+
 /// What is wrong with a document, in words: `"min_quantity" must be an integer from 1 to 2147483647, not "two"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed(pub String);

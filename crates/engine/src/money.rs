@@ -23,6 +23,9 @@ impl Money {
     /// The most a line can cost: what `add_on_purchases.amount`, a `numeric(10,2)`, can hold.
     pub const MAX: Money = Money(99_999_999_99);
 
+    /// The letters of the longest amount, sign and point included.
+    pub const MOST_DIGITS: usize = 24;
+
     /// The amount of this many cents.
     pub const fn from_cents(cents: i64) -> Money {
         Money(cents)
@@ -31,6 +34,29 @@ impl Money {
     /// The number of cents.
     pub const fn cents(self) -> i64 {
         self.0
+    }
+
+    /// The amount as it is displayed, written to the end of a buffer: for documents with many amounts.
+    pub fn digits(self, buffer: &mut [u8; Money::MOST_DIGITS]) -> &str {
+        let (mut rest, mut start) = (self.0.unsigned_abs(), buffer.len());
+        let mut put = |letter| {
+            start -= 1;
+            buffer[start] = letter;
+        };
+        for place in 0.. {
+            if place == 2 {
+                put(b'.');
+            }
+            if place > 2 && rest == 0 {
+                break;
+            }
+            put(b'0' + (rest % 10) as u8);
+            rest /= 10;
+        }
+        if self.0 < 0 {
+            put(b'-');
+        }
+        std::str::from_utf8(&buffer[start..]).unwrap_or_default()
     }
 
     /// The exact amount, or `None` when it is not a whole number of cents or too large to count.
@@ -146,8 +172,7 @@ impl Sum for Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        write!(f, "{sign}{}.{:02}", self.0.unsigned_abs() / 100, self.0.unsigned_abs() % 100)
+        f.write_str(self.digits(&mut [0; Money::MOST_DIGITS]))
     }
 }
 

@@ -92,7 +92,12 @@ impl PromoCode {
 /// control and invisible characters, in capitals by a rule that does not depend on the locale, and composed (NFC).
 pub fn normalized(code: &str) -> String {
     let is_around = |c: char| c.is_whitespace() || c.is_control() || is_invisible(c);
-    let composed: String = code.trim_matches(is_around).nfc().collect();
+    let code = code.trim_matches(is_around);
+    // All that the rest does to ASCII, in which nearly every code is typed.
+    if code.is_ascii() {
+        return code.to_ascii_uppercase();
+    }
+    let composed: String = code.nfc().collect();
     composed.to_uppercase().nfc().collect()
 }
 

@@ -1,12 +1,13 @@
 //! The quote as the JSON document that callers see and purchases keep.
 
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
-use serde_json::Number;
 use uuid::Uuid;
 
 use super::bundles::AppliedBundle;
 use super::cart::{Cart, Terms};
 use super::catalog::Catalog;
+use super::json::NUMBER;
 use super::money::Money;
 use super::promotions::{PromoCode, PromoRequest};
 use super::quote::{PricedLine, PromoOutcome, Quote};
@@ -88,7 +89,9 @@ struct Amount(Money);
 
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Number::from_string_unchecked(self.0.to_string()).serialize(serializer)
+        let mut number = serializer.serialize_struct(NUMBER, 1)?;
+        number.serialize_field(NUMBER, self.0.digits(&mut [0; Money::MOST_DIGITS]))?;
+        number.end()
     }
 }
 
