@@ -17,6 +17,7 @@ pub mod parameter;
 pub mod planner;
 pub mod probe;
 pub mod qualified;
+mod raw;
 pub mod row;
 pub mod row_security;
 pub mod rows;

@@ -9,7 +9,7 @@ use std::cell::Cell;
 
 use pgrx::pg_sys;
 
-use super::installation;
+use super::{installation, raw};
 
 thread_local! {
     /// The last result of `reason`, and what it depends on.
@@ -89,10 +89,10 @@ fn reason(owner: pg_sys::Oid) -> Reason {
     let roles = unsafe {
         Roles {
             owner,
-            current: pg_sys::GetUserId(),
-            outer: pg_sys::GetOuterUserId(),
-            session: pg_sys::GetSessionUserId(),
-            authenticated: pg_sys::GetAuthenticatedUserId(),
+            current: raw::GetUserId(),
+            outer: raw::GetOuterUserId(),
+            session: raw::GetSessionUserId(),
+            authenticated: raw::GetAuthenticatedUserId(),
         }
     };
     let changes = installation::catalog_changes();

@@ -23,6 +23,7 @@ use pgrx::{PgList, pg_sys};
 
 use super::installation::{self, Installation};
 use super::parameter::Params;
+use super::raw::{self, guarded};
 use super::row::{Columns, Names, RawRow, attribute};
 use super::session;
 use super::statement::Statement;
@@ -78,17 +79,11 @@ struct Known {
 #[derive(Clone, Copy)]
 struct Way {
     index: pg_sys::Oid,
-    keys: [Key; MOST_KEYS],
+    /// The comparisons of the index's columns, without a value.
+    keys: [pg_sys::ScanKeyData; MOST_KEYS],
     /// The positions of the columns in the table, counted from 0, and the number of the last one.
     places: [u16; MOST_COLUMNS],
     last: i32,
-}
-
-/// The comparison of a column of the index.
-#[derive(Clone, Copy)]
-struct Key {
-    equality: pg_sys::RegProcedure,
-    collation: pg_sys::Oid,
 }
 
 impl<R: Columns + 'static> Probe<R> {
@@ -160,10 +155,8 @@ impl<R: Columns + 'static> Probe<R> {
         unsafe {
             let Some(table) = Open::table(installation.table(self.table)) else { return Ok(None) };
             let Some(way) = self.way(&installation, &table)? else { return Ok(None) };
-            let index = Open::index(way.index);
-            let scan = Scan::begin(&table, &index, self.keys.len());
-            let names = self.columns;
-            Ok(Some(Opened { scan, _index: index, _table: table, way, names, columns: PhantomData }))
+            let scan = Scan::begin(table, way.index, self.keys.len());
+            Ok(Some(Opened { scan, way, names: self.columns, columns: PhantomData }))
         }
     }
 
@@ -254,7 +247,7 @@ impl<R: Columns + 'static> Probe<R> {
     ///
     /// # Safety
     /// The table must be open and locked, and the index one of its.
-    unsafe fn keys_of(&self, table: pg_sys::Relation, index: pg_sys::Oid) -> Option<[Key; MOST_KEYS]> {
+    unsafe fn keys_of(&self, table: pg_sys::Relation, index: pg_sys::Oid) -> Option<[pg_sys::ScanKeyData; MOST_KEYS]> {
         // SAFETY: the caller says so; an index has as many columns as it says.
         unsafe {
             let index = Open::index(index);
@@ -271,7 +264,7 @@ impl<R: Columns + 'static> Probe<R> {
             if !self.covers(description, index.0) {
                 return None;
             }
-            let mut keys = [Key { equality: pg_sys::InvalidOid, collation: pg_sys::InvalidOid }; MOST_KEYS];
+            let mut keys = [pg_sys::ScanKeyData::default(); MOST_KEYS];
             for (position, name) in self.keys.iter().enumerate() {
                 let column = place_of(description, name)?;
                 let own = (*attribute(description, usize::from(column))).attcollation;
@@ -290,7 +283,9 @@ impl<R: Columns + 'static> Probe<R> {
                 if !is_known {
                     return None;
                 }
-                keys[position] = Key { equality, collation };
+                let (entry, column, none) = (&raw mut keys[position], position as i16 + 1, pg_sys::Datum::null());
+                let (equal, no_type) = (equal as pg_sys::StrategyNumber, pg_sys::InvalidOid);
+                pg_sys::ScanKeyEntryInitialize(entry, 0, column, equal, no_type, collation, equality, none);
             }
             Some(keys)
         }
@@ -300,8 +295,6 @@ impl<R: Columns + 'static> Probe<R> {
 /// An index that is open for probes.
 pub struct Opened<R> {
     scan: Scan,
-    _index: Open,
-    _table: Open,
     way: Way,
     names: &'static [&'static str],
     columns: PhantomData<fn() -> R>,
@@ -324,25 +317,18 @@ impl<R: Columns + 'static> Opened<R> {
         params: &Params,
         each: &mut dyn FnMut(R::Row<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let (mut keys, mut compared) =
-            ([pg_sys::ScanKeyData::default(); MOST_KEYS], [pg_sys::Datum::null(); MOST_KEYS]);
-        for (position, param) in params.iter().enumerate() {
+        let mut keys = self.way.keys;
+        let keys = &mut keys[..params.len()];
+        for (key, param) in keys.iter_mut().zip(params) {
             // Nothing equals NULL.
             let Some(value) = param.datum() else { return Ok(()) };
-            compared[position] = value;
-            let equal = pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber;
-            let (key, column) = (&self.way.keys[position], position as pg_sys::AttrNumber + 1);
-            // SAFETY: the function is one of PostgreSQL's own, of values of this type.
-            unsafe {
-                let (entry, no_type) = (&raw mut keys[position], pg_sys::InvalidOid);
-                pg_sys::ScanKeyEntryInitialize(entry, 0, column, equal, no_type, key.collation, key.equality, value);
-            }
+            key.sk_argument = value;
         }
-        self.scan.begin_again(&mut keys[..params.len()]);
+        self.scan.begin_again(keys);
         self.visit(each)?;
         // SAFETY: texts and ids, of which keys are, are new allocations, and nothing refers to them any more. Where rows are many,
         // they would fill the memory of the query.
-        compared[..params.len()].iter().for_each(|value| unsafe { pg_sys::pfree(value.cast_mut_ptr()) });
+        unsafe { guarded(|| keys.iter().for_each(|key| raw::pfree(key.sk_argument.cast_mut_ptr()))) };
         Ok(())
     }
 
@@ -354,10 +340,9 @@ impl<R: Columns + 'static> Opened<R> {
     fn visit(&self, each: &mut dyn FnMut(R::Row<'_>) -> ControlFlow<()>) -> Result<(), Error> {
         let (mut values, mut nulls) = ([pg_sys::Datum::null(); MOST_COLUMNS], [true; MOST_COLUMNS]);
         let (slot, count) = (self.scan.slot, self.names.len());
-        while self.scan.next() {
+        while self.scan.next(self.way.last) {
             // SAFETY: the slot has a row of the table, whose columns are of the types that were looked at, and at these places.
             let row = unsafe {
-                pg_sys::slot_getsomeattrs(slot, self.way.last);
                 for (position, &place) in self.way.places[..count].iter().enumerate() {
                     values[position] = *(*slot).tts_values.add(usize::from(place));
                     nulls[position] = *(*slot).tts_isnull.add(usize::from(place));
@@ -437,52 +422,72 @@ impl Drop for Open {
     }
 }
 
-/// A running scan, ended when it goes out of scope.
+/// A running scan of a table by an index, ended when it goes out of scope.
 struct Scan {
     scan: pg_sys::IndexScanDesc,
     slot: *mut pg_sys::TupleTableSlot,
+    index: pg_sys::Relation,
+    _table: Open,
 }
 
 impl Scan {
     /// # Safety
-    /// Both must be open and locked as long as this lives, and a query be running.
-    unsafe fn begin(table: &Open, index: &Open, keys: usize) -> Scan {
-        // SAFETY: the caller says so.
-        unsafe {
-            assert!(pg_sys::ActiveSnapshotSet(), "no query is running");
-            let (snapshot, count) = (pg_sys::GetActiveSnapshot(), keys as i32);
-            let slot = pg_sys::table_slot_create(table.0, ptr::null_mut());
-            #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
-            let scan = pg_sys::index_beginscan(table.0, index.0, snapshot, count, 0);
-            #[cfg(feature = "pg18")]
-            let scan = pg_sys::index_beginscan(table.0, index.0, snapshot, ptr::null_mut(), count, 0);
-            #[cfg(feature = "pg19")]
-            let scan = pg_sys::index_beginscan(table.0, index.0, snapshot, ptr::null_mut(), count, 0, 0);
-            Scan { scan, slot }
-        }
+    /// It must be an index of the table, and a query be running.
+    unsafe fn begin(table: Open, index: pg_sys::Oid, keys: usize) -> Scan {
+        let (relation, count, no_statistics) = (table.0, keys as i32, ptr::null_mut());
+        // SAFETY: the caller says so, and the table is open and locked.
+        let (scan, slot, index) = unsafe {
+            assert!(raw::ActiveSnapshotSet(), "no query is running");
+            guarded(|| {
+                let index = raw::index_open(index, SHARED);
+                let (slot, snapshot) = (raw::table_slot_create(relation, ptr::null_mut()), raw::GetActiveSnapshot());
+                #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+                let scan = raw::index_beginscan(relation, index, snapshot, count, 0);
+                #[cfg(feature = "pg18")]
+                let scan = raw::index_beginscan(relation, index, snapshot, no_statistics, count, 0);
+                #[cfg(feature = "pg19")]
+                let scan = raw::index_beginscan(relation, index, snapshot, no_statistics, count, 0, 0);
+                (scan, slot, index)
+            })
+        };
+        Scan { scan, slot, index, _table: table }
     }
 
     /// Moves to the rows with these keys. The number of keys must be the announced one.
     fn begin_again(&mut self, keys: &mut [pg_sys::ScanKeyData]) {
+        let (scan, count) = (self.scan, keys.len() as i32);
         // SAFETY: the scan has begun, and copies the keys.
-        unsafe { pg_sys::index_rescan(self.scan, keys.as_mut_ptr(), keys.len() as i32, ptr::null_mut(), 0) };
+        unsafe { guarded(|| raw::index_rescan(scan, keys.as_mut_ptr(), count, ptr::null_mut(), 0)) };
     }
 
-    /// Moves to the next row that the snapshot sees.
-    fn next(&self) -> bool {
+    /// Moves to the next row that the snapshot sees, and takes it apart up to this column.
+    fn next(&self, last: i32) -> bool {
         pgrx::check_for_interrupts!();
+        let (scan, slot) = (self.scan, self.slot);
         // SAFETY: the scan has begun, and the slot is one of its table.
-        unsafe { pg_sys::index_getnext_slot(self.scan, pg_sys::ScanDirection::ForwardScanDirection, self.slot) }
+        unsafe {
+            guarded(|| {
+                let found = raw::index_getnext_slot(scan, pg_sys::ScanDirection::ForwardScanDirection, slot);
+                if found && i32::from((*slot).tts_nvalid) < last {
+                    raw::slot_getsomeattrs_int(slot, last);
+                }
+                found
+            })
+        }
     }
 }
 
 impl Drop for Scan {
     fn drop(&mut self) {
         if !std::thread::panicking() {
+            let (scan, slot, index) = (self.scan, self.slot, self.index);
             // SAFETY: this ends what `begin` began.
             unsafe {
-                pg_sys::index_endscan(self.scan);
-                pg_sys::ExecDropSingleTupleTableSlot(self.slot);
+                guarded(|| {
+                    raw::index_endscan(scan);
+                    raw::ExecDropSingleTupleTableSlot(slot);
+                    raw::relation_close(index, KEPT);
+                });
             }
         }
     }

@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use super::datum::to_server;
+use super::raw;
 
 /// Processes the invalidations of other sessions' commits.
 pub fn take_in_announcements() {
@@ -23,7 +24,7 @@ pub fn notify(channel: &CStr, payload: &str) {
 /// The role with whose rights the current code runs.
 pub fn role() -> pg_sys::Oid {
     // SAFETY: this reads a variable.
-    unsafe { pg_sys::GetUserId() }
+    unsafe { raw::GetUserId() }
 }
 
 /// Whether PostgreSQL tracks the reads of the transaction for conflicts.

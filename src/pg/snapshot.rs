@@ -3,6 +3,8 @@
 
 use pgrx::pg_sys;
 
+use super::raw;
+
 /// A snapshot for reading tables, while it is in use.
 pub struct Snapshot<'a>(&'a pg_sys::SnapshotData);
 
@@ -11,8 +13,8 @@ impl Snapshot<'_> {
     pub fn with_active<T>(act: impl FnOnce(&Snapshot) -> T) -> T {
         // SAFETY: the snapshot stays active as long as this function runs.
         act(&Snapshot(unsafe {
-            assert!(pg_sys::ActiveSnapshotSet(), "no query is running");
-            &*pg_sys::GetActiveSnapshot()
+            assert!(raw::ActiveSnapshotSet(), "no query is running");
+            &*raw::GetActiveSnapshot()
         }))
     }
 
