@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 
 use super::Answer;
 use crate::operations::entitlements;
-use crate::pg::datum::{Id, Text, Texts, Timestamp};
+use crate::pg::datum::{Id, Str, Text, Texts, Timestamp};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::planner::{self, Checks};
 use crate::store::{features, owned};
@@ -23,8 +23,8 @@ fn plan_entitlement_check(request: Internal) -> Internal {
 
 #[pg_extern(stable, parallel_safe, support = plan_entitlement_check)]
 fn has_feature(
-    user_id: Option<Text>,
-    feature_key: Option<Text>,
+    user_id: Option<Str<'_>>,
+    feature_key: Option<Str<'_>>,
     at: default!(Option<Timestamp>, "pg_catalog.now()"),
 ) -> Answer<bool> {
     match (user_id, feature_key, at) {
@@ -35,7 +35,7 @@ fn has_feature(
 
 #[pg_extern(stable, parallel_safe, support = plan_entitlement_check)]
 fn has_add_on(
-    user_id: Option<Text>,
+    user_id: Option<Str<'_>>,
     add_on_id: Option<Id>,
     at: default!(Option<Timestamp>, "pg_catalog.now()"),
 ) -> Answer<bool> {

@@ -176,16 +176,18 @@ pub fn catalog_is_announced() -> bool {
 
 fn announces(name: &str, table: pg_sys::Oid) -> bool {
     let trigger = CString::new(format!("invalidate_{name}_cache")).unwrap_or_default();
-    with_relation(table, |relation| {
-        // SAFETY: the relation is open; its triggers are as many as their description says.
-        unsafe {
-            let Some(triggers) = (*relation).trigdesc.as_ref() else { return false };
-            let triggers = std::slice::from_raw_parts(triggers.triggers, triggers.numtriggers as usize);
-            let is_meant = |one: &pg_sys::Trigger| CStr::from_ptr(one.tgname) == &*trigger;
-            triggers.iter().any(|one| is_meant(one) && one.tgenabled == pg_sys::TRIGGER_FIRES_ALWAYS as c_char)
-        }
-    })
-    .unwrap_or(false)
+    let always = pg_sys::TRIGGER_FIRES_ALWAYS as c_char;
+    // Not from the table's entry: to make one takes the first call of a session longer than this.
+    // SAFETY: the columns and the index are of the catalog, and its rows of this type.
+    unsafe {
+        let keys = [
+            (pg_sys::Anum_pg_trigger_tgrelid, pg_sys::F_OIDEQ, table.into()),
+            (pg_sys::Anum_pg_trigger_tgname, pg_sys::F_NAMEEQ, trigger.as_ptr().into()),
+        ];
+        let (catalog, index) = (pg_sys::TriggerRelationId, pg_sys::TriggerRelidNameIndexId);
+        let is_enabled = |row: &pg_sys::FormData_pg_trigger| row.tgenabled == always;
+        row_of_catalog(catalog, index.into(), keys, is_enabled).unwrap_or(false)
+    }
 }
 
 /// Inspects a relation without a lock, as long as no invalidation is processed; `None` if it is gone.
@@ -284,13 +286,14 @@ fn look_up() -> Option<Installation> {
         }
         let quoted = CStr::from_ptr(pg_sys::quote_identifier(name));
         let schema_name = super::datum::from_server(quoted.to_bytes());
-        let tables = TABLES.map(|table| table_of(table, schema));
+        let found = TABLES.map(|table| table_of(table, schema));
+        let tables = found.map(|(table, _)| table);
         let is_distributed = is_spread(tables[TABLES.len() - 1]);
         Some(Installation {
             schema: schema_name,
             namespace: schema,
             extension,
-            owner: owner_of(&tables).unwrap_or(extension_owner),
+            owner: owner_of(&found).unwrap_or(extension_owner),
             tables,
             is_distributed,
             generation: 0,
@@ -298,45 +301,65 @@ fn look_up() -> Option<Installation> {
     }
 }
 
-fn owner_of(tables: &[pg_sys::Oid]) -> Option<pg_sys::Oid> {
-    // SAFETY: the relation is open.
-    let owner = |&table: &pg_sys::Oid| with_relation(table, |relation| unsafe { (*(*relation).rd_rel).relowner });
+fn owner_of(tables: &[(pg_sys::Oid, pg_sys::Oid)]) -> Option<pg_sys::Oid> {
     // SAFETY: this looks at a catalog.
     let is_plain = |&owner: &pg_sys::Oid| !unsafe { pg_sys::superuser_arg(owner) };
-    let owners = || tables.iter().filter_map(owner);
+    let owners = || tables.iter().filter(|(table, _)| *table != pg_sys::InvalidOid).map(|(_, owner)| *owner);
     owners().find(is_plain).or(owners().next())
 }
 
 /// The extension, its schema and its owner, if it is installed. Not every supported version of PostgreSQL exports a
 /// lookup for this.
 unsafe fn found_extension() -> Option<(pg_sys::Oid, pg_sys::Oid, pg_sys::Oid)> {
-    // SAFETY: the scan is of a system catalog, by an index of it, under a snapshot of now; the tuple is read before it ends.
+    let keys = [(pg_sys::Anum_pg_extension_extname, pg_sys::F_NAMEEQ, c"extensions".as_ptr().into())];
+    let read = |row: &pg_sys::FormData_pg_extension| (row.oid, row.extnamespace, row.extowner);
+    // SAFETY: the column and the index are of the catalog, and its rows of this type.
+    unsafe { row_of_catalog(pg_sys::ExtensionRelationId, pg_sys::ExtensionNameIndexId.into(), keys, read) }
+}
+
+/// Reads the row of a system catalog in which these columns equal these values by these functions.
+///
+/// # Safety
+/// The columns and the index must be of the catalog, and `R` its row.
+unsafe fn row_of_catalog<R, T, const N: usize>(
+    catalog: pg_sys::Oid,
+    index: pg_sys::Oid,
+    keys: [(u32, u32, pg_sys::Datum); N],
+    read: impl FnOnce(&R) -> T,
+) -> Option<T> {
+    // SAFETY: the caller says so; the scan is under a snapshot of now, and the tuple is read before it ends.
     unsafe {
-        let catalog = PgRelation::with_lock(pg_sys::ExtensionRelationId, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-        let mut key = pg_sys::ScanKeyData::default();
-        let name = c"extensions".as_ptr();
-        let column = pg_sys::Anum_pg_extension_extname as pg_sys::AttrNumber;
-        let equal = pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber;
-        pg_sys::ScanKeyInit(&mut key, column, equal, pg_sys::F_NAMEEQ.into(), name.into());
-        let index = pg_sys::Oid::from(pg_sys::ExtensionNameIndexId);
-        let scan = pg_sys::systable_beginscan(catalog.as_ptr(), index, true, std::ptr::null_mut(), 1, &mut key);
+        let catalog = PgRelation::with_lock(catalog, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        let mut keys = keys.map(|(column, function, value)| {
+            let mut key = pg_sys::ScanKeyData::default();
+            let equal = pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber;
+            pg_sys::ScanKeyInit(&mut key, column as pg_sys::AttrNumber, equal, function.into(), value);
+            key
+        });
+        let no_snapshot = std::ptr::null_mut();
+        let scan = pg_sys::systable_beginscan(catalog.as_ptr(), index, true, no_snapshot, N as i32, keys.as_mut_ptr());
         let tuple = pg_sys::systable_getnext(scan);
-        let row = (!tuple.is_null()).then(|| &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_extension>());
-        let found = row.map(|row| (row.oid, row.extnamespace, row.extowner));
+        let found = (!tuple.is_null()).then(|| read(&*pg_sys::GETSTRUCT(tuple).cast::<R>()));
         pg_sys::systable_endscan(scan);
         found
     }
 }
 
-/// The table with this name, plain or partitioned; no other kind of relation.
-unsafe fn table_of(name: &str, schema: pg_sys::Oid) -> pg_sys::Oid {
+/// The table with this name, plain or partitioned, and its owner; no other kind of relation.
+unsafe fn table_of(name: &str, schema: pg_sys::Oid) -> (pg_sys::Oid, pg_sys::Oid) {
     let name = CString::new(name).unwrap_or_default();
-    // SAFETY: these look at catalogs.
+    // SAFETY: this looks at a catalog, and at the row as long as it is held.
     unsafe {
-        let relation = pg_sys::get_relname_relid(name.as_ptr(), schema);
-        let kind = pg_sys::get_rel_relkind(relation) as u8;
+        let cache = pg_sys::SysCacheIdentifier::RELNAMENSP as i32;
+        let tuple = pg_sys::SearchSysCache2(cache, name.as_ptr().into(), schema.into());
+        if tuple.is_null() {
+            return (pg_sys::InvalidOid, pg_sys::InvalidOid);
+        }
+        let row = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>();
+        let (kind, found) = (row.relkind as u8, (row.oid, row.relowner));
+        pg_sys::ReleaseSysCache(tuple);
         let is_table = kind == pg_sys::RELKIND_RELATION || kind == pg_sys::RELKIND_PARTITIONED_TABLE;
-        if is_table { relation } else { pg_sys::InvalidOid }
+        if is_table { found } else { (pg_sys::InvalidOid, pg_sys::InvalidOid) }
     }
 }
 
