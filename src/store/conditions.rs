@@ -17,14 +17,14 @@ macro_rules! is_entitled {
 }
 
 /// The add-ons that give a feature: those of the rows `f` of `add_on_features` that are enabled, and those `a` that
-/// list the key and have no such row. The columns to select of either are a parameter.
+/// list the key and have no such row.
 #[macro_export]
 macro_rules! giving {
-    ($key:literal, $of_row:literal, $of_add_on:literal) => {
+    ($key:literal) => {
         concat!(
-            "SELECT ", $of_row, " FROM @extschema@.add_on_features f WHERE f.feature_key = ", $key, " AND f.enabled
+            "SELECT f.add_on_id FROM @extschema@.add_on_features f WHERE f.feature_key = ", $key, " AND f.enabled
               UNION ALL
-             SELECT ", $of_add_on, " FROM @extschema@.add_ons a
+             SELECT a.id FROM @extschema@.add_ons a
               WHERE a.features ? ", $key, "
                 AND NOT EXISTS (SELECT FROM @extschema@.add_on_features f WHERE f.add_on_id = a.id AND f.feature_key = ", $key, ")"
         )

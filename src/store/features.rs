@@ -1,6 +1,6 @@
 //! Which add-ons give which features, and to whom.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -15,11 +15,14 @@ use engine::entitlements::Grant;
 use engine::time::Instant;
 use engine::usage::metering::{Gift, Metering};
 
-static GIFTS: Statement<(Uuid, DocumentColumn)> =
-    Statement::new(giving!("$1", "f.add_on_id, f.configuration", "a.id, '{}'::pg_catalog.jsonb"));
+/// The rows about a feature.
+static ROWS: Probe<(Uuid, bool, DocumentColumn)> =
+    probe!("add_on_features", ["add_on_id", "enabled", "configuration"], "feature_key");
 
-/// Row by row and not in GIFTS: there it would take the first call of a session a tenth of its time to plan.
 static BILLING_TYPE: Probe<(String,)> = probe!("add_ons", ["billing_type"], "id");
+
+static LISTING: Statement<(Uuid, String)> =
+    Statement::new("SELECT a.id, a.billing_type FROM @extschema@.add_ons a WHERE a.features ? $1");
 
 /// Whether some add-on gives the feature `$1` to the user `$2` at `$3`, in one statement.
 pub static HAS_FEATURE: Statement = Statement::new(concat!(
@@ -28,7 +31,7 @@ pub static HAS_FEATURE: Statement = Statement::new(concat!(
       WHERE u.user_id = $2 AND ",
     is_entitled!("$3"),
     " AND u.add_on_id = ANY (ARRAY( ",
-    giving!("$1", "f.add_on_id", "a.id"),
+    giving!("$1"),
     " ))",
 ));
 
@@ -50,18 +53,25 @@ static UNITS: Statement<(Uuid, i32)> = Statement::new(
     "SELECT u.add_on_id, u.quantity FROM @extschema@.user_add_ons u WHERE u.user_id = $1 AND u.status = 'active'",
 );
 
-/// Reads the add-ons that give a feature, in id order.
+/// Reads the add-ons that give a feature, in id order: those of `giving!`, of which only the listing ones take a plan.
+/// Planning all of it would be a third of the first call of a session.
 pub fn add_ons_giving(feature_key: &str) -> Result<Vec<Gift>, Error> {
-    let mut gifts = GIFTS.read_all(params![feature_key], |(add_on_id, configuration)| Gift {
-        add_on_id,
-        billing_type: BillingType::OneTime,
-        metering: configuration
-            .read_or_malformed("configuration")
-            .and_then(|configuration| Metering::parse(&configuration)),
+    let rows = ROWS.read_all(params![feature_key], |(add_on_id, is_enabled, configuration)| {
+        let configuration = is_enabled.then(|| configuration.read_or_malformed("configuration"));
+        (add_on_id, configuration.map(|read| read.and_then(|configuration| Metering::parse(&configuration))))
     })?;
-    for gift in &mut gifts {
-        let found = BILLING_TYPE.read_one(params![gift.add_on_id], |(name,)| catalog::billing_type(name))?;
-        gift.billing_type = found.unwrap_or(gift.billing_type);
+    let have_row: HashSet<Uuid> = rows.iter().map(|(add_on_id, _)| *add_on_id).collect();
+    let mut gifts = LISTING.read_all(params![feature_key], |(add_on_id, billing_type)| Gift {
+        add_on_id,
+        billing_type: catalog::billing_type(billing_type),
+        metering: Ok(Metering::default()),
+    })?;
+    gifts.retain(|gift| !have_row.contains(&gift.add_on_id));
+    for (add_on_id, metering) in rows {
+        let Some(metering) = metering else { continue };
+        let billing_type = BILLING_TYPE.read_one(params![add_on_id], |(name,)| catalog::billing_type(name))?;
+        // A policy may hide the add-on and not the row.
+        gifts.push(Gift { add_on_id, billing_type: billing_type.unwrap_or(BillingType::OneTime), metering });
     }
     gifts.sort_unstable_by_key(|gift| gift.add_on_id);
     Ok(gifts)

@@ -67,7 +67,7 @@ const SEARCH_VECTOR: &str = "
      || pg_catalog.setweight(pg_catalog.to_tsvector('pg_catalog.simple'::pg_catalog.regconfig,
                                                     COALESCE(a.description, '')), 'B'))";
 
-const GIVES_FEATURE: &str = concat!("a.id = ANY (ARRAY( ", giving!("$3", "f.add_on_id", "a.id"), " ))");
+const GIVES_FEATURE: &str = concat!("a.id = ANY (ARRAY( ", giving!("$3"), " ))");
 
 /// The columns of an add-on that was found, in its order, the price in cents.
 type FoundColumns = (

@@ -300,6 +300,8 @@ mod tests {
     fn amounts_and_percentages_print_as_people_write_them() {
         assert_eq!(cents(1999).to_string(), "19.99");
         assert_eq!(cents(-5).to_string(), "-0.05");
+        assert_eq!(cents(0).to_string(), "0.00");
+        assert_eq!(cents(i64::MIN).to_string(), "-92233720368547758.08");
         assert_eq!(Percent::from_hundredths(15_00).to_string(), "15");
         assert_eq!(Percent::from_hundredths(12_50).to_string(), "12.5");
         assert_eq!(Percent::from_hundredths(25).to_string(), "0.25");
