@@ -55,6 +55,8 @@ impl Jsonb {
         if writer.parts[0].kind != IS_CONTAINER {
             writer.close(ARRAY | SCALAR, 0, 0);
         }
+        // A checkout keeps one for each of its lines.
+        writer.bytes.shrink_to_fit();
         Jsonb(writer.bytes)
     }
 
