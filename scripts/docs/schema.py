@@ -21,7 +21,8 @@ fails when this page is out of date. The [reference](reference.md#tables) descri
 
 Two more tables are created only when they are needed, and hold nothing about a single user or add-on: `marketplace_access`, for what
 `grant_marketplace_access()` has granted, and `marketplace_unclaimed`, for reports of payment providers about payments that no checkout is
-known to belong to yet (see [semantics](semantics.md#41-facts)). Neither can stand in one of the eight: there is no row yet that it is about.
+known to belong to yet (see [semantics](semantics.md#41-facts)). Neither fits into one of the eight tables, because the row that
+it is about does not exist yet.
 
 ![The tables, their columns and their foreign keys](images/schema.svg)
 
