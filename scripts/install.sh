@@ -8,9 +8,10 @@ pg_config=$1
 check_pg_config "$pg_config"
 
 install_debug() {
-  local log=$CACHE/install.log
+  local log=$CACHE/install.log patience=
   write_pgrx_stub
-  say "building for $("$pg_config" --version)"
+  [ -e target/debug ] || patience=", which takes some minutes the first time"
+  say "building for $("$pg_config" --version)$patience"
   cargo pgrx install --pg-config "$pg_config" >"$log" 2>&1 || { tail -40 "$log" >&2; die "the build failed; see $log"; }
 }
 
