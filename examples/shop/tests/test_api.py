@@ -164,6 +164,7 @@ async def test_a_part_of_a_payment_is_lost_in_a_dispute(app, visit, admin):
     session = provider.session_of((await check_out(client))["checkout_id"])
     await provider.pay(session)
     dispute = await provider.dispute(session, 499)
+    assert "Your bank has asked for the money back" in (await client.get(f"/checkout/{session.checkout_id}")).text
     assert await owned(client) == []
     await provider.decide(session, dispute, "lost")
     assert await owned(client) == ["Bolt"]
