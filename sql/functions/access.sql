@@ -1,4 +1,4 @@
--- Comments and costs of the functions of src/api/access.rs.
+-- Comments and costs of the functions of src/api/access_levels.rs.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 COMMENT ON FUNCTION @extschema@.grant_marketplace_access(regrole, text) IS

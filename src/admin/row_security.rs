@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::params;
+use crate::pg::caller::TABLES_OF_USERS;
 use crate::pg::installation;
-use crate::pg::row_security::TABLES_OF_USERS;
 use crate::pg::statement::{Statement, command};
 
 static OTHER_POLICIES: Statement<(bool,)> = Statement::new(

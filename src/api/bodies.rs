@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 
 use super::Answer;
-use crate::admin::renamed;
+use crate::admin::schema_rename;
 use crate::params;
 use crate::pg::body;
 use crate::pg::call::Call;
@@ -16,7 +16,7 @@ use crate::store::none_left;
 /// Called by the functions in sql/functions that have a body of their own: they are declared with this symbol, each next to its body.
 #[pg_extern(sql = false)]
 fn run_body(call: Call) -> Answer<()> {
-    let _now = renamed::follow()?;
+    let _now = schema_rename::follow()?;
     Ok(body::run(&call)?)
 }
 
@@ -32,6 +32,6 @@ fn check_rows_written(table_name: Option<Text>, meant: Option<i64>, written: Opt
 #[search_path(pg_catalog, pg_temp)]
 fn export_catalog() -> Answer<Option<Jsonb>> {
     static EXPORT: Statement<(Jsonb,)> = Statement::new("SELECT @extschema@._export_catalog_body()");
-    let _now = renamed::follow()?;
+    let _now = schema_rename::follow()?;
     Ok(EXPORT.read_one(params![], |(document,)| document)?)
 }

@@ -3,7 +3,7 @@
 
 #![allow(clippy::type_complexity, reason = "pgrx reads the columns of a result off the function's signature")]
 
-mod access;
+mod access_levels;
 mod adoption;
 mod bodies;
 mod cart;
@@ -35,8 +35,8 @@ use pgrx::prelude::*;
 use rust_decimal::Decimal;
 
 use crate::error::{Error, SqlState};
+use crate::pg::caller;
 use crate::pg::datum::{Digits, Text, required};
-use crate::pg::row_security;
 use engine::money::Money;
 
 /// The return type of SQL functions: a result, or an error with SQLSTATE, DETAIL and HINT.
@@ -83,7 +83,7 @@ fn valid_user_id(user_id: Option<Text>) -> Result<String, Error> {
 /// The user whose data a call changes: one that the caller may act for.
 fn user_to_change(user_id: Option<Text>) -> Result<String, Error> {
     let user_id = valid_user_id(user_id)?;
-    row_security::check_user(&user_id)?;
+    caller::check_user(&user_id)?;
     Ok(user_id)
 }
 

@@ -8,7 +8,7 @@ use super::Answer;
 use crate::error::Error;
 use crate::pg::call::Call;
 use crate::pg::trigger::{TriggerCall, Version};
-use crate::store::{purchases, rules};
+use crate::store::{constraint_comments, purchases};
 use engine::purchases::PurchaseStatus;
 
 /// Refuses a change of a purchase's status that its life does not allow (semantics 4).
@@ -142,7 +142,7 @@ fn verify_uses(call: Call) -> Answer<Internal> {
 
 /// The error for a row that a constraint refuses. Where nobody says what the constraint is about, PostgreSQL will refuse the row.
 fn refuse(call: &TriggerCall, constraint: String) -> Result<(), Error> {
-    let Some(rule) = rules::of_constraint(call.table_oid(), &constraint)? else { return Ok(()) };
+    let Some(rule) = constraint_comments::of_constraint(call.table_oid(), &constraint)? else { return Ok(()) };
     let values: Vec<String> = rule.columns.iter().map(|column| call.told(column)).collect();
     let table = call.table();
     Err(Error::RowRefused { table, rule: rule.rule, constraint, values: values.join(", "), advice: rule.advice })

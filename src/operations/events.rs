@@ -14,9 +14,9 @@ use crate::operations::books::{Books, Life};
 use crate::operations::lago_rows;
 use crate::operations::payments::open_located;
 use crate::operations::unclaimed;
+use crate::pg::caller;
 use crate::pg::datum::now;
 use crate::pg::locks::{hold_provider_ids, lock_users, release_provider_ids, release_user, try_lock_user};
-use crate::pg::row_security;
 use crate::store::cart;
 use crate::store::purchases;
 use engine::money::Money;
@@ -161,10 +161,10 @@ pub fn lock<T>(
         let found = find()?;
         let users = users(&found);
         if users.is_empty() {
-            row_security::check_sees_everybody("a payment event", None)?;
+            caller::check_sees_everybody("a payment event", None)?;
         }
         for user_id in &users {
-            row_security::check_sees_everybody("a payment event", Some(user_id))?;
+            caller::check_sees_everybody("a payment event", Some(user_id))?;
         }
         let mut are_held = true;
         for user_id in users.difference(&held.clone()) {

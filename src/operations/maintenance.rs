@@ -8,8 +8,8 @@ use pgrx::datum::Interval;
 
 use crate::error::Error;
 use crate::operations::books::{Books, Life};
+use crate::pg::caller;
 use crate::pg::datum::now;
-use crate::pg::row_security;
 use crate::store::leftovers::{self, Portion};
 use crate::store::unclaimed;
 use crate::store::uses::Claims;
@@ -29,7 +29,7 @@ pub struct Limits {
 
 /// Runs every task once. Returns their names and the number of rows that each has changed.
 pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
-    row_security::check_sees_everybody("maintenance", None)?;
+    caller::check_sees_everybody("maintenance", None)?;
     let abandoned_carts =
         in_portions(limits.batch, |most| leftovers::clear_abandoned_carts(limits.cart_max_age, most))?;
     let expired_subscriptions =

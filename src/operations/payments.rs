@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::books::{Books, Life, Written};
+use crate::pg::caller;
 use crate::pg::datum::now;
 use crate::pg::locks::{hold_provider_ids, lock_user, lock_users};
-use crate::pg::row_security;
 use crate::store::cart;
 use crate::store::purchases::{self, Location};
 use engine::currency::unit_of;
@@ -41,7 +41,7 @@ impl Books {
 fn open_checkout(checkout_id: Uuid) -> Result<Books, Error> {
     let not_found = || Error::CheckoutNotFound { checkout_id };
     let owner = purchases::owner_of_checkout(checkout_id)?;
-    row_security::check_owner(owner.as_deref())?;
+    caller::check_owner(owner.as_deref())?;
     let user_id = owner.ok_or_else(not_found)?;
     lock_user(&user_id)?;
     Books::open(&user_id, Life::Checkout(checkout_id))?.ok_or_else(not_found)
@@ -136,7 +136,7 @@ pub fn fail(checkout_id: Uuid, reason: Option<&str>, restore_cart: bool) -> Resu
 fn open_purchase(purchase_id: Uuid) -> Result<Books, Error> {
     let not_found = || Error::PurchaseNotFound { purchase_id };
     let location = purchases::locate(purchase_id)?;
-    row_security::check_owner(location.as_ref().map(|location| location.user_id.as_str()))?;
+    caller::check_owner(location.as_ref().map(|location| location.user_id.as_str()))?;
     let location = location.ok_or_else(not_found)?;
     lock_user(&location.user_id)?;
     open_located(&location)?.ok_or_else(not_found)

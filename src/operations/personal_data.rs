@@ -1,15 +1,15 @@
 //! The personal data of a user: export and erasure.
 
 use crate::error::Error;
+use crate::pg::caller;
 use crate::pg::datum::new_id;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::lock_users;
-use crate::pg::row_security;
 use crate::store::personal_data;
 
 /// All data that is stored about a user.
 pub fn export(user_id: &str) -> Result<Jsonb, Error> {
-    row_security::check_user(user_id)?;
+    caller::check_user(user_id)?;
     personal_data::document(user_id)?.ok_or(Error::NotInstalled)
 }
 

@@ -16,8 +16,8 @@ use crate::store::assortment::{Assortment, assortment};
 use crate::store::cart::{self, ShownLine, StoredLine};
 use crate::store::carts::{self, Batch};
 use crate::store::catalog;
-use crate::store::history::{self, History};
 use crate::store::promotions;
+use crate::store::user_history::{self, History};
 use engine::cart::{Cart, Terms};
 use engine::catalog::Catalog;
 use engine::currency::Currency;
@@ -140,7 +140,7 @@ fn price(request: Request, currency: Currency, assortment: Assortment, cart: Car
     let mut priced = Priced { request, currency, assortment, cart, promo, history, quote };
     let required = ask(&priced.assortment.catalog, &priced.cart, &priced.terms());
     if let Some(user_id) = priced.request.user_id.as_deref() {
-        let histories = history::load(&[(user_id, required)], priced.request.at, priced.promo.as_ref())?;
+        let histories = user_history::load(&[(user_id, required)], priced.request.at, priced.promo.as_ref())?;
         priced.history = histories.into_iter().next().unwrap_or_default();
     }
     priced.quote = quote::price(&priced.assortment.catalog, &priced.cart, &priced.terms());
@@ -239,7 +239,7 @@ impl Pricer {
             users.push((user_id, RequiredFacts::to_decide(catalog, &cart, &self.terms(user_id, &nothing_known))));
             carts.push(cart);
         }
-        let histories = history::load(&users, self.at, self.promo.as_ref())?;
+        let histories = user_history::load(&users, self.at, self.promo.as_ref())?;
         let carts = carts.iter().zip(&users).zip(&histories);
         Ok(carts.map(|((cart, (user_id, _)), history)| self.price_one(cart, &self.terms(user_id, history))).collect())
     }

@@ -27,8 +27,8 @@ use pgrx::pg_sys;
 
 use crate::error::Error;
 use crate::params;
+use crate::pg::caller;
 use crate::pg::installation;
-use crate::pg::row_security;
 use crate::pg::snapshot::current_transaction;
 use crate::pg::statement::Statement;
 use engine::hash::fnv_1a;
@@ -51,7 +51,7 @@ static ONE_CONNECTION: Statement<(String,)> =
 /// [`FreshSnapshot`]. Refuses a user that the caller may not act for: every change of a user's data passes through
 /// here.
 pub fn lock_user(user_id: &str) -> Result<(), Error> {
-    row_security::check_user(user_id)?;
+    caller::check_user(user_id)?;
     hold_at_home(user_id)
 }
 
@@ -78,7 +78,7 @@ fn is_held_from_here(name: &str) -> Result<bool, Error> {
 
 /// The same without waiting: returns whether the user is held. With Citus, which cannot merely try, it waits.
 pub fn try_lock_user(user_id: &str) -> Result<bool, Error> {
-    row_security::check_user(user_id)?;
+    caller::check_user(user_id)?;
     if installation::is_distributed()? {
         return hold_at_home(user_id).map(|()| true);
     }

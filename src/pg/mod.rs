@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod call;
+pub mod caller;
 pub mod change;
 pub mod checks;
 pub mod datum;
@@ -19,7 +20,6 @@ pub mod probe;
 pub mod qualified;
 mod raw;
 pub mod row;
-pub mod row_security;
 pub mod rows;
 pub mod session;
 pub mod settings;

@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 
 use super::{Answer, tell};
-use crate::admin::access;
+use crate::admin::access_levels;
 use crate::admin::row_security;
 use crate::pg::datum::{Role, Text, required};
 
@@ -11,7 +11,7 @@ use crate::pg::datum::{Role, Text, required};
 #[search_path(pg_catalog, pg_temp)]
 fn grant_marketplace_access(role: Option<Role>, level: Option<Text>) -> Answer<()> {
     let (Role(role), Text(level)) = (required(role, "role")?, required(level, "level")?);
-    tell(&access::grant(role, access::level(&level)?)?);
+    tell(&access_levels::grant(role, access_levels::level(&level)?)?);
     Ok(())
 }
 
@@ -19,7 +19,7 @@ fn grant_marketplace_access(role: Option<Role>, level: Option<Text>) -> Answer<(
 #[search_path(pg_catalog, pg_temp)]
 fn revoke_marketplace_access(role: Option<Role>, level: Option<Text>) -> Answer<()> {
     let (Role(role), Text(level)) = (required(role, "role")?, required(level, "level")?);
-    tell(&access::revoke(role, access::level(&level)?)?);
+    tell(&access_levels::revoke(role, access_levels::level(&level)?)?);
     Ok(())
 }
 
