@@ -16,7 +16,7 @@ use crate::pg::locks::{FreshSnapshot, lock_user};
 use crate::store::cart::{self, StoredLine};
 use crate::store::checkouts::{self, CheckoutLine};
 use crate::store::{owned, promotions, uses};
-use engine::access::renewal::RenewalTerms;
+use engine::access::bought::RenewalTerms;
 use engine::billing::BillingType;
 use engine::catalog::AddOn;
 use engine::checkout::mixed_billing;

@@ -7,8 +7,8 @@ use crate::operations::access::take_row_as_it_stands;
 use crate::operations::sources::source_of;
 use crate::pg::datum::iso_8601;
 use crate::store::{owned, purchases};
-use engine::access::source::{Kind, Source, Span, Standing, lay};
-use engine::purchases::PurchaseStatus;
+use engine::access::explain::{Why, why_not};
+use engine::access::source::{Kind, Source, lay};
 use engine::time::Instant;
 
 /// The reason shown for a source that would count, but whose row somebody has deleted.
@@ -42,7 +42,7 @@ pub fn explain(user_id: &str, add_on_id: Uuid, at: Instant) -> Result<Vec<Explai
     for (source, span) in sources.iter().zip(lay(&sources)) {
         let purchase = purchases.iter().find(|purchase| purchase.id.to_string() == source.id);
         let status = purchase.map(|purchase| purchase.columns.status);
-        let why = why(source, span, status, at).or_else(|| row.is_none().then(|| NO_ROW.to_owned()));
+        let why = why_not(source, span, status, at).map(in_words).or_else(|| row.is_none().then(|| NO_ROW.to_owned()));
         let live = why.is_none() && suspended.is_none();
         let detail = match (why, suspended) {
             (Some(why), _) => why,
@@ -84,27 +84,16 @@ fn source_id(source: &Source, subscription: Option<String>) -> Option<String> {
     }
 }
 
-/// Why a source gives no access at an instant; `None` when it does.
-fn why(source: &Source, span: Option<Span>, status: Option<PurchaseStatus>, at: Instant) -> Option<String> {
-    let standing = match (source.standing, status) {
-        (Standing::Live, _) => None,
-        (Standing::Pending, _) => Some("waits to begin"),
-        (Standing::Disputed, _) => Some("its payment is contested"),
-        (Standing::Overdue, _) => Some("its subscription is not paid"),
-        (Standing::Gone, Some(PurchaseStatus::Refunded)) => Some("was paid back in full"),
-        (Standing::Gone, _) => Some("is not paid"),
-    };
-    if let Some(standing) = standing {
-        return Some(standing.to_owned());
-    }
-    match (span, source.ended) {
-        (None, Some(ended)) => Some(format!("was ended at {}", iso_8601(ended))),
-        (None, None) => Some("pays for no period".to_owned()),
-        (Some(span), _) if span.from > at => Some(format!("begins at {}", iso_8601(span.from))),
-        (Some(span), Some(ended)) if span.until == Some(ended) && !span.is_ahead(at) => {
-            Some(format!("was ended at {}", iso_8601(ended)))
-        }
-        (Some(span), _) if !span.is_ahead(at) => Some("has run out".to_owned()),
-        _ => None,
+fn in_words(why: Why) -> String {
+    match why {
+        Why::Waits => "waits to begin".to_owned(),
+        Why::Disputed => "its payment is contested".to_owned(),
+        Why::Overdue => "its subscription is not paid".to_owned(),
+        Why::Refunded => "was paid back in full".to_owned(),
+        Why::Unpaid => "is not paid".to_owned(),
+        Why::Ended(at) => format!("was ended at {}", iso_8601(at)),
+        Why::NoPeriod => "pays for no period".to_owned(),
+        Why::Ahead(from) => format!("begins at {}", iso_8601(from)),
+        Why::RunOut => "has run out".to_owned(),
     }
 }

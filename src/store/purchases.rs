@@ -37,7 +37,7 @@ use crate::pg::row::{RawText, RowOf};
 use crate::pg::statement::Statement;
 use crate::store::{all_written, catalog};
 use crate::{is_paid, params, probe};
-use engine::access::renewal::RenewalTerms;
+use engine::access::bought::RenewalTerms;
 use engine::billing::BillingType;
 use engine::money::Money;
 use engine::payments::Facts;

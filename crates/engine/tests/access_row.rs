@@ -1,17 +1,20 @@
 //! The row of `user_add_ons` that follows from purchases, and the price of the next renewal.
 
-use engine::access::bought::Bought;
+use engine::access::bought::{Bought, RenewalTerms};
+use engine::access::explain::{Why, why_not};
 use engine::access::kept::{Kept, may_try};
-use engine::access::renewal::{RenewalTerms, is_same_price, renewal_amount};
+use engine::access::renewal::{is_same_price, renewal_amount};
 use engine::access::row::{End, Row, ends};
-use engine::access::source::Source;
-use engine::access::status::AccessStatus;
+use engine::access::source::{Source, lay};
+use engine::access::status::{AccessStatus, is_entitled};
 use engine::billing::BillingType;
 use engine::calendar::months_after;
 use engine::money::Money;
 use engine::payments::paid::{Paid, Period};
 use engine::purchases::PurchaseStatus;
-use engine::time::Instant;
+use engine::time::{Instant, Window};
+use proptest::prelude::*;
+use proptest::sample::select;
 use uuid::Uuid;
 
 const BOUGHT: Instant = Instant(0);
@@ -139,4 +142,39 @@ fn a_trial_is_for_who_never_had_the_add_on() {
     assert!(may_try(false, [Pending, Failed].into_iter()));
     assert!(!may_try(true, [].into_iter()));
     assert!([Completed, Refunded, Disputed].into_iter().all(|status| !may_try(false, [status].into_iter())));
+}
+
+/// The explanation for the only source, before, in and after its month.
+fn explained(purchase: Bought, at: Instant) -> Option<Why> {
+    let source = purchase.source().unwrap();
+    why_not(&source, lay(std::slice::from_ref(&source))[0], Some(purchase.status), at)
+}
+
+#[test]
+fn the_explanation_names_why_a_source_does_not_count() {
+    let paid = Paid::new(day(10), Period::Months(1));
+    let at = |at| explained(month(&paid), day(at));
+    assert_eq!([9, 10, 40, 50].map(at), [Some(Why::Ahead(day(10))), None, None, Some(Why::RunOut)]);
+    let ended = Paid { ended: Some(day(20)), ..paid.clone() };
+    assert_eq!([15, 20].map(|at| explained(month(&ended), day(at))), [None, Some(Why::Ended(day(20)))]);
+    let nothing = Paid::new(day(10), Period::Nothing);
+    assert_eq!(explained(month(&nothing), day(15)), Some(Why::NoPeriod));
+    let overdue = Paid { is_overdue: true, ..paid.clone() };
+    assert_eq!(explained(month(&overdue), day(15)), Some(Why::Overdue));
+    for (status, why) in [(PurchaseStatus::Refunded, Why::Refunded), (PurchaseStatus::Disputed, Why::Disputed)] {
+        assert_eq!(explained(Bought { status, ..month(&paid) }, day(15)), Some(why));
+    }
+}
+
+proptest! {
+    /// A source counts exactly where its explanation says nothing against it, as the derived row does.
+    #[test]
+    fn the_explanation_agrees_with_the_row(months in 1..4_u32, ended in proptest::option::of(0..90_i64), at in 0..130_i64,
+                                           status in select(&[PurchaseStatus::Completed, PurchaseStatus::Refunded, PurchaseStatus::Disputed][..])) {
+        let paid = Paid { ended: ended.map(day), ..Paid::new(BOUGHT, Period::Months(months)) };
+        let purchase = Bought { status, ..month(&paid) };
+        let row = row(&mut Kept::default(), &[purchase], day(at));
+        let window = Window { from: Some(row.purchased_at), until: row.expires_at };
+        prop_assert_eq!(explained(purchase, day(at)).is_none(), is_entitled(row.status, window, day(at)));
+    }
 }

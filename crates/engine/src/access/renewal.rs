@@ -1,21 +1,8 @@
 //! The price of the next renewal (semantics 5).
 
-use serde::{Deserialize, Serialize};
-
-use super::bought::Bought;
+use super::bought::{Bought, RenewalTerms};
 use crate::money::Money;
 use crate::payments::paid::Period;
-
-/// The price of a renewal, as fixed by the sale.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RenewalTerms {
-    /// Without the code, in cents.
-    pub full: Money,
-    /// With it, in cents.
-    pub reduced: Money,
-    /// The number of renewals to which the code applies; `None` means all.
-    pub times: Option<u32>,
-}
 
 /// The price of the next renewal and its basis: the last purchase, with its code as long as that applies.
 pub fn renewal_amount(purchases: &[Bought]) -> Option<(String, Money)> {
