@@ -167,7 +167,7 @@ fn a_payment_does_not_write_the_quote_again() {
     client.batch_execute("SELECT add_to_cart('ada', id) FROM add_ons").unwrap();
     let sold = "SELECT min(checkout_id::text) FROM checkout('ada', allow_mixed_billing => true)";
     let checkout = text(&mut client, sold).unwrap();
-    let mut written = |client: &mut Client| {
+    let written = |client: &mut Client| {
         client.batch_execute("SELECT pg_stat_force_next_flush()").unwrap();
         let written = "SELECT n_tup_ins || ' ' || n_tup_del FROM pg_stat_all_tables
                         WHERE relid = (SELECT reltoastrelid FROM pg_class WHERE oid = 'add_on_purchases'::regclass)";
