@@ -434,7 +434,7 @@ impl Scan {
     /// # Safety
     /// It must be an index of the table, and a query be running.
     unsafe fn begin(table: Open, index: pg_sys::Oid, keys: usize) -> Scan {
-        let (relation, count, no_statistics) = (table.0, keys as i32, ptr::null_mut());
+        let (relation, count) = (table.0, keys as i32);
         // SAFETY: the caller says so, and the table is open and locked.
         let (scan, slot, index) = unsafe {
             assert!(raw::ActiveSnapshotSet(), "no query is running");
@@ -444,9 +444,9 @@ impl Scan {
                 #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
                 let scan = raw::index_beginscan(relation, index, snapshot, count, 0);
                 #[cfg(feature = "pg18")]
-                let scan = raw::index_beginscan(relation, index, snapshot, no_statistics, count, 0);
+                let scan = raw::index_beginscan(relation, index, snapshot, ptr::null_mut(), count, 0);
                 #[cfg(feature = "pg19")]
-                let scan = raw::index_beginscan(relation, index, snapshot, no_statistics, count, 0, 0);
+                let scan = raw::index_beginscan(relation, index, snapshot, ptr::null_mut(), count, 0, 0);
                 (scan, slot, index)
             })
         };
