@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::pg::call::Call;
 use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, text_datum};
 use crate::pg::tuplestore::Tuplestore;
-use crate::store::search::{self, Criteria, FoundAddOn};
+use crate::store::search::{self, Criteria, Details, FoundAddOn};
 
 // The result can be as long as the catalog, so it goes into a tuplestore. pgrx knows of no such result and takes the declaration as
 // it stands here.
@@ -46,7 +46,7 @@ fn search_add_ons(
 ) -> Answer<()> {
     let criteria = criteria(search, category, feature_key, (min_price, max_price), (max_rows, skip))?;
     let mut rows = Tuplestore::open(&call);
-    search::search(&criteria, false, |found| {
+    search::search(&criteria, Details::Brief, |found| {
         rows.push(|| {
             let [id, name, description, category, price, billing_type, features] = shown(&found);
             [id, name, description, category, price, billing_type, features, found.rank.into_datum()]
@@ -97,7 +97,7 @@ fn list_add_ons(
 ) -> Answer<()> {
     let criteria = criteria(search, category, feature_key, (min_price, max_price), (max_rows, skip))?;
     let mut rows = Tuplestore::open(&call);
-    search::search(&criteria, true, |found| {
+    search::search(&criteria, Details::Listing, |found| {
         rows.push(|| {
             let [id, name, description, category, price, billing_type, features] = shown(&found);
             [

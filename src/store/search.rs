@@ -100,13 +100,22 @@ enum Text {
     AnywhereOrAlike { trigrams: String },
 }
 
+/// What is read of an add-on that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Details {
+    /// What describes it.
+    Brief,
+    /// All that pages of a catalog show, and how many were found.
+    Listing,
+}
+
 /// Criteria that the same statement tests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Form {
     text: Text,
     by_category: bool,
     by_feature: bool,
-    is_listed: bool,
+    details: Details,
 }
 
 thread_local! {
@@ -128,18 +137,17 @@ static TRIGRAMS: Statement<(String,)> = Statement::new(
 /// The maximum length of a search text in bytes: more words than anybody searches for.
 const LONGEST_SEARCH: usize = 8 << 10;
 
-/// Passes on the add-ons on sale that meet all criteria, the best matches first. For listings, with all the details
-/// that pages show.
-pub fn search(criteria: &Criteria, is_listed: bool, mut each: impl FnMut(FoundAddOn)) -> Result<(), Error> {
+/// Passes on the add-ons on sale that meet all criteria, the best matches first.
+pub fn search(criteria: &Criteria, details: Details, mut each: impl FnMut(FoundAddOn)) -> Result<(), Error> {
     if let Some(size) = criteria.search.as_deref().map(str::len).filter(|&size| size > LONGEST_SEARCH) {
         return Err(Error::ValueTooLarge { what: "text", size, limit: LONGEST_SEARCH });
     }
     let Some(text) = criteria.search.as_deref().map(str::trim).filter(|text| !text.is_empty()) else {
-        read(criteria, Text::Nothing, None, is_listed, each)?;
+        read(criteria, Text::Nothing, None, details, each)?;
         return Ok(());
     };
     let Some(words) = query_of(text)? else { return Ok(()) };
-    if read(criteria, Text::Words, Some(&words), is_listed, &mut each)? || has_words(criteria, &words)? {
+    if read(criteria, Text::Words, Some(&words), details, &mut each)? || has_words(criteria, &words)? {
         return Ok(());
     }
     let anywhere = match TRIGRAMS.read_one(params![], |(schema,)| schema)? {
@@ -147,7 +155,7 @@ pub fn search(criteria: &Criteria, is_listed: bool, mut each: impl FnMut(FoundAd
         Some(trigrams) if !trigrams.contains(char::is_whitespace) => Text::AnywhereOrAlike { trigrams },
         _ => Text::Anywhere,
     };
-    read(criteria, anywhere, Some(text), is_listed, each)?;
+    read(criteria, anywhere, Some(text), details, each)?;
     Ok(())
 }
 
@@ -158,7 +166,7 @@ fn has_words(criteria: &Criteria, words: &str) -> Result<bool, Error> {
         return Ok(false);
     }
     let first = Criteria { max_rows: Some(1), skip: Some(0), ..criteria.clone() };
-    read(&first, Text::Words, Some(words), false, |_| ())
+    read(&first, Text::Words, Some(words), Details::Brief, |_| ())
 }
 
 /// Reads a page. Returns whether it has rows.
@@ -166,7 +174,7 @@ fn read(
     criteria: &Criteria,
     text: Text,
     looked_for: Option<&str>,
-    is_listed: bool,
+    details: Details,
     mut each: impl FnMut(FoundAddOn),
 ) -> Result<bool, Error> {
     let params = params![
@@ -179,7 +187,7 @@ fn read(
         criteria.skip,
     ];
     let (by_category, by_feature) = (criteria.category.is_some(), criteria.feature_key.is_some());
-    let statement = statement(Form { text, by_category, by_feature, is_listed });
+    let statement = statement(Form { text, by_category, by_feature, details });
     let mut has_rows = false;
     statement.read(params, |row| {
         has_rows = true;
@@ -259,12 +267,12 @@ fn sql(form: &Form) -> String {
     let criteria = criteria.join(" AND ");
     // A search without a listing reads only columns that every released version has, because its function may be that
     // of an older one.
-    let shown = match form.is_listed {
-        true => format!(
+    let shown = match form.details {
+        Details::Listing => format!(
             "a.version, a.icon_url, a.trial_days, a.is_featured, a.created_at,
              (SELECT pg_catalog.count(*) FROM @extschema@.add_ons a WHERE {criteria})"
         ),
-        false => {
+        Details::Brief => {
             "NULL::pg_catalog.text, NULL::pg_catalog.text, NULL::integer, false, a.created_at, 0::bigint".to_owned()
         }
     };
