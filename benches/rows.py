@@ -21,7 +21,7 @@ class Row:
 
 
 def of_a_column(position):
-    return Row(f"`has_feature` of a column in {position}", "the better of its two forms, the worst of four cases", "us", 1 / 1.1)
+    return Row(f"`has_feature` of a column in {position}", "the better of its two forms, in the worst case", "us", 1 / 1.1)
 
 
 SECTIONS = {
