@@ -107,14 +107,16 @@ def amount(figure, unit):
     return f"{figure:,.{digits}f} {UNITS[unit]}"
 
 
-def notes(result):
-    """What else is to say of a row, behind our figure."""
+def notes(result, side):
+    """What else is to say of a side's figure, behind it."""
     details = result["details"]
+    if "application" in details:
+        trips = f"{details[side]['round_trips']:.1f}".removesuffix(".0")
+        return f", {trips} round trip{'' if trips == '1' else 's'}"
+    if side == "application":
+        return ""
     if "p50" in details:
         return f", p50 {details['p50']} µs"
-    if "application" in details:
-        trips = [f"{details[who]['round_trips']:.1f}".removesuffix(".0") for who in ("calls", "application")]
-        return f", {trips[0]} and {trips[1]} round trips"
     return f" ({details['worst']})" if "worst" in details else ""
 
 
@@ -126,7 +128,8 @@ def results_table(document):
         row, result = ROWS[key], results[key]
         asked = "" if row.asked is None else f"{row.asked:.2f}".rstrip("0").rstrip(".")
         reached = {None: "", True: "yes", False: "**no**"}[is_reached(key, result["ratio"])]
-        theirs, ours = amount(result["theirs"], row.unit), amount(result["ours"], row.unit) + notes(result)
+        theirs = amount(result["theirs"], row.unit) + notes(result, "application")
+        ours = amount(result["ours"], row.unit) + notes(result, "calls")
         return [row.work, row.beside, theirs, ours, f"{result['ratio']:.2f}", asked, reached]
 
     header = ["work", "beside", "theirs", "ours", "ratio", "asked for", "reached"]
