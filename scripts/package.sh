@@ -91,7 +91,7 @@ make_sbom() {
     --override-filename "$file"
   python3 packaging/sbom.py "$ROOT" <"$file.json" >"$DIST/extensions-$VERSION-linux-$ARCHITECTURE.cdx.json"
   # It leaves a file beside every manifest.
-  rm -f "$file.json" "pgrx-tests/$file.json"
+  rm -f "$file.json" {benches,benches/wire,crates/engine,pgrx-tests}/"$file.json"
 }
 
 mkdir -p "$DIST"
