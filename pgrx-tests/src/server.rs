@@ -22,6 +22,12 @@ pub struct Server {
 
 const USUAL_PORT: u16 = 5432;
 
+/// A file system in memory.
+const IN_MEMORY: &str = "/dev/shm";
+
+/// The space that the servers of all suites that run at once need there, with plenty to spare.
+const ROOM: u64 = 8 << 30;
+
 /// The superuser of every server.
 pub const SUPERUSER: &str = "postgres";
 
@@ -242,9 +248,23 @@ fn crashes(folder: &Path) -> Option<String> {
     is_crash.then(|| format!("a process of the server has crashed:\n{log}"))
 }
 
-/// A folder whose name is short enough for a socket.
+/// A folder whose name is short enough for a socket. It is in memory if there is room, because making and removing the
+/// thousands of files of servers and databases is work for the file system of a disk.
 fn new_folder() -> TempDir {
-    tempfile::Builder::new().prefix("ext-").tempdir_in("/tmp").expect("/tmp can be written to")
+    static PARENT: OnceLock<&str> = OnceLock::new();
+    let parent = PARENT.get_or_init(|| if free_bytes(IN_MEMORY) > ROOM { IN_MEMORY } else { "/tmp" });
+    tempfile::Builder::new().prefix("ext-").tempdir_in(parent).expect("the folder of servers can be written to")
+}
+
+/// The free space of a file system; 0 if it is not there.
+fn free_bytes(folder: &str) -> u64 {
+    let output = Command::new("stat").args(["--file-system", "--format=%a %S", folder]).output();
+    let output = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    output
+        .split_whitespace()
+        .map_while(|number| number.parse::<u64>().ok())
+        .reduce(|blocks, size| blocks * size)
+        .unwrap_or(0)
 }
 
 fn copy_folder(from: &Path, to: &Path) {

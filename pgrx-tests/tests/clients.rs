@@ -1,4 +1,6 @@
 //! Runs the client suites of tests/clients.
+//!
+//! On the newest alone, because drivers speak the same protocol with every version, and the functions are tested on each.
 
 use std::fs;
 

@@ -1,4 +1,6 @@
 //! Compares the extension with an independent model of the rules, on random marketplaces: tests/differential.
+//!
+//! On the newest alone, because the engine computes the prices, and it is the same for every version.
 
 use harness::marketplace;
 use harness::python::pytest;
