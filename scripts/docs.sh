@@ -7,5 +7,4 @@ cd "$ROOT"
 folder=$(as_user mktemp -d /tmp/marketplace-docs-XXXXXX)
 trap 'stop_throwaway_server "$folder"' EXIT
 start_throwaway_server "$folder"
-errors=$(cargo run --quiet --package harness --example errors)
-PATH=$BIN:$PATH PYTHONDONTWRITEBYTECODE=1 "$CACHE/venv/bin/python" scripts/docs "$@" <<<"$errors"
+PATH=$BIN:$PATH PYTHONDONTWRITEBYTECODE=1 "$CACHE/venv/bin/python" scripts/docs "$@"

@@ -7,10 +7,9 @@
 // Except in `pg`, which allows it again.
 #![deny(unsafe_code)]
 
-pub mod error;
-
 mod admin;
 mod api;
+mod error;
 mod operations;
 #[allow(unsafe_code)]
 mod pg;

@@ -11,9 +11,6 @@
 
 pub mod business;
 pub mod clients;
-/// The errors of the extension, compiled once more: the extension itself can be linked only inside a server.
-#[path = "../../src/error.rs"]
-pub mod error;
 pub mod invariants;
 pub mod markdown;
 pub mod page;
@@ -25,21 +22,10 @@ pub mod sql;
 pub mod upgrade_script;
 pub mod writes;
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 pub use server::Server;
-
-/// Every error of the extension as JSON, from which docs/errors.md is generated.
-pub fn errors_as_json() -> String {
-    let describe = |error: &error::Description| {
-        let (state, state_about) = error.state.described();
-        serde_json::json!({
-            "about": error.about.trim(), "state": state, "state_about": state_about, "code": error.code,
-            "message": error.message, "details": error.details, "data": error.data, "hints": error.hints,
-        })
-    };
-    serde_json::Value::from_iter(error::ERRORS.iter().map(describe)).to_string()
-}
 
 /// Begins the line with which a test that runs other tests reports how many of them passed.
 pub const CASES: &str = "cases: ";
@@ -100,6 +86,20 @@ pub fn refusal(client: &mut impl postgres::GenericClient, query: &str) -> (Strin
     let error = error.as_db_error().unwrap_or_else(|| panic!("{query} broke the connection: {error}"));
     let code = error.detail().and_then(|detail| detail.lines().find_map(|line| line.strip_prefix("code: ")));
     (error.code().code().to_owned(), code.unwrap_or_default().to_owned(), error.message().to_owned())
+}
+
+/// The SQLSTATE of every error of the extension by its code, as the library tells them.
+pub fn errors(client: &mut impl postgres::GenericClient) -> BTreeMap<String, String> {
+    client
+        .batch_execute(
+            "CREATE FUNCTION pg_temp.errors() RETURNS text LANGUAGE c AS '$libdir/extensions', 'errors_wrapper'",
+        )
+        .expect("the library has the symbol");
+    let errors = client.query(
+        "SELECT error ->> 'code', error ->> 'state' FROM jsonb_array_elements(pg_temp.errors()::jsonb) error",
+        &[],
+    );
+    errors.expect("the library tells its errors").iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
 /// The id of an add-on of the sample catalog: `add_on("Brigade")`.

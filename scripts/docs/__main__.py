@@ -1,6 +1,5 @@
 """Makes the pages of docs/ that come from the catalog and the sources: `make docs`. Needs a server in PGHOST, where the
-extension is installed, and on standard input the errors that `cargo run --package harness --example errors` prints.
-With --check nothing is written, and pages that differ are an error."""
+extension is installed. With --check nothing is written, and pages that differ are an error."""
 
 import difflib
 import sys
@@ -27,7 +26,7 @@ def pages():
         connection.execute("CREATE EXTENSION extensions")
         text, problems = reference.page(connection)
         made = {"reference.md": text, **schema.pages(connection), **pictures.pages(connection)}
-        text, more_problems = errors.page(connection, sys.stdin)
+        text, more_problems = errors.page(connection)
         return made | {"errors.md": text}, problems + more_problems
 
 

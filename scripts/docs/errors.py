@@ -1,4 +1,4 @@
-"""docs/errors.md: every error of src/error.rs, as the harness lists them, with the functions whose comments name it."""
+"""docs/errors.md: every error of src/error, as the library lists them, with the functions whose comments name it."""
 
 import json
 import re
@@ -17,7 +17,7 @@ line of the DETAIL is `code: ...`, for programs that need more than the SQLSTATE
 JSON object. [Clients](clients.md#errors-for-programs) shows how to read both, and [which HTTP answer](clients.md#errors-as-http-answers)
 fits which error. A call that fails has written nothing.
 
-`make docs` generates this page from `src/error.rs`. Words in `<angle brackets>` stand for values.
+`make docs` generates this page from `src/error`. Words in `<angle brackets>` stand for values.
 
 PostgreSQL also raises errors of its own:
 
@@ -37,11 +37,11 @@ def raisers(errors, connection):
     for name, function in functions(connection).items():
         for state, code, _ in comments.parse(function.comment).errors:
             if code and (state, code) not in known:
-                problems.append(f"the comment of {name} names {state} {code}, which src/error.rs does not have")
+                problems.append(f"the comment of {name} names {state} {code}, which src/error does not have")
             raised.setdefault(code, []).append(name)
     # Without the extension there is no function that could have a comment.
     unnamed = {code for _, code in known} - set(raised) - EVERYWHERE
-    return raised, problems + [f"no function's comment names {code}, which src/error.rs has" for code in sorted(unnamed)]
+    return raised, problems + [f"no function's comment names {code}, which src/error has" for code in sorted(unnamed)]
 
 
 def filled(text):
@@ -58,9 +58,14 @@ def error_text(error):
     return f"{error['about']}\n\n" + "\n".join(lines) + "\n\n"
 
 
-def page(connection, file):
+# The library has the function, and the extension does not declare it.
+ERRORS = "CREATE FUNCTION pg_temp.errors() RETURNS text LANGUAGE c AS '$libdir/extensions', 'errors_wrapper'"
+
+
+def page(connection):
     """The page, and what is wrong with what it was made from."""
-    errors = json.loads(file.read())
+    connection.execute(ERRORS)
+    errors = json.loads(connection.execute("SELECT pg_temp.errors()").fetchone()[0])
     raised, problems = raisers(errors, connection)
     about = {error["state"]: error["state_about"] for error in errors}
     text = HEAD + "| SQLSTATE | code |\n|---|---|\n"
