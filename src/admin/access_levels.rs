@@ -1,7 +1,6 @@
 //! Privileges of roles, in levels (docs/security.md has the table).
 //!
-//! The privileges that a level has granted to a role are recorded in a table, which is created when it is first
-//! needed. So taking a level away leaves privileges that were granted by hand before, and those of the role's other
+//! The privileges that a level has granted to a role are recorded (src/store/access_records.rs). So taking a level away leaves privileges that were granted by hand before, and those of the role's other
 //! levels.
 
 use std::collections::BTreeSet;
@@ -12,10 +11,9 @@ use super::counted;
 use crate::error::Error;
 use crate::params;
 use crate::pg::installation;
-use crate::pg::owner::Restricted;
 use crate::pg::statement::{Statement, command, command_as_caller};
 use crate::pg::tables::TABLES;
-use crate::store::all_written;
+use crate::store::access_records;
 
 /// The privileges of a role. Levels overlap.
 #[derive(Debug)]
@@ -219,27 +217,6 @@ static MAY_USE_SCHEMA: Statement<(bool,)> = Statement::new(
 
 static ROLE_NAME: Statement<(String,)> = Statement::new("SELECT $1::pg_catalog.regrole::pg_catalog.text");
 
-/// The table in which levels are recorded, if it exists.
-static RECORD_TABLE: Statement<(pg_sys::Oid,)> = Statement::new(
-    "SELECT c.oid
-       FROM pg_catalog.pg_class c
-       JOIN pg_catalog.pg_extension e ON e.extnamespace = c.relnamespace
-      WHERE e.extname = 'extensions' AND c.relname = 'marketplace_access' AND c.relkind = 'r'",
-);
-
-static RECORDED: Statement<(String, String)> = Statement::new(
-    "SELECT r.level, r.privilege FROM @extschema@.marketplace_access r WHERE r.role = $1::pg_catalog.regrole",
-);
-
-static RECORD: Statement = Statement::new(
-    "INSERT INTO @extschema@.marketplace_access (role, level, privilege)
-     SELECT $1::pg_catalog.regrole, $2, p.privilege FROM pg_catalog.unnest($3) p (privilege)",
-);
-
-static FORGET: Statement = Statement::new(
-    "DELETE FROM @extschema@.marketplace_access r WHERE r.role = $1::pg_catalog.regrole AND r.level = $2",
-);
-
 /// A privilege as GRANT and REVOKE name it: the right, and the object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Privilege {
@@ -260,7 +237,7 @@ struct Offer {
 pub fn grant(role: pg_sys::Oid, level: &str) -> Result<String, Error> {
     let role_name = role_name(role)?;
     let offer = offer(role)?;
-    let recorded = recorded(role)?;
+    let recorded = access_records::of_role(role)?;
     one_table_at_a_time()?;
     let wanted: Vec<&Privilege> = offer.all.iter().filter(|privilege| is_in(level, &privilege.name)).collect();
     for privilege in &wanted {
@@ -269,7 +246,8 @@ pub fn grant(role: pg_sys::Oid, level: &str) -> Result<String, Error> {
     let is_by_hand = |name: &str| offer.held.contains(name) && !recorded.iter().any(|(_, given)| given == name);
     let given: BTreeSet<&str> =
         wanted.iter().map(|privilege| &*privilege.name).filter(|name| !is_by_hand(name)).collect();
-    record(role, level, given.into_iter().collect())?;
+    let known = recorded.iter().filter(|(recorded, _)| recorded == level).count();
+    access_records::replace(role, level, known, given.into_iter().collect())?;
     Ok(match wanted.iter().all(|privilege| offer.held.contains(&privilege.name)) {
         true => format!("role {role_name} had all privileges of the level {level} already"),
         false => format!("role {role_name} now has the privileges of the level {level}, on {}", in_words(&wanted)),
@@ -282,7 +260,7 @@ pub fn revoke(role: pg_sys::Oid, level: &str) -> Result<String, Error> {
     let role_name = role_name(role)?;
     let offer = offer(role)?;
     let (taken, kept): (Vec<_>, Vec<_>) =
-        recorded(role)?.into_iter().partition(|(recorded, _)| level == ADMIN || recorded == level);
+        access_records::of_role(role)?.into_iter().partition(|(recorded, _)| level == ADMIN || recorded == level);
     one_table_at_a_time()?;
     let is_taken =
         |name: &str| taken.iter().any(|(_, given)| given == name) && !kept.iter().any(|(_, given)| given == name);
@@ -293,7 +271,7 @@ pub fn revoke(role: pg_sys::Oid, level: &str) -> Result<String, Error> {
     let levels: BTreeSet<&String> = taken.iter().map(|(level, _)| level).collect();
     levels.into_iter().try_for_each(|level| {
         let known = taken.iter().filter(|(recorded, _)| recorded == level).count();
-        all_written("marketplace_access", known, FORGET.perform(params![role, level])?)
+        access_records::forget(role, level, known)
     })?;
     Ok(match (taken.is_empty(), revoked.is_empty()) {
         (true, _) => format!("role {role_name} has no privileges through the level {level}"),
@@ -378,38 +356,4 @@ fn offer(role: pg_sys::Oid) -> Result<Offer, Error> {
 
 fn role_name(role: pg_sys::Oid) -> Result<String, Error> {
     Ok(ROLE_NAME.execute_one(params![role], |(name,)| name)?.unwrap_or_default())
-}
-
-fn record_table() -> Result<Option<pg_sys::Oid>, Error> {
-    RECORD_TABLE.execute_one(params![], |(table,)| table)
-}
-
-/// The levels of the role, each with the privileges that it granted.
-fn recorded(role: pg_sys::Oid) -> Result<Vec<(String, String)>, Error> {
-    if record_table()?.is_some() { RECORDED.execute_all(params![role], |row| row) } else { Ok(Vec::new()) }
-}
-
-fn record(role: pg_sys::Oid, level: &str, given: Vec<&str>) -> Result<(), Error> {
-    if record_table()?.is_none() {
-        create_record()?;
-    }
-    let known = recorded(role)?.iter().filter(|(recorded, _)| recorded == level).count();
-    all_written("marketplace_access", known, FORGET.perform(params![role, level])?)?;
-    all_written("marketplace_access", given.len(), RECORD.perform(params![role, level, given])?)
-}
-
-/// A plain table of the owner, not a member of the extension: pg_dump saves it, as it saves the privileges. It is
-/// dropped with the extension, as the privileges are.
-fn create_record() -> Result<(), Error> {
-    let (schema, owner) = (installation::schema()?, installation::owner()?);
-    let _owner = Restricted::to_owner(owner);
-    command(&format!(
-        "CREATE TABLE {schema}.marketplace_access (
-             role pg_catalog.regrole NOT NULL, level pg_catalog.text NOT NULL, privilege pg_catalog.text NOT NULL)"
-    ));
-    command(&format!(
-        "COMMENT ON TABLE {schema}.marketplace_access IS
-         'What grant_marketplace_access() has given to whom, so that revoke_marketplace_access() takes nothing else.'"
-    ));
-    record_table()?.map_or(Ok(()), installation::drop_with_extension)
 }

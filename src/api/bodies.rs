@@ -5,14 +5,12 @@ use pgrx::prelude::*;
 use super::Answer;
 use crate::admin::schema_rename;
 use crate::error;
-use crate::params;
 use crate::pg::body;
 use crate::pg::call::Call;
 use crate::pg::datum::{Text, required};
 use crate::pg::jsonb::Jsonb;
-use crate::pg::statement::Statement;
 use crate::pg::tables::TABLES;
-use crate::store::none_left;
+use crate::store::{catalog, none_left};
 
 /// Called by the functions in sql/functions that have a body of their own: they are declared with this symbol, each next to its body.
 #[pg_extern(sql = false)]
@@ -38,7 +36,6 @@ fn check_rows_written(table_name: Option<Text>, meant: Option<i64>, written: Opt
 #[pg_extern(stable, parallel_safe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn export_catalog() -> Answer<Option<Jsonb>> {
-    static EXPORT: Statement<(Jsonb,)> = Statement::new("SELECT @extschema@._export_catalog_body()");
     let _now = schema_rename::follow()?;
-    Ok(EXPORT.read_one(params![], |(document,)| document)?)
+    Ok(catalog::document()?)
 }

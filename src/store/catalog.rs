@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::params;
 use crate::pg::document::DocumentColumn;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::parameter::JsonText;
 use crate::pg::row::RowOf;
 use crate::pg::statement::Statement;
@@ -107,6 +108,12 @@ pub fn drafted_bundle(row: &str) -> Result<(Bundle, Option<u32>), Error> {
         (read_bundle(row), uses_left)
     };
     DRAFTED_BUNDLE.read_one(params![JsonText(row)], read).map(|read| read.expect(ONE_ROW))
+}
+
+/// The catalog as a document with names instead of ids.
+pub fn document() -> Result<Option<Jsonb>, Error> {
+    static DOCUMENT: Statement<(Jsonb,)> = Statement::new("SELECT @extschema@._export_catalog_body()");
+    DOCUMENT.read_one(params![], |(document,)| document)
 }
 
 /// Rows of the catalog that were loaded and can still be changed.

@@ -1,5 +1,6 @@
 //! Rows of the extension's tables, one file for each table or query. There are no business rules here.
 
+pub mod access_records;
 pub mod assortment;
 pub mod cart;
 pub mod carts;
