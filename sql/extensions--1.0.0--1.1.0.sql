@@ -253,8 +253,7 @@ CREATE FUNCTION @extschema@._adopt_tables_body(source_schema name, time_zone tex
 RETURNS TABLE (object text, status text, detail text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    tables CONSTANT text[] := ARRAY['add_ons', 'add_on_features', 'add_on_bundles', 'pricing_rules', 'promotional_codes', 'user_add_ons',
-                                    'add_on_purchases', 'cart_items'];
+    tables CONSTANT text[] := ARRAY(SELECT t.name FROM @extschema@._table_names() t ORDER BY t.place);
     old_table regclass;
     new_table regclass;
     is_free boolean;
@@ -841,7 +840,7 @@ COMMENT ON FUNCTION @extschema@._check_catalog_body() IS
 CREATE FUNCTION @extschema@._check_catalog_document(catalog jsonb) RETURNS void
 LANGUAGE plpgsql COST 100000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
+    kinds CONSTANT text[] := ARRAY(SELECT t.name FROM @extschema@._table_names() t WHERE NOT t.has_users ORDER BY t.place);
     problem text;
 BEGIN
     PERFORM @extschema@._check_catalog_size(catalog);
@@ -931,11 +930,11 @@ COMMENT ON FUNCTION @extschema@._check_distribution(integer) IS
 CREATE FUNCTION @extschema@._check_installation() RETURNS TABLE (check_name text, severity text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
     WITH tables AS (
-        SELECT wanted.name, c.oid, c.oid::regclass AS spelled, c.relkind = 'p' AS is_partitioned,
+        SELECT m.name, m.relation::oid AS oid, m.relation AS spelled, c.relkind = 'p' AS is_partitioned,
                -- By Citus: r or h, if at all.
-               @extschema@._distribution_method(c.oid) AS method
-          FROM (SELECT DISTINCT e.table_name FROM @extschema@._expected_objects() e WHERE e.kind = 'column') wanted (name)
-          LEFT JOIN pg_class c ON c.relname = wanted.name AND c.relnamespace = '@extschema@'::regnamespace AND c.relkind IN ('r', 'p')
+               @extschema@._distribution_method(m.relation) AS method
+          FROM @extschema@._marketplace_tables() m
+          LEFT JOIN pg_class c ON c.oid = m.relation
     ), expected AS (
         SELECT e.kind, e.name, e.definition, t.oid AS table_oid, t.spelled, t.is_partitioned, t.method
           FROM @extschema@._expected_objects() e
@@ -1286,14 +1285,11 @@ COMMENT ON FUNCTION @extschema@._distribute_table(regclass, boolean, integer) IS
 
 CREATE FUNCTION @extschema@._distribution_foreign_keys() RETURNS TABLE (name text, command text, is_there boolean)
 LANGUAGE sql COST 10000 ROWS 5 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT k.from_table || '_add_on_id_fkey',
-           format('ALTER TABLE %4$s.%1$I ADD CONSTRAINT %2$I FOREIGN KEY (add_on_id) REFERENCES %4$s.add_ons (id) ON DELETE %3$s',
-                  k.from_table, k.from_table || '_add_on_id_fkey', k.action, '@extschema@'),
-           EXISTS (SELECT FROM pg_constraint c
-                    WHERE c.conrelid = ('@extschema@.' || k.from_table)::regclass AND c.conname = k.from_table || '_add_on_id_fkey')
-      FROM (VALUES (1, 'add_on_features', 'CASCADE'), (2, 'pricing_rules', 'CASCADE'), (3, 'user_add_ons', 'RESTRICT'),
-                   (4, 'add_on_purchases', 'RESTRICT'), (5, 'cart_items', 'CASCADE')) k (place, from_table, action)
-     ORDER BY k.place
+    SELECT e.name, format('ALTER TABLE %s ADD CONSTRAINT %I %s', m.relation, e.name, e.definition),
+           EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = m.relation AND c.conname = e.name)
+      FROM @extschema@._marketplace_tables() m
+      JOIN @extschema@._expected_objects() e ON e.kind = 'constraint' AND e.table_name = m.name AND e.definition LIKE 'FOREIGN KEY%'
+     ORDER BY m.place
 $$;
 COMMENT ON FUNCTION @extschema@._distribution_foreign_keys() IS
 'The foreign keys between the tables, and whether they are there. Only distribute_marketplace() and distribution_status() call it.';
@@ -1615,11 +1611,12 @@ COMMENT ON FUNCTION @extschema@._explain_checkout_body(uuid) IS
 
 CREATE FUNCTION @extschema@._export_catalog_body() RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT jsonb_object_agg(kinds.kind, coalesce(entries.list, '[]'))
-      FROM unnest('{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}'::text[]) kinds (kind)
+    SELECT jsonb_object_agg(t.name, coalesce(entries.list, '[]'))
+      FROM @extschema@._table_names() t
       LEFT JOIN (SELECT r.kind, jsonb_agg(r.entry ORDER BY @extschema@._catalog_key(r.kind, r.entry), r.entry) AS list
                    FROM @extschema@._catalog_rows() r
-                  GROUP BY r.kind) entries ON entries.kind = kinds.kind
+                  GROUP BY r.kind) entries ON entries.kind = t.name
+     WHERE NOT t.has_users
 $$;
 COMMENT ON FUNCTION @extschema@._export_catalog_body() IS
 'What export_catalog() does, which has it run as the owner of the tables. Only that calls it.';
@@ -1649,7 +1646,7 @@ ALTER FUNCTION @extschema@._hold_user(text) COST 100;
 CREATE FUNCTION @extschema@._import_catalog_body(catalog jsonb, dry_run boolean) RETURNS TABLE (object text, action text, id uuid)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
+    kinds CONSTANT text[] := ARRAY(SELECT t.name FROM @extschema@._table_names() t WHERE NOT t.has_users ORDER BY t.place);
     kind text;
     match record;
     difference record;
@@ -1980,12 +1977,9 @@ BEGIN
       FROM pg_policy p WHERE p.polname = 'user_isolation' AND p.polrelid = '@extschema@.user_add_ons'::regclass;
 
     RETURN QUERY
-    SELECT 'estimated_rows', jsonb_build_object('table', c.relname), greatest(c.reltuples, 0)::numeric
-      FROM pg_class c
-     WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname IN (
-               'add_ons', 'add_on_features', 'add_on_bundles', 'pricing_rules', 'promotional_codes', 'user_add_ons',
-               'add_on_purchases', 'cart_items')
-     ORDER BY c.relname;
+    SELECT 'estimated_rows', jsonb_build_object('table', m.name), greatest(c.reltuples, 0)::numeric
+      FROM @extschema@._marketplace_tables() m JOIN pg_class c ON c.oid = m.relation
+     ORDER BY m.name;
 
     RETURN QUERY
     SELECT 'add_ons_on_sale', '{}'::jsonb, count(*)::numeric FROM @extschema@.add_ons a WHERE a.is_active
@@ -2016,7 +2010,7 @@ BEGIN
     SELECT m.metric, jsonb_build_object('currency', paid.currency), m.value
       FROM (SELECT p.currency, count(*)::numeric AS purchases, sum(p.amount) AS amount
               FROM @extschema@.add_on_purchases p
-             WHERE p.status = 'completed' AND p.purchased_at > now() - interval '1 day'
+             WHERE p.status IN ('completed', 'refunded', 'disputed') AND p.purchased_at > now() - interval '1 day'
              GROUP BY p.currency) paid
      CROSS JOIN LATERAL (VALUES ('paid_purchases_last_day', paid.purchases), ('paid_amount_last_day', paid.amount)) m (metric, value)
      ORDER BY m.metric DESC, paid.currency;
@@ -2029,19 +2023,8 @@ BEGIN
      WHERE p.facts ? 'unsettled'
      GROUP BY u.provider, u.reason ORDER BY u.provider, u.reason;
 
-    -- What run_maintenance() would clear away with its defaults.
     RETURN QUERY
-    SELECT 'waiting_for_maintenance', '{"task": "abandoned_cart_items"}'::jsonb, count(*)::numeric
-      FROM @extschema@.cart_items i WHERE i.added_at < now() - interval '30 days'
-     UNION ALL
-    SELECT 'waiting_for_maintenance', '{"task": "unpaid_purchases"}', count(*)
-      FROM @extschema@.add_on_purchases p WHERE p.status = 'pending' AND p.purchased_at < now() - interval '24 hours'
-     UNION ALL
-    SELECT 'waiting_for_maintenance', '{"task": "expired_subscriptions"}', count(*)
-      FROM @extschema@.user_add_ons u WHERE u.status = 'active' AND u.expires_at <= now() AND NOT u.auto_renew
-     UNION ALL
-    SELECT 'waiting_for_maintenance', '{"task": "expired_promotional_codes"}', count(*)
-      FROM @extschema@.promotional_codes c WHERE c.is_active AND c.expires_at <= now();
+    SELECT 'waiting_for_maintenance', jsonb_build_object('task', w.task), w.waiting::numeric FROM @extschema@._waiting_for_maintenance() w;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._marketplace_metrics_body() IS
@@ -2120,16 +2103,14 @@ COMMENT ON FUNCTION @extschema@._marketplace_status_body() IS
 'What marketplace_status() does, which has it run as the owner of the tables. Only that calls it.';
 
 CREATE FUNCTION @extschema@._marketplace_tables() RETURNS TABLE (place integer, name text, relation regclass, has_users boolean)
-LANGUAGE sql COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.place, t.name, c.oid::regclass, t.has_users
-      FROM (VALUES (1, 'add_ons', false), (2, 'add_on_features', false), (3, 'add_on_bundles', false), (4, 'pricing_rules', false),
-                   (5, 'promotional_codes', false), (6, 'user_add_ons', true), (7, 'add_on_purchases', true), (8, 'cart_items', true))
-           t (place, name, has_users)
+      FROM @extschema@._table_names() t
       -- What stands under the name of a table and is none is not looked into.
       LEFT JOIN pg_class c ON c.relnamespace = '@extschema@'::regnamespace AND c.relname = t.name AND c.relkind IN ('r', 'p')
 $$;
 COMMENT ON FUNCTION @extschema@._marketplace_tables() IS
-'The eight tables, those that others refer to first, and whether their rows are a user''s. Only the functions below call it.';
+'The eight tables as they are in this database; relation is NULL for one that is missing. Only functions written in SQL call it.';
 
 CREATE FUNCTION @extschema@._plan_call_of_user(
     "request" internal
@@ -2240,6 +2221,19 @@ COMMENT ON FUNCTION @extschema@._refuse_distribution(text, text, text) IS
 'Raises one of the errors of distribute_marketplace(). Only that and what it calls call it.';
 ALTER FUNCTION @extschema@._refuse_distribution(text, text, text) COST 10;
 
+CREATE FUNCTION @extschema@._table_names() RETURNS TABLE (
+    "place" INT,
+    "name" pg_catalog.text,
+    "has_users" bool
+)
+IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'table_names_wrapper';
+COMMENT ON FUNCTION @extschema@._table_names() IS
+'The names of the eight tables, those that others refer to first, and whether their rows are a user''s or the catalog''s. The install
+script calls it, too.';
+ALTER FUNCTION @extschema@._table_names() COST 10 ROWS 8;
+
 CREATE OR REPLACE FUNCTION @extschema@._unknown_references()
 RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
 LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp
@@ -2296,6 +2290,17 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._unlink_reference_tables_body() IS
 'What unlink_reference_tables() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE FUNCTION @extschema@._waiting_for_maintenance() RETURNS TABLE (
+    "task" pg_catalog.text,
+    "waiting" bigint
+)
+STRICT STABLE PARALLEL SAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'waiting_for_maintenance_wrapper';
+COMMENT ON FUNCTION @extschema@._waiting_for_maintenance() IS
+'The tasks of run_maintenance(), and how many rows each would find if it were called without arguments. Only marketplace_metrics() calls it.';
+ALTER FUNCTION @extschema@._waiting_for_maintenance() COST 50000 ROWS 4;
 
 CREATE FUNCTION @extschema@._write_catalog_entry(kind text, entry jsonb, id uuid) RETURNS uuid
 LANGUAGE plpgsql COST 5000 SET search_path = pg_catalog, pg_temp AS $$
@@ -3197,9 +3202,9 @@ Arguments: none.
 Returns: rows of metric, labels and value: info, always 1, with version and currency; protected and user_isolation, 1 when they are on;
 estimated_rows by table, as VACUUM and ANALYZE counted; add_ons_on_sale; codes_nearly_used_up, active codes of which nine tenths are used,
 and codes_used_up; cart_lines_changed_last_hour; open_checkouts, which wait for their payment, oldest_open_checkout_seconds and open_amount
-by currency; subscriptions_expiring_within_week; paid_purchases_last_day and paid_amount_last_day by currency, of the last 24 hours, without
-what was refunded in full; unsettled_payments by provider and reason; waiting_for_maintenance by task, rows that run_maintenance() would
-clean up. Where there is nothing to count, a metric without labels is 0, and one with labels has no row.
+by currency; subscriptions_expiring_within_week; paid_purchases_last_day and paid_amount_last_day by currency, of the last 24 hours, even if
+refunded since; unsettled_payments by provider and reason; waiting_for_maintenance by task, rows that run_maintenance() would clean up.
+Where there is nothing to count, a metric without labels is 0, and one with labels has no row.
 Errors: none.';
 
 CREATE FUNCTION @extschema@.marketplace_status() RETURNS TABLE (metric text, value text)

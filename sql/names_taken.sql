@@ -1,11 +1,10 @@
--- Runs before anything is created: tables with these names may exist, made by the plain-SQL files that preceded the
+-- Runs before a table is created: tables with these names may exist, made by the plain-SQL files that preceded the
 -- extension. In the extension's schema they prevent its creation; in another schema, the search_path decides which
 -- tables are found.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 DO $$
 DECLARE
-    names CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes,user_add_ons,add_on_purchases,cart_items}';
     here text;
     elsewhere text;
 BEGIN
@@ -14,7 +13,7 @@ BEGIN
       INTO here, elsewhere
       FROM pg_class c
       JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relname = ANY (names) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_';
+     WHERE c.relname IN (SELECT t.name FROM @extschema@._table_names() t) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_';
     IF here IS NOT NULL THEN
         RAISE EXCEPTION 'the schema % has tables of the extension''s names: %', '@extschema@'::regnamespace, here
             USING ERRCODE = 'duplicate_table',

@@ -3,11 +3,11 @@
 
 use pgrx::prelude::*;
 
-extension_sql_file!("../sql/names_taken.sql", name = "names_taken", bootstrap);
-extension_sql_file!("../sql/tables/add_ons.sql", name = "add_ons");
+extension_sql_file!("../sql/names_taken.sql", name = "names_taken", requires = [table_names]);
+extension_sql_file!("../sql/tables/add_ons.sql", name = "add_ons", requires = ["names_taken"]);
 extension_sql_file!("../sql/tables/user_add_ons.sql", name = "user_add_ons", requires = ["add_ons"]);
 extension_sql_file!("../sql/tables/add_on_purchases.sql", name = "add_on_purchases", requires = ["add_ons"]);
-extension_sql_file!("../sql/tables/add_on_bundles.sql", name = "add_on_bundles");
+extension_sql_file!("../sql/tables/add_on_bundles.sql", name = "add_on_bundles", requires = ["names_taken"]);
 extension_sql_file!(
     "../sql/tables/pricing_rules.sql",
     name = "pricing_rules",
@@ -22,7 +22,7 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/tables/promotional_codes.sql",
     name = "promotional_codes",
-    requires = [check_user_restrictions]
+    requires = ["names_taken", check_user_restrictions]
 );
 
 extension_sql!(
@@ -56,6 +56,7 @@ extension_sql_file!(
     ]
 );
 extension_sql_file!("../sql/indexes.sql", name = "indexes", requires = ["tables"]);
+extension_sql_file!("../sql/functions/tables.sql", name = "table_lists", requires = ["tables", table_names]);
 extension_sql_file!(
     "../sql/functions/entitlements.sql",
     name = "entitlements",
@@ -75,7 +76,7 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/functions/check_installation.sql",
     name = "check_installation",
-    requires = ["tables", expected_objects, column_differences, "distribute_marketplace"]
+    requires = ["table_lists", expected_objects, column_differences, "distribute_marketplace"]
 );
 extension_sql_file!(
     "../sql/functions/check_purchases.sql",
@@ -90,12 +91,12 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/functions/adopt_tables.sql",
     name = "adopt_tables",
-    requires = ["tables", check_adoption, check_rows_written]
+    requires = ["table_lists", check_adoption, check_rows_written]
 );
 extension_sql_file!(
     "../sql/functions/catalog_documents.sql",
     name = "catalog_documents",
-    requires = ["tables", refuse_catalog, check_catalog_size, check_rows_written, export_catalog]
+    requires = ["table_lists", refuse_catalog, check_catalog_size, check_rows_written, export_catalog]
 );
 extension_sql_file!(
     "../sql/functions/marketplace_status.sql",
@@ -105,13 +106,14 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/functions/marketplace_metrics.sql",
     name = "marketplace_metrics",
-    requires = ["tables", currency_setting]
+    requires = ["table_lists", currency_setting, waiting_for_maintenance]
 );
 extension_sql_file!("../sql/functions/explain_checkout.sql", name = "explain_checkout", requires = ["tables"]);
 extension_sql_file!(
     "../sql/functions/distribute_marketplace.sql",
     name = "distribute_marketplace",
-    requires = ["tables", refuse_distribution, hold_user, make_unclaimed_table, plan_call_of_user]
+    requires =
+        ["table_lists", expected_objects, refuse_distribution, hold_user, make_unclaimed_table, plan_call_of_user]
 );
 extension_sql_file!("../sql/functions/drafts.sql", name = "drafts", requires = ["tables"]);
 extension_sql_file!(

@@ -37,7 +37,7 @@ pub const READS: [&str; 52] = [
     "SELECT * FROM _check_catalog()",
     "SELECT * FROM _currency_setting()",
     "SELECT * FROM check_marketplace()",
-    "SELECT * FROM _check_installation(), _expected_objects(), _column_differences()",
+    "SELECT * FROM _check_installation(), _expected_objects(), _column_differences(), _marketplace_tables(), _waiting_for_maintenance()",
     "SELECT * FROM _check_purchases()",
     "SELECT * FROM _reference_links()",
     "SELECT * FROM _unknown_references()",

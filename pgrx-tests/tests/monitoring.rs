@@ -123,7 +123,7 @@ fn the_exporter_exports_what_the_tables_say() {
         (
             "marketplace_currency_paid_amount_last_day",
             "currency=\"USD\"",
-            "SELECT sum(amount) FROM add_on_purchases WHERE status = 'completed'",
+            "SELECT sum(amount) FROM add_on_purchases WHERE status IN ('completed', 'refunded', 'disputed')",
         ),
         ("marketplace_unsettled_payments", "reason=\"amount_mismatch\"", "SELECT count(*) FROM unsettled_payments()"),
         ("marketplace_maintenance_waiting", "task=\"unpaid_purchases\"", "SELECT 0"),

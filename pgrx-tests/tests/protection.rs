@@ -258,6 +258,31 @@ fn the_expected_objects_are_those_of_a_fresh_installation() {
     assert!(difference.is_empty(), "{difference:#?}");
 }
 
+/// src/pg/tables.rs lists the tables; what has to name them itself, in SQL, names the same.
+#[test]
+fn the_listed_tables_are_those_of_an_installation() {
+    let mut client = marketplace("listed");
+    client.batch_execute("INSERT INTO pricing_rules (add_on_id) SELECT id FROM add_ons LIMIT 1").unwrap();
+    let listed = "SELECT string_agg(name || CASE WHEN has_users THEN ' of users' ELSE '' END, ', ' ORDER BY name) FROM _table_names()";
+    let installed = "
+        SELECT string_agg(c.relname || CASE WHEN a.attname IS NOT NULL THEN ' of users' ELSE '' END, ', ' ORDER BY c.relname::text)
+          FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'user_id'
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'";
+    assert_eq!(text(&mut client, listed), text(&mut client, installed));
+    let too_late = "
+        SELECT count(*) FROM pg_constraint c JOIN _marketplace_tables() t ON t.relation = c.conrelid
+          JOIN _marketplace_tables() referenced ON referenced.relation = c.confrelid WHERE referenced.place >= t.place";
+    assert_eq!(text(&mut client, too_late).as_deref(), Some("0"));
+    let catalog =
+        text(&mut client, "SELECT string_agg(name, ', ' ORDER BY name) FROM _table_names() WHERE NOT has_users");
+    for list in [
+        "SELECT string_agg(DISTINCT kind, ', ' ORDER BY kind) FROM _catalog_rows()",
+        "SELECT string_agg(key, ', ' ORDER BY key) FROM jsonb_object_keys(export_catalog()) key",
+    ] {
+        assert_eq!(text(&mut client, list), catalog, "{list}");
+    }
+}
+
 /// The guard checks every drop in the database, whichever role drops which object.
 #[test]
 fn the_guard_lets_roles_without_schema_usage_drop_their_own() {

@@ -49,7 +49,7 @@ const GRID: &str = r#"
     CREATE TABLE people AS
     SELECT 'user ' || row_number() OVER () AS id, status, since, until, at
       FROM grid, unnest('{active,cancelled,expired,pending,suspended}'::text[]) status, unnest('{-2,-1,0,1}'::integer[]) since,
-           unnest('{NULL,-2,-1,0,1,2,400}'::integer[]) until;
+           unnest('{NULL,-100,-2,-1,0,1,2,400}'::integer[]) until;
     INSERT INTO user_add_ons (user_id, add_on_id, status, purchased_at, expires_at, auto_renew)
     SELECT id, 'a0000000-0000-4000-8000-00000000000a', status, at + since * interval '1 hour', at + until * interval '1 hour',
            coalesce(until % 2 = 0, false)
@@ -154,7 +154,8 @@ fn expiry_agrees_with_the_engine() {
     ] {
         assert_eq!(text(&mut client, query), Some(soon.len().to_string()), "{query}");
     }
-    let over = chosen(&people, |person| is_over(person, NOW) && !person.renews);
+    // Without arguments, run_maintenance() gives subscriptions that renew three days of grace.
+    let over = chosen(&people, |person| is_over(person, if person.renews { Instant(-3 * 24 * HOUR) } else { NOW }));
     for query in [
         "SELECT value FROM marketplace_status() WHERE metric = 'waiting_for_maintenance'",
         "SELECT value FROM marketplace_metrics() WHERE labels ->> 'task' = 'expired_subscriptions'",
@@ -250,6 +251,8 @@ fn paid_agrees_with_the_engine() {
             "SELECT lower(code) FROM promo_code_performance WHERE net = 10",
             "SELECT lower(code) FROM promo_code_performance WHERE discount = 1",
             "SELECT name FROM statuses, marketplace_status() WHERE metric = 'revenue_today' AND strpos(value, currency) > 0",
+            "SELECT name FROM statuses, marketplace_metrics() WHERE metric = 'paid_purchases_last_day' AND labels ->> 'currency' = currency",
+            "SELECT name FROM statuses, marketplace_metrics() WHERE metric = 'paid_amount_last_day' AND labels ->> 'currency' = currency",
         ],
     );
     let waiting = "SELECT paid_checkouts || ' ' || failed_checkouts || ' ' || pending_checkouts FROM cart_conversion";
@@ -375,4 +378,50 @@ fn exhausted_codes_agree_with_the_engine() {
     }
     let switched_off = "SELECT affected FROM run_maintenance() WHERE task = 'expired_promotional_codes'";
     assert_eq!(text(&mut client, switched_off), Some(expired.len().to_string()));
+}
+
+/// Rows on both sides of each default of run_maintenance(): carts of two items, added and changed 29 or 31 days ago; checkouts
+/// of which nothing, a payment or the end of a trial is awaited; subscriptions and codes.
+const LEFTOVERS: &str = r#"
+    INSERT INTO add_ons (id, name, category, base_price, billing_type)
+    VALUES ('a0000000-0000-4000-8000-00000000000a', 'A', 'a', 10, 'monthly'), ('b0000000-0000-4000-8000-00000000000b', 'B', 'b', 10, 'monthly');
+    INSERT INTO cart_items (user_id, add_on_id, added_at, updated_at)
+    SELECT concat_ws(' ', 'cart', a, b, c, d), item.add_on_id, now() - item.added * interval '1 day', now() - item.changed * interval '1 day'
+      FROM unnest('{29,31}'::integer[]) a, unnest('{29,31}'::integer[]) b, unnest('{29,31}'::integer[]) c, unnest('{29,31}'::integer[]) d,
+           LATERAL (VALUES ('a0000000-0000-4000-8000-00000000000a'::uuid, a, b), ('b0000000-0000-4000-8000-00000000000b', c, d))
+                   item (add_on_id, added, changed);
+    INSERT INTO add_on_purchases (user_id, add_on_id, amount, checkout_id, purchased_at, facts)
+    SELECT concat_ws(' ', 'buyer', age, awaited), 'a0000000-0000-4000-8000-00000000000a', 10, gen_random_uuid(),
+           now() - age * interval '1 hour', jsonb_strip_nulls(jsonb_build_object('awaited', awaited))
+      FROM unnest('{23,25,719,721}'::integer[]) age, unnest('{NULL,payment,trial}'::text[]) awaited;
+    INSERT INTO user_add_ons (user_id, add_on_id, purchased_at, expires_at, auto_renew)
+    SELECT concat_ws(' ', 'owner', age, renews), 'a0000000-0000-4000-8000-00000000000a', now() - interval '1 year',
+           now() - age * interval '1 hour', renews
+      FROM unnest('{-1,1,71,73}'::integer[]) age, unnest('{true,false}'::boolean[]) renews;
+    INSERT INTO promotional_codes (code, discount_type, discount_value, expires_at)
+    SELECT 'C' || age, 'percentage', 10, now() - age * interval '1 hour' FROM unnest('{-1,1}'::integer[]) age"#;
+
+#[test]
+fn metrics_say_what_maintenance_would_do() {
+    let mut client = installed("leftovers", LEFTOVERS);
+    let (waiting, done) = (
+        "SELECT labels ->> 'task', value::bigint FROM marketplace_metrics() WHERE metric = 'waiting_for_maintenance' ORDER BY 1",
+        "SELECT task, affected FROM run_maintenance() ORDER BY 1",
+    );
+    let mut counts = |query: &str| -> Vec<(String, i64)> {
+        client.query(query, &[]).unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
+    };
+    let expected = [
+        // The one cart in which nothing was added or changed for 30 days.
+        ("abandoned_cart_items", 2),
+        ("expired_promotional_codes", 1),
+        // Three that do not renew, and one whose renewal is late.
+        ("expired_subscriptions", 4),
+        // Three of which nothing is awaited, and one whose payment has been awaited for too long.
+        ("unpaid_purchases", 4),
+    ];
+    let expected = expected.map(|(task, rows)| (task.to_owned(), rows));
+    assert_eq!(counts(waiting), expected);
+    assert_eq!(counts(done), expected);
+    assert!(counts(waiting).iter().all(|(_, rows)| *rows == 0));
 }

@@ -241,8 +241,7 @@ CREATE FUNCTION @extschema@._adopt_tables_body(source_schema name, time_zone tex
 RETURNS TABLE (object text, status text, detail text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    tables CONSTANT text[] := ARRAY['add_ons', 'add_on_features', 'add_on_bundles', 'pricing_rules', 'promotional_codes', 'user_add_ons',
-                                    'add_on_purchases', 'cart_items'];
+    tables CONSTANT text[] := ARRAY(SELECT t.name FROM @extschema@._table_names() t ORDER BY t.place);
     old_table regclass;
     new_table regclass;
     is_free boolean;

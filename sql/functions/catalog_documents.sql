@@ -90,11 +90,12 @@ COMMENT ON FUNCTION @extschema@._catalog_rows() IS
 
 CREATE FUNCTION @extschema@._export_catalog_body() RETURNS jsonb
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT jsonb_object_agg(kinds.kind, coalesce(entries.list, '[]'))
-      FROM unnest('{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}'::text[]) kinds (kind)
+    SELECT jsonb_object_agg(t.name, coalesce(entries.list, '[]'))
+      FROM @extschema@._table_names() t
       LEFT JOIN (SELECT r.kind, jsonb_agg(r.entry ORDER BY @extschema@._catalog_key(r.kind, r.entry), r.entry) AS list
                    FROM @extschema@._catalog_rows() r
-                  GROUP BY r.kind) entries ON entries.kind = kinds.kind
+                  GROUP BY r.kind) entries ON entries.kind = t.name
+     WHERE NOT t.has_users
 $$;
 COMMENT ON FUNCTION @extschema@._export_catalog_body() IS
 'What export_catalog() does, which has it run as the owner of the tables. Only that calls it.';
@@ -195,7 +196,7 @@ COMMENT ON FUNCTION @extschema@._catalog_columns(text, jsonb) IS
 CREATE FUNCTION @extschema@._check_catalog_document(catalog jsonb) RETURNS void
 LANGUAGE plpgsql COST 100000 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
+    kinds CONSTANT text[] := ARRAY(SELECT t.name FROM @extschema@._table_names() t WHERE NOT t.has_users ORDER BY t.place);
     problem text;
 BEGIN
     PERFORM @extschema@._check_catalog_size(catalog);
@@ -303,7 +304,7 @@ COMMENT ON FUNCTION @extschema@._write_catalog_entry(text, jsonb, uuid) IS
 CREATE FUNCTION @extschema@._import_catalog_body(catalog jsonb, dry_run boolean) RETURNS TABLE (object text, action text, id uuid)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    kinds CONSTANT text[] := '{add_ons,add_on_features,add_on_bundles,pricing_rules,promotional_codes}';
+    kinds CONSTANT text[] := ARRAY(SELECT t.name FROM @extschema@._table_names() t WHERE NOT t.has_users ORDER BY t.place);
     kind text;
     match record;
     difference record;

@@ -5,11 +5,11 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE FUNCTION @extschema@._check_installation() RETURNS TABLE (check_name text, severity text, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
     WITH tables AS (
-        SELECT wanted.name, c.oid, c.oid::regclass AS spelled, c.relkind = 'p' AS is_partitioned,
+        SELECT m.name, m.relation::oid AS oid, m.relation AS spelled, c.relkind = 'p' AS is_partitioned,
                -- By Citus: r or h, if at all.
-               @extschema@._distribution_method(c.oid) AS method
-          FROM (SELECT DISTINCT e.table_name FROM @extschema@._expected_objects() e WHERE e.kind = 'column') wanted (name)
-          LEFT JOIN pg_class c ON c.relname = wanted.name AND c.relnamespace = '@extschema@'::regnamespace AND c.relkind IN ('r', 'p')
+               @extschema@._distribution_method(m.relation) AS method
+          FROM @extschema@._marketplace_tables() m
+          LEFT JOIN pg_class c ON c.oid = m.relation
     ), expected AS (
         SELECT e.kind, e.name, e.definition, t.oid AS table_oid, t.spelled, t.is_partitioned, t.method
           FROM @extschema@._expected_objects() e

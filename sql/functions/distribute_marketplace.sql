@@ -24,18 +24,6 @@ COMMENT ON FUNCTION @extschema@._plan_call_of_user(internal) IS
 'Planner support of the functions that Citus sends to the node of a user: a call without a user stays where it is, as Citus 14 crashes
 when it looks for its node. Not called by anybody but PostgreSQL.';
 
-CREATE FUNCTION @extschema@._marketplace_tables() RETURNS TABLE (place integer, name text, relation regclass, has_users boolean)
-LANGUAGE sql COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t.place, t.name, c.oid::regclass, t.has_users
-      FROM (VALUES (1, 'add_ons', false), (2, 'add_on_features', false), (3, 'add_on_bundles', false), (4, 'pricing_rules', false),
-                   (5, 'promotional_codes', false), (6, 'user_add_ons', true), (7, 'add_on_purchases', true), (8, 'cart_items', true))
-           t (place, name, has_users)
-      -- What stands under the name of a table and is none is not looked into.
-      LEFT JOIN pg_class c ON c.relnamespace = '@extschema@'::regnamespace AND c.relname = t.name AND c.relkind IN ('r', 'p')
-$$;
-COMMENT ON FUNCTION @extschema@._marketplace_tables() IS
-'The eight tables, those that others refer to first, and whether their rows are a user''s. Only the functions below call it.';
-
 CREATE FUNCTION @extschema@._is_member(class regclass, object oid) RETURNS boolean
 LANGUAGE sql COST 100 SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM pg_depend d
@@ -289,17 +277,14 @@ $$;
 COMMENT ON FUNCTION @extschema@._check_distribution(integer) IS
 'Raises an error that names everything that is in the way. Only distribute_marketplace() calls it.';
 
--- The foreign keys that _prepare_distribution() has dropped, in the form that Citus accepts.
+-- The foreign keys that _prepare_distribution() has dropped, as they were installed.
 CREATE FUNCTION @extschema@._distribution_foreign_keys() RETURNS TABLE (name text, command text, is_there boolean)
 LANGUAGE sql COST 10000 ROWS 5 SET search_path = pg_catalog, pg_temp AS $$
-    SELECT k.from_table || '_add_on_id_fkey',
-           format('ALTER TABLE %4$s.%1$I ADD CONSTRAINT %2$I FOREIGN KEY (add_on_id) REFERENCES %4$s.add_ons (id) ON DELETE %3$s',
-                  k.from_table, k.from_table || '_add_on_id_fkey', k.action, '@extschema@'),
-           EXISTS (SELECT FROM pg_constraint c
-                    WHERE c.conrelid = ('@extschema@.' || k.from_table)::regclass AND c.conname = k.from_table || '_add_on_id_fkey')
-      FROM (VALUES (1, 'add_on_features', 'CASCADE'), (2, 'pricing_rules', 'CASCADE'), (3, 'user_add_ons', 'RESTRICT'),
-                   (4, 'add_on_purchases', 'RESTRICT'), (5, 'cart_items', 'CASCADE')) k (place, from_table, action)
-     ORDER BY k.place
+    SELECT e.name, format('ALTER TABLE %s ADD CONSTRAINT %I %s', m.relation, e.name, e.definition),
+           EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = m.relation AND c.conname = e.name)
+      FROM @extschema@._marketplace_tables() m
+      JOIN @extschema@._expected_objects() e ON e.kind = 'constraint' AND e.table_name = m.name AND e.definition LIKE 'FOREIGN KEY%'
+     ORDER BY m.place
 $$;
 COMMENT ON FUNCTION @extschema@._distribution_foreign_keys() IS
 'The foreign keys between the tables, and whether they are there. Only distribute_marketplace() and distribution_status() call it.';

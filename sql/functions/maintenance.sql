@@ -20,6 +20,10 @@ Returns: a row for each task and how many rows it changed. A task that changed a
 Errors: 22023 null_argument, negative_interval, invalid_count; 42501 rows_hidden.';
 ALTER FUNCTION @extschema@.run_maintenance(interval, interval, integer, interval, interval) COST 1000000 ROWS 4;
 
+COMMENT ON FUNCTION @extschema@._waiting_for_maintenance() IS
+'The tasks of run_maintenance(), and how many rows each would find if it were called without arguments. Only marketplace_metrics() calls it.';
+ALTER FUNCTION @extschema@._waiting_for_maintenance() COST 50000 ROWS 4;
+
 COMMENT ON FUNCTION @extschema@.schedule_maintenance(text) IS
 'Has pg_cron call run_maintenance() regularly, in place of a schedule set before.
 Arguments: schedule, in the notation of cron.

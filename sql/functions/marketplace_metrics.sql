@@ -14,12 +14,9 @@ BEGIN
       FROM pg_policy p WHERE p.polname = 'user_isolation' AND p.polrelid = '@extschema@.user_add_ons'::regclass;
 
     RETURN QUERY
-    SELECT 'estimated_rows', jsonb_build_object('table', c.relname), greatest(c.reltuples, 0)::numeric
-      FROM pg_class c
-     WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname IN (
-               'add_ons', 'add_on_features', 'add_on_bundles', 'pricing_rules', 'promotional_codes', 'user_add_ons',
-               'add_on_purchases', 'cart_items')
-     ORDER BY c.relname;
+    SELECT 'estimated_rows', jsonb_build_object('table', m.name), greatest(c.reltuples, 0)::numeric
+      FROM @extschema@._marketplace_tables() m JOIN pg_class c ON c.oid = m.relation
+     ORDER BY m.name;
 
     RETURN QUERY
     SELECT 'add_ons_on_sale', '{}'::jsonb, count(*)::numeric FROM @extschema@.add_ons a WHERE a.is_active
@@ -50,7 +47,7 @@ BEGIN
     SELECT m.metric, jsonb_build_object('currency', paid.currency), m.value
       FROM (SELECT p.currency, count(*)::numeric AS purchases, sum(p.amount) AS amount
               FROM @extschema@.add_on_purchases p
-             WHERE p.status = 'completed' AND p.purchased_at > now() - interval '1 day'
+             WHERE p.status IN ('completed', 'refunded', 'disputed') AND p.purchased_at > now() - interval '1 day'
              GROUP BY p.currency) paid
      CROSS JOIN LATERAL (VALUES ('paid_purchases_last_day', paid.purchases), ('paid_amount_last_day', paid.amount)) m (metric, value)
      ORDER BY m.metric DESC, paid.currency;
@@ -63,19 +60,8 @@ BEGIN
      WHERE p.facts ? 'unsettled'
      GROUP BY u.provider, u.reason ORDER BY u.provider, u.reason;
 
-    -- What run_maintenance() would clear away with its defaults.
     RETURN QUERY
-    SELECT 'waiting_for_maintenance', '{"task": "abandoned_cart_items"}'::jsonb, count(*)::numeric
-      FROM @extschema@.cart_items i WHERE i.added_at < now() - interval '30 days'
-     UNION ALL
-    SELECT 'waiting_for_maintenance', '{"task": "unpaid_purchases"}', count(*)
-      FROM @extschema@.add_on_purchases p WHERE p.status = 'pending' AND p.purchased_at < now() - interval '24 hours'
-     UNION ALL
-    SELECT 'waiting_for_maintenance', '{"task": "expired_subscriptions"}', count(*)
-      FROM @extschema@.user_add_ons u WHERE u.status = 'active' AND u.expires_at <= now() AND NOT u.auto_renew
-     UNION ALL
-    SELECT 'waiting_for_maintenance', '{"task": "expired_promotional_codes"}', count(*)
-      FROM @extschema@.promotional_codes c WHERE c.is_active AND c.expires_at <= now();
+    SELECT 'waiting_for_maintenance', jsonb_build_object('task', w.task), w.waiting::numeric FROM @extschema@._waiting_for_maintenance() w;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._marketplace_metrics_body() IS
@@ -91,9 +77,9 @@ Arguments: none.
 Returns: rows of metric, labels and value: info, always 1, with version and currency; protected and user_isolation, 1 when they are on;
 estimated_rows by table, as VACUUM and ANALYZE counted; add_ons_on_sale; codes_nearly_used_up, active codes of which nine tenths are used,
 and codes_used_up; cart_lines_changed_last_hour; open_checkouts, which wait for their payment, oldest_open_checkout_seconds and open_amount
-by currency; subscriptions_expiring_within_week; paid_purchases_last_day and paid_amount_last_day by currency, of the last 24 hours, without
-what was refunded in full; unsettled_payments by provider and reason; waiting_for_maintenance by task, rows that run_maintenance() would
-clean up. Where there is nothing to count, a metric without labels is 0, and one with labels has no row.
+by currency; subscriptions_expiring_within_week; paid_purchases_last_day and paid_amount_last_day by currency, of the last 24 hours, even if
+refunded since; unsettled_payments by provider and reason; waiting_for_maintenance by task, rows that run_maintenance() would clean up.
+Where there is nothing to count, a metric without labels is 0, and one with labels has no row.
 Errors: none.';
 
 SET LOCAL search_path = @extschema@, pg_temp;

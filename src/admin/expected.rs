@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::pg::tables::EXPECTED;
 
 /// The files that define functions in SQL.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     include_str!("../../sql/triggers.sql"),
     include_str!("../../sql/tables/add_on_bundles.sql"),
     include_str!("../../sql/functions/adopt_tables.sql"),
@@ -22,6 +22,7 @@ const SOURCES: [&str; 15] = [
     include_str!("../../sql/functions/marketplace_metrics.sql"),
     include_str!("../../sql/functions/marketplace_status.sql"),
     include_str!("../../sql/functions/reference_tables.sql"),
+    include_str!("../../sql/functions/tables.sql"),
 ];
 
 /// An object of an installation.

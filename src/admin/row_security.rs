@@ -2,9 +2,9 @@
 
 use crate::error::Error;
 use crate::params;
-use crate::pg::caller::TABLES_OF_USERS;
 use crate::pg::installation;
 use crate::pg::statement::{Statement, command};
+use crate::pg::tables::TABLES_OF_USERS;
 
 static OTHER_POLICIES: Statement<(bool,)> = Statement::new(
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_policy p

@@ -1,4 +1,4 @@
-//! The reference with which _check_installation() compares an installation.
+//! The extension's tables, and the reference with which _check_installation() compares an installation.
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -7,9 +7,16 @@ use crate::admin::expected;
 use crate::error::Error;
 use crate::pg::datum::Text;
 use crate::pg::installation;
+use crate::pg::tables::{TABLES, TABLES_OF_USERS};
 
 fn text(text: impl Into<String>) -> Text {
     Text(text.into())
+}
+
+/// The list for functions and files in SQL. It looks nothing up, because the install script calls it before there are tables.
+#[pg_extern(name = "_table_names", immutable, parallel_safe)]
+fn table_names() -> TableIterator<'static, (name!(place, i32), name!(name, Text), name!(has_users, bool))> {
+    TableIterator::new((1..).zip(TABLES).map(|(place, name)| (place, text(name), TABLES_OF_USERS.contains(&name))))
 }
 
 #[pg_extern(name = "_expected_objects", stable, parallel_safe)]

@@ -7,9 +7,10 @@ use pgrx::prelude::*;
 use super::Answer;
 use crate::admin::schedule;
 use crate::error::Error;
-use crate::operations::maintenance::{self, Limits};
+use crate::operations::maintenance;
 use crate::pg::datum::{Text, required};
 use crate::store::catalog_cache::{self, Statistics};
+use crate::store::leftovers::Ages;
 
 /// As version 1.0.0 has it, whose function is there until ALTER EXTENSION has been run.
 #[pg_extern(sql = false)]
@@ -32,15 +33,20 @@ fn run_all_maintenance(
     renewal_grace: default!(Option<Interval>, "'3 days'"),
     payment_max_age: default!(Option<Interval>, "'30 days'"),
 ) -> Result<TableIterator<'static, (name!(task, Text), name!(affected, i64))>, ErrorReport> {
-    let limits = Limits {
-        cart_max_age: age(cart_max_age, "cart_max_age")?,
-        checkout_max_age: age(checkout_max_age, "checkout_max_age")?,
-        renewal_grace: age(renewal_grace, "renewal_grace")?,
-        payment_max_age: age(payment_max_age, "payment_max_age")?,
-        batch: positive(required(batch, "batch")?, "batch")?,
+    let ages = Ages {
+        cart: age(cart_max_age, "cart_max_age")?,
+        checkout: age(checkout_max_age, "checkout_max_age")?,
+        grace: age(renewal_grace, "renewal_grace")?,
+        payment: age(payment_max_age, "payment_max_age")?,
     };
-    let done = maintenance::run(&limits)?;
+    let done = maintenance::run(&ages, positive(required(batch, "batch")?, "batch")?)?;
     Ok(TableIterator::new(done.into_iter().map(|(task, affected)| (Text(task.to_owned()), affected as i64))))
+}
+
+#[pg_extern(name = "_waiting_for_maintenance", stable, parallel_safe)]
+fn waiting_for_maintenance() -> Result<TableIterator<'static, (name!(task, Text), name!(waiting, i64))>, ErrorReport> {
+    let waiting = maintenance::waiting()?.into_iter();
+    Ok(TableIterator::new(waiting.map(|(task, rows)| (Text(task.to_owned()), rows))))
 }
 
 #[pg_extern(volatile, parallel_restricted)]
@@ -71,5 +77,5 @@ fn schedule_maintenance(schedule: default!(Option<Text>, "'17 3 * * *'")) -> Ans
 extension_sql_file!(
     "../../sql/functions/maintenance.sql",
     name = "maintenance_functions",
-    requires = [catalog_cache_stats, run_all_maintenance, schedule_maintenance]
+    requires = [catalog_cache_stats, run_all_maintenance, schedule_maintenance, waiting_for_maintenance]
 );

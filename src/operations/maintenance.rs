@@ -4,49 +4,51 @@
 //! are those of codes and bundles whose uses it gives back, and it takes them last. So it can run beside checkouts
 //! and beside itself.
 
-use pgrx::datum::Interval;
-
 use crate::error::Error;
 use crate::operations::books::{Books, Life};
 use crate::pg::caller;
 use crate::pg::datum::now;
-use crate::store::leftovers::{self, Portion};
+use crate::store::leftovers::{self, Ages, Portion};
 use crate::store::unclaimed;
 use crate::store::uses::Claims;
 use engine::payments::by_hand::ByHand;
 use engine::purchases::PurchaseStatus;
 
-/// The minimum ages, and the batch size of each task.
-#[derive(Debug)]
-pub struct Limits {
-    pub cart_max_age: Interval,
-    pub checkout_max_age: Interval,
-    pub renewal_grace: Interval,
-    /// The time that a payment may take.
-    pub payment_max_age: Interval,
-    pub batch: i32,
-}
+const ABANDONED_CARTS: &str = "abandoned_cart_items";
+const UNPAID_PURCHASES: &str = "unpaid_purchases";
+const EXPIRED_SUBSCRIPTIONS: &str = "expired_subscriptions";
+const EXPIRED_CODES: &str = "expired_promotional_codes";
+const UNCLAIMED_EVENTS: &str = "unclaimed_events";
 
-/// Runs every task once. Returns their names and the number of rows that each has changed.
-pub fn run(limits: &Limits) -> Result<Vec<(&'static str, u64)>, Error> {
+/// Runs every task once, with this many rows at most. Returns their names and the number of rows that each has changed.
+pub fn run(ages: &Ages, batch: i32) -> Result<Vec<(&'static str, u64)>, Error> {
     caller::check_sees_everybody("maintenance", None)?;
-    let abandoned_carts =
-        in_portions(limits.batch, |most| leftovers::clear_abandoned_carts(limits.cart_max_age, most))?;
-    let expired_subscriptions =
-        in_portions(limits.batch, |most| leftovers::expire_subscriptions(limits.renewal_grace, most))?;
+    let abandoned_carts = in_portions(batch, |most| leftovers::clear_abandoned_carts(ages.cart, most))?;
+    let expired_subscriptions = in_portions(batch, |most| leftovers::expire_subscriptions(ages.grace, most))?;
     // The tasks follow the global lock order: rows of users, bundles, codes.
-    let unpaid_purchases = in_portions(limits.batch, |most| fail_unpaid(limits, most))?;
-    let expired_codes = in_portions(limits.batch, leftovers::switch_codes_off)?;
+    let unpaid_purchases = in_portions(batch, |most| fail_unpaid(ages, most))?;
+    let expired_codes = in_portions(batch, leftovers::switch_codes_off)?;
     let mut done = vec![
-        ("abandoned_cart_items", abandoned_carts),
-        ("unpaid_purchases", unpaid_purchases),
-        ("expired_subscriptions", expired_subscriptions),
-        ("expired_promotional_codes", expired_codes),
+        (ABANDONED_CARTS, abandoned_carts),
+        (UNPAID_PURCHASES, unpaid_purchases),
+        (EXPIRED_SUBSCRIPTIONS, expired_subscriptions),
+        (EXPIRED_CODES, expired_codes),
     ];
     if unclaimed::is_there()? {
-        done.push(("unclaimed_events", unclaimed::forget(limits.payment_max_age, limits.batch)?));
+        done.push((UNCLAIMED_EVENTS, unclaimed::forget(ages.payment, batch)?));
     }
     Ok(done)
+}
+
+/// The number of rows that each task would find, if run_maintenance() were called without arguments.
+pub fn waiting() -> Result<Vec<(&'static str, i64)>, Error> {
+    let Some(ages) = leftovers::default_ages()? else { return Ok(Vec::new()) };
+    let tasks = [ABANDONED_CARTS, UNPAID_PURCHASES, EXPIRED_SUBSCRIPTIONS, EXPIRED_CODES];
+    let mut waiting: Vec<_> = tasks.into_iter().zip(leftovers::count(&ages)?).collect();
+    if unclaimed::is_there()? {
+        waiting.push((UNCLAIMED_EVENTS, unclaimed::count(ages.payment)?));
+    }
+    Ok(waiting)
 }
 
 /// The number of rows that a task keeps in memory at once.
@@ -68,8 +70,8 @@ fn in_portions(batch: i32, mut task: impl FnMut(i32) -> Result<Portion, Error>) 
 
 /// Fails checkouts that were never paid. If somebody else has locked a purchase of a checkout, the checkout is left
 /// for a later run.
-fn fail_unpaid(limits: &Limits, most: i32) -> Result<Portion, Error> {
-    let mut found = leftovers::unpaid(limits.checkout_max_age, limits.payment_max_age, most)?;
+fn fail_unpaid(ages: &Ages, most: i32) -> Result<Portion, Error> {
+    let mut found = leftovers::unpaid(ages, most)?;
     let found_rows = found.len() as u64;
     found.sort_unstable_by_key(|&(_, purchase_id, checkout_id)| (checkout_id, purchase_id));
     found.dedup_by_key(|&mut (_, purchase_id, checkout_id)| checkout_id.unwrap_or(purchase_id));

@@ -11,11 +11,9 @@ use pgrx::pg_sys;
 
 use super::installation::{self, Installation, with_relation};
 use super::statement::Statement;
+use super::tables::TABLES_OF_USERS;
 use crate::error::Error;
 use crate::params;
-
-/// The tables whose rows belong to users.
-pub const TABLES_OF_USERS: [&str; 3] = ["user_add_ons", "add_on_purchases", "cart_items"];
 
 /// The policies of a table that narrow or widen what a role may write: all that apply to it, except those that only
 /// allow more reading.

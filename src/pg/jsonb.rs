@@ -21,10 +21,8 @@ use serde::ser::{
 use serde_json::Value;
 
 use super::datum::{extend_with_number, extend_with_text, raw_bytes_of, refuse_above};
+use super::document;
 use super::row::Column;
-
-/// The maximum size in bytes of a document that is passed on unchanged.
-const LARGEST: usize = 16 << 20;
 
 const SCALAR: u32 = 0x1000_0000;
 const OBJECT: u32 = 0x2000_0000;
@@ -85,7 +83,7 @@ impl Column for Jsonb {
     unsafe fn read<'a>(datum: pg_sys::Datum, _: bool) -> Self::Value<'a> {
         // SAFETY: the caller says that the datum is a jsonb, whose bytes are copied.
         unsafe {
-            refuse_above(LARGEST, "jsonb", datum);
+            refuse_above(document::LARGEST, "jsonb", datum);
             Jsonb(raw_bytes_of(datum).to_vec())
         }
     }

@@ -6,6 +6,7 @@
 use std::ffi::CStr;
 
 use engine::time::Instant;
+use pgrx::datum::Interval;
 use pgrx::{FromDatum, pg_sys};
 use uuid::Uuid;
 
@@ -172,6 +173,7 @@ column!(pg_sys::Oid, [OIDOID], datum => pg_sys::Oid::from_datum(datum, false).un
 column!(String, [TEXTOID, VARCHAROID], datum => Text::from_datum(datum, false).unwrap_unchecked().0);
 column!(Uuid, [UUIDOID], datum => Id::from_datum(datum, false).unwrap_unchecked().0);
 column!(Instant, [TIMESTAMPTZOID], datum => Timestamp::from_datum(datum, false).unwrap_unchecked().0);
+column!(Interval, [INTERVALOID], datum => Interval::from_datum(datum, false).unwrap_unchecked());
 column!(Vec<u8>, [BYTEAOID], datum => raw_bytes_of(datum).to_vec());
 column!(Vec<Uuid>, [UUIDARRAYOID], datum => ids(datum));
 

@@ -24,6 +24,9 @@ pub const TABLES: [&str; 8] = [
     "cart_items",
 ];
 
+/// The tables whose rows belong to users; the others are the catalog.
+pub const TABLES_OF_USERS: [&str; 3] = ["user_add_ons", "add_on_purchases", "cart_items"];
+
 /// The tables whose changes are announced by triggers: the source of the catalog caches.
 pub const CATALOG: [&str; 4] = ["add_ons", "add_on_features", "add_on_bundles", "pricing_rules"];
 

@@ -14,71 +14,47 @@ use crate::pg::locks::LatestSnapshot;
 use crate::pg::parameter::Params;
 use crate::pg::statement::Statement;
 use crate::store::{all_written, owned};
-use crate::{has_run_out, params};
+use crate::{has_expired, has_run_out, is_abandoned, is_unpaid, params};
 
-/// A cart is abandoned if nothing in it was touched for this long. If a row was touched while its lock was waited
-/// for, the conditions on the row itself are checked again and it is not locked.
-static LOCK_ABANDONED: Statement<(Uuid,)> = Statement::new(
+/// If a row was touched while its lock was waited for, the conditions on the row itself are checked again and it is not
+/// locked.
+static LOCK_ABANDONED: Statement<(Uuid,)> = Statement::new(concat!(
     "SELECT o.id
        FROM @extschema@.cart_items o
-      WHERE o.added_at < (pg_catalog.now() - $1) AND o.updated_at < (pg_catalog.now() - $1)
-        AND NOT EXISTS (SELECT
-                          FROM @extschema@.cart_items n
-                         WHERE n.user_id = o.user_id AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $1))
-      ORDER BY o.added_at
-      LIMIT $2
-        FOR UPDATE SKIP LOCKED",
-);
+      WHERE o.added_at < (pg_catalog.now() - $1) AND o.updated_at < (pg_catalog.now() - $1) AND ",
+    is_abandoned!("o.user_id", "$1"),
+    " ORDER BY o.added_at LIMIT $2 FOR UPDATE SKIP LOCKED",
+));
 
 /// The conditions on the other rows of the cart are checked again under a newer snapshot.
-static STILL_ABANDONED: Statement<(Uuid,)> = Statement::new(
-    "SELECT o.id
-       FROM @extschema@.cart_items o
-      WHERE o.id = ANY ($1)
-        AND NOT EXISTS (SELECT
-                          FROM @extschema@.cart_items n
-                         WHERE n.user_id = o.user_id AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $2))",
-);
+static STILL_ABANDONED: Statement<(Uuid,)> = Statement::new(concat!(
+    "SELECT o.id FROM @extschema@.cart_items o WHERE o.id = ANY ($1) AND ",
+    is_abandoned!("o.user_id", "$2")
+));
 
 static CLEAR: Statement = Statement::new("DELETE FROM @extschema@.cart_items c WHERE c.id = ANY ($1)");
 
-static ABANDONED_BY_USER: Statement<(String, Uuid)> = Statement::new(
-    "SELECT o.user_id, o.id
-       FROM @extschema@.cart_items o
-      WHERE o.added_at < (pg_catalog.now() - $1)
-        AND NOT EXISTS (SELECT
-                          FROM @extschema@.cart_items n
-                         WHERE n.user_id = o.user_id AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $1))
-      ORDER BY o.added_at
-      LIMIT $2",
-);
+/// The condition on `added_at` follows from the other one, and is there for its index.
+static ABANDONED_BY_USER: Statement<(String, Uuid)> = Statement::new(concat!(
+    "SELECT o.user_id, o.id FROM @extschema@.cart_items o WHERE o.added_at < (pg_catalog.now() - $1) AND ",
+    is_abandoned!("o.user_id", "$1"),
+    " ORDER BY o.added_at LIMIT $2",
+));
 
-static CLEAR_ABANDONED: Statement = Statement::new(
+static CLEAR_ABANDONED: Statement = Statement::new(concat!(
     "DELETE FROM @extschema@.cart_items c
       WHERE c.user_id = $1
-        AND c.id = ANY (ARRAY(
-              SELECT o.id
-                FROM @extschema@.cart_items o
-               WHERE o.user_id = $1 AND o.id = ANY ($2)
-                 AND NOT EXISTS (SELECT
-                                   FROM @extschema@.cart_items n
-                                  WHERE n.user_id = $1 AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - $3))
-                 FOR UPDATE SKIP LOCKED))",
-);
+        AND c.id = ANY (ARRAY(SELECT o.id FROM @extschema@.cart_items o WHERE o.user_id = $1 AND o.id = ANY ($2) AND ",
+    is_abandoned!("$1", "$3"),
+    " FOR UPDATE SKIP LOCKED))",
+));
 
 macro_rules! unpaid {
     ($locked:literal) => {
         concat!(
-            "SELECT p.user_id, p.id, p.checkout_id
-               FROM @extschema@.add_on_purchases p
-              WHERE p.status = 'pending' AND p.purchased_at < (pg_catalog.now() - $1)
-                AND NOT EXISTS (SELECT
-                                  FROM @extschema@.add_on_purchases f
-                                 WHERE f.user_id = p.user_id AND f.checkout_id = p.checkout_id
-                                   AND ((f.facts ->> 'awaited') = 'trial'
-                                        OR ((f.facts ->> 'awaited') = 'payment' AND f.purchased_at >= (pg_catalog.now() - $3))))
-              ORDER BY p.purchased_at
-              LIMIT $2 ",
+            "SELECT p.user_id, p.id, p.checkout_id FROM @extschema@.add_on_purchases p WHERE ",
+            is_unpaid!("$1", "$3"),
+            " ORDER BY p.purchased_at LIMIT $2 ",
             $locked
         )
     };
@@ -117,14 +93,11 @@ static EXPIRE: Statement = Statement::new(concat!(
     " FOR UPDATE SKIP LOCKED))",
 ));
 
-static LOCK_EXPIRED_CODES: Statement<(Uuid,)> = Statement::new(
-    "SELECT o.id
-       FROM @extschema@.promotional_codes o
-      WHERE o.is_active AND o.expires_at <= pg_catalog.now()
-      ORDER BY o.expires_at
-      LIMIT $1
-        FOR UPDATE SKIP LOCKED",
-);
+static LOCK_EXPIRED_CODES: Statement<(Uuid,)> = Statement::new(concat!(
+    "SELECT c.id FROM @extschema@.promotional_codes c WHERE ",
+    has_expired!(),
+    " ORDER BY c.expires_at LIMIT $1 FOR UPDATE SKIP LOCKED",
+));
 
 static SWITCH_OFF: Statement = Statement::new(
     "UPDATE @extschema@.promotional_codes AS c SET is_active=false, updated_at=pg_catalog.now() WHERE c.id = ANY ($1)",
@@ -132,11 +105,52 @@ static SWITCH_OFF: Statement = Statement::new(
 
 /// With Citus every node has its own copy of the codes, and a limit might choose different ones there: so all are
 /// switched off at once.
-static SWITCH_ALL_OFF: Statement = Statement::new(
-    "UPDATE @extschema@.promotional_codes AS c
-        SET is_active=false, updated_at=pg_catalog.now()
-      WHERE c.is_active AND c.expires_at <= pg_catalog.now() AND $1 > 0",
+static SWITCH_ALL_OFF: Statement = Statement::new(concat!(
+    "UPDATE @extschema@.promotional_codes AS c SET is_active=false, updated_at=pg_catalog.now() WHERE ",
+    has_expired!(),
+    " AND $1 > 0",
+));
+
+static COUNT_ABANDONED: Statement<(i64,)> = Statement::new(concat!(
+    "SELECT pg_catalog.count(*) FROM @extschema@.cart_items o WHERE o.added_at < (pg_catalog.now() - $1) AND ",
+    is_abandoned!("o.user_id", "$1")
+));
+
+static COUNT_UNPAID: Statement<(i64,)> = Statement::new(concat!(
+    "SELECT pg_catalog.count(*) FROM @extschema@.add_on_purchases p WHERE ",
+    is_unpaid!("$1", "$2")
+));
+
+static COUNT_EXPIRED: Statement<(i64,)> =
+    Statement::new(concat!("SELECT pg_catalog.count(*) FROM @extschema@.user_add_ons u WHERE ", has_run_out!("$1")));
+
+static COUNT_EXPIRED_CODES: Statement<(i64,)> =
+    Statement::new(concat!("SELECT pg_catalog.count(*) FROM @extschema@.promotional_codes c WHERE ", has_expired!()));
+
+/// What run_maintenance() takes where it is called without arguments: cart_max_age, checkout_max_age, renewal_grace and
+/// payment_max_age, as it is declared.
+static DEFAULTS: Statement<(Interval, Interval, Interval, Interval)> = Statement::new(
+    "SELECT d.ages[1], d.ages[2], d.ages[4], d.ages[5]
+       FROM (SELECT ARRAY(SELECT CASE WHEN argument.place <> 3
+                                      THEN pg_catalog.split_part(pg_catalog.pg_get_function_arg_default(p.oid, argument.place),
+                                                                 pg_catalog.chr(39), 2)::pg_catalog.interval END
+                            FROM pg_catalog.generate_series(1, 5) argument (place)
+                           ORDER BY argument.place) AS ages
+               FROM pg_catalog.pg_proc p
+               JOIN pg_catalog.pg_extension e ON e.extnamespace = p.pronamespace
+              WHERE e.extname = 'extensions' AND p.proname = 'run_maintenance') d",
 );
+
+/// The ages by which rows are over.
+#[derive(Clone, Copy, Debug)]
+pub struct Ages {
+    pub cart: Interval,
+    pub checkout: Interval,
+    /// How late the payment of a subscription that renews may be.
+    pub grace: Interval,
+    /// The time that a payment may take.
+    pub payment: Interval,
+}
 
 /// The result of one portion of a task.
 #[derive(Debug)]
@@ -213,12 +227,25 @@ pub fn expire_subscriptions(grace: Interval, most: i32) -> Result<Portion, Error
     Ok(Portion { found: users.len() as u64, changed: users.len() as u64 })
 }
 
-/// Purchases that have waited for their payment for this long, with user and checkout, unless the payment may be on
-/// its way.
-pub fn unpaid(
-    checkout_age: Interval,
-    payment_age: Interval,
-    most: i32,
-) -> Result<Vec<(String, Uuid, Option<Uuid>)>, Error> {
-    UNPAID.execute_all(params![checkout_age, most, payment_age], |row| row)
+/// Purchases that have waited for their payment too long, with user and checkout, unless the payment may be on its way.
+pub fn unpaid(ages: &Ages, most: i32) -> Result<Vec<(String, Uuid, Option<Uuid>)>, Error> {
+    UNPAID.execute_all(params![ages.checkout, most, ages.payment], |row| row)
+}
+
+/// The ages that run_maintenance() goes by unless others are given.
+pub fn default_ages() -> Result<Option<Ages>, Error> {
+    DEFAULTS.read_one(params![], |(cart, checkout, grace, payment)| Ages { cart, checkout, grace, payment })
+}
+
+/// The numbers of abandoned items of carts, unpaid purchases, expired subscriptions and expired codes.
+pub fn count(ages: &Ages) -> Result<[i64; 4], Error> {
+    let count = |statement: &Statement<(i64,)>, params: &Params| {
+        statement.read_one(params, |(rows,)| rows).map(Option::unwrap_or_default)
+    };
+    Ok([
+        count(&COUNT_ABANDONED, params![ages.cart])?,
+        count(&COUNT_UNPAID, params![ages.checkout, ages.payment])?,
+        count(&COUNT_EXPIRED, params![ages.grace])?,
+        count(&COUNT_EXPIRED_CODES, params![])?,
+    ])
 }

@@ -84,3 +84,45 @@ macro_rules! has_run_out {
         )
     };
 }
+
+/// Whether nothing in the cart of a user was touched for this long, for the rows `o` of `cart_items`.
+#[macro_export]
+macro_rules! is_abandoned {
+    ($user:literal, $age:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT
+                           FROM @extschema@.cart_items n
+                          WHERE n.user_id = ",
+            $user,
+            " AND GREATEST(n.added_at, n.updated_at) >= (pg_catalog.now() - ",
+            $age,
+            "))"
+        )
+    };
+}
+
+/// Whether the purchase `p` has waited for its payment for this long, and none is on its way that may take longer.
+#[macro_export]
+macro_rules! is_unpaid {
+    ($age:literal, $payment_age:literal) => {
+        concat!(
+            "p.status = 'pending' AND p.purchased_at < (pg_catalog.now() - ",
+            $age,
+            ") AND NOT EXISTS (SELECT
+                                 FROM @extschema@.add_on_purchases f
+                                WHERE f.user_id = p.user_id AND f.checkout_id = p.checkout_id
+                                  AND ((f.facts ->> 'awaited') = 'trial'
+                                       OR ((f.facts ->> 'awaited') = 'payment' AND f.purchased_at >= (pg_catalog.now() - ",
+            $payment_age,
+            "))))"
+        )
+    };
+}
+
+/// Whether the code of the row `c` of `promotional_codes` is switched on although it has expired.
+#[macro_export]
+macro_rules! has_expired {
+    () => {
+        "c.is_active AND c.expires_at <= pg_catalog.now()"
+    };
+}

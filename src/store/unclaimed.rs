@@ -44,6 +44,10 @@ static FORGET: Statement = Statement::new_or_distributed(
     "DELETE FROM @extschema@.marketplace_unclaimed AS u WHERE u.heard_at < (pg_catalog.now() - $1) AND $2 > 0",
 );
 
+static COUNT: Statement<(i64,)> = Statement::new(
+    "SELECT pg_catalog.count(*) FROM @extschema@.marketplace_unclaimed u WHERE u.heard_at < (pg_catalog.now() - $1)",
+);
+
 static MAY_MAKE_TABLES: Statement<(bool,)> = Statement::new(
     "SELECT pg_catalog.has_schema_privilege($1, e.extnamespace, 'CREATE') FROM pg_catalog.pg_extension e WHERE e.extname = 'extensions'",
 );
@@ -110,4 +114,9 @@ pub fn keep(ids: &[&str], facts: &[Fact], heard_at: Instant) -> Result<(), Error
 /// Deletes reports that arrived this long ago. Returns how many.
 pub fn forget(older_than: Interval, most: i32) -> Result<u64, Error> {
     FORGET.perform(params![older_than, most])
+}
+
+/// The number of reports that arrived this long ago.
+pub fn count(older_than: Interval) -> Result<i64, Error> {
+    Ok(COUNT.read_one(params![older_than], |(rows,)| rows)?.unwrap_or_default())
 }
