@@ -75,8 +75,8 @@ pub fn apply(owned: &mut Vec<Owned>, purchases: &mut [Purchase], has_begun: &BTr
             (row.kept.runs_out_since, row.kept.units) = (None, None);
         }
         let of_add_on: Vec<Bought> = places.iter().map(|&place| bought(&purchases[place])).collect();
-        follow(row, &of_add_on, &sources)?;
-        for (source, end) in sources.iter().zip(ends(&row.kept, &sources)) {
+        let sources = follow(row, &of_add_on, &sources)?;
+        for (source, end) in sources.iter().zip(ends(&sources)) {
             let Some(&place) = places.iter().find(|&&place| source.id == purchases[place].id.to_string()) else {
                 continue;
             };
@@ -95,17 +95,18 @@ pub fn apply(owned: &mut Vec<Owned>, purchases: &mut [Purchase], has_begun: &BTr
     Ok(())
 }
 
-/// Updates a row to what follows from its sources.
-fn follow(row: &mut Owned, purchases: &[Bought], sources: &[Source]) -> Result<(), Error> {
-    if row.columns.follow(&mut row.kept, purchases, sources, now()) {
-        row.columns.paid_periods = irregular_periods(row, sources)?;
+/// Updates a row to what follows from all sources of its access, and returns them.
+fn follow(row: &mut Owned, purchases: &[Bought], sources: &[Source]) -> Result<Vec<Source>, Error> {
+    let all = row.columns.follow(&mut row.kept, purchases, sources, now());
+    if !all.is_empty() {
+        row.columns.paid_periods = irregular_periods(row, &all)?;
     }
-    Ok(())
+    Ok(all)
 }
 
 /// The paid periods that do not follow from the other columns of the row.
 fn irregular_periods(row: &Owned, sources: &[Source]) -> Result<Vec<PaidPeriod>, Error> {
-    let paid = paid_periods(&row.kept.all(sources), now());
+    let paid = paid_periods(sources, now());
     let Some(offer) = (if paid.is_empty() { None } else { catalog_cache::offer(row.add_on_id)? }) else {
         return Ok(Vec::new());
     };

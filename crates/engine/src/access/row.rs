@@ -84,11 +84,11 @@ impl Row {
         kept.written = Some(stands);
     }
 
-    /// Updates the row to what follows from the purchases of its add-on and from what is kept besides. Returns whether
-    /// there are any sources; otherwise the row stays as it is.
-    pub fn follow(&mut self, kept: &mut Kept, purchases: &[Bought], sources: &[Source], now: Instant) -> bool {
+    /// Updates the row to what follows from the purchases of its add-on and from what is kept besides. Returns all
+    /// sources of its access; if there are none, the row stays as it is.
+    pub fn follow(&mut self, kept: &mut Kept, purchases: &[Bought], sources: &[Source], now: Instant) -> Vec<Source> {
         let all = kept.all(sources);
-        let Some(outcome) = access(&all, now) else { return false };
+        let Some(outcome) = access(&all, now) else { return all };
         let was_cancelled = self.cancelled_at.is_some();
         let (status, from, until) = self.window(outcome, &all, now);
         self.status = if self.suspended_at.is_some() { AccessStatus::Suspended } else { status };
@@ -104,7 +104,7 @@ impl Row {
             self.cancellation_reason = None;
         }
         kept.written = Some(self.as_written());
-        true
+        all
     }
 
     fn as_written(&self) -> Written {
@@ -172,18 +172,15 @@ impl Row {
     }
 }
 
-/// The end of the period that each purchase pays for by itself. A refunded purchase keeps the end that it would have
-/// had alone.
-pub fn ends(kept: &Kept, purchases: &[Source]) -> Vec<End> {
-    let all = kept.all(purchases);
-    let spans = lay(&all);
-    let own = all.len() - purchases.len();
-    let end = |(source, span): (&Source, &Option<Span>)| match (span, source.term) {
+/// The end of the period that each source gives by itself. A refunded purchase keeps the end that it would have had
+/// alone.
+pub fn ends(sources: &[Source]) -> Vec<End> {
+    let end = |(source, span): (&Source, Option<Span>)| match (span, source.term) {
         (Some(span), _) => End::of(span.until),
         (None, _) if source.standing != Standing::Gone => source.ended.map_or(End::Unknown, End::At),
         (None, Term::Months(months)) => End::of(months_after(source.made_at, months)),
         (None, Term::Until { until, .. }) => End::At(until),
         (None, _) => End::Never,
     };
-    all[own..].iter().zip(&spans[own..]).map(end).collect()
+    sources.iter().zip(lay(sources)).map(end).collect()
 }
