@@ -21,63 +21,49 @@ type Counted = (bool, Option<i32>, i32);
 /// The columns that a claim writes, with and without a statement.
 const CLAIMED: &[(&str, TypeOid)] = &[("current_uses", INTEGER), ("updated_at", INSTANT)];
 
-/// Uses of a code and of a bundle, claimed without a statement.
-static USES_OF_CODE: Change<Counted> =
-    Change::new(probe!("promotional_codes", ["is_active", "max_uses", "current_uses"], "code"), CLAIMED);
-static USES_OF_BUNDLE: Change<Counted> =
-    Change::new(probe!("add_on_bundles", ["is_active", "max_uses", "current_uses"], "id"), CLAIMED);
+/// What counts the uses of a table's rows. `$1` is the row's key, `$2` a number of uses.
+struct Counter {
+    table: &'static str,
+    /// Claims uses of a row that is on, without a statement.
+    at_once: Change<Counted>,
+    /// Claims uses of a row that is on.
+    claim: Statement,
+    /// Claims uses for an existing sale: it keeps its price, even if the row has been switched off since.
+    claim_again: Statement,
+    /// Locked, so that the answer stays true: whether the row has this many uses left, and whether it is on.
+    lock: Statement<(bool, bool)>,
+    give_back: Statement,
+}
 
-static CLAIM_CODE: Statement = Statement::new(
-    "UPDATE @extschema@.promotional_codes c
-        SET updated_at=pg_catalog.now(), current_uses=(c.current_uses + 1)
-      WHERE c.code = $1 AND c.is_active AND (c.max_uses IS NULL OR c.current_uses < c.max_uses)",
-);
+/// The counter of a table by a key.
+macro_rules! counter {
+    ($table:literal, $key:literal) => {
+        Counter {
+            table: $table,
+            at_once: Change::new(probe!($table, ["is_active", "max_uses", "current_uses"], $key), CLAIMED),
+            claim: Statement::new(counter!(claim $table, $key, " AND u.is_active")),
+            claim_again: Statement::new(counter!(claim $table, $key, "")),
+            lock: Statement::new(concat!(
+                "SELECT ", counter!(are_left), ", u.is_active FROM @extschema@.", $table, " u WHERE u.", $key, " = $1 FOR UPDATE"
+            )),
+            give_back: Statement::new(counter!(update $table, $key, "GREATEST((u.current_uses - $2), 0)")),
+        }
+    };
+    (claim $table:literal, $key:literal, $condition:literal) => {
+        concat!(counter!(update $table, $key, "(u.current_uses + $2)"), $condition, " AND ", counter!(are_left))
+    };
+    (update $table:literal, $key:literal, $uses:literal) => {
+        concat!(
+            "UPDATE @extschema@.", $table, " u SET updated_at=pg_catalog.now(), current_uses=", $uses, " WHERE u.", $key, " = $1"
+        )
+    };
+    (are_left) => {
+        "(u.max_uses IS NULL OR (u.max_uses - u.current_uses) >= $2)"
+    };
+}
 
-static CLAIM_BUNDLE: Statement = Statement::new(
-    "UPDATE @extschema@.add_on_bundles b
-        SET updated_at=pg_catalog.now(), current_uses=(b.current_uses + $2)
-      WHERE b.id = $1 AND b.is_active AND (b.max_uses IS NULL OR (b.max_uses - b.current_uses) >= $2)",
-);
-
-/// A sale keeps its price, even if the code or bundle has been switched off since.
-static CLAIM_CODE_AGAIN: Statement = Statement::new(
-    "UPDATE @extschema@.promotional_codes c
-        SET updated_at=pg_catalog.now(), current_uses=(c.current_uses + $2)
-      WHERE c.code = $1 AND (c.max_uses IS NULL OR (c.max_uses - c.current_uses) >= $2)",
-);
-
-static CLAIM_BUNDLE_AGAIN: Statement = Statement::new(
-    "UPDATE @extschema@.add_on_bundles b
-        SET updated_at=pg_catalog.now(), current_uses=(b.current_uses + $2)
-      WHERE b.id = $1 AND (b.max_uses IS NULL OR (b.max_uses - b.current_uses) >= $2)",
-);
-
-/// Locked, so that the answer stays true: whether it has this many uses left, and whether it is on.
-static LOCK_CODE: Statement<(bool, bool)> = Statement::new(
-    "SELECT (c.max_uses IS NULL OR (c.max_uses - c.current_uses) >= $2), c.is_active
-       FROM @extschema@.promotional_codes c
-      WHERE c.code = $1
-        FOR UPDATE",
-);
-
-static LOCK_BUNDLE: Statement<(bool, bool)> = Statement::new(
-    "SELECT (b.max_uses IS NULL OR (b.max_uses - b.current_uses) >= $2), b.is_active
-       FROM @extschema@.add_on_bundles b
-      WHERE b.id = $1
-        FOR UPDATE",
-);
-
-static GIVE_CODE_BACK: Statement = Statement::new(
-    "UPDATE @extschema@.promotional_codes c
-        SET updated_at=pg_catalog.now(), current_uses=GREATEST((c.current_uses - $2), 0)
-      WHERE c.code = $1",
-);
-
-static GIVE_BUNDLE_BACK: Statement = Statement::new(
-    "UPDATE @extschema@.add_on_bundles b
-        SET updated_at=pg_catalog.now(), current_uses=GREATEST((b.current_uses - $2), 0)
-      WHERE b.id = $1",
-);
+static CODES: Counter = counter!("promotional_codes", "code");
+static BUNDLES: Counter = counter!("add_on_bundles", "id");
 
 /// What is claimed of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,59 +84,52 @@ enum Claim {
     Unknown,
 }
 
-/// Runs a claim. If it wrote nothing, the row is locked and checked: if uses were given back meanwhile, the claim is
-/// retried. If that writes nothing either, a trigger of the host has suppressed the row.
-fn claim(
-    table: &'static str,
-    statement: &Statement,
-    lock: &Statement<(bool, bool)>,
-    params: &Params,
-    offer: Offer,
-) -> Result<Claim, Error> {
-    if statement.perform(params)? > 0 {
-        return Ok(Claim::Made);
+impl Counter {
+    /// Claims this many uses of a row that is on, and locks the row only for its update where no statement has to
+    /// decide. Returns whether enough were left.
+    fn claim_now(&self, key: &dyn Parameter, uses: i32) -> Result<bool, Error> {
+        let done = self.at_once.apply(&[key], &mut |(is_on, most, used)| {
+            let claimed = used.checked_add(uses).filter(|&claimed| is_on && most.is_none_or(|most| claimed <= most));
+            Ok(claimed.map(|claimed| vec![claimed.datum(), now().datum()]))
+        })?;
+        Ok(done == Done::Written || self.claim(Offer::Now, &[key, &uses])? == Claim::Made)
     }
-    let [what, ..] = params else { return Ok(Claim::Unknown) };
-    let uses = params.get(1).copied().unwrap_or(&1_i32);
-    match lock.execute_one(&[*what, uses], |row| row)? {
-        None => Ok(Claim::Unknown),
-        Some((true, is_on)) if is_on || offer == Offer::Sold => {
-            all_written(table, 1, statement.perform(params)?)?;
-            Ok(Claim::Made)
-        }
-        Some(_) => Ok(Claim::Refused),
-    }
-}
 
-/// Claims this many uses of a code or bundle that is on, if enough are left, and locks the row only for its update.
-/// Returns whether it was done; otherwise a statement has to decide.
-fn claim_at_once(change: &Change<Counted>, params: &Params, count: i32) -> Result<bool, Error> {
-    let done = change.apply(params, &mut |(is_on, most, uses)| {
-        let claimed = uses.checked_add(count).filter(|&claimed| is_on && most.is_none_or(|most| claimed <= most));
-        Ok(claimed.map(|claimed| vec![claimed.datum(), now().datum()]))
-    })?;
-    Ok(done == Done::Written)
+    /// Runs a claim. If it wrote nothing, the row is locked and checked: if uses were given back meanwhile, the claim
+    /// is retried. If that writes nothing either, a trigger of the host has suppressed the row.
+    fn claim(&self, offer: Offer, params: &Params) -> Result<Claim, Error> {
+        let statement = if offer == Offer::Now { &self.claim } else { &self.claim_again };
+        if statement.perform(params)? > 0 {
+            return Ok(Claim::Made);
+        }
+        match self.lock.execute_one(params, |row| row)? {
+            None => Ok(Claim::Unknown),
+            Some((true, is_on)) if is_on || offer == Offer::Sold => {
+                all_written(self.table, 1, statement.perform(params)?)?;
+                Ok(Claim::Made)
+            }
+            Some(_) => Ok(Claim::Refused),
+        }
+    }
+
+    /// Gives uses of a row back, if it still exists.
+    fn give_back(&self, params: &Params) -> Result<(), Error> {
+        if self.give_back.perform(params)? == 0 && self.lock.perform(params)? > 0 {
+            return all_written(self.table, 1, 0);
+        }
+        Ok(())
+    }
 }
 
 /// Claims one use of a code. Returns whether one was left.
 pub fn claim_code(code: &str) -> Result<bool, Error> {
-    if claim_at_once(&USES_OF_CODE, params![code], 1)? {
-        return Ok(true);
-    }
-    Ok(claim(CODES, &CLAIM_CODE, &LOCK_CODE, params![code], Offer::Now)? == Claim::Made)
+    CODES.claim_now(&code, 1)
 }
 
 /// Claims instances of a bundle. Returns whether enough were left.
 pub fn claim_bundle(bundle_id: Uuid, instances: u32) -> Result<bool, Error> {
-    let instances = i32::try_from(instances).unwrap_or(i32::MAX);
-    if claim_at_once(&USES_OF_BUNDLE, params![bundle_id], instances)? {
-        return Ok(true);
-    }
-    Ok(claim(BUNDLES, &CLAIM_BUNDLE, &LOCK_BUNDLE, params![bundle_id, instances], Offer::Now)? == Claim::Made)
+    BUNDLES.claim_now(&bundle_id, i32::try_from(instances).unwrap_or(i32::MAX))
 }
-
-const CODES: &str = "promotional_codes";
-const BUNDLES: &str = "add_on_bundles";
 
 /// Claimed uses that are no longer needed.
 #[derive(Debug, Default)]
@@ -180,14 +159,14 @@ impl Claims {
     pub fn take(&self) -> Result<bool, Error> {
         let mut taken = Claims::default();
         for (&bundle_id, &instances) in &self.bundles {
-            match claim(BUNDLES, &CLAIM_BUNDLE_AGAIN, &LOCK_BUNDLE, params![bundle_id, instances], Offer::Sold)? {
+            match BUNDLES.claim(Offer::Sold, params![bundle_id, instances])? {
                 Claim::Made => drop(taken.bundles.insert(bundle_id, instances)),
                 Claim::Unknown => {}
                 Claim::Refused => return taken.give_back().map(|()| false),
             }
         }
         for (code, &uses) in &self.codes {
-            match claim(CODES, &CLAIM_CODE_AGAIN, &LOCK_CODE, params![code, uses], Offer::Sold)? {
+            match CODES.claim(Offer::Sold, params![code, uses])? {
                 Claim::Made => drop(taken.codes.insert(code.clone(), uses)),
                 Claim::Unknown => {}
                 Claim::Refused => return taken.give_back().map(|()| false),
@@ -199,24 +178,11 @@ impl Claims {
     /// Gives everything back: first bundles by id, then codes, as the lock order requires.
     pub fn give_back(self) -> Result<(), Error> {
         for (bundle_id, instances) in self.bundles {
-            give_back(BUNDLES, &GIVE_BUNDLE_BACK, &LOCK_BUNDLE, params![bundle_id, instances])?;
+            BUNDLES.give_back(params![bundle_id, instances])?;
         }
         for (code, uses) in self.codes {
-            give_back(CODES, &GIVE_CODE_BACK, &LOCK_CODE, params![&code, uses])?;
+            CODES.give_back(params![&code, uses])?;
         }
         Ok(())
     }
-}
-
-/// Gives uses of one code or bundle back, if it still exists.
-fn give_back(
-    table: &'static str,
-    statement: &Statement,
-    lock: &Statement<(bool, bool)>,
-    params: &Params,
-) -> Result<(), Error> {
-    if statement.perform(params)? == 0 && lock.perform(params)? > 0 {
-        return all_written(table, 1, 0);
-    }
-    Ok(())
 }
