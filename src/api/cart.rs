@@ -4,10 +4,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::{Answer, at_least, user_to_change};
+use crate::operations::cart;
 use crate::pg::datum::{Id, Text, required};
-use crate::pg::locks::{lock_user_for_cart, lock_users};
-use crate::pg::settings::max_cart_quantity;
-use crate::store::cart::{self, CartItem};
+use crate::store::cart::CartItem;
+use engine::cart::QuantityChange;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, @extschema@, pg_temp)]
@@ -20,8 +20,7 @@ fn add_to_cart(
     let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     let quantity = at_least(1, required(quantity, "quantity")?)?;
-    lock_user_for_cart(&user_id)?;
-    let item = cart::add(&user_id, add_on_id, quantity as i32, max_cart_quantity())?;
+    let item = cart::put(QuantityChange::Add, &user_id, add_on_id, quantity as i32)?;
     Ok(TableIterator::once(row(item)))
 }
 
@@ -36,12 +35,11 @@ fn set_cart_quantity(
     let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
     let quantity = at_least(0, required(quantity, "quantity")?)?;
-    lock_user_for_cart(&user_id)?;
     if quantity == 0 {
         cart::remove(&user_id, add_on_id)?;
         return Ok(TableIterator::empty());
     }
-    let item = cart::set(&user_id, add_on_id, quantity as i32, max_cart_quantity())?;
+    let item = cart::put(QuantityChange::Set, &user_id, add_on_id, quantity as i32)?;
     Ok(TableIterator::once(row(item)))
 }
 
@@ -50,7 +48,6 @@ fn set_cart_quantity(
 fn remove_from_cart(user_id: Option<Text>, add_on_id: Option<Id>) -> Answer<bool> {
     let user_id = user_to_change(user_id)?;
     let Id(add_on_id) = required(add_on_id, "add_on_id")?;
-    lock_user_for_cart(&user_id)?;
     Ok(cart::remove(&user_id, add_on_id)?)
 }
 
@@ -58,7 +55,6 @@ fn remove_from_cart(user_id: Option<Text>, add_on_id: Option<Id>) -> Answer<bool
 #[search_path(pg_catalog, @extschema@, pg_temp)]
 fn clear_cart(user_id: Option<Text>) -> Answer<i32> {
     let user_id = user_to_change(user_id)?;
-    lock_user_for_cart(&user_id)?;
     let removed = cart::clear(&user_id)?;
     Ok(i32::try_from(removed).unwrap_or(i32::MAX))
 }
@@ -71,11 +67,7 @@ fn merge_carts(
 ) -> Result<TableIterator<'static, (name!(add_on_id, Id), name!(quantity, i32))>, ErrorReport> {
     let from = user_to_change(Some(required(from_user_id, "from_user_id")?))?;
     let into = user_to_change(Some(required(into_user_id, "into_user_id")?))?;
-    if from != into {
-        lock_users([&*from, &*into])?;
-        cart::merge(&from, &into, max_cart_quantity())?;
-    }
-    let rows = cart::contents(&into)?.into_iter().map(|(add_on_id, quantity)| (Id(add_on_id), quantity));
+    let rows = cart::merge(&from, &into)?.into_iter().map(|(add_on_id, quantity)| (Id(add_on_id), quantity));
     Ok(TableIterator::new(rows))
 }
 

@@ -230,6 +230,8 @@ impl From<engine::error::Error> for Error {
         match error {
             Engine::AddOnNotFound { add_on_id } => Error::AddOnNotFound { add_on_id },
             Engine::AddOnNotForSale { add_on_id, name } => Error::AddOnNotForSale { add_on_id, name },
+            Engine::NoQuantity { quantity } => Error::InvalidQuantity { least: 1, quantity },
+            Engine::QuantityLimit { add_on_id, quantity, limit } => Error::QuantityLimit { add_on_id, quantity, limit },
             Engine::AmountOutOfRange { name, unit_price, quantity } => {
                 Error::AmountOutOfRange { name, unit_price, quantity, cart_of: None }
             }

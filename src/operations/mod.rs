@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod books;
+pub mod cart;
 pub mod checkout;
 pub mod entitlements;
 pub mod events;

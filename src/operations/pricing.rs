@@ -1,24 +1,21 @@
 //! Loads everything that a quote depends on, and prices it.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
-use pgrx::PgSqlErrorCode;
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::prelude::PgLogLevel;
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::pg::datum::iso_8601;
 use crate::pg::jsonb::Jsonb;
+use crate::pg::session::{self, check_interrupts};
 use crate::pg::settings;
 use crate::store::assortment::{Assortment, assortment};
-use crate::store::cart::{self, ShownLine, StoredLine};
+use crate::store::cart::{self, ShownLine};
 use crate::store::carts::{self, Batch};
 use crate::store::catalog;
 use crate::store::promotions;
 use crate::store::user_history::{self, History};
-use engine::cart::{Cart, Terms};
+use engine::cart::{Cart, StoredLine, Terms, check_limit};
 use engine::catalog::Catalog;
 use engine::currency::Currency;
 use engine::explain::{Step, explain};
@@ -73,10 +70,7 @@ fn check_line_count(lines: usize) -> Result<(), Error> {
 /// Refuses more units of an add-on than a cart may hold.
 fn check_quantities(quantities: &BTreeMap<Uuid, u32>) -> Result<(), Error> {
     let limit = settings::max_cart_quantity();
-    match quantities.iter().find(|(_, quantity)| i64::from(**quantity) > i64::from(limit)) {
-        Some((&add_on_id, &quantity)) => Err(Error::QuantityLimit { add_on_id, quantity: i64::from(quantity), limit }),
-        None => Ok(()),
-    }
+    quantities.iter().try_for_each(|(&add_on_id, &units)| Ok(check_limit(add_on_id, i64::from(units), limit)?))
 }
 
 /// Prices the user's stored cart.
@@ -117,7 +111,7 @@ pub fn price_lines(request: Request, lines: &[StoredLine]) -> Result<Priced, Err
     let currency = settings::currency()?;
     check_line_count(lines.len())?;
     let assortment = assortment(&lines.iter().map(|line| line.add_on_id).collect::<Vec<Uuid>>())?;
-    let cart = cart::to_cart(lines, &assortment.catalog, currency.unit())?;
+    let cart = Cart::of_stored(lines, &assortment.catalog, currency.unit())?;
     price(request, currency, assortment, cart, RequiredFacts::to_decide)
 }
 
@@ -127,7 +121,7 @@ pub fn price_stored_cart_from_everything(request: Request) -> Result<Priced, Err
     let lines = cart::lines(request.user_id.as_deref().unwrap_or_default())?;
     check_line_count(lines.len())?;
     let assortment = catalog::everything()?.arrange();
-    let cart = cart::to_cart(&lines, &assortment.catalog, currency.unit())?;
+    let cart = Cart::of_stored(&lines, &assortment.catalog, currency.unit())?;
     price(request, currency, assortment, cart, RequiredFacts::to_explain)
 }
 
@@ -148,26 +142,14 @@ fn price(request: Request, currency: Currency, assortment: Assortment, cart: Car
 }
 
 /// Gives a hint if a promotional code was passed as the tier, as in price_cart('ada', 'launch2025'): no rule or code
-/// knows such a tier, and there is such a code. Each text is checked only once, because prices are asked for often.
+/// knows such a tier, and there is such a code.
 fn tell_of_code_given_as_tier(tier_code: &str) -> Result<(), Error> {
-    const MOST_TEXTS: usize = 100;
-    thread_local! { static TIERS: RefCell<HashSet<String>> = RefCell::default() }
-    if TIERS.with_borrow(|tiers| tiers.contains(tier_code)) {
-        return Ok(());
-    }
     if promotions::is_code_and_no_tier(tier_code)? {
-        let message = format!("\"{tier_code}\" was given as a tier, and is a promotional code");
-        ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message, "extensions")
-            .set_detail("No pricing rule and no code is for a tier of that name, so the price is that without a tier.")
-            .set_hint("The tier comes before the code: pass it as promo_code => '...'.")
-            .report(PgLogLevel::NOTICE);
-    } else {
-        TIERS.with_borrow_mut(|tiers| {
-            if tiers.len() >= MOST_TEXTS {
-                tiers.clear();
-            }
-            tiers.insert(tier_code.to_owned())
-        });
+        session::advise(
+            format!("\"{tier_code}\" was given as a tier, and is a promotional code"),
+            "No pricing rule and no code is for a tier of that name, so the price is that without a tier.",
+            "The tier comes before the code: pass it as promo_code => '...'.",
+        );
     }
     Ok(())
 }
@@ -234,8 +216,8 @@ impl Pricer {
         let (mut carts, mut users) = (Vec::new(), Vec::new());
         for (user_id, lines) in batch.carts() {
             check_interrupts();
-            let cart =
-                cart::to_cart(lines, catalog, self.currency.unit()).map_err(|error| error.in_cart_of(user_id))?;
+            let cart = Cart::of_stored(lines, catalog, self.currency.unit());
+            let cart = cart.map_err(|error| Error::from(error).in_cart_of(user_id))?;
             users.push((user_id, RequiredFacts::to_decide(catalog, &cart, &self.terms(user_id, &nothing_known))));
             carts.push(cart);
         }
@@ -280,9 +262,4 @@ pub fn price_every_cart(request: Request, mut each: impl FnMut(&str, Totals)) ->
         batch.carts().zip(pricer.price(batch)?).for_each(|((user_id, _), totals)| each(user_id, totals));
         Ok(())
     })
-}
-
-/// Cancels the query if an interrupt is pending.
-fn check_interrupts() {
-    pgrx::check_for_interrupts!();
 }

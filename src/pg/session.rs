@@ -2,7 +2,8 @@
 
 use std::ffi::CStr;
 
-use pgrx::pg_sys;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
 
 use super::datum::to_server;
 use super::raw;
@@ -19,6 +20,19 @@ pub fn notify(channel: &CStr, payload: &str) {
     let payload = to_server(payload);
     // SAFETY: both are C strings, which are copied; what is too long is an error.
     unsafe { pg_sys::Async_Notify(channel.as_ptr(), payload.as_ptr()) };
+}
+
+/// Tells the caller of something that is probably a mistake, and what to do about it.
+pub fn advise(message: String, detail: &str, hint: &str) {
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message, "extensions")
+        .set_detail(detail)
+        .set_hint(hint)
+        .report(PgLogLevel::NOTICE);
+}
+
+/// Cancels the query if an interrupt is pending.
+pub fn check_interrupts() {
+    pgrx::check_for_interrupts!();
 }
 
 /// The role with whose rights the current code runs.

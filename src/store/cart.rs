@@ -9,14 +9,11 @@ use crate::pg::statement::Statement;
 use crate::store::catalog::billing_type;
 use crate::store::{all_written, none_left};
 use crate::{params, probe};
-use engine::billing::BillingType;
-use engine::cart::{Cart, Line};
-use engine::catalog::Catalog;
-use engine::money::{Money, Unit};
+use engine::cart::{CartCandidate, QuantityChange, StoredLine};
+use engine::money::Money;
 use engine::time::Instant;
 
-static LINES: Probe<(Uuid, i32, Option<String>, Instant)> =
-    probe!("cart_items", ["add_on_id", "quantity", "billing_type", "added_at"], "user_id");
+static LINES: Probe<TakenLine> = probe!("cart_items", ["add_on_id", "quantity", "billing_type", "added_at"], "user_id");
 
 static CONTENTS: Statement<(Uuid, i32)> = Statement::new(
     "SELECT c.add_on_id, c.quantity FROM @extschema@.cart_items c WHERE c.user_id = $1 ORDER BY c.added_at, c.add_on_id",
@@ -32,7 +29,7 @@ static SHOWN: Statement<ShownColumns> = Statement::new(
 );
 
 /// Locked, so that nobody changes lines that are about to be sold.
-static LOCKED_LINES: Statement<(Uuid, i32, Option<String>, Instant)> = Statement::new(
+static LOCKED_LINES: Statement<TakenLine> = Statement::new(
     "SELECT c.add_on_id, c.quantity, c.billing_type, c.added_at FROM @extschema@.cart_items c WHERE c.user_id = $1 FOR UPDATE",
 );
 
@@ -71,8 +68,8 @@ static SET: Statement<(Uuid, Uuid, i32)> = Statement::new(
      RETURNING c.id, c.add_on_id, c.quantity",
 );
 
-/// Why an item could not be put into a cart.
-static OBSTACLE: Statement<(String, bool, Option<i32>)> = Statement::new(
+/// Whether an add-on can be put into a cart.
+static CANDIDATE: Statement<(String, bool, Option<i32>)> = Statement::new(
     "SELECT a.name, a.is_active,
             (SELECT c.quantity FROM @extschema@.cart_items c WHERE c.user_id = $1 AND c.add_on_id = a.id)
        FROM @extschema@.add_ons a
@@ -110,14 +107,14 @@ static IS_THERE: Statement<(bool,)> =
 static LOCK: Statement = Statement::new("SELECT FROM @extschema@.cart_items c WHERE c.user_id = $1 FOR UPDATE");
 
 /// Takes all lines out of a cart.
-static TAKE: Statement<(Uuid, i32, Option<String>, Instant)> = Statement::new(
+static TAKE: Statement<TakenLine> = Statement::new(
     "DELETE FROM @extschema@.cart_items c WHERE c.user_id = $1 RETURNING c.add_on_id, c.quantity, c.billing_type, c.added_at",
 );
 
 /// Puts lines into a cart. For an add-on that is already in it, the larger quantity stays.
 static MERGE: Statement = Statement::new(
     "INSERT INTO @extschema@.cart_items AS c (user_id, add_on_id, quantity, billing_type, added_at)
-     SELECT $1, line.add_on_id, pg_catalog.int4smaller(line.quantity, $6), line.billing_type, line.added_at
+     SELECT $1, line.add_on_id, line.quantity, line.billing_type, line.added_at
        FROM unnest($2, $3, $4, $5) AS line (add_on_id, quantity, billing_type, added_at)
      ON CONFLICT ON CONSTRAINT cart_items_user_add_on_key DO UPDATE
         SET quantity=pg_catalog.int4larger(c.quantity, excluded.quantity)",
@@ -127,6 +124,9 @@ static CLEAR: Statement = Statement::new("DELETE FROM @extschema@.cart_items c W
 
 /// Add-on, quantity, and the row's own billing type.
 type LineColumns = (Uuid, i32, Option<String>);
+
+/// The same, and when it was added.
+pub type TakenLine = (Uuid, i32, Option<String>, Instant);
 
 /// The columns of a line for display, in its order, with the price in cents.
 type ShownColumns = (Uuid, Uuid, String, Option<String>, String, Option<String>, String, i32, i64, Instant);
@@ -148,15 +148,6 @@ pub struct ShownLine {
     pub added_at: Instant,
 }
 
-/// A row of `cart_items`, as far as prices depend on it.
-#[derive(Clone, Copy, Debug)]
-pub struct StoredLine {
-    /// The add-on.
-    pub add_on_id: Uuid,
-    quantity: i32,
-    billing_type: Option<BillingType>,
-}
-
 /// A row of `cart_items` after it was written.
 #[derive(Clone, Copy, Debug)]
 pub struct CartItem {
@@ -174,10 +165,8 @@ pub fn lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
 }
 
 /// A line with its place.
-fn dated(
-    (add_on_id, quantity, charged, added_at): (Uuid, i32, Option<String>, Instant),
-) -> ((Instant, Uuid), StoredLine) {
-    ((added_at, add_on_id), StoredLine::of((add_on_id, quantity, charged)))
+fn dated((add_on_id, quantity, charged, added_at): TakenLine) -> ((Instant, Uuid), StoredLine) {
+    ((added_at, add_on_id), stored_line((add_on_id, quantity, charged)))
 }
 
 /// Lines in the order in which they were added.
@@ -200,11 +189,9 @@ pub fn locked_lines(user_id: &str) -> Result<Vec<StoredLine>, Error> {
     LOCKED_LINES.execute_all(params![user_id], dated).map(in_order)
 }
 
-impl StoredLine {
-    /// The line of these columns.
-    pub fn of((add_on_id, quantity, charged): LineColumns) -> StoredLine {
-        StoredLine { add_on_id, quantity, billing_type: charged.map(billing_type) }
-    }
+/// The line of these columns.
+pub fn stored_line((add_on_id, quantity, charged): LineColumns) -> StoredLine {
+    StoredLine { add_on_id, quantity, billing_type: charged.map(billing_type) }
 }
 
 /// Takes the sold lines out of the cart.
@@ -213,69 +200,31 @@ pub fn remove_sold(user_id: &str, add_on_ids: &[Uuid]) -> Result<(), Error> {
     all_written("cart_items", add_on_ids.len(), removed)
 }
 
-/// A cart with these lines; lines that are no longer for sale are kept apart.
-pub fn to_cart(lines: &[StoredLine], catalog: &Catalog, unit: Unit) -> Result<Cart, Error> {
-    let mut cart = Cart::default();
-    for line in lines {
-        if line.quantity < 1 {
-            return Err(Error::InvalidQuantity { least: 1, quantity: line.quantity });
-        }
-        match catalog.find(line.add_on_id).filter(|&found| catalog.add_on(found).is_active) {
-            Some(found) => {
-                let add_on = catalog.add_on(found);
-                cart.lines.push(Line::new(add_on, found, line.quantity as u32, line.billing_type, unit)?);
-            }
-            None => cart.withdrawn.push(line.add_on_id),
-        }
-    }
-    Ok(cart)
-}
-
-/// Adds units of an add-on to what the cart holds of it.
-pub fn add(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32) -> Result<CartItem, Error> {
-    put(Change::Add, user_id, add_on_id, quantity, limit)
-}
-
-/// Sets the quantity of an add-on in the cart.
-pub fn set(user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32) -> Result<CartItem, Error> {
-    put(Change::Set, user_id, add_on_id, quantity, limit)
-}
-
-/// How to change the quantity of an add-on in a cart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
-    /// More come to them.
-    Add,
-    /// Others take their place.
-    Set,
-}
-
-fn put(change: Change, user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32) -> Result<CartItem, Error> {
+/// Puts units of an add-on into the cart. Returns `None` if nothing was written.
+pub fn put(
+    change: QuantityChange,
+    user_id: &str,
+    add_on_id: Uuid,
+    quantity: i32,
+    limit: i32,
+) -> Result<Option<CartItem>, Error> {
     let [add_on, units, most] = params![add_on_id, quantity, limit];
-    let is_refused = installation::is_distributed()? && FOR_SALE.perform(&[add_on, units, most])? == 0;
-    let statement = if change == Change::Add { &ADD } else { &SET };
-    let params = params![user_id, add_on, units, most];
+    if installation::is_distributed()? && FOR_SALE.perform(&[add_on, units, most])? == 0 {
+        return Ok(None);
+    }
+    let statement = if change == QuantityChange::Add { &ADD } else { &SET };
     let item = |(id, add_on_id, quantity)| CartItem { id, add_on_id, quantity };
-    let written = if is_refused { None } else { statement.execute_one(params, item)? };
-    written.map_or_else(|| Err(obstacle(change, user_id, add_on_id, quantity, limit)), Ok)
+    statement.execute_one(params![user_id, add_on, units, most], item)
 }
 
-/// Why no row came back from ADD or SET.
-fn obstacle(change: Change, user_id: &str, add_on_id: Uuid, quantity: i32, limit: i32) -> Error {
-    let params = params![user_id, add_on_id];
-    let found = OBSTACLE.execute_one(params, |(name, is_active, in_cart)| (name, is_active, in_cart.unwrap_or(0)));
-    match found {
-        Err(error) => error,
-        Ok(None) => Error::AddOnNotFound { add_on_id },
-        Ok(Some((name, false, _))) => Error::AddOnNotForSale { add_on_id, name },
-        Ok(Some((_, true, in_cart))) => {
-            let quantity = i64::from(quantity) + if change == Change::Add { i64::from(in_cart) } else { 0 };
-            if quantity > i64::from(limit) {
-                return Error::QuantityLimit { add_on_id, quantity, limit };
-            }
-            Error::RowSwallowed { table: "cart_items", meant: 1, written: 0 }
-        }
-    }
+/// What decides whether an add-on can be put into the cart; `None` if it does not exist.
+pub fn candidate(user_id: &str, add_on_id: Uuid) -> Result<Option<CartCandidate>, Error> {
+    CANDIDATE.execute_one(params![user_id, add_on_id], |(name, is_active, in_cart)| CartCandidate {
+        add_on_id,
+        name,
+        is_active,
+        in_cart: in_cart.unwrap_or(0),
+    })
 }
 
 /// Takes an add-on out of the cart. Returns whether it was in it.
@@ -289,22 +238,22 @@ pub fn remove(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
     }
 }
 
-/// Moves the lines of one user's cart into another's, with at most this many units of each. For an add-on in both
-/// carts, the larger quantity stays.
-pub fn merge(from_user_id: &str, into_user_id: &str, limit: i32) -> Result<(), Error> {
-    let (mut add_on_ids, mut quantities, mut billing_types, mut times) = (vec![], vec![], vec![], vec![]);
-    let locked = LOCK.perform(params![from_user_id])?;
-    let taken = TAKE.execute(params![from_user_id], |(add_on_id, quantity, billing_type, added_at)| {
-        add_on_ids.push(add_on_id);
-        quantities.push(quantity);
-        billing_types.push(billing_type);
-        times.push(Some(added_at));
-        Ok(())
-    })?;
-    none_left("cart_items", locked, taken)?;
-    let billing_types: Vec<Option<&str>> = billing_types.iter().map(Option::as_deref).collect();
-    let merged = MERGE.perform(params![into_user_id, add_on_ids, quantities, billing_types, times, limit])?;
-    all_written("cart_items", add_on_ids.len(), merged)
+/// Takes all lines out of the user's cart.
+pub fn take(user_id: &str) -> Result<Vec<TakenLine>, Error> {
+    let locked = LOCK.perform(params![user_id])?;
+    let lines = TAKE.execute_all(params![user_id], |line| line)?;
+    none_left("cart_items", locked, lines.len() as u64)?;
+    Ok(lines)
+}
+
+/// Puts lines into the user's cart. For an add-on that is already in it, the larger quantity stays.
+pub fn merge(user_id: &str, lines: &[TakenLine]) -> Result<(), Error> {
+    let add_on_ids: Vec<Uuid> = lines.iter().map(|line| line.0).collect();
+    let quantities: Vec<i32> = lines.iter().map(|line| line.1).collect();
+    let billing_types: Vec<Option<&str>> = lines.iter().map(|line| line.2.as_deref()).collect();
+    let times: Vec<Option<Instant>> = lines.iter().map(|line| Some(line.3)).collect();
+    let merged = MERGE.perform(params![user_id, add_on_ids, quantities, billing_types, times])?;
+    all_written("cart_items", lines.len(), merged)
 }
 
 /// The add-ons in a cart and their quantities, in the order in which they were added.

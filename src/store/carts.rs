@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::pg::datum::from_server;
 use crate::pg::row::RawText;
-use crate::store::cart::StoredLine;
+use crate::store::cart::stored_line;
+use engine::cart::StoredLine;
 
 static ALL_LINES: Statement<(RawText, Uuid, i32, Option<String>)> = Statement::new(
     "SELECT c.user_id, c.add_on_id, c.quantity, c.billing_type
@@ -77,7 +78,7 @@ pub fn each_batch(
             raw.clear();
             raw.extend_from_slice(user_id);
         }
-        batch.lines.push(StoredLine::of((add_on_id, quantity, charged)));
+        batch.lines.push(stored_line((add_on_id, quantity, charged)));
         Ok(())
     })?;
     batch.end_cart(&is_wanted);

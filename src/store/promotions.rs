@@ -1,5 +1,10 @@
 //! Looks up promotional codes.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
 use crate::error::Error;
 use crate::pg::document::DocumentColumn;
 use crate::pg::parameter::JsonText;
@@ -10,7 +15,6 @@ use crate::{params, probe};
 use engine::money::{Money, Percent};
 use engine::promotions::{self, PromoCode, PromoDiscount, PromoRequest, Restrictions};
 use engine::time::Instant;
-use uuid::Uuid;
 
 /// Passes the columns of a code to a macro that reads them.
 macro_rules! columns {
@@ -72,9 +76,24 @@ static IS_CODE_AND_NO_TIER: Statement = Statement::new(
         AND NOT EXISTS (SELECT FROM @extschema@.promotional_codes o WHERE (o.user_restrictions -> 'tier') ? $2)",
 );
 
-/// Whether a text is a promotional code and not a tier that the catalog knows.
+/// Whether a text is a promotional code and not a tier that the catalog knows. A session looks up each tier only once,
+/// because prices are asked for often.
 pub fn is_code_and_no_tier(text: &str) -> Result<bool, Error> {
-    IS_CODE_AND_NO_TIER.any(params![promotions::normalized(text), text], |()| true)
+    const MOST_TIERS: usize = 100;
+    thread_local! { static TIERS: RefCell<HashSet<String>> = RefCell::default() }
+    if TIERS.with_borrow(|tiers| tiers.contains(text)) {
+        return Ok(false);
+    }
+    let is_code = IS_CODE_AND_NO_TIER.any(params![promotions::normalized(text), text], |()| true)?;
+    if !is_code {
+        TIERS.with_borrow_mut(|tiers| {
+            if tiers.len() >= MOST_TIERS {
+                tiers.clear();
+            }
+            tiers.insert(text.to_owned())
+        });
+    }
+    Ok(is_code)
 }
 
 /// Reads a row of `promotional_codes` that is not stored, from its JSON text.

@@ -47,6 +47,17 @@ impl Line {
     }
 }
 
+/// A line of a stored cart.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredLine {
+    /// The add-on.
+    pub add_on_id: Uuid,
+    /// Units.
+    pub quantity: i32,
+    /// How it is charged, if not as its add-on says.
+    pub billing_type: Option<BillingType>,
+}
+
 /// What is priced: at most one line per add-on, in display order.
 #[derive(Clone, Debug, Default)]
 pub struct Cart {
@@ -54,6 +65,63 @@ pub struct Cart {
     pub lines: Vec<Line>,
     /// Lines that are left out because their add-on is no longer sold.
     pub withdrawn: Vec<Uuid>,
+}
+
+impl Cart {
+    /// The cart of these lines. Those that are no longer for sale are kept apart.
+    pub fn of_stored(lines: &[StoredLine], catalog: &Catalog, unit: Unit) -> Result<Cart, Error> {
+        let mut cart = Cart::default();
+        for &StoredLine { add_on_id, quantity, billing_type } in lines {
+            let units = u32::try_from(quantity).ok().filter(|&units| units > 0);
+            let units = units.ok_or(Error::NoQuantity { quantity })?;
+            match catalog.find(add_on_id).filter(|&found| catalog.add_on(found).is_active) {
+                Some(found) => {
+                    cart.lines.push(Line::new(catalog.add_on(found), found, units, billing_type, unit)?);
+                }
+                None => cart.withdrawn.push(add_on_id),
+            }
+        }
+        Ok(cart)
+    }
+}
+
+/// How the quantity of an add-on in a cart changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuantityChange {
+    /// Units are added to those in the cart.
+    Add,
+    /// The quantity is replaced.
+    Set,
+}
+
+/// An add-on that is to be put into a cart.
+#[derive(Clone, Debug)]
+pub struct CartCandidate {
+    /// The add-on.
+    pub add_on_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Whether it is for sale.
+    pub is_active: bool,
+    /// How many units of it the cart holds.
+    pub in_cart: i32,
+}
+
+impl CartCandidate {
+    /// Refuses an add-on that is not for sale, and more units than a cart may hold.
+    pub fn check(self, change: QuantityChange, quantity: i32, limit: i32) -> Result<(), Error> {
+        let CartCandidate { add_on_id, name, is_active, in_cart } = self;
+        if !is_active {
+            return Err(Error::AddOnNotForSale { add_on_id, name });
+        }
+        let held = if change == QuantityChange::Add { in_cart } else { 0 };
+        check_limit(add_on_id, i64::from(quantity) + i64::from(held), limit)
+    }
+}
+
+/// Refuses more units of an add-on than a cart may hold.
+pub fn check_limit(add_on_id: Uuid, quantity: i64, limit: i32) -> Result<(), Error> {
+    if quantity > i64::from(limit) { Err(Error::QuantityLimit { add_on_id, quantity, limit }) } else { Ok(()) }
 }
 
 /// The facts about a cart that conditions of pricing rules test: list prices, before any discount.
@@ -140,5 +208,42 @@ impl<'a> Terms<'a> {
         let is_first_purchase = self.is_first_purchase();
         let (user_id, tier_code, uses) = (self.user_id, self.tier_code, self.promo_uses);
         Redeemer { user_id, tier_code, is_first_purchase, uses, at: self.at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADD_ON: Uuid = Uuid::from_u128(1);
+
+    fn candidate(in_cart: i32) -> CartCandidate {
+        CartCandidate { add_on_id: ADD_ON, name: "Bolt".to_owned(), is_active: true, in_cart }
+    }
+
+    #[test]
+    fn a_cart_holds_units_up_to_the_limit() {
+        let beyond = |quantity| Err(Error::QuantityLimit { add_on_id: ADD_ON, quantity, limit: 100 });
+        assert_eq!(candidate(60).check(QuantityChange::Add, 40, 100), Ok(()));
+        assert_eq!(candidate(60).check(QuantityChange::Add, 41, 100), beyond(101));
+        assert_eq!(candidate(60).check(QuantityChange::Set, 100, 100), Ok(()));
+        assert_eq!(candidate(60).check(QuantityChange::Set, 101, 100), beyond(101));
+        assert_eq!(candidate(1).check(QuantityChange::Add, i32::MAX, 100), beyond(2_147_483_648));
+    }
+
+    #[test]
+    fn what_is_not_for_sale_is_not_put_into_a_cart() {
+        let withdrawn = CartCandidate { is_active: false, ..candidate(0) };
+        let refused = Error::AddOnNotForSale { add_on_id: ADD_ON, name: "Bolt".to_owned() };
+        assert_eq!(withdrawn.check(QuantityChange::Add, 1000, 100), Err(refused));
+    }
+
+    #[test]
+    fn stored_lines_that_nobody_sells_any_more_are_kept_apart() {
+        let line = |quantity| StoredLine { add_on_id: ADD_ON, quantity, billing_type: None };
+        let cart = Cart::of_stored(&[line(2)], &Catalog::default(), Unit::HUNDREDTH).unwrap();
+        assert_eq!((cart.lines.len(), cart.withdrawn), (0, vec![ADD_ON]));
+        let none = Cart::of_stored(&[line(0)], &Catalog::default(), Unit::HUNDREDTH);
+        assert_eq!(none.unwrap_err(), Error::NoQuantity { quantity: 0 });
     }
 }

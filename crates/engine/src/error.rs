@@ -23,6 +23,24 @@ pub enum Error {
         name: String,
     },
 
+    /// A quantity below one.
+    #[error("quantity must be at least 1, not {quantity}")]
+    NoQuantity {
+        /// The quantity.
+        quantity: i32,
+    },
+
+    /// More of one add-on than a cart may hold.
+    #[error("a cart cannot hold {quantity} units of add-on {add_on_id}")]
+    QuantityLimit {
+        /// The add-on.
+        add_on_id: Uuid,
+        /// How many the cart would hold.
+        quantity: i64,
+        /// How many it may hold.
+        limit: i32,
+    },
+
     /// A list price that cannot be charged in its currency.
     #[error("add-on \"{name}\" costs {unit_price}, which is no multiple of {}", .unit.amount())]
     PriceNotChargeable {
