@@ -31,4 +31,12 @@ Returns: the id of the job in pg_cron.
 Errors: 22023 null_argument; 55000 scheduler_missing.';
 ALTER FUNCTION @extschema@.schedule_maintenance(text) COST 10000;
 
+COMMENT ON FUNCTION @extschema@.revenue_by_add_on(timestamptz, timestamptz) IS
+'The view revenue_by_add_on for the purchases of a period: by add-on and currency, the highest revenue first. Refunds count with the purchase
+that they refund, whenever they were made.
+Arguments: since, the first instant of the period, NULL for the first purchase; until, the first instant after it, NULL for no end.
+Returns: the columns of the view: purchases, paid ones; units; gross, what was paid; refunded, until now; net, what is left.
+Errors: none.';
+ALTER FUNCTION @extschema@.revenue_by_add_on(timestamptz, timestamptz) COST 1000000 ROWS 100;
+
 SET LOCAL search_path = @extschema@, pg_temp;

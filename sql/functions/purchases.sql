@@ -40,12 +40,4 @@ purchases on all pages. A page without rows has no total.
 Errors: 22023 null_argument, unknown_word, invalid_count.';
 ALTER FUNCTION @extschema@.list_purchases(text, text, integer, integer) COST 2500 ROWS 20;
 
-COMMENT ON FUNCTION @extschema@.revenue_by_add_on(timestamptz, timestamptz) IS
-'The view revenue_by_add_on for the purchases of a period: by add-on and currency, the highest revenue first. Refunds count with the purchase
-that they refund, whenever they were made.
-Arguments: since, the first instant of the period, NULL for the first purchase; until, the first instant after it, NULL for no end.
-Returns: the columns of the view: purchases, paid ones; units; gross, what was paid; refunded, until now; net, what is left.
-Errors: none.';
-ALTER FUNCTION @extschema@.revenue_by_add_on(timestamptz, timestamptz) COST 1000000 ROWS 100;
-
 SET LOCAL search_path = @extschema@, pg_temp;

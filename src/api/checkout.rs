@@ -1,16 +1,17 @@
-//! Checkouts and their payment.
+//! Checkouts and their payment, at Stripe too.
 
 use pgrx::prelude::*;
 
 use super::{Answer, money, short, user_to_change};
+use crate::error::Error;
 use crate::operations::checkout::{self, Order};
 use crate::operations::payments::{self, PaymentReferences};
+use crate::operations::stripe_checkout;
 use crate::pg::call::Call;
 use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, now, required, text_datum};
+use crate::pg::jsonb::Jsonb;
 use crate::pg::tuplestore::Tuplestore;
 
-// Results go into a tuplestore, as each row that a function returns by itself is a call of its own, which takes the rights of the owner and
-// the search_path anew. pgrx knows of no such result and takes the declarations as they stand here.
 #[pg_extern(sql = r#"
 CREATE FUNCTION "checkout"(
     "user_id" pg_catalog.text,
@@ -119,8 +120,38 @@ fn give_up_checkout(
     Ok(payments::fail(checkout_id, reason.as_deref(), restore_cart)?)
 }
 
+#[pg_extern(stable, parallel_safe)]
+fn stripe_checkout(checkout_id: Option<Id>, success_url: Option<Text>, cancel_url: Option<Text>) -> Answer<Jsonb> {
+    let Id(checkout_id) = required(checkout_id, "checkout_id")?;
+    let (success_url, cancel_url) = (url(success_url, "success_url")?, url(cancel_url, "cancel_url")?);
+    Ok(Jsonb::of(&stripe_checkout::parameters(checkout_id, &success_url, &cancel_url)?))
+}
+
+/// The maximum length of an address in Stripe.
+const LONGEST_URL: usize = 5000;
+
+/// An address to which Stripe can redirect a shopper: that of a web page or an app.
+fn url(url: Option<Text>, argument: &'static str) -> Result<String, Error> {
+    let Text(url) = required(url, argument)?;
+    let length = url.chars().count();
+    if length > LONGEST_URL {
+        return Err(Error::TextTooLong { argument, longest: LONGEST_URL, length });
+    }
+    let is_absolute = url.split_once("://").is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty());
+    if is_absolute && !url.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+        Ok(url)
+    } else {
+        Err(Error::InvalidUrl { argument, url: url.chars().take(60).collect() })
+    }
+}
+
+fn is_scheme(scheme: &str) -> bool {
+    scheme.starts_with(|letter: char| letter.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
 extension_sql_file!(
     "../../sql/functions/checkout.sql",
     name = "checkout_functions",
-    requires = [checkout, complete_checkout, give_up_checkout]
+    requires = [checkout, stripe_checkout, complete_checkout, give_up_checkout]
 );

@@ -18,8 +18,6 @@ const LONGEST_TEXT: usize = 8 << 20;
 /// The maximum number of bytes that a step adds besides its text.
 const STEP_LENGTH: usize = 200;
 
-// The result can be long, so it goes into a tuplestore. pgrx knows of no such result and takes the declaration as it stands
-// here.
 #[pg_extern(sql = r#"
 CREATE FUNCTION "explain_cart"(
     "user_id" pg_catalog.text,

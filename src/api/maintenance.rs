@@ -1,4 +1,4 @@
-//! Maintenance, its schedule, and the statistics of the session's cache.
+//! Operations: maintenance and its schedule, revenue, and the statistics of the session's cache.
 
 use pgrx::datum::Interval;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -8,9 +8,12 @@ use super::Answer;
 use crate::admin::schedule;
 use crate::error::Error;
 use crate::operations::maintenance;
-use crate::pg::datum::{Text, required};
+use crate::pg::call::Call;
+use crate::pg::datum::{Amount, Id, Text, Timestamp, required, text_datum};
+use crate::pg::tuplestore::Tuplestore;
 use crate::store::catalog_cache::{self, Statistics};
 use crate::store::leftovers::Ages;
+use crate::store::reports;
 
 /// As version 1.0.0 has it, whose function is there until ALTER EXTENSION has been run.
 #[pg_extern(sql = false)]
@@ -74,8 +77,47 @@ fn schedule_maintenance(schedule: default!(Option<Text>, "'17 3 * * *'")) -> Ans
     Ok(schedule::schedule_maintenance(&schedule)?)
 }
 
+#[pg_extern(sql = r#"
+CREATE FUNCTION "revenue_by_add_on"(
+    "since" pg_catalog.timestamptz,
+    "until" pg_catalog.timestamptz DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    "add_on_id" pg_catalog.uuid,
+    "name" pg_catalog.text,
+    "category" pg_catalog.text,
+    "currency" pg_catalog.text,
+    "purchases" pg_catalog.int8,
+    "units" pg_catalog.int8,
+    "gross" pg_catalog.numeric,
+    "refunded" pg_catalog.numeric,
+    "net" pg_catalog.numeric
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn revenue_by_add_on(since: Option<Timestamp>, until: Option<Timestamp>, call: Call) -> Answer<()> {
+    let mut rows = Tuplestore::open(&call);
+    reports::revenue(since.map(|since| since.0), until.map(|until| until.0), |revenue| {
+        rows.push(|| {
+            [
+                Id(revenue.add_on_id).into_datum(),
+                Some(text_datum(&revenue.name)),
+                Some(text_datum(&revenue.category)),
+                Some(text_datum(&revenue.currency)),
+                revenue.purchases.into_datum(),
+                revenue.units.into_datum(),
+                Amount(revenue.gross).into_datum(),
+                Amount(revenue.refunded).into_datum(),
+                Amount(revenue.gross - revenue.refunded).into_datum(),
+            ]
+        });
+    })?;
+    Ok(())
+}
+
 extension_sql_file!(
     "../../sql/functions/maintenance.sql",
     name = "maintenance_functions",
-    requires = [catalog_cache_stats, run_all_maintenance, schedule_maintenance, waiting_for_maintenance]
+    requires =
+        [catalog_cache_stats, revenue_by_add_on, run_all_maintenance, schedule_maintenance, waiting_for_maintenance]
 );

@@ -67,7 +67,6 @@ fn cart_total(
     Ok(Amount(stored_cart(user_id, tier_code, promo_code, at)?.quote.total()))
 }
 
-// The result can be long, so it goes into a tuplestore. pgrx knows of no such result and takes the declaration as it stands here.
 #[pg_extern(sql = r#"
 CREATE FUNCTION "cart_lines"(
     "user_id" pg_catalog.text,
@@ -124,8 +123,6 @@ fn cart_lines(
     Ok(())
 }
 
-// The result can be as long as the table of carts, so it goes into a tuplestore. pgrx knows of no such result and takes the
-// declaration as it stands here.
 #[pg_extern(sql = r#"
 CREATE FUNCTION "price_carts"(
     "tier_code" pg_catalog.text DEFAULT NULL,

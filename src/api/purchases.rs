@@ -1,4 +1,4 @@
-//! Refunds, disputes, purchase history and revenue.
+//! Refunds, disputes and purchase history.
 
 use pgrx::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::operations::payments;
 use crate::pg::call::Call;
 use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, required, text_datum};
 use crate::pg::tuplestore::Tuplestore;
-use crate::store::{purchase_history, reports};
+use crate::store::purchase_history;
 use engine::money::Money;
 use engine::purchases::PurchaseStatus;
 
@@ -52,7 +52,6 @@ fn resolve_dispute(purchase_id: Option<Id>, won: Option<bool>) -> Answer<Text> {
     Ok(Text(status.name().to_owned()))
 }
 
-// The result can be long, so it goes into a tuplestore. pgrx knows of no such result and takes the declaration as it stands here.
 #[pg_extern(sql = r#"
 CREATE FUNCTION "purchase_history"(
     "user_id" pg_catalog.text,
@@ -102,7 +101,6 @@ fn purchase_history(
     Ok(())
 }
 
-// Declared in full for the same reason.
 #[pg_extern(sql = r#"
 CREATE FUNCTION "list_purchases"(
     "user_id" pg_catalog.text,
@@ -171,44 +169,6 @@ fn list_purchases(
     Ok(())
 }
 
-#[pg_extern(sql = r#"
-CREATE FUNCTION "revenue_by_add_on"(
-    "since" pg_catalog.timestamptz,
-    "until" pg_catalog.timestamptz DEFAULT pg_catalog.now()
-) RETURNS TABLE (
-    "add_on_id" pg_catalog.uuid,
-    "name" pg_catalog.text,
-    "category" pg_catalog.text,
-    "currency" pg_catalog.text,
-    "purchases" pg_catalog.int8,
-    "units" pg_catalog.int8,
-    "gross" pg_catalog.numeric,
-    "refunded" pg_catalog.numeric,
-    "net" pg_catalog.numeric
-)
-STABLE PARALLEL SAFE
-LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
-"#)]
-fn revenue_by_add_on(since: Option<Timestamp>, until: Option<Timestamp>, call: Call) -> Answer<()> {
-    let mut rows = Tuplestore::open(&call);
-    reports::revenue(since.map(|since| since.0), until.map(|until| until.0), |revenue| {
-        rows.push(|| {
-            [
-                Id(revenue.add_on_id).into_datum(),
-                Some(text_datum(&revenue.name)),
-                Some(text_datum(&revenue.category)),
-                Some(text_datum(&revenue.currency)),
-                revenue.purchases.into_datum(),
-                revenue.units.into_datum(),
-                Amount(revenue.gross).into_datum(),
-                Amount(revenue.refunded).into_datum(),
-                Amount(revenue.gross - revenue.refunded).into_datum(),
-            ]
-        });
-    })?;
-    Ok(())
-}
-
 fn known_status(Text(given): Text) -> Result<&'static str, Error> {
     let known = || PurchaseStatus::ALL.map(PurchaseStatus::name).join(", ");
     match PurchaseStatus::from_name(&given) {
@@ -220,6 +180,5 @@ fn known_status(Text(given): Text) -> Result<&'static str, Error> {
 extension_sql_file!(
     "../../sql/functions/purchases.sql",
     name = "purchases_functions",
-    requires =
-        [refund_purchase, dispute_purchase, resolve_dispute, purchase_history, list_purchases, revenue_by_add_on]
+    requires = [refund_purchase, dispute_purchase, resolve_dispute, purchase_history, list_purchases]
 );

@@ -9,8 +9,6 @@ use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, text_datum};
 use crate::pg::tuplestore::Tuplestore;
 use crate::store::search::{self, Criteria, Details, FoundAddOn};
 
-// The result can be as long as the catalog, so it goes into a tuplestore. pgrx knows of no such result and takes the declaration as
-// it stands here.
 #[pg_extern(sql = r#"
 CREATE FUNCTION "search_add_ons"(
     "search" pg_catalog.text DEFAULT NULL,
@@ -55,7 +53,6 @@ fn search_add_ons(
     Ok(())
 }
 
-// Declared in full for the same reason.
 #[pg_extern(sql = r#"
 CREATE FUNCTION "list_add_ons"(
     "search" pg_catalog.text DEFAULT NULL,

@@ -10,9 +10,6 @@ use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, required, text_datum
 use crate::pg::document::Document;
 use crate::pg::tuplestore::Tuplestore;
 
-// Results can be as long as the table of carts, so the functions fill a tuplestore. pgrx knows of no such result and takes
-// their declarations as they stand here; it still makes the function that PostgreSQL calls.
-
 #[pg_extern(sql = r#"
 CREATE FUNCTION "simulate_pricing_rule"(
     "rule" pg_catalog.jsonb,

@@ -1,12 +1,16 @@
-//! Changing what users own.
+//! What users own: granting, trying, renewing and cancelling it, and why they have it.
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-use super::{Answer, money, short, user_to_change};
+use super::{Answer, money, short, user_to_change, valid_user_id};
 use crate::error::Error;
 use crate::operations::subscriptions::{self, RenewalPayment};
-use crate::pg::datum::{Digits, Id, Text, Timestamp, iso_8601, now, required};
+use crate::operations::{explain_access as explaining, repricing};
+use crate::pg::call::Call;
+use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, iso_8601, now, required, text_datum};
+use crate::pg::tuplestore::Tuplestore;
+use crate::store::reports;
 use engine::time::Instant;
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]
@@ -81,8 +85,105 @@ fn resume_add_on(user_id: Option<Text>, add_on_id: Option<Id>) -> Answer<bool> {
     Ok(subscriptions::resume(&user_id, add_on_id)?)
 }
 
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
+fn start_trial(
+    user_id: Option<Text>,
+    add_on_id: Option<Id>,
+) -> Result<TableIterator<'static, (name!(add_on_id, Id), name!(expires_at, Option<Timestamp>))>, ErrorReport> {
+    let user_id = user_to_change(user_id)?;
+    let Id(add_on_id) = required(add_on_id, "add_on_id")?;
+    let end = subscriptions::start_trial(&user_id, add_on_id)?;
+    Ok(TableIterator::once((Id(add_on_id), end.map(Timestamp))))
+}
+
+#[pg_extern(stable, parallel_safe)]
+fn explain_access(
+    user_id: Option<Text>,
+    add_on_id: Option<Id>,
+    at: default!(Option<Timestamp>, "pg_catalog.now()"),
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(source, Text),
+            name!(source_id, Option<Text>),
+            name!(valid_from, Option<Timestamp>),
+            name!(valid_until, Option<Timestamp>),
+            name!(live, bool),
+            name!(detail, Text),
+        ),
+    >,
+    ErrorReport,
+> {
+    let user_id = valid_user_id(user_id)?;
+    let Id(add_on_id) = required(add_on_id, "add_on_id")?;
+    let Timestamp(at) = required(at, "at")?;
+    let rows = explaining::explain(&user_id, add_on_id, at)?.into_iter().map(|one| {
+        (
+            Text(one.source.to_owned()),
+            one.source_id.map(Text),
+            one.valid_from.map(Timestamp),
+            one.valid_until.map(Timestamp),
+            one.live,
+            Text(one.detail),
+        )
+    });
+    Ok(TableIterator::new(rows))
+}
+
+#[pg_extern(sql = r#"
+CREATE FUNCTION "upcoming_renewals"(
+    "user_id" pg_catalog.text DEFAULT NULL,
+    "until" pg_catalog.timestamptz DEFAULT pg_catalog.now() OPERATOR(pg_catalog.+) '1 month'::pg_catalog.interval
+) RETURNS TABLE (
+    "user_id" pg_catalog.text,
+    "add_on_id" pg_catalog.uuid,
+    "due_at" pg_catalog.timestamptz,
+    "amount" pg_catalog.numeric,
+    "currency" pg_catalog.text,
+    "promo_code" pg_catalog.text
+)
+STABLE PARALLEL SAFE
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn upcoming_renewals(user_id: Option<Text>, until: Option<Timestamp>, call: Call) -> Answer<()> {
+    let mut rows = Tuplestore::open(&call);
+    let Some(Timestamp(until)) = until else { return Ok(()) };
+    reports::upcoming_renewals(user_id.as_deref(), until, |renewal| {
+        rows.push(|| {
+            [
+                Some(text_datum(&renewal.user_id)),
+                Id(renewal.add_on_id).into_datum(),
+                Timestamp(renewal.due_at).into_datum(),
+                Amount(renewal.amount).into_datum(),
+                Some(text_datum(&renewal.currency)),
+                renewal.promo_code.as_deref().map(text_datum),
+            ]
+        });
+    })?;
+    Ok(())
+}
+
+#[pg_extern(volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, @extschema@, pg_temp)]
+fn reprice_renewals(add_on_id: Option<Id>) -> Answer<i64> {
+    let Id(add_on_id) = required(add_on_id, "add_on_id")?;
+    Ok(repricing::reprice(add_on_id)? as i64)
+}
+
 extension_sql_file!(
     "../../sql/functions/subscriptions.sql",
     name = "subscriptions_functions",
-    requires = [grant_add_on, renew_add_on, cancel_add_on, suspend_add_on, resume_add_on]
+    requires = [
+        grant_add_on,
+        renew_add_on,
+        cancel_add_on,
+        suspend_add_on,
+        resume_add_on,
+        start_trial,
+        explain_access,
+        upcoming_renewals,
+        reprice_renewals
+    ]
 );

@@ -12,8 +12,6 @@ use crate::pg::tuplestore::Tuplestore;
 use engine::usage::Status;
 use engine::usage::units::Units;
 
-// Results go into a tuplestore, as each row that a function returns by itself is a call of its own, which takes the rights of the owner and
-// the search_path anew. pgrx knows of no such result and takes the declarations as they stand here.
 #[pg_extern(sql = r#"
 CREATE FUNCTION "consume_feature"(
     "user_id" pg_catalog.text,

@@ -1,5 +1,8 @@
 //! Results of any size: rows go into a tuplestore as they are found. PostgreSQL keeps it in work_mem, and then on
-//! disk.
+//! disk. Functions that are called often use one for a single row, too: a row that is returned by itself is a call of
+//! its own, which takes the rights of the owner and the search_path anew.
+//!
+//! pgrx knows of no such result, so the functions that fill a tuplestore are declared in full beside their code.
 
 use pgrx::memcxt::PgMemoryContexts;
 use pgrx::pg_sys;
