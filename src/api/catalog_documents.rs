@@ -7,7 +7,8 @@ use pgrx::prelude::*;
 use super::Answer;
 use crate::error::Error;
 use crate::pg::datum::{Text, required};
-use crate::pg::document::{self, Document};
+use crate::pg::document::Document;
+use crate::pg::jsonb;
 use crate::pg::tables::{TABLES, TABLES_OF_USERS};
 use engine::json::Malformed;
 
@@ -19,7 +20,7 @@ static SHAPE: LazyLock<String> = LazyLock::new(|| {
 
 #[pg_extern(name = "_check_catalog_size", immutable, parallel_safe)]
 fn check_catalog_size(catalog: Option<Document<'_>>) -> Answer<()> {
-    Ok(catalog.map_or(Ok(()), |catalog| catalog.check_size("catalog", document::LARGEST))?)
+    Ok(catalog.map_or(Ok(()), |catalog| catalog.check_size("catalog", jsonb::LARGEST))?)
 }
 
 #[pg_extern(name = "_refuse_catalog", volatile, parallel_unsafe)]

@@ -26,8 +26,6 @@ use crate::error::Error;
 
 /// The maximum size in bytes of conditions, restrictions, configurations and drafts.
 pub const OF_A_ROW: usize = 256 << 10;
-/// The maximum size in bytes of any document: a catalog to be imported, and one that is passed on as it is stored.
-pub const LARGEST: usize = 16 << 20;
 /// The maximum size in bytes of the items of a quote.
 pub const ITEMS: usize = 2 << 20;
 /// The maximum size in bytes of a provider's body.

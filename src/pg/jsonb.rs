@@ -21,8 +21,10 @@ use serde::ser::{
 use serde_json::Value;
 
 use super::datum::{extend_with_number, extend_with_text, raw_bytes_of, refuse_above};
-use super::document;
 use super::row::Column;
+
+/// The maximum size in bytes of any document: a catalog to be imported, and one that is passed on as it is stored.
+pub const LARGEST: usize = 16 << 20;
 
 const SCALAR: u32 = 0x1000_0000;
 const OBJECT: u32 = 0x2000_0000;
@@ -83,7 +85,7 @@ impl Column for Jsonb {
     unsafe fn read<'a>(datum: pg_sys::Datum, _: bool) -> Self::Value<'a> {
         // SAFETY: the caller says that the datum is a jsonb, whose bytes are copied.
         unsafe {
-            refuse_above(document::LARGEST, "jsonb", datum);
+            refuse_above(LARGEST, "jsonb", datum);
             Jsonb(raw_bytes_of(datum).to_vec())
         }
     }
