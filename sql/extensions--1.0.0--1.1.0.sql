@@ -409,10 +409,7 @@ DECLARE
     rule record;
     list text;
     culprits text;
-    -- What a constraint says, and what to do about it.
-    words text[];
     is_convertible boolean := true;
-    old_schema CONSTANT name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = old_table);
 BEGIN
     IF (SELECT c.relkind <> 'r' FROM pg_class c WHERE c.oid = old_table) THEN
         obstacle := 'it is not an ordinary table';
@@ -440,36 +437,10 @@ BEGIN
     END IF;
     SELECT string_agg(format('%s AS %I', c.expression, c.column_name), ', ') INTO list
       FROM @extschema@._adoption_columns(old_table, new_table) c;
-    FOR rule IN
-        SELECT n.oid AS constraint_oid, n.conname::text AS name, format('NOT (%s)', pg_get_expr(n.conbin, n.conrelid)) AS breaks
-          FROM pg_constraint n WHERE n.conrelid = new_table AND n.contype = 'c'
-         UNION ALL
-        SELECT NULL, format('%s is required', a.attname), format('s.%I IS NULL', a.attname)
-          FROM pg_attribute a WHERE a.attrelid = new_table AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped
-         UNION ALL
-        SELECT n.oid, n.conname, format('s.%1$I IS NOT NULL AND NOT EXISTS (SELECT FROM %2$s p WHERE p.%3$I::uuid = s.%1$I)', k.attname,
-                                 coalesce(to_regclass(format('%I.%I', old_schema, referenced.relname)), referenced.oid::regclass), r.attname)
-          FROM pg_constraint n
-          JOIN pg_attribute k ON k.attrelid = n.conrelid AND k.attnum = n.conkey[1]
-          JOIN pg_attribute r ON r.attrelid = n.confrelid AND r.attnum = n.confkey[1]
-          JOIN pg_class referenced ON referenced.oid = n.confrelid
-         WHERE n.conrelid = new_table AND n.contype = 'f'
-         UNION ALL
-        SELECT n.oid, n.conname, format('(%1$s) IN (SELECT %1$s FROM (SELECT %2$s FROM %3$s s) s GROUP BY %1$s HAVING count(*) > 1)',
-                                 string_agg(format('s.%I', a.attname), ', ' ORDER BY k.place), list, old_table)
-          FROM pg_constraint n
-         CROSS JOIN LATERAL unnest(n.conkey) WITH ORDINALITY k (attnum, place)
-          JOIN pg_attribute a ON a.attrelid = n.conrelid AND a.attnum = k.attnum
-         WHERE n.conrelid = new_table AND n.contype IN ('p', 'u')
-         GROUP BY n.oid, n.conname
-    LOOP
-        words := string_to_array(obj_description(rule.constraint_oid, 'pg_constraint'), E'\n');
-        culprits := @extschema@._adoption_rows(old_table, list, rule.breaks,
-                                               ARRAY(SELECT a.attname::text FROM pg_constraint n JOIN pg_attribute a
-                                                        ON a.attrelid = n.conrelid AND a.attnum = ANY (n.conkey)
-                                                      WHERE n.oid = rule.constraint_oid));
+    FOR rule IN SELECT * FROM @extschema@._adoption_rules(old_table, new_table, list) LOOP
+        culprits := @extschema@._adoption_rows(old_table, list, rule.breaks, rule.columns);
         IF culprits IS NOT NULL THEN
-            obstacle := concat_ws('', coalesce(format('%s (%s)', words[1], rule.name), rule.name), ': ', culprits, '. ' || words[2]);
+            obstacle := concat_ws('', rule.label, ': ', culprits, '. ' || rule.advice);
             RETURN NEXT;
         END IF;
     END LOOP;
@@ -521,6 +492,30 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._adoption_rows(regclass, text, text, text[]) IS
 'The rows of an old table that adopt_tables() cannot migrate. Only that calls it.';
+
+CREATE FUNCTION @extschema@._adoption_rules(old_table regclass, new_table regclass, list text)
+RETURNS TABLE (label text, breaks text, columns text[], advice text)
+LANGUAGE sql COST 100000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(r.rule || format(' (%s)', r.name), r.name), broken.condition, r.columns, r.advice
+      FROM @extschema@._table_rules(new_table) r
+      JOIN pg_constraint n ON n.oid = r.id
+      LEFT JOIN pg_class referenced ON referenced.oid = n.confrelid
+      LEFT JOIN pg_attribute referred ON referred.attrelid = n.confrelid AND referred.attnum = n.confkey[1]
+     CROSS JOIN LATERAL (SELECT string_agg(format('s.%I', c.name), ', ' ORDER BY c.place) FROM unnest(r.columns) WITH ORDINALITY c (name, place)) key (terms)
+     CROSS JOIN LATERAL (SELECT CASE r.kind
+               WHEN 'c' THEN format('NOT (%s)', r.condition)
+               WHEN 'f' THEN format('%1$s IS NOT NULL AND NOT EXISTS (SELECT FROM %2$s p WHERE p.%3$I::uuid = %1$s)', key.terms,
+                                    coalesce(to_regclass(format('%s.%I', (SELECT o.relnamespace::regnamespace FROM pg_class o WHERE o.oid = old_table),
+                                                                referenced.relname)), n.confrelid::regclass), referred.attname)
+               ELSE format('(%1$s) IN (SELECT %1$s FROM (SELECT %2$s FROM %3$s s) s GROUP BY %1$s HAVING count(*) > 1)', key.terms, list, old_table)
+           END) broken (condition)
+     UNION ALL
+    SELECT format('%s is required', a.attname), format('s.%I IS NULL', a.attname), '{}', NULL
+      FROM pg_attribute a WHERE a.attrelid = new_table AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped
+$$;
+COMMENT ON FUNCTION @extschema@._adoption_rules(regclass, regclass, text) IS
+'The rules of a table of ours, in words, each with the condition by which adopt_tables() finds old rows that break it. Only adopt_tables()
+calls it.';
 
 CREATE FUNCTION @extschema@._canonical_entry(kind text, entry jsonb) RETURNS jsonb
 LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp AS $$
@@ -1426,41 +1421,9 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000 SET search_path = pg_catalog, pg_te
     WITH given AS MATERIALIZED (
         SELECT CASE jsonb_typeof(draft) WHEN 'object' THEN draft ELSE '{}' END AS entry
     ), columns AS MATERIALIZED (
-        SELECT a.attnum, a.attname::text AS name, a.attnotnull AS is_required, format_type(a.atttypid, NULL) AS type,
-               -- What a row is called has no part in a price.
-               a.attnotnull AND NOT a.atthasdef AND a.attname <> ALL ('{name,code}') AS is_needed,
-               -- Of texts and numbers that have such.
-               CASE WHEN a.atttypmod > 0 THEN a.atttypmod - 4 END AS longest,
-               CASE WHEN a.atttypmod > 0 THEN 10::numeric ^ (((a.atttypmod - 4) >> 16) - ((a.atttypmod - 4) & 2047)) END AS bound,
-               (a.atttypmod - 4) & 2047 AS scale, g.entry -> a.attname::text AS value, jsonb_typeof(g.entry -> a.attname::text) AS found
+        SELECT a.attnum, a.attname::text AS name, a.attnotnull AS is_required, a.atthasdef AS has_default, g.entry -> a.attname::text AS value
           FROM pg_attribute a, given g
          WHERE a.attrelid = whose AND a.attnum > 0 AND NOT a.attisdropped
-    ), misfits AS (
-        SELECT c.name, c.value, CASE c.type
-                   WHEN 'integer' THEN 'an integer'
-                   WHEN 'numeric' THEN concat('a number', ' up to ' || round(c.bound - 10::numeric ^ -c.scale, c.scale))
-                   WHEN 'boolean' THEN 'true or false'
-                   WHEN 'uuid' THEN 'a UUID'
-                   WHEN 'uuid[]' THEN 'an array of add-on ids'
-                   WHEN 'timestamp with time zone' THEN 'a time as a string'
-                   WHEN 'character varying' THEN format('a string of up to %s characters', c.longest)
-                   WHEN 'jsonb' THEN 'a document'
-                   ELSE 'a string' END AS expected
-          FROM columns c
-         WHERE CASE WHEN c.found IS NULL THEN false
-                    WHEN c.found = 'null' THEN c.is_required
-                    WHEN c.type = 'integer' THEN CASE WHEN c.found = 'number' AND c.value #>> '{}' ~ '^-?[0-9]{1,10}$'
-                                                      THEN (c.value #>> '{}')::bigint NOT BETWEEN -2147483648 AND 2147483647 ELSE true END
-                    WHEN c.type = 'numeric' THEN CASE c.found WHEN 'number'
-                                                              THEN coalesce(abs(round((c.value #>> '{}')::numeric, c.scale)) >= c.bound, false)
-                                                              ELSE true END
-                    WHEN c.type = 'uuid[]' THEN c.found <> 'array' OR EXISTS (
-                         SELECT FROM jsonb_array_elements(CASE c.found WHEN 'array' THEN c.value ELSE '[]' END) e
-                          WHERE e #>> '{}' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' IS NOT TRUE)
-                    WHEN c.type = 'uuid' THEN c.value #>> '{}' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' IS NOT TRUE
-                    WHEN c.type = 'character varying' THEN c.found <> 'string' OR length(c.value #>> '{}') > c.longest
-                    WHEN c.type = 'boolean' THEN c.found <> 'boolean'
-                    ELSE c.type <> 'jsonb' AND c.found <> 'string' END
     )
     SELECT p.problem
       FROM (SELECT 1, format('expected a JSON object, not %s', jsonb_typeof(draft)) WHERE jsonb_typeof(draft) <> 'object'
@@ -1469,13 +1432,15 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000 SET search_path = pg_catalog, pg_te
               FROM given g, jsonb_object_keys(g.entry) k (key)
              WHERE k.key NOT IN (SELECT c.name FROM columns c)
              UNION ALL
-            SELECT 3, format('key "%s" is missing', c.name) FROM columns c WHERE c.is_needed AND c.found IS NULL
+            SELECT 3, format('key "%s" is missing', c.name) FROM columns c
+             -- What a row is called has no part in a price.
+             WHERE c.is_required AND NOT c.has_default AND c.value IS NULL AND c.name NOT IN ('name', 'code')
              UNION ALL
-            SELECT 4, format('"%s" must be %s, not %s', m.name, m.expected, left(m.value::text, 60)) FROM misfits m) p (step, problem)
+            SELECT 4, format('"%s" must not be null', c.name) FROM columns c WHERE c.is_required AND c.value = 'null') p (step, problem)
      ORDER BY p.step, p.problem LIMIT 1
 $$;
 COMMENT ON FUNCTION @extschema@._draft_problem(regclass, jsonb) IS
-'Why a JSON object is no row of a table, by the types of its columns; NULL when it is one. Only the
+'Why a JSON object is no row of a table, by the names of its columns and those that are required; NULL when it is one. Only the
 simulations call it.';
 
 CREATE FUNCTION @extschema@._draft_row(whose regclass, draft jsonb, id uuid)
@@ -1489,25 +1454,18 @@ BEGIN
     SELECT string_agg(format('%s AS %I', pg_get_expr(d.adbin, d.adrelid), a.attname), ', ') INTO presets
       FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
      WHERE d.adrelid = whose AND a.attgenerated = '' AND a.attname <> 'id' AND NOT draft ? a.attname::text;
-    EXECUTE format('SELECT to_jsonb(presets) FROM (SELECT %s) presets', coalesce(presets, '')) INTO entry;
     -- A bundle needs no name to have a price.
-    entry := jsonb_build_object('id', id, 'name', '') || entry || draft;
-    FOR checked IN
-        SELECT n.conname, n.conkey, pg_get_expr(n.conbin, n.conrelid) AS expression, obj_description(n.oid, 'pg_constraint') AS words
-          FROM pg_constraint n
-         WHERE n.conrelid = whose AND n.contype = 'c'
-           -- Of tables that Citus spreads: what it asks for changes no price.
-           AND n.conname <> 'promotional_codes_normalized_check'
-         ORDER BY n.conname
-    LOOP
-        EXECUTE format('SELECT NOT (%s) FROM jsonb_populate_record(NULL::%s, $1) %I', checked.expression, whose,
+    EXECUTE format('SELECT to_jsonb(jsonb_populate_record(NULL::%s, jsonb_build_object(''id'', $1, ''name'', '''') || to_jsonb(presets) || $2))
+                      FROM (SELECT %s) presets', whose, presets) INTO entry USING id, draft;
+    FOR checked IN EXECUTE format('SELECT * FROM %s._table_rules($1) r WHERE r.kind = ''c''',
+                                  (SELECT c.relnamespace::regnamespace FROM pg_class c WHERE c.oid = whose)) USING whose LOOP
+        EXECUTE format('SELECT NOT (%s) FROM jsonb_populate_record(NULL::%s, $1) %I', checked.condition, whose,
                        (SELECT c.relname FROM pg_class c WHERE c.oid = whose)) INTO is_broken USING entry;
         IF is_broken THEN
-            broken_constraint := checked.conname;
-            -- The comment on a constraint says in a line what must hold, and in another what to do about it.
-            rule := format('%s (%s)', CASE WHEN checked.words LIKE E'%\n%' THEN split_part(checked.words, E'\n', 1) ELSE checked.expression END,
-                           (SELECT string_agg(format('%s: %s', a.attname, left(entry ->> a.attname::text, 60)), ', ' ORDER BY a.attnum)
-                              FROM pg_attribute a WHERE a.attrelid = whose AND a.attnum = ANY (checked.conkey)));
+            broken_constraint := checked.name;
+            rule := format('%s (%s)', CASE WHEN checked.advice IS NULL THEN checked.condition ELSE checked.rule END,
+                           (SELECT string_agg(format('%s: %s', c.name, left(entry ->> c.name, 60)), ', ' ORDER BY c.place)
+                              FROM unnest(checked.columns) WITH ORDINALITY c (name, place)));
             EXIT;
         END IF;
     END LOOP;
@@ -1517,6 +1475,18 @@ $$;
 COMMENT ON FUNCTION @extschema@._draft_row(regclass, jsonb, uuid) IS
 'The row that a table would make of a JSON object with its columns as keys, defaults and all, and the first of its constraints that
 refuses it, with what that asks for. Only the simulations call it.';
+
+CREATE FUNCTION @extschema@._draft_value(whose regclass, draft jsonb, key text) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1000 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    entry jsonb;
+BEGIN
+    EXECUTE format('SELECT to_jsonb(jsonb_populate_record(NULL::%s, $1))', whose) INTO entry USING jsonb_build_object(key, draft -> key);
+    RETURN entry -> key;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._draft_value(regclass, jsonb, text) IS
+'The value of a key as the column of that name would store it, or PostgreSQL''s own error. Only the simulations call it.';
 
 CREATE FUNCTION @extschema@._expected_objects() RETURNS TABLE (
     "kind" pg_catalog.text,
@@ -2233,6 +2203,22 @@ COMMENT ON FUNCTION @extschema@._table_names() IS
 'The names of the eight tables, those that others refer to first, and whether their rows are a user''s or the catalog''s. The install
 script calls it, too.';
 ALTER FUNCTION @extschema@._table_names() COST 10 ROWS 8;
+
+CREATE FUNCTION @extschema@._table_rules(whose regclass)
+RETURNS TABLE (kind "char", id oid, name text, condition text, rule text, advice text, columns text[])
+LANGUAGE sql STABLE PARALLEL SAFE COST 10000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT n.contype, n.oid, n.conname::text, pg_get_expr(n.conbin, n.conrelid), said.lines[1], said.lines[2],
+           ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = whose AND a.attnum = ANY (n.conkey) ORDER BY a.attnum)
+      FROM pg_constraint n
+     CROSS JOIN LATERAL string_to_array(obj_description(n.oid, 'pg_constraint'), E'\n') said (lines)
+     WHERE n.conrelid = whose AND n.contype IN ('c', 'f', 'p', 'u')
+       -- Of tables that Citus spreads: a trigger makes it true elsewhere.
+       AND n.conname <> 'promotional_codes_normalized_check'
+     ORDER BY n.conname
+$$;
+COMMENT ON FUNCTION @extschema@._table_rules(regclass) IS
+'The constraints of a table: its kind and name, the condition of a CHECK, and what its comment says in a line that must hold, and in
+another what to do about it. Only the simulations and adopt_tables() call it.';
 
 CREATE OR REPLACE FUNCTION @extschema@._unknown_references()
 RETURNS TABLE (from_table regclass, from_column text, to_table regclass, value text, row_count bigint)
@@ -3740,7 +3726,7 @@ Arguments: bundle, an object with the columns of add_on_bundles as keys, of whic
 defaults of the table; replaces, the id of the bundle that it replaces, NULL to add it; tier_code, as if every user had it; at.
 Each cart is priced on its own, as if all remaining uses were available to it.
 Returns: a row for each cart whose total would change, in no particular order: user_id; total_before; total_after.
-Errors: 22023 null_argument, malformed_argument; 22007, an invalid time; 23514 draft_refused, what a constraint of the table
+Errors: 22023 null_argument, malformed_argument; 23514 draft_refused, what a constraint of the table
 refuses; P0002 replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large,
 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_bundle(jsonb, uuid, text, timestamptz) COST 10000000 ROWS 1000;
@@ -3759,7 +3745,7 @@ Arguments: rule, an object with the columns of pricing_rules as keys, of which a
 defaults of the table; replaces, the id of the rule that it replaces, NULL to add it; tier_code, as if every user had it; at.
 A rule without an id has the id of the one it replaces, or else comes last among equals.
 Returns: a row for each cart whose total would change, in no particular order: user_id; total_before; total_after.
-Errors: 22023 null_argument, malformed_argument; 22007, an invalid time; 23514 draft_refused, what a constraint of the table
+Errors: 22023 null_argument, malformed_argument; 23514 draft_refused, what a constraint of the table
 refuses, malformed_column; P0002 add_on_not_found, replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_pricing_rule(jsonb, uuid, text, timestamptz) COST 10000000 ROWS 1000;
@@ -3778,7 +3764,7 @@ the others have the defaults of the table; redemptions of an existing code count
 tier_code, as if every user had it; at.
 Each cart is priced on its own, as if all remaining uses were available to it.
 Returns: a row for each cart whose total would change, in no particular order: user_id; total_before, without any code; total_after.
-Errors: 22023 null_argument, malformed_argument; 22007, an invalid time; 23514 draft_refused, what a constraint of the table
+Errors: 22023 null_argument, malformed_argument; 23514 draft_refused, what a constraint of the table
 refuses, malformed_column; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_promo_code(jsonb, text, timestamptz) COST 20000000 ROWS 100000;
@@ -3805,7 +3791,7 @@ added, an object with the columns of pricing_rules as keys, of which add_on_id i
 replaces, the id of the rule that it replaces, or that is dropped if rule is NULL; at, when it would be priced.
 Returns: a row for each renewal whose amount would change, in no particular order: user_id; due_at, when the period ends; amount_before,
 as it is locked; amount_after.
-Errors: 22023 null_argument, malformed_argument, invalid_amount; 22007, an invalid time; 23514 draft_refused, what a constraint of the
+Errors: 22023 null_argument, malformed_argument, invalid_amount; 23514 draft_refused, what a constraint of the
 table refuses; P0002 add_on_not_found, replaced_not_found; 55000 add_on_not_for_sale, price_not_chargeable, currency_unusable; 22003
 amount_out_of_range; 54000 document_too_large, document_too_costly, catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_renewals(uuid, numeric, jsonb, uuid, timestamptz) COST 1000000 ROWS 1000;

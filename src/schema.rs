@@ -91,7 +91,7 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/functions/adopt_tables.sql",
     name = "adopt_tables",
-    requires = ["table_lists", check_adoption, check_rows_written]
+    requires = ["table_lists", "drafts", check_adoption, check_rows_written]
 );
 extension_sql_file!(
     "../sql/functions/catalog_documents.sql",

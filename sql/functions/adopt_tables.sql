@@ -91,8 +91,33 @@ $$;
 COMMENT ON FUNCTION @extschema@._adoption_rows(regclass, text, text, text[]) IS
 'The rows of an old table that adopt_tables() cannot migrate. Only that calls it.';
 
--- Everything that keeps the rows of an old table from becoming rows of ours. Our constraints are tested with their
--- own expressions on the converted rows, and reported in the words of their comments.
+-- What the rows "s" of an old table break if they are seen through a SELECT list: our constraints, tested with their own
+-- expressions, and columns that are required.
+CREATE FUNCTION @extschema@._adoption_rules(old_table regclass, new_table regclass, list text)
+RETURNS TABLE (label text, breaks text, columns text[], advice text)
+LANGUAGE sql COST 100000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(r.rule || format(' (%s)', r.name), r.name), broken.condition, r.columns, r.advice
+      FROM @extschema@._table_rules(new_table) r
+      JOIN pg_constraint n ON n.oid = r.id
+      LEFT JOIN pg_class referenced ON referenced.oid = n.confrelid
+      LEFT JOIN pg_attribute referred ON referred.attrelid = n.confrelid AND referred.attnum = n.confkey[1]
+     CROSS JOIN LATERAL (SELECT string_agg(format('s.%I', c.name), ', ' ORDER BY c.place) FROM unnest(r.columns) WITH ORDINALITY c (name, place)) key (terms)
+     CROSS JOIN LATERAL (SELECT CASE r.kind
+               WHEN 'c' THEN format('NOT (%s)', r.condition)
+               WHEN 'f' THEN format('%1$s IS NOT NULL AND NOT EXISTS (SELECT FROM %2$s p WHERE p.%3$I::uuid = %1$s)', key.terms,
+                                    coalesce(to_regclass(format('%s.%I', (SELECT o.relnamespace::regnamespace FROM pg_class o WHERE o.oid = old_table),
+                                                                referenced.relname)), n.confrelid::regclass), referred.attname)
+               ELSE format('(%1$s) IN (SELECT %1$s FROM (SELECT %2$s FROM %3$s s) s GROUP BY %1$s HAVING count(*) > 1)', key.terms, list, old_table)
+           END) broken (condition)
+     UNION ALL
+    SELECT format('%s is required', a.attname), format('s.%I IS NULL', a.attname), '{}', NULL
+      FROM pg_attribute a WHERE a.attrelid = new_table AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped
+$$;
+COMMENT ON FUNCTION @extschema@._adoption_rules(regclass, regclass, text) IS
+'The rules of a table of ours, in words, each with the condition by which adopt_tables() finds old rows that break it. Only adopt_tables()
+calls it.';
+
+-- Everything that keeps the rows of an old table from becoming rows of ours, in the words of the constraints' comments.
 CREATE FUNCTION @extschema@._adoption_obstacles(old_table regclass, new_table regclass) RETURNS TABLE (obstacle text)
 LANGUAGE plpgsql COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -100,10 +125,7 @@ DECLARE
     rule record;
     list text;
     culprits text;
-    -- What a constraint says, and what to do about it.
-    words text[];
     is_convertible boolean := true;
-    old_schema CONSTANT name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = old_table);
 BEGIN
     IF (SELECT c.relkind <> 'r' FROM pg_class c WHERE c.oid = old_table) THEN
         obstacle := 'it is not an ordinary table';
@@ -131,36 +153,10 @@ BEGIN
     END IF;
     SELECT string_agg(format('%s AS %I', c.expression, c.column_name), ', ') INTO list
       FROM @extschema@._adoption_columns(old_table, new_table) c;
-    FOR rule IN
-        SELECT n.oid AS constraint_oid, n.conname::text AS name, format('NOT (%s)', pg_get_expr(n.conbin, n.conrelid)) AS breaks
-          FROM pg_constraint n WHERE n.conrelid = new_table AND n.contype = 'c'
-         UNION ALL
-        SELECT NULL, format('%s is required', a.attname), format('s.%I IS NULL', a.attname)
-          FROM pg_attribute a WHERE a.attrelid = new_table AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped
-         UNION ALL
-        SELECT n.oid, n.conname, format('s.%1$I IS NOT NULL AND NOT EXISTS (SELECT FROM %2$s p WHERE p.%3$I::uuid = s.%1$I)', k.attname,
-                                 coalesce(to_regclass(format('%I.%I', old_schema, referenced.relname)), referenced.oid::regclass), r.attname)
-          FROM pg_constraint n
-          JOIN pg_attribute k ON k.attrelid = n.conrelid AND k.attnum = n.conkey[1]
-          JOIN pg_attribute r ON r.attrelid = n.confrelid AND r.attnum = n.confkey[1]
-          JOIN pg_class referenced ON referenced.oid = n.confrelid
-         WHERE n.conrelid = new_table AND n.contype = 'f'
-         UNION ALL
-        SELECT n.oid, n.conname, format('(%1$s) IN (SELECT %1$s FROM (SELECT %2$s FROM %3$s s) s GROUP BY %1$s HAVING count(*) > 1)',
-                                 string_agg(format('s.%I', a.attname), ', ' ORDER BY k.place), list, old_table)
-          FROM pg_constraint n
-         CROSS JOIN LATERAL unnest(n.conkey) WITH ORDINALITY k (attnum, place)
-          JOIN pg_attribute a ON a.attrelid = n.conrelid AND a.attnum = k.attnum
-         WHERE n.conrelid = new_table AND n.contype IN ('p', 'u')
-         GROUP BY n.oid, n.conname
-    LOOP
-        words := string_to_array(obj_description(rule.constraint_oid, 'pg_constraint'), E'\n');
-        culprits := @extschema@._adoption_rows(old_table, list, rule.breaks,
-                                               ARRAY(SELECT a.attname::text FROM pg_constraint n JOIN pg_attribute a
-                                                        ON a.attrelid = n.conrelid AND a.attnum = ANY (n.conkey)
-                                                      WHERE n.oid = rule.constraint_oid));
+    FOR rule IN SELECT * FROM @extschema@._adoption_rules(old_table, new_table, list) LOOP
+        culprits := @extschema@._adoption_rows(old_table, list, rule.breaks, rule.columns);
         IF culprits IS NOT NULL THEN
-            obstacle := concat_ws('', coalesce(format('%s (%s)', words[1], rule.name), rule.name), ': ', culprits, '. ' || words[2]);
+            obstacle := concat_ws('', rule.label, ': ', culprits, '. ' || rule.advice);
             RETURN NEXT;
         END IF;
     END LOOP;

@@ -7,7 +7,7 @@ Arguments: rule, an object with the columns of pricing_rules as keys, of which a
 defaults of the table; replaces, the id of the rule that it replaces, NULL to add it; tier_code, as if every user had it; at.
 A rule without an id has the id of the one it replaces, or else comes last among equals.
 Returns: a row for each cart whose total would change, in no particular order: user_id; total_before; total_after.
-Errors: 22023 null_argument, malformed_argument; 22007, an invalid time; 23514 draft_refused, what a constraint of the table
+Errors: 22023 null_argument, malformed_argument; 23514 draft_refused, what a constraint of the table
 refuses, malformed_column; P0002 add_on_not_found, replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_pricing_rule(jsonb, uuid, text, timestamptz) COST 10000000 ROWS 1000;
@@ -18,7 +18,7 @@ Arguments: bundle, an object with the columns of add_on_bundles as keys, of whic
 defaults of the table; replaces, the id of the bundle that it replaces, NULL to add it; tier_code, as if every user had it; at.
 Each cart is priced on its own, as if all remaining uses were available to it.
 Returns: a row for each cart whose total would change, in no particular order: user_id; total_before; total_after.
-Errors: 22023 null_argument, malformed_argument; 22007, an invalid time; 23514 draft_refused, what a constraint of the table
+Errors: 22023 null_argument, malformed_argument; 23514 draft_refused, what a constraint of the table
 refuses; P0002 replaced_not_found; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large,
 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_bundle(jsonb, uuid, text, timestamptz) COST 10000000 ROWS 1000;
@@ -30,7 +30,7 @@ the others have the defaults of the table; redemptions of an existing code count
 tier_code, as if every user had it; at.
 Each cart is priced on its own, as if all remaining uses were available to it.
 Returns: a row for each cart whose total would change, in no particular order: user_id; total_before, without any code; total_after.
-Errors: 22023 null_argument, malformed_argument; 22007, an invalid time; 23514 draft_refused, what a constraint of the table
+Errors: 22023 null_argument, malformed_argument; 23514 draft_refused, what a constraint of the table
 refuses, malformed_column; 55000 price_not_chargeable, currency_unusable; 22003 amount_out_of_range; 54000 document_too_large, document_too_costly,
 catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_promo_code(jsonb, text, timestamptz) COST 20000000 ROWS 100000;
@@ -43,7 +43,7 @@ added, an object with the columns of pricing_rules as keys, of which add_on_id i
 replaces, the id of the rule that it replaces, or that is dropped if rule is NULL; at, when it would be priced.
 Returns: a row for each renewal whose amount would change, in no particular order: user_id; due_at, when the period ends; amount_before,
 as it is locked; amount_after.
-Errors: 22023 null_argument, malformed_argument, invalid_amount; 22007, an invalid time; 23514 draft_refused, what a constraint of the
+Errors: 22023 null_argument, malformed_argument, invalid_amount; 23514 draft_refused, what a constraint of the
 table refuses; P0002 add_on_not_found, replaced_not_found; 55000 add_on_not_for_sale, price_not_chargeable, currency_unusable; 22003
 amount_out_of_range; 54000 document_too_large, document_too_costly, catalog_too_large, value_too_large.';
 ALTER FUNCTION @extschema@.simulate_renewals(uuid, numeric, jsonb, uuid, timestamptz) COST 1000000 ROWS 1000;

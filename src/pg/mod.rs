@@ -19,6 +19,7 @@ pub mod planner;
 pub mod probe;
 pub mod qualified;
 mod raw;
+pub mod refusal;
 pub mod row;
 pub mod rows;
 pub mod session;

@@ -48,9 +48,8 @@ const ADMINISTRATION: [&str; 16] = [
 ];
 
 /// SQLSTATEs of PostgreSQL that random values may cause.
-const POSTGRESQLS: [(&str, &str); 14] = [
+const POSTGRESQLS: [(&str, &str); 13] = [
     ("22003", "numeric_value_out_of_range: a sum of amounts that no column holds"),
-    ("22007", "invalid_datetime_format: in a draft of a row"),
     ("22008", "datetime_field_overflow: a month after the last timestamp"),
     ("22021", "character_not_in_repertoire"),
     ("22023", "invalid_parameter_value: a time zone that does not exist"),

@@ -66,6 +66,8 @@ SELECT call, refusal.* FROM unnest(ARRAY[
     'SELECT * FROM simulate_pricing_rule(''{"add_on_id": "a0000000-0000-4000-8000-000000000003", "discount_percent": 101}'')',
     'SELECT * FROM simulate_pricing_rule(''{"add_on_id": "a0000000-0000-4000-8000-000000000003", "conditions": {"min_qty": 2}}'')',
     'SELECT * FROM simulate_pricing_rule(''{"add_on_id": "a0000000-0000-4000-8000-000000000003", "valid_from": "soon"}'')',
+    'SELECT * FROM simulate_pricing_rule(''{"add_on_id": "a0000000-0000-4000-8000-000000000003", "priority": 3000000000}'')',
+    'SELECT * FROM simulate_pricing_rule(''{"add_on_id": "a0000000-0000-4000-8000-000000000003", "priority": null}'')',
     'SELECT * FROM simulate_bundle(NULL)',
     'SELECT * FROM simulate_bundle(''{"add_on_ids": []}'')',
     'SELECT * FROM simulate_bundle(''{"add_on_ids": ["x"]}'')',
