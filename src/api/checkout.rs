@@ -8,8 +8,10 @@ use crate::operations::checkout::{self, Order};
 use crate::operations::payments::{self, PaymentReferences};
 use crate::operations::stripe_checkout;
 use crate::pg::call::Call;
-use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, now, required, text_datum};
+use crate::pg::clock::now;
+use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, required};
 use crate::pg::jsonb::Jsonb;
+use crate::pg::text::text_datum;
 use crate::pg::tuplestore::Tuplestore;
 
 #[pg_extern(sql = r#"

@@ -5,7 +5,8 @@ use pgrx::prelude::*;
 use super::{Answer, not_negative};
 use crate::error::Error;
 use crate::pg::call::Call;
-use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, text_datum};
+use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp};
+use crate::pg::text::text_datum;
 use crate::pg::tuplestore::Tuplestore;
 use crate::store::search::{self, Criteria, Details, FoundAddOn};
 

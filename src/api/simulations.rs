@@ -6,8 +6,9 @@ use super::{Answer, money};
 use crate::error::Error;
 use crate::operations::simulation::{self, Change, Prices, RenewalChange, Scope};
 use crate::pg::call::Call;
-use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, required, text_datum};
+use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, required};
 use crate::pg::document::Document;
+use crate::pg::text::text_datum;
 use crate::pg::tuplestore::Tuplestore;
 
 #[pg_extern(sql = r#"

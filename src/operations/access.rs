@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::sources::{bought, by_add_on, sources_of};
-use crate::pg::datum::now;
+use crate::pg::clock::now;
 use crate::store::catalog_cache;
 use crate::store::owned::Owned;
 use crate::store::purchases::Purchase;

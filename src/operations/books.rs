@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::access;
-use crate::pg::datum::{iso_8601, new_id, now};
+use crate::pg::clock::{iso_8601, now};
+use crate::pg::ids::new_id;
 use crate::store::owned::{self, Owned};
 use crate::store::purchases::{self, Bearing, Columns, Purchase, Records};
 use crate::store::uses::Claims;

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::operations::books::{Books, Life};
 use crate::operations::payments::{PaymentReferences, complete_books};
 use crate::operations::pricing::{self, Priced, Request};
-use crate::pg::datum::new_ids;
+use crate::pg::ids::new_ids;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::{FreshSnapshot, lock_user};
 use crate::store::cart;

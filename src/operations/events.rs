@@ -15,7 +15,7 @@ use crate::operations::lago_rows;
 use crate::operations::payments::open_located;
 use crate::operations::unclaimed;
 use crate::pg::caller;
-use crate::pg::datum::now;
+use crate::pg::clock::now;
 use crate::pg::locks::{hold_provider_ids, lock_users, release_provider_ids, release_user, try_lock_user};
 use crate::store::cart;
 use crate::store::purchases;

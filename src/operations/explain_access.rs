@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::operations::access::take_row_as_it_stands;
 use crate::operations::sources::source_of;
-use crate::pg::datum::iso_8601;
+use crate::pg::clock::iso_8601;
 use crate::store::{owned, purchases};
 use engine::access::explain::{Why, why_not};
 use engine::access::source::{Kind, Source, lay};

@@ -7,7 +7,7 @@
 use crate::error::Error;
 use crate::operations::books::{Books, Life};
 use crate::pg::caller;
-use crate::pg::datum::now;
+use crate::pg::clock::now;
 use crate::store::leftovers::{self, Ages, Portion};
 use crate::store::unclaimed;
 use crate::store::uses::Claims;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::operations::books::{Books, Life, Written};
 use crate::pg::caller;
-use crate::pg::datum::now;
+use crate::pg::clock::now;
 use crate::pg::locks::{hold_provider_ids, lock_user, lock_users};
 use crate::store::cart;
 use crate::store::purchases::{self, Location};

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::pg::caller;
-use crate::pg::datum::new_id;
+use crate::pg::ids::new_id;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::lock_users;
 use crate::store::personal_data;

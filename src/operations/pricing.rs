@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::pg::datum::iso_8601;
+use crate::pg::clock::iso_8601;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::session::{self, check_interrupts};
 use crate::pg::settings;

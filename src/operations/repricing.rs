@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::pg::datum::now;
+use crate::pg::clock::now;
 use crate::pg::settings;
 use crate::store::{catalog_cache, renewals};
 use engine::quote::price_alone;

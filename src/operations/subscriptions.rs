@@ -10,7 +10,7 @@ use crate::operations::access;
 use crate::operations::books::{Books, Life};
 use crate::operations::payments::refuse_used;
 use crate::operations::sources::source_of;
-use crate::pg::datum::now;
+use crate::pg::clock::now;
 use crate::pg::locks::lock_user;
 use crate::pg::settings;
 use crate::store::owned::{self, Owned};

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use crate::error::Error;
 use crate::operations::books::Books;
-use crate::pg::datum::now;
+use crate::pg::clock::now;
 use crate::pg::installation;
 use crate::pg::locks::hold_provider_ids;
 use crate::store::unclaimed;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::pg::change::Done;
-use crate::pg::datum::clock;
+use crate::pg::clock::clock;
 use crate::store::catalog_cache;
 use crate::store::usage::{self as rows, HasKeys, Row};
 use engine::access::status::is_entitled;

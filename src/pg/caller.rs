@@ -159,7 +159,7 @@ fn value_of(setting: &str) -> Option<String> {
     // SAFETY: this returns a C string, or NULL for a setting that nobody has set.
     unsafe {
         let value = pg_sys::GetConfigOption(setting.as_ptr(), true, false);
-        (!value.is_null()).then(|| super::datum::from_server(CStr::from_ptr(value).to_bytes()))
+        (!value.is_null()).then(|| super::text::from_server(CStr::from_ptr(value).to_bytes()))
     }
 }
 

@@ -26,7 +26,7 @@ use std::rc::Rc;
 
 use pgrx::{PgBox, PgList, pg_sys};
 
-use super::datum::{now, raw_bytes_of};
+use super::clock::now;
 use super::installation::{self, Installation};
 use super::locks::{FreshSnapshot, transaction_keeps_its_snapshot};
 use super::owner::Restricted;
@@ -34,6 +34,7 @@ use super::parameter::Params;
 use super::probe::{Open, Probe, place_of};
 use super::row::{Columns, RowOf, attribute};
 use super::session;
+use super::text::raw_bytes_of;
 use super::trigger::is_of_symbol;
 use crate::error::Error;
 

@@ -1,21 +1,18 @@
-//! Converts PostgreSQL's values to Rust's, and back.
-//!
-//! Text is converted between the database's encoding and UTF-8, so that a value that cannot be converted is an
-//! ordinary error (22021) and not a panic. Money is converted without a detour through text.
+//! Types for the arguments and results of SQL functions.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
-use pgrx::{FromDatum, IntoDatum, PgLogLevel, pg_sys, varlena};
+use pgrx::{FromDatum, IntoDatum, pg_sys};
 use uuid::Uuid;
 
+use super::numeric;
+use super::text::{LARGEST_ARRAY, refuse_above, str_of, string_of, text_datum};
 use crate::error::Error;
 use engine::money::Money;
 use engine::time::Instant;
@@ -162,13 +159,7 @@ impl IntoDatum for Quantity {
         match i64::try_from(digits) {
             // SAFETY: the function takes any number and returns a new numeric.
             Ok(digits) => Some(unsafe { pg_sys::int64_div_fast_to_numeric(digits, scale as i32) }.into()),
-            // SAFETY: the function reads a C string, a type that it does not look at, and a modifier.
-            Err(_) => unsafe {
-                let text = CString::new(self.0.to_string()).unwrap_or_default();
-                let (no_type, no_modifier) = (pg_sys::Datum::from(0), pg_sys::Datum::from(-1_i32));
-                let arguments = [Some(text.as_ptr().into()), Some(no_type), Some(no_modifier)];
-                pgrx::direct_function_call_as_datum(pg_sys::numeric_in, &arguments)
-            },
+            Err(_) => numeric::parsed(&self.0.to_string()),
         }
     }
 
@@ -277,283 +268,6 @@ pub fn required<T>(value: Option<T>, argument: &'static str) -> Result<T, Error>
     value.ok_or(Error::NullArgument { argument })
 }
 
-/// The maximum length of a text in bytes: no argument and no column that is read needs more.
-pub const LONGEST_TEXT: usize = 1 << 20;
-
-/// The maximum size of an array in bytes.
-pub const LARGEST_ARRAY: usize = 1 << 20;
-
-/// The string of a text. Running out of memory in Rust aborts the server, so a text that is too long for any purpose
-/// here is refused before any of it is copied.
-///
-/// # Safety
-/// The datum must be a text, varchar or name-like varlena.
-pub unsafe fn string_of(datum: pg_sys::Datum) -> String {
-    // SAFETY: the caller says so, and the text is copied at once.
-    unsafe { str_of(datum) }.into_owned()
-}
-
-/// A text, which is copied only if it must be converted.
-///
-/// # Safety
-/// The datum must be a text, varchar or name-like varlena that outlives the result.
-unsafe fn str_of<'a>(datum: pg_sys::Datum) -> Cow<'a, str> {
-    // SAFETY: the caller says so.
-    unsafe {
-        refuse_above(LONGEST_TEXT, "text", datum);
-        str_from_server(raw_bytes_of(datum))
-    }
-}
-
-/// Raises an error for a value with more bytes than this.
-///
-/// # Safety
-/// The datum must be a varlena.
-pub unsafe fn refuse_above(limit: usize, what: &'static str, datum: pg_sys::Datum) {
-    // SAFETY: the caller says so.
-    let size = unsafe { stored_size(datum) };
-    if size > limit {
-        ErrorReport::from(Error::ValueTooLarge { what, size, limit }).report(PgLogLevel::ERROR);
-    }
-}
-
-/// The size of a value in bytes, uncompressed and detoasted. Nothing is fetched to find out.
-///
-/// # Safety
-/// The datum must be a varlena.
-pub unsafe fn stored_size(datum: pg_sys::Datum) -> usize {
-    let value = datum.cast_mut_ptr::<pg_sys::varlena>().cast_const();
-    // SAFETY: the caller says so. What is stored as it is says its size itself, without a call.
-    unsafe {
-        if varlena::varatt_is_1b_e(value) || varlena::varatt_is_4b_c(value) {
-            pg_sys::toast_raw_datum_size(datum)
-        } else {
-            varlena::varsize_any(value)
-        }
-    }
-}
-
-/// The bytes of a text as the database has them.
-///
-/// # Safety
-/// The datum must be a text, varchar or name-like varlena that outlives the result.
-pub unsafe fn raw_bytes_of<'a>(datum: pg_sys::Datum) -> &'a [u8] {
-    // SAFETY: the datum is a varlena; detoasting returns it or a copy of its whole value.
-    unsafe { varlena::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr())) }
-}
-
-/// A new text in the current memory context. It is cut off at a NUL, which no text can hold.
-pub fn text_datum(text: &str) -> pg_sys::Datum {
-    let text = up_to_nul(text);
-    // SAFETY: the first function reads so many bytes and copies them. The second returns them, or a C string of the
-    // converted text, which the third copies.
-    unsafe {
-        if is_utf8() {
-            return pg_sys::cstring_to_text_with_len(text.as_ptr().cast(), text.len() as i32).into();
-        }
-        let converted = pg_sys::pg_any_to_server(text.as_ptr().cast(), text.len() as i32, UTF8);
-        match converted.cast_const().cast() == text.as_ptr() {
-            true => pg_sys::cstring_to_text_with_len(converted, text.len() as i32).into(),
-            false => pg_sys::cstring_to_text(converted).into(),
-        }
-    }
-}
-
-const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
-
-/// Whether the database's encoding is UTF-8: then a str needs neither conversion nor verification.
-fn is_utf8() -> bool {
-    thread_local! { static IS_UTF8: OnceCell<bool> = const { OnceCell::new() } }
-    // SAFETY: this reads a variable, which stays as it is once a backend runs.
-    IS_UTF8.with(|is_utf8| *is_utf8.get_or_init(|| unsafe { pg_sys::GetDatabaseEncoding() } == UTF8))
-}
-
-fn up_to_nul(text: &str) -> &str {
-    // Looking for a byte is faster than looking for a character.
-    text.as_bytes().iter().position(|&byte| byte == 0).map_or(text, |end| &text[..end])
-}
-
-/// Text of the database as a string.
-pub fn from_server(bytes: &[u8]) -> String {
-    str_from_server(bytes).into_owned()
-}
-
-fn str_from_server(bytes: &[u8]) -> Cow<'_, str> {
-    // SAFETY: the function reads so many bytes and returns them, or a C string of the converted text.
-    let converted = unsafe { pg_sys::pg_server_to_any(bytes.as_ptr().cast(), bytes.len() as i32, UTF8) };
-    if converted.cast_const().cast() == bytes.as_ptr() {
-        return String::from_utf8_lossy(bytes);
-    }
-    // SAFETY: as above.
-    let utf8 = unsafe { CStr::from_ptr(converted) }.to_bytes();
-    Cow::Owned(String::from_utf8_lossy(utf8).into_owned())
-}
-
-/// A string as text of the database. It is cut off at a NUL, which no text can hold.
-pub fn to_server(text: &str) -> CString {
-    let text = up_to_nul(text);
-    // SAFETY: the function reads so many bytes and returns them, or a C string of the converted text.
-    let converted = unsafe { pg_sys::pg_any_to_server(text.as_ptr().cast(), text.len() as i32, UTF8) };
-    if converted.cast_const().cast() == text.as_ptr() {
-        CString::new(text).unwrap_or_default()
-    } else {
-        // SAFETY: as above.
-        unsafe { CStr::from_ptr(converted) }.to_owned()
-    }
-}
-
-/// Appends a string as text of the database. It is cut off at a NUL, which no text can hold.
-pub fn extend_with_text(bytes: &mut Vec<u8>, text: &str) {
-    if is_utf8() {
-        bytes.extend_from_slice(up_to_nul(text).as_bytes());
-    } else {
-        bytes.extend_from_slice(to_server(text).as_bytes());
-    }
-}
-
-/// Appends a number as a `numeric` stores it, from its digits.
-pub fn extend_with_number(bytes: &mut Vec<u8>, digits: &str) {
-    match few_digits(digits) {
-        Some((is_negative, number, scale)) => extend_with_scaled(bytes, is_negative, number, scale),
-        None => extend_with_digits(bytes, digits),
-    }
-}
-
-/// The sign, the number without its point, and its decimals, if it has few digits and no exponent.
-fn few_digits(digits: &str) -> Option<(bool, u64, usize)> {
-    let (is_negative, digits) = digits.strip_prefix('-').map_or((false, digits), |digits| (true, digits));
-    // Three zeros more have to fit.
-    if digits.is_empty() || digits.len() > 16 {
-        return None;
-    }
-    let point = digits.bytes().position(|letter| letter == b'.');
-    let scale = point.map_or(0, |point| digits.len() - point - 1);
-    let mut number = 0;
-    for (place, letter) in digits.bytes().enumerate() {
-        match letter {
-            b'0'..=b'9' => number = number * 10 + u64::from(letter - b'0'),
-            b'.' if Some(place) == point => {}
-            _ => return None,
-        }
-    }
-    Some((is_negative, number, scale))
-}
-
-/// Appends a number with its last digits, as many as `scale`, behind the point: the size, a word with the sign, the
-/// scale and the power of 10 000 that the first digit stands for, and the digits to the base 10 000, without zeros at
-/// either end.
-fn extend_with_scaled(bytes: &mut Vec<u8>, is_negative: bool, number: u64, scale: usize) {
-    const SHORT: u16 = 0x8000;
-    const NEGATIVE: u16 = 0x2000;
-    let behind_point = scale.div_ceil(4);
-    let mut rest = number * 10_u64.pow((behind_point * 4 - scale) as u32);
-    let (mut digits, mut count) = ([0_u16; 5], 0);
-    while rest > 0 {
-        (digits[count], rest) = ((rest % 10_000) as u16, rest / 10_000);
-        count += 1;
-    }
-    let digits = &digits[digits.iter().position(|&digit| digit > 0).unwrap_or(count)..count];
-    let power = if count == 0 { 0 } else { count as i16 - behind_point as i16 - 1 };
-    let sign = if is_negative && count > 0 { NEGATIVE } else { 0 };
-    let size = 4 + 2 + 2 * digits.len() as u32;
-    bytes.extend(if cfg!(target_endian = "big") { size } else { size << 2 }.to_ne_bytes());
-    bytes.extend((SHORT | sign | (scale as u16) << 7 | (power & 0x7f) as u16).to_ne_bytes());
-    bytes.extend(digits.iter().rev().flat_map(|digit| digit.to_ne_bytes()));
-}
-
-/// Appends any other number; NaN if it is not a number.
-fn extend_with_digits(bytes: &mut Vec<u8>, digits: &str) {
-    let text = CString::new(digits).unwrap_or_default();
-    let (no_type, no_modifier) = (pg_sys::Datum::from(0), pg_sys::Datum::from(-1_i32));
-    // SAFETY: the function takes a C string, a type that it does not look at, and a modifier; it returns a new numeric, of as many
-    // bytes as it says, or raises an error.
-    unsafe {
-        let arguments = [Some(text.as_ptr().into()), Some(no_type), Some(no_modifier)];
-        if let Some(number) = pgrx::direct_function_call_as_datum(pg_sys::numeric_in, &arguments) {
-            let number = number.cast_mut_ptr::<pg_sys::varlena>();
-            bytes.extend_from_slice(std::slice::from_raw_parts(number.cast::<u8>(), varlena::varsize_any(number)));
-            pg_sys::pfree(number.cast());
-        }
-    }
-}
-
-/// A `numeric` in hundredths, rounded.
-///
-/// # Safety
-/// The datum must be a numeric.
-pub unsafe fn hundredths_of(datum: pg_sys::Datum) -> i64 {
-    // SAFETY: the caller says that the datum is a numeric; what has more digits than fit raises an error.
-    unsafe {
-        if let Some(hundredths) = few_hundredths(raw_bytes_of(datum)) {
-            return hundredths;
-        }
-        let hundred: pg_sys::Datum = pg_sys::int64_to_numeric(100).into();
-        let hundredths = pgrx::direct_function_call_as_datum(pg_sys::numeric_mul, &[Some(datum), Some(hundred)]);
-        pgrx::direct_function_call::<i64>(pg_sys::numeric_int8, &[hundredths]).unwrap_or_default()
-    }
-}
-
-/// The hundredths of a stored `numeric` (see `extend_with_scaled`) below 10 000 000 000 000 000 without a sign and
-/// without further decimals.
-fn few_hundredths(stored: &[u8]) -> Option<i64> {
-    let (words, _) = stored.as_chunks::<2>();
-    let (&head, digits) = words.split_first()?;
-    let head = u16::from_ne_bytes(head);
-    // The power of the first digit is 0 to 3, in the seven lowest bits.
-    if head & 0xe000 != 0x8000 || head & 0x7f > 3 || digits.len() > 6 {
-        return None;
-    }
-    let digit = |place: usize| digits.get(place).map_or(0, |&digit| i64::from(u16::from_ne_bytes(digit)));
-    let before_point = usize::from(head & 0x7f) + 1;
-    let whole = (0..before_point).fold(0, |whole, place| whole * 10_000 + digit(place));
-    let is_whole = digit(before_point) % 100 == 0 && digits.len() <= before_point + 1;
-    is_whole.then(|| whole * 100 + digit(before_point) / 100)
-}
-
-/// A new random id.
-pub fn new_id() -> Uuid {
-    // SAFETY: the function takes no arguments and returns a new uuid.
-    let id = unsafe { pgrx::direct_function_call::<pgrx::Uuid>(pg_sys::gen_random_uuid, &[]) };
-    id.map_or_else(Uuid::nil, |id| Uuid::from_bytes(*id.as_bytes()))
-}
-
-/// New random ids (UUID version 4), as gen_random_uuid() makes them one at a time.
-pub fn new_ids(count: usize) -> Vec<Uuid> {
-    let mut random = vec![[0_u8; 16]; count];
-    // SAFETY: the function fills so many bytes.
-    let is_done = unsafe { pg_sys::pg_strong_random(random.as_mut_ptr().cast(), count * 16) };
-    if !is_done {
-        // It reports that there are no random numbers.
-        return (0..count).map(|_| new_id()).collect();
-    }
-    random.into_iter().map(|bytes| uuid::Builder::from_random_bytes(bytes).into_uuid()).collect()
-}
-
-/// The current instant, whenever the transaction began.
-pub fn clock() -> Instant {
-    // SAFETY: the function reads the clock.
-    Instant(unsafe { pg_sys::GetCurrentTimestamp() })
-}
-
-/// The instant at which the transaction began.
-pub fn now() -> Instant {
-    // SAFETY: a transaction is in progress, as a function of it is running.
-    Instant(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
-}
-
-/// An instant in ISO 8601, in UTC whatever the session's time zone; `infinity` and `-infinity` as PostgreSQL writes
-/// them.
-pub fn iso_8601(at: Instant) -> String {
-    let mut buffer = [0 as core::ffi::c_char; pg_sys::MAXDATELEN as usize + 1];
-    let utc = 0;
-    // SAFETY: the buffer has the size that the function asks for, and it writes a C string.
-    unsafe {
-        let datum = pg_sys::Datum::from(at.0);
-        pg_sys::JsonEncodeDateTime(buffer.as_mut_ptr(), datum, pg_sys::TIMESTAMPTZOID, &utc);
-        CStr::from_ptr(buffer.as_ptr()).to_string_lossy().into_owned()
-    }
-}
-
 #[cfg(feature = "pg_test")]
 #[pgrx::pg_schema]
 mod tests {
@@ -577,62 +291,10 @@ mod tests {
     }
 
     #[pg_test]
-    fn numbers_are_stored_as_postgresql_stores_them() {
-        let amounts = (0..63).flat_map(|bits| [-1, 0, 1].map(|step| (1_i64 << bits) + step)).chain([100, 10_000, 0]);
-        let amounts = amounts.flat_map(|amount| [amount, -amount]);
-        let texts = amounts.flat_map(|amount| [amount.to_string(), Money::from_cents(amount).to_string()]);
-        let others =
-            ["0.0000000000001", "-0.00", "100000000.0000", "0.10", "1e3", "123456789012345.6", "12345678901234567.8"];
-        for text in texts.chain(others.map(str::to_owned)) {
-            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-            extend_with_number(&mut ours, &text);
-            extend_with_digits(&mut theirs, &text);
-            assert_eq!(ours, theirs, "{text}");
-        }
-    }
-
-    #[pg_test]
-    fn stored_amounts_are_read_in_hundredths() {
-        let amounts = (0..56).flat_map(|bits| [-1, 0, 1].map(|step| (1_i64 << bits) + step)).chain([100, 10_000, 0]);
-        for amount in amounts.flat_map(|amount| [amount, -amount]) {
-            // SAFETY: the datum is a numeric.
-            let read = unsafe { hundredths_of(Amount(Money::from_cents(amount)).into_datum().unwrap()) };
-            assert_eq!(read, amount);
-        }
-        for (text, hundredths) in
-            [("7", 700), ("0.005", 1), ("12.3449", 1234), ("10000.0001", 1_000_000), ("-0.01", -1)]
-        {
-            let mut stored = Vec::new();
-            extend_with_digits(&mut stored, text);
-            // SAFETY: the datum is a numeric.
-            assert_eq!(unsafe { hundredths_of(pg_sys::Datum::from(stored.as_ptr())) }, hundredths, "{text}");
-        }
-    }
-
-    #[pg_test]
     fn units_become_a_numeric_without_needless_decimals() {
         for millionths in [0, 1, 12_500_000, 50_000_000, i128::from(i64::MAX), Units::MAX.millionths(), -1_500_000] {
             let units = Units::from_millionths(millionths);
             assert_eq!(printed(Quantity(units), pg_sys::numeric_out), units.to_string());
         }
-    }
-
-    #[pg_test]
-    fn text_comes_back_as_it_went() {
-        for text in ["", "zo\u{eb}", "\u{1f4a9}", "it's", "\\", "\u{10ffff}"] {
-            let datum = Text(text.to_owned()).into_datum().unwrap();
-            // SAFETY: the datum is a text.
-            assert_eq!(unsafe { Text::from_datum(datum, false) }, Some(Text(text.to_owned())));
-        }
-        assert_eq!(printed(Text("cut\0off".to_owned()), pg_sys::textout), "cut");
-    }
-
-    #[pg_test]
-    fn instants_are_printed_in_utc() {
-        Spi::run("SET LOCAL timezone = 'Pacific/Auckland'").unwrap();
-        assert_eq!(iso_8601(Instant(0)), "2000-01-01T00:00:00+00:00");
-        assert_eq!(iso_8601(Instant(1_500_000)), "2000-01-01T00:00:01.5+00:00");
-        assert_eq!(iso_8601(Instant::INFINITY), "infinity");
-        assert_eq!(iso_8601(Instant::NEG_INFINITY), "-infinity");
     }
 }

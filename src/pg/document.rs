@@ -19,9 +19,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
-use super::datum::{Unread, from_server, stored_size};
+use super::datum::Unread;
 use super::jsonb::Jsonb;
 use super::row::Column;
+use super::text::{from_server, stored_size};
 use crate::error::Error;
 
 /// The maximum size in bytes of conditions, restrictions, configurations and drafts.

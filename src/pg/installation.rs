@@ -285,7 +285,7 @@ fn look_up() -> Option<Installation> {
             return None;
         }
         let quoted = CStr::from_ptr(pg_sys::quote_identifier(name));
-        let schema_name = super::datum::from_server(quoted.to_bytes());
+        let schema_name = super::text::from_server(quoted.to_bytes());
         let found = TABLES.map(|table| table_of(table, schema));
         let tables = found.map(|(table, _)| table);
         let is_distributed = is_spread(tables[TABLES.len() - 1]);

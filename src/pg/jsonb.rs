@@ -20,8 +20,9 @@ use serde::ser::{
 };
 use serde_json::Value;
 
-use super::datum::{extend_with_number, extend_with_text, raw_bytes_of, refuse_above};
+use super::numeric::extend_with_number;
 use super::row::Column;
+use super::text::{extend_with_text, raw_bytes_of, refuse_above};
 
 /// The maximum size in bytes of any document: a catalog to be imported, and one that is passed on as it is stored.
 pub const LARGEST: usize = 16 << 20;

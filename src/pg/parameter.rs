@@ -5,9 +5,10 @@ use pgrx::datum::Interval;
 use pgrx::{IntoDatum, pg_sys};
 use uuid::Uuid;
 
-use super::datum::{Id, Timestamp, text_datum, to_server};
+use super::datum::{Id, Timestamp};
 use super::document::Document;
 use super::jsonb::Jsonb;
+use super::text::{text_datum, to_server};
 
 /// A value that can be passed to a statement.
 pub trait Parameter {

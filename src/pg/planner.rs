@@ -55,7 +55,7 @@ unsafe fn of_nobody(call: *mut pg_sys::FuncExpr) -> Option<*mut pg_sys::Node> {
         let mut arguments = PgList::<pg_sys::Node>::new();
         let (text, collation) = (pg_sys::TEXTOID, pg_sys::DEFAULT_COLLATION_OID);
         // This setting does not exist, and nobody else can create one under our prefix.
-        let setting = super::datum::text_datum("extensions.nobody");
+        let setting = super::text::text_datum("extensions.nobody");
         arguments.push(pg_sys::makeConst(text, -1, collation, -1, setting, false, false).cast());
         arguments.push(pg_sys::makeBoolConst(true, false));
         let (function, form) =

@@ -10,7 +10,9 @@ use pgrx::datum::Interval;
 use pgrx::{FromDatum, pg_sys};
 use uuid::Uuid;
 
-use super::datum::{Id, LARGEST_ARRAY, LONGEST_TEXT, Text, Timestamp, hundredths_of, raw_bytes_of, refuse_above};
+use super::datum::{Id, Text, Timestamp};
+use super::numeric::hundredths_of;
+use super::text::{LARGEST_ARRAY, LONGEST_TEXT, raw_bytes_of, refuse_above};
 use crate::error::Error;
 
 /// A type that a column can be read as.

@@ -5,8 +5,8 @@ use std::ffi::CStr;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
 
-use super::datum::to_server;
 use super::raw;
+use super::text::to_server;
 
 /// Processes the invalidations of other sessions' commits.
 pub fn take_in_announcements() {

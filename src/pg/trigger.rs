@@ -6,8 +6,10 @@ use pgrx::pg_sys;
 
 use super::call::Call;
 use super::checks;
-use super::datum::{self, Id, now};
+use super::clock::now;
+use super::datum::Id;
 use super::row::{self, Column};
+use super::text::{from_server, raw_bytes_of, string_of, text_datum};
 use crate::error::Error;
 use engine::time::Instant;
 use pgrx::FromDatum;
@@ -54,7 +56,7 @@ impl TriggerCall {
     /// The result with which the row goes on, with another text in a column.
     pub fn with_text(&self, column: &'static CStr, text: &str) -> Result<pg_sys::Datum, Error> {
         let (number, _) = self.column::<String>(column, "character varying")?;
-        Ok(self.with(number, datum::text_datum(text)))
+        Ok(self.with(number, text_datum(text)))
     }
 
     /// The result with which the row goes on, with the transaction's instant in a column. A column that is not of
@@ -105,7 +107,7 @@ impl TriggerCall {
     pub fn text(&self, version: Version, column: &'static CStr) -> Result<String, Error> {
         let value = self.value::<String>(version, column, "character varying")?;
         // SAFETY: the column is a text.
-        Ok(value.map(|value| unsafe { datum::string_of(value) }).unwrap_or_default())
+        Ok(value.map(|value| unsafe { string_of(value) }).unwrap_or_default())
     }
 
     /// A uuid column of the changed row; nil if it is NULL.
@@ -150,7 +152,7 @@ impl TriggerCall {
         let value = unsafe {
             let description = (*self.data.tg_relation).rd_att;
             let value = pg_sys::SPI_getvalue(self.row(), description, pg_sys::SPI_fnumber(description, name.as_ptr()));
-            (!value.is_null()).then(|| datum::from_server(CStr::from_ptr(value).to_bytes()))
+            (!value.is_null()).then(|| from_server(CStr::from_ptr(value).to_bytes()))
         };
         match value {
             None => format!("{column} is NULL"),
@@ -235,7 +237,7 @@ pub(super) unsafe fn is_of_symbol(function: pg_sys::Oid, symbol: &CStr) -> bool 
         let (mut is_null, column) = (false, pg_sys::Anum_pg_proc_prosrc as i16);
         let is_c = (*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_proc>()).prolang == C;
         let source = pg_sys::SysCacheGetAttr(cache, row, column, &mut is_null);
-        let is_it = is_c && !is_null && datum::raw_bytes_of(source) == symbol.to_bytes();
+        let is_it = is_c && !is_null && raw_bytes_of(source) == symbol.to_bytes();
         pg_sys::ReleaseSysCache(row);
         is_it
     }

@@ -4,8 +4,8 @@ use crate::error::Error;
 use crate::pg::statement::Statement;
 use uuid::Uuid;
 
-use crate::pg::datum::from_server;
 use crate::pg::row::RawText;
+use crate::pg::text::from_server;
 use crate::store::cart::stored_line;
 use engine::cart::StoredLine;
 

@@ -7,8 +7,9 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::pg::datum::{new_ids, now};
+use crate::pg::clock::now;
 use crate::pg::document::{self, Budget, Document, DocumentColumn};
+use crate::pg::ids::new_ids;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::FreshSnapshot;
 use crate::pg::probe::Probe;

@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::pg::change::{Change, DOCUMENT, Done, INSTANT, TEXT, TEXTS};
-use crate::pg::datum::now;
+use crate::pg::clock::now;
 use crate::pg::document::{self, Budget, DocumentColumn};
 use crate::pg::installation;
 use crate::pg::jsonb::Jsonb;
@@ -340,7 +340,7 @@ impl Purchase {
         columns: Columns,
     ) -> Purchase {
         Purchase {
-            id: crate::pg::datum::new_id(),
+            id: crate::pg::ids::new_id(),
             add_on_id,
             amount,
             currency,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::pg::change::{Change, Done, INSTANT, INTEGER, TypeOid};
-use crate::pg::datum::now;
+use crate::pg::clock::now;
 use crate::pg::parameter::{Parameter, Params};
 use crate::pg::statement::Statement;
 use crate::store::all_written;
