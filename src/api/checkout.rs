@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use super::{Answer, money, short, user_to_change};
 use crate::error::Error;
 use crate::operations::checkout::{self, Order};
-use crate::operations::payments::{self, PaymentReferences};
+use crate::operations::payments;
 use crate::operations::stripe_checkout;
 use crate::pg::call::Call;
 use crate::pg::clock::now;
@@ -13,6 +13,7 @@ use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, required};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::text::text_datum;
 use crate::pg::tuplestore::Tuplestore;
+use engine::payments::calls::PaymentReferences;
 
 #[pg_extern(sql = r#"
 CREATE FUNCTION "checkout"(
@@ -63,7 +64,7 @@ fn checkout(
                 sold.quantity.into_datum(),
                 Amount(sold.amount).into_datum(),
                 Some(text_datum(&sold.currency)),
-                Some(text_datum(&sold.status)),
+                Some(text_datum(sold.status.name())),
             ]
         });
     }

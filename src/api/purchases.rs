@@ -93,7 +93,7 @@ fn purchase_history(
                 entry.quantity.into_datum(),
                 Amount(entry.amount).into_datum(),
                 Some(text_datum(&entry.currency)),
-                Some(text_datum(&entry.status)),
+                Some(text_datum(entry.status.name())),
                 Amount(entry.refunded).into_datum(),
                 Timestamp(entry.purchased_at).into_datum(),
             ]
@@ -156,7 +156,7 @@ fn list_purchases(
                 entry.quantity.into_datum(),
                 Amount(entry.amount).into_datum(),
                 Some(text_datum(&entry.currency)),
-                Some(text_datum(&entry.status)),
+                Some(text_datum(entry.status.name())),
                 Amount(entry.refunded).into_datum(),
                 listed.promo_code.as_deref().map(text_datum),
                 listed.stripe_payment_id.as_deref().map(text_datum),
@@ -170,12 +170,9 @@ fn list_purchases(
     Ok(())
 }
 
-fn known_status(Text(given): Text) -> Result<&'static str, Error> {
+fn known_status(Text(given): Text) -> Result<PurchaseStatus, Error> {
     let known = || PurchaseStatus::ALL.map(PurchaseStatus::name).join(", ");
-    match PurchaseStatus::from_name(&given) {
-        Some(status) => Ok(status.name()),
-        None => Err(Error::UnknownWord { argument: "status", known: known(), given }),
-    }
+    PurchaseStatus::from_name(&given).ok_or_else(|| Error::UnknownWord { argument: "status", known: known(), given })
 }
 
 extension_sql_file!(

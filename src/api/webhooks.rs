@@ -64,7 +64,7 @@ fn reconcile_stripe(
     // A time in the future counts as now: otherwise these objects would override everything reported until then.
     let fetched = stripe::objects(&document, fetched_at.min(now())).map_err(malformed)?;
     let rows = reconcile::reconcile(fetched)?.into_iter();
-    Ok(TableIterator::new(rows.map(|row| (row.object_id.map(Text), Text(row.action.to_owned()), row.changed))))
+    Ok(TableIterator::new(rows.map(|row| (row.object_id.map(Text), Text(row.action.name().to_owned()), row.changed))))
 }
 
 #[pg_extern(sql = r#"

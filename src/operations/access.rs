@@ -9,13 +9,13 @@ use crate::operations::sources::{bought, by_add_on, sources_of};
 use crate::pg::clock::now;
 use crate::store::catalog_cache;
 use crate::store::owned::Owned;
-use crate::store::purchases::Purchase;
 use crate::store::trials;
 use engine::access::bought::Bought;
 use engine::access::kept::may_try;
 use engine::access::periods::{irregular, paid_periods};
 use engine::access::row::{End, Row, ends};
 use engine::access::source::Source;
+use engine::payments::purchase::Purchase;
 use engine::time::Instant;
 use engine::usage::period::{Holding, PaidPeriod};
 

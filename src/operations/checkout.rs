@@ -2,30 +2,32 @@
 //! and bundles are claimed, its lines become purchases, and it is emptied. Any refusal raises an error, which undoes
 //! everything.
 
-use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::operations::books::{Books, Life};
-use crate::operations::payments::{PaymentReferences, complete_books};
+use crate::operations::books::Books;
+use crate::operations::payments::complete_books;
 use crate::operations::pricing::{self, Priced, Request};
 use crate::pg::ids::new_ids;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::{FreshSnapshot, lock_user};
 use crate::store::cart;
 use crate::store::checkouts::{self, CheckoutLine};
+use crate::store::metadata::{CheckoutSnapshot, Snapshot};
 use crate::store::{owned, promotions, uses};
-use engine::access::bought::RenewalTerms;
 use engine::billing::BillingType;
 use engine::cart::StoredLine;
 use engine::catalog::AddOn;
 use engine::checkout::mixed_billing;
 use engine::money::Money;
+use engine::payments::calls::PaymentReferences;
+use engine::payments::ledger::SaleId;
+use engine::payments::purchase::RenewalTerms;
 use engine::promotions::{Refusal, normalized};
 use engine::purchases::PurchaseStatus;
 use engine::quote::PricedLine;
-use engine::quote_json::{LineDocument, QuoteDocument};
+use engine::quote_json::LineDocument;
 use engine::time::Instant;
 
 /// What a caller asks for.
@@ -58,7 +60,7 @@ pub fn check_out(order: &Order) -> Result<Vec<CheckoutLine>, Error> {
         return Ok(sold);
     }
     // A checkout with a total of zero needs no payment. The user's rows are locked before those of bundles and codes.
-    let books = Books::open(&order.user_id, Life::Checkout(checkout_id))?;
+    let books = Books::open(&order.user_id, SaleId::Checkout(checkout_id))?;
     claim_uses(order, &priced, &lines)?;
     if let Some(mut books) = books {
         complete_books(&mut books, checkout_id, &PaymentReferences::default())?;
@@ -165,7 +167,7 @@ fn sell(
         quantity: line.line.quantity as i32,
         amount: line.total(),
         currency: currency.clone(),
-        status: PurchaseStatus::Pending.name().to_owned(),
+        status: PurchaseStatus::Pending,
     };
     let mut sold: Vec<CheckoutLine> = priced.quote.lines.iter().zip(purchase_ids).map(sold).collect();
     let (snapshots, first) = snapshots(order, priced)?;
@@ -174,29 +176,6 @@ fn sell(
     let add_on_ids: Vec<Uuid> = sold.iter().map(|sold| sold.add_on_id).collect();
     cart::remove_sold(&order.user_id, &add_on_ids)?;
     Ok(sold)
-}
-
-/// The metadata of a purchase, so that its price can be explained whatever becomes of the catalog.
-#[derive(Serialize)]
-struct Snapshot<'a> {
-    quote_line: &'a LineDocument<'a>,
-    position: usize,
-    /// What renewing it costs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    renewal: Option<RenewalTerms>,
-    #[serde(flatten)]
-    checkout: Option<CheckoutSnapshot<'a>>,
-}
-
-/// The data that the first purchase of a checkout stores for all of them.
-#[derive(Serialize)]
-struct CheckoutSnapshot<'a> {
-    quote: &'a QuoteDocument<'a>,
-    /// What a repetition must ask for, if there can be one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    idempotency_key: Option<&'a str>,
 }
 
 /// The number of renewals, besides the first payment, to which the checkout's code applies; `None` means all.

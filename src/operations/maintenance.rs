@@ -5,13 +5,14 @@
 //! and beside itself.
 
 use crate::error::Error;
-use crate::operations::books::{Books, Life};
+use crate::operations::books::Books;
 use crate::pg::caller;
 use crate::pg::clock::now;
 use crate::store::leftovers::{self, Ages, Portion};
 use crate::store::unclaimed;
 use crate::store::uses::Claims;
 use engine::payments::by_hand::ByHand;
+use engine::payments::ledger::SaleId;
 use engine::purchases::PurchaseStatus;
 
 const ABANDONED_CARTS: &str = "abandoned_cart_items";
@@ -77,10 +78,11 @@ fn fail_unpaid(ages: &Ages, most: i32) -> Result<Portion, Error> {
     found.dedup_by_key(|&mut (_, purchase_id, checkout_id)| checkout_id.unwrap_or(purchase_id));
     let (mut failed, mut claims) = (0, Claims::default());
     for (user_id, purchase_id, checkout_id) in found {
-        let life = checkout_id.map_or(Life::Alone(purchase_id), Life::Checkout);
-        let Some(mut books) = Books::open_unpaid(&user_id, life)? else { continue };
-        failed += books.sold().filter(|purchase| purchase.columns.status == PurchaseStatus::Pending).count() as u64;
-        books.facts.say(ByHand::Failed { at: now(), reason: Some("not paid in time".to_owned()) });
+        let sale_id = checkout_id.map_or(SaleId::Alone(purchase_id), SaleId::Checkout);
+        let Some(mut books) = Books::open_unpaid(&user_id, sale_id)? else { continue };
+        failed +=
+            books.ledger.sold().filter(|purchase| purchase.columns.status == PurchaseStatus::Pending).count() as u64;
+        books.ledger.facts.add_call(ByHand::Failed { at: now(), reason: Some("not paid in time".to_owned()) });
         claims.add(books.write()?.claims);
     }
     claims.give_back()?;

@@ -4,12 +4,13 @@ use crate::error::Error;
 use crate::operations::events::{self, Strangers};
 use engine::events::stripe::Fetched;
 use engine::payments::Fact;
+use engine::payments::answer::Action;
 
 /// What became of an object.
 #[derive(Debug)]
 pub struct Reconciled {
     pub object_id: Option<String>,
-    pub action: &'static str,
+    pub action: Action,
     pub changed: bool,
 }
 
@@ -23,9 +24,9 @@ pub fn reconcile(fetched: Vec<Fetched>) -> Result<Vec<Reconciled>, Error> {
     loop {
         let mut is_news = false;
         for (object, outcome) in fetched.iter().zip(&mut outcomes) {
-            if outcome.as_ref().is_none_or(|known| !is_found(known.action)) {
+            if outcome.as_ref().is_none_or(|known| !known.action.is_about_ours()) {
                 let report = events::apply(object.facts.clone(), Strangers::Left)?;
-                is_news |= is_found(report.action) && report.changed;
+                is_news |= report.action.is_about_ours() && report.changed;
                 let (object_id, action, changed) = (object.id.clone(), report.action, report.changed);
                 *outcome = Some(Reconciled { object_id, action, changed });
             }
@@ -34,9 +35,4 @@ pub fn reconcile(fetched: Vec<Fetched>) -> Result<Vec<Reconciled>, Error> {
             return Ok(outcomes.into_iter().flatten().collect());
         }
     }
-}
-
-/// Whether an object is about something of ours.
-fn is_found(action: &str) -> bool {
-    !matches!(action, "ignored" | "not_found" | "not_ours")
 }

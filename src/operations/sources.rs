@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::store::purchases::Purchase;
 use engine::access::bought::Bought;
 use engine::access::source::Source;
+use engine::payments::purchase::Purchase;
 
 /// A purchase as access depends on it.
 pub fn bought(purchase: &Purchase) -> Bought<'_> {

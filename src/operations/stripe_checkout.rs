@@ -22,10 +22,8 @@ pub fn parameters(checkout_id: Uuid, success_url: &str, cancel_url: &str) -> Res
 /// The currency and the promotional code of a pending checkout.
 fn terms(user_id: &str, checkout_id: Uuid) -> Result<(String, Option<String>), Error> {
     let purchases = payable::terms(user_id, checkout_id)?;
-    let pending = PurchaseStatus::Pending.name();
-    if let Some((_, status, _)) = purchases.iter().find(|(_, status, _)| status != pending) {
-        let status = PurchaseStatus::from_name(status).map_or("closed", PurchaseStatus::name);
-        return Err(Error::CheckoutState { checkout_id, status, wanted: "paid" });
+    if let Some((_, status, _)) = purchases.iter().find(|(_, status, _)| *status != PurchaseStatus::Pending) {
+        return Err(Error::CheckoutState { checkout_id, status: status.name(), wanted: "paid" });
     }
     let currency = purchases.first().map(|(currency, ..)| currency.to_ascii_uppercase()).unwrap_or_default();
     Ok((currency, purchases.into_iter().find_map(|(.., code)| code)))

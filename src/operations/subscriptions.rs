@@ -7,25 +7,28 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::operations::access;
-use crate::operations::books::{Books, Life};
+use crate::operations::books::Books;
 use crate::operations::payments::refuse_used;
 use crate::operations::sources::source_of;
 use crate::pg::clock::now;
+use crate::pg::ids::new_id;
 use crate::pg::locks::lock_user;
 use crate::pg::settings;
 use crate::store::owned::{self, Owned};
-use crate::store::purchases::{self, Bearing, Purchase, Records};
+use crate::store::purchases::{self, Bearing};
 use crate::store::{trials, unclaimed};
-use engine::access::kept::{Extension, may_try};
-use engine::access::row::Row;
+use engine::access::changes::Ending;
+use engine::access::kept::may_try;
 use engine::access::source::Source;
 use engine::access::status::AccessStatus;
 use engine::billing::BillingType;
 use engine::money::Money;
-use engine::payments::attempt::{Attempt, AttemptState};
+use engine::payments::answer::Action;
+use engine::payments::attempt::Attempt;
 use engine::payments::by_hand::ByHand;
+use engine::payments::ledger::SaleId;
 use engine::payments::paid::{Paid, Period};
-use engine::payments::subscription::{Subscription, SubscriptionState};
+use engine::payments::purchase::{Columns, Purchase, Records, billing_as_sold};
 use engine::payments::{Fact, Object};
 use engine::time::Instant;
 
@@ -90,21 +93,30 @@ impl Account {
         Ok(())
     }
 
+    /// How the user pays for it.
+    fn billing(&self) -> Result<BillingType, Error> {
+        billing_as_sold(&self.purchases).map_or_else(|| purchases::billing_type_of(self.row.add_on_id), Ok)
+    }
+
+    /// A payment of it.
+    fn payment(&self, amount: Money, currency: String, billing: BillingType, columns: Columns) -> Purchase {
+        let paid_alone = Purchase::alone(new_id(), now(), self.row.add_on_id, amount, currency, columns);
+        Purchase { quantity: self.row.columns.quantity, billing, ..paid_alone }
+    }
+
     /// Records a payment for another period. Returns the end of access.
     fn record(mut self, payment: &RenewalPayment, billing: BillingType) -> Result<Option<Instant>, Error> {
         let RenewalPayment { amount, stripe_payment_id: stripe, lago_invoice_id: lago } = payment.clone();
-        let Row { renewal_amount, quantity, .. } = self.row.columns;
-        let columns = purchases::Columns {
+        let columns = Columns {
             stripe_payment_id: stripe.clone(),
             lago_invoice_id: lago.clone(),
             paid: Some(Paid::new(now(), Period::of(billing))),
-            ..purchases::Columns::completed()
+            ..Columns::completed()
         };
-        let (add_on_id, currency) = (self.row.add_on_id, settings::currency()?.code().to_owned());
-        let amount = amount.or(renewal_amount).unwrap_or(Money::ZERO);
-        let renewal = Purchase::standing_alone(add_on_id, amount, currency, quantity, billing, columns);
+        let amount = amount.or(self.row.columns.renewal_amount).unwrap_or(Money::ZERO);
+        let renewal = self.payment(amount, settings::currency()?.code().to_owned(), billing, columns);
         let mut records = Records::default();
-        records.known.say(ByHand::Completed { at: now(), stripe, lago, method: None });
+        records.known.add_call(ByHand::Completed { at: now(), stripe, lago, method: None });
         let bearing = Bearing { purchase_id: renewal.id, records };
         self.purchases.push(renewal);
         self.write_with(Some(&bearing))?;
@@ -112,10 +124,11 @@ impl Account {
             return Ok(self.row.columns.expires_at);
         }
         // Reports about the payment from before its id was known here
-        let Some(mut books) = Books::open(&self.user_id, Life::Alone(bearing.purchase_id))? else { return Ok(None) };
+        let sale_id = SaleId::Alone(bearing.purchase_id);
+        let Some(mut books) = Books::open(&self.user_id, sale_id)? else { return Ok(None) };
         books.claim_beyond(BTreeSet::new())?;
         books.settle()?;
-        Ok(books.owned.iter().find(|row| row.add_on_id == add_on_id).and_then(|row| row.columns.expires_at))
+        Ok(books.end_of(self.row.add_on_id))
     }
 }
 
@@ -132,25 +145,19 @@ pub fn grant(user_id: &str, add_on_id: Uuid, expires_at: Option<Instant>) -> Res
 /// Returns the end.
 pub fn renew(user_id: &str, add_on_id: Uuid, payment: &RenewalPayment) -> Result<Option<Instant>, Error> {
     let mut account = Account::open_owned(user_id, add_on_id)?;
-    let is_same = |one: &Option<String>, other: &Option<String>| one.is_some() && one == other;
-    let is_recorded = account.purchases.iter().any(|purchase| {
-        is_same(&purchase.columns.stripe_payment_id, &payment.stripe_payment_id)
-            || is_same(&purchase.columns.lago_invoice_id, &payment.lago_invoice_id)
-    });
-    if is_recorded {
+    let (stripe, lago) = (payment.stripe_payment_id.as_deref(), payment.lago_invoice_id.as_deref());
+    if account.purchases.iter().any(|purchase| purchase.is_paid_with(stripe, lago)) {
         return Ok(account.row.columns.expires_at);
     }
     // One payment renews for one user, and cannot pay for another user's checkout.
-    refuse_used(payment.stripe_payment_id.as_deref(), payment.lago_invoice_id.as_deref(), |ids| {
-        purchases::paid_by_another(ids, user_id)
-    })?;
-    let billing = purchases::billing_type_of(user_id, add_on_id)?;
+    refuse_used(stripe, lago, |ids| purchases::paid_by_another(ids, user_id))?;
+    let billing = account.billing()?;
     // An add-on that had ended and is paid for again counts as new.
     if account.row.columns.status == AccessStatus::Cancelled {
         account.row.kept.runs_out_since = None;
     }
     if !payment.is_known() && account.row.columns.renewal_amount.is_none() {
-        account.row.kept.extensions.push(Extension { at: now(), period: Period::of(billing) });
+        account.row.kept.extend(billing, now());
         account.write()?;
         return Ok(account.row.columns.expires_at);
     }
@@ -165,46 +172,33 @@ pub fn cancel(
     immediately: bool,
 ) -> Result<Option<Instant>, Error> {
     let mut account = Account::open_owned(user_id, add_on_id)?;
-    if account.row.columns.status == AccessStatus::Cancelled {
-        return Ok(account.row.columns.expires_at);
+    let sources = account.sources();
+    let ending = if immediately { Ending::AtOnce } else { Ending::WithPeriod };
+    let Owned { columns, kept, .. } = &mut account.row;
+    if columns.cancel(kept, &sources, reason, ending, now()) {
+        account.write()?;
     }
-    let columns = &mut account.row.columns;
-    columns.cancellation_reason = reason.map(str::to_owned).or(columns.cancellation_reason.take());
-    (columns.auto_renew, columns.cancelled_at) = (false, Some(columns.cancelled_at.unwrap_or_else(now)));
-    if immediately {
-        let sources = account.sources();
-        account.row.kept.take_back(&sources, now());
-    } else {
-        account.row.kept.runs_out_since = Some(account.row.kept.runs_out_since.unwrap_or_else(now));
-    }
-    account.write()?;
     Ok(account.row.columns.expires_at)
 }
 
 /// Withholds an add-on by hand, whatever else withholds it. Returns whether anything changed.
 pub fn suspend(user_id: &str, add_on_id: Uuid, reason: Option<&str>) -> Result<bool, Error> {
     let mut account = Account::open_owned(user_id, add_on_id)?;
-    if account.row.columns.suspended_at.is_some() {
-        return Ok(false);
+    let has_changed = account.row.columns.suspend(reason, now());
+    if has_changed {
+        account.write()?;
     }
-    let columns = &mut account.row.columns;
-    columns.suspended_at = Some(now());
-    columns.cancellation_reason = reason.map(str::to_owned).or(columns.cancellation_reason.take());
-    account.write()?;
-    Ok(true)
+    Ok(has_changed)
 }
 
 /// Gives back an add-on that was withheld by hand. Returns whether anything changed.
 pub fn resume(user_id: &str, add_on_id: Uuid) -> Result<bool, Error> {
     let mut account = Account::open_owned(user_id, add_on_id)?;
-    if account.row.columns.suspended_at.take().is_none() {
-        return Ok(false);
+    let has_changed = account.row.columns.resume();
+    if has_changed {
+        account.write()?;
     }
-    if account.row.columns.cancelled_at.is_none() {
-        account.row.columns.cancellation_reason = None;
-    }
-    account.write()?;
-    Ok(true)
+    Ok(has_changed)
 }
 
 /// Begins the trial of an add-on, which is possible only once. Returns its end.
@@ -220,94 +214,60 @@ pub fn start_trial(user_id: &str, add_on_id: Uuid) -> Result<Option<Instant>, Er
     Ok(account.row.columns.expires_at)
 }
 
-/// What was done because of facts, in one word, and whether it changed anything.
-pub struct Told {
-    pub action: &'static str,
+/// What was done because of facts, and whether it changed anything.
+pub struct Applied {
+    pub action: Action,
     pub changed: bool,
 }
 
 /// Applies Lago's reports about subscriptions that pay for add-ons not bought here.
-pub fn tell(user_id: &str, add_on_ids: &[Uuid], facts: &[Fact]) -> Result<Told, Error> {
-    let mut told = Told { action: "noted", changed: false };
+pub fn apply_reports(user_id: &str, add_on_ids: &[Uuid], facts: &[Fact]) -> Result<Applied, Error> {
+    let mut applied = Applied { action: Action::Noted, changed: false };
     for &add_on_id in add_on_ids {
         let mut account = Account::open_owned(user_id, add_on_id)?;
         for fact in facts {
-            match &fact.object {
-                Object::Subscription(subscription) => {
-                    told.action = account.tell_subscription(subscription);
-                }
-                Object::Attempt(attempt) => {
-                    if let Some(action) = account.tell_invoice(&fact.id, attempt, add_on_ids.len())? {
-                        told.action = action;
-                    }
-                }
-                _ => {}
-            }
+            applied.action = account.apply_report(fact, add_on_ids.len())?.unwrap_or(applied.action);
         }
-        told.changed |= account.row.has_changed();
+        applied.changed |= account.row.has_changed();
         account.write()?;
     }
-    Ok(told)
+    Ok(applied)
 }
 
 impl Account {
-    fn tell_subscription(&mut self, subscription: &Subscription) -> &'static str {
-        if let Some(SubscriptionState::Ended { at }) = subscription.state.last() {
-            let sources = self.sources();
-            self.row.kept.take_back(&sources, at.unwrap_or_else(now));
-            return "subscription_ended";
-        }
-        let kept = &mut self.row.kept;
-        kept.is_pending = false;
-        if let (Some(host), Some(until)) = (&mut kept.host, subscription.paid_until(|_| true)) {
-            host.until = host.until.map(|end| end.max(until));
-        }
-        "subscription_updated"
-    }
-
-    /// A paid invoice pays for another period; an overdue one withholds the add-on until it is paid.
-    fn tell_invoice(&mut self, id: &str, attempt: &Attempt, shares: usize) -> Result<Option<&'static str>, Error> {
-        let is_paid = self.purchases.iter().any(|purchase| purchase.columns.lago_invoice_id.as_deref() == Some(id));
-        match attempt.state.last() {
-            Some(AttemptState::Overdue) if is_paid => Ok(Some("already_paid")),
-            Some(AttemptState::Overdue) => {
-                self.row.kept.overdue.insert(id.to_owned());
-                Ok(Some("suspended"))
+    /// Applies a report about the subscription, which pays for this many add-ons. `None` if nothing follows.
+    fn apply_report(&mut self, fact: &Fact, add_ons: usize) -> Result<Option<Action>, Error> {
+        match &fact.object {
+            Object::Subscription(subscription) => {
+                let sources = self.sources();
+                Ok(Some(self.row.kept.follow_subscription(subscription, &sources, now())))
             }
-            Some(AttemptState::Paid) => {
-                self.row.kept.overdue.remove(id);
-                if !is_paid {
-                    self.record_invoice(id, attempt, shares)?;
+            Object::Attempt(invoice) => {
+                let is_recorded = self.purchases.iter().any(|purchase| purchase.is_paid_with(None, Some(&fact.id)));
+                let action = self.row.kept.follow_invoice(&fact.id, invoice, is_recorded);
+                if action == Some(Action::Renewed) && !is_recorded {
+                    self.record_invoice(&fact.id, invoice, add_ons)?;
                 }
-                Ok(Some("renewed"))
+                Ok(action)
             }
             _ => Ok(None),
         }
     }
 
-    fn record_invoice(&mut self, id: &str, attempt: &Attempt, shares: usize) -> Result<(), Error> {
-        let add_on_id = self.row.add_on_id;
-        let billing = purchases::billing_type_of(&self.user_id, add_on_id)?;
-        let (currency, taken) = match attempt.taken.iter().next() {
-            Some((currency, &taken)) => (currency.clone(), taken),
-            None => (settings::currency()?.code().to_owned(), Money::ZERO),
+    fn record_invoice(&mut self, id: &str, invoice: &Attempt, add_ons: usize) -> Result<(), Error> {
+        let billing = self.billing()?;
+        let (amount, currency) = match invoice.share(add_ons) {
+            Some((amount, currency)) => (amount, currency.to_owned()),
+            None => (Money::ZERO, settings::currency()?.code().to_owned()),
         };
-        let net = taken - attempt.on_top.get(&currency).copied().unwrap_or(Money::ZERO);
-        let amount = Money::from_cents(net.cents() / shares.max(1) as i64).clamp(Money::ZERO, Money::MAX);
-        let until = attempt.lines.iter().filter_map(|line| line.until).max();
         let paid = Paid {
-            until,
+            until: invoice.pays_until(),
             payment: Some(id.to_owned()),
             subscription: self.row.columns.lago_subscription_id.clone(),
             ..Paid::new(now(), Period::of(billing))
         };
-        let columns = purchases::Columns {
-            lago_invoice_id: Some(id.to_owned()),
-            paid: Some(paid),
-            ..purchases::Columns::completed()
-        };
-        let quantity = self.row.columns.quantity;
-        self.purchases.push(Purchase::standing_alone(add_on_id, amount, currency, quantity, billing, columns));
+        let columns = Columns { lago_invoice_id: Some(id.to_owned()), paid: Some(paid), ..Columns::completed() };
+        self.purchases.push(self.payment(amount, currency, billing, columns));
         Ok(())
     }
 }

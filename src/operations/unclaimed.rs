@@ -38,7 +38,7 @@ impl Books {
     /// The same, except for these objects.
     pub fn claim_beyond(&mut self, mut known: BTreeSet<String>) -> Result<(), Error> {
         loop {
-            let ids: BTreeSet<String> = self.facts.ids().into_iter().map(str::to_owned).collect();
+            let ids: BTreeSet<String> = self.ledger.facts.ids().into_iter().map(str::to_owned).collect();
             let new: Vec<&str> = ids.difference(&known).map(String::as_str).collect();
             if new.is_empty() {
                 return Ok(());
@@ -46,7 +46,7 @@ impl Books {
             hold_provider_ids(new.iter().copied())?;
             for (heard_at, facts) in unclaimed::take(&new)? {
                 for fact in facts {
-                    self.hear(fact.heard_at(heard_at))?;
+                    self.add_fact(fact.heard_at(heard_at))?;
                 }
             }
             known.extend(ids);

@@ -8,7 +8,7 @@ use crate::pg::probe::Probe;
 use crate::pg::statement::Statement;
 use crate::store::catalog::billing_type;
 use crate::store::{all_written, none_left};
-use crate::{params, probe};
+use crate::{in_metadata, params, probe};
 use engine::cart::{CartCandidate, QuantityChange, StoredLine};
 use engine::money::Money;
 use engine::time::Instant;
@@ -77,16 +77,20 @@ static CANDIDATE: Statement<(String, bool, Option<i32>)> = Statement::new(
 );
 
 /// The lines of a checkout that are no longer in the cart and are still for sale.
-static RESTORE: Statement = Statement::new(
+static RESTORE: Statement = Statement::new(concat!(
     "INSERT INTO @extschema@.cart_items (user_id, add_on_id, quantity, billing_type)
      SELECT $1, p.add_on_id, p.quantity,
-            CASE WHEN ((p.metadata -> 'quote_line') ->> 'billing_type') <> a.billing_type
-                 THEN ((p.metadata -> 'quote_line') ->> 'billing_type') END
+            CASE WHEN ",
+    in_metadata!(-> quote_line ->> "billing_type"),
+    " <> a.billing_type
+                 THEN ",
+    in_metadata!(-> quote_line ->> "billing_type"),
+    " END
        FROM @extschema@.add_on_purchases p
        JOIN @extschema@.add_ons a ON a.id = p.add_on_id
       WHERE p.user_id = $1 AND p.checkout_id = $2 AND a.is_active AND p.status = 'failed'
-     ON CONFLICT ON CONSTRAINT cart_items_user_add_on_key DO NOTHING",
-);
+     ON CONFLICT ON CONSTRAINT cart_items_user_add_on_key DO NOTHING"
+));
 
 /// The lines of a checkout that should be back in the cart and are not.
 static NOT_RESTORED: Statement = Statement::new(

@@ -6,20 +6,28 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::params;
 use crate::pg::document::{Document, DocumentColumn};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::{LatestSnapshot, transaction_keeps_its_snapshot};
+use crate::pg::row::RawText;
 use crate::pg::statement::Statement;
 use crate::store::all_written;
+use crate::store::purchases::status_of;
+use crate::{in_metadata, metadata_key, params};
 use engine::json::Malformed;
 use engine::money::Money;
+use engine::purchases::PurchaseStatus;
 
-static FIND_KEY: Statement<(Uuid, DocumentColumn)> = Statement::new(
-    "SELECT p.checkout_id, p.metadata -> 'request'
+static FIND_KEY: Statement<(Uuid, DocumentColumn)> = Statement::new(concat!(
+    "SELECT p.checkout_id, ",
+    in_metadata!(-> request),
+    "
        FROM @extschema@.add_on_purchases p
-      WHERE p.user_id = $1 AND (p.metadata ->> 'idempotency_key') = $2 AND p.metadata ? 'idempotency_key'",
-);
+      WHERE p.user_id = $1 AND ",
+    in_metadata!(->> idempotency_key),
+    " = $2 AND ",
+    in_metadata!(?idempotency_key)
+));
 
 static INSERT: Statement<(Uuid, Uuid)> = Statement::new(
     "INSERT INTO @extschema@.add_on_purchases
@@ -29,12 +37,14 @@ static INSERT: Statement<(Uuid, Uuid)> = Statement::new(
      RETURNING add_on_id, id",
 );
 
-static STORED: Statement<(Uuid, Uuid, Uuid, i32, i64, String, String)> = Statement::new(
+static STORED: Statement<(Uuid, Uuid, Uuid, i32, i64, String, RawText)> = Statement::new(concat!(
     "SELECT p.checkout_id, p.id, p.add_on_id, p.quantity, (p.amount * 100)::bigint, p.currency, p.status
        FROM @extschema@.add_on_purchases p
       WHERE p.user_id = $1 AND p.checkout_id = $2
-      ORDER BY p.metadata -> 'position', p.add_on_id",
-);
+      ORDER BY ",
+    in_metadata!(-> position),
+    ", p.add_on_id"
+));
 
 /// A purchase that a checkout made.
 #[derive(Debug)]
@@ -45,7 +55,7 @@ pub struct CheckoutLine {
     pub quantity: i32,
     pub amount: Money,
     pub currency: String,
-    pub status: String,
+    pub status: PurchaseStatus,
 }
 
 /// An earlier checkout, and the request that made it.
@@ -53,7 +63,8 @@ pub type Earlier = (Uuid, Result<Value, Malformed>);
 
 /// The checkout that the user made under an idempotency key.
 pub fn of_key(user_id: &str, key: &str) -> Result<Option<Earlier>, Error> {
-    let read = |(checkout_id, request): (Uuid, Document<'_>)| (checkout_id, request.read_or_malformed("request"));
+    let read =
+        |(checkout_id, request): (Uuid, Document<'_>)| (checkout_id, request.read_or_malformed(metadata_key!(request)));
     FIND_KEY.execute_one(params![user_id, key], read)
 }
 
@@ -98,7 +109,7 @@ pub fn lines(user_id: &str, checkout_id: Uuid) -> Result<Vec<CheckoutLine>, Erro
             quantity,
             amount: Money::from_cents(cents),
             currency,
-            status,
+            status: status_of(status),
         },
     )
 }

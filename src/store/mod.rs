@@ -11,6 +11,7 @@ pub mod constraint_comments;
 pub mod drafts;
 pub mod features;
 pub mod leftovers;
+pub mod metadata;
 pub mod owned;
 pub mod payable;
 pub mod personal_data;

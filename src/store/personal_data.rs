@@ -1,12 +1,12 @@
 //! The stored rows about a person.
 
 use crate::error::Error;
-use crate::params;
 use crate::pg::installation;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::parameter::Params;
 use crate::pg::statement::{Statement, command};
 use crate::store::none_left;
+use crate::{metadata_key, params};
 
 static EXPORT: Statement<(Jsonb,)> = Statement::new(
     "SELECT pg_catalog.jsonb_build_object(
@@ -55,13 +55,35 @@ static FORGET_ACCESS: Statement = Statement::new(
 static RENAME_ACCESS: Statement =
     Statement::new("UPDATE @extschema@.user_add_ons AS u SET user_id=$2 WHERE u.user_id = $1");
 
+/// The metadata of a purchase without the person whom its quote names: adopted purchases have theirs under `extensions`.
+macro_rules! without_person {
+    ($metadata:literal, $quotation:literal) => {
+        concat!(
+            "pg_catalog.jsonb_delete_path(pg_catalog.jsonb_delete_path(",
+            $metadata,
+            ", ",
+            $quotation,
+            "{",
+            metadata_key!(quote),
+            ",user_id}",
+            $quotation,
+            "), ",
+            $quotation,
+            "{extensions,",
+            metadata_key!(quote),
+            ",user_id}",
+            $quotation,
+            ")"
+        )
+    };
+}
+
 /// The rows of a checkout stay together, and their stored quote no longer names the person.
-static RENAME_PURCHASES: Statement = Statement::new(
-    "UPDATE @extschema@.add_on_purchases AS p
-        SET user_id=$2, metadata=pg_catalog.jsonb_delete_path(
-                                   pg_catalog.jsonb_delete_path(p.metadata, ARRAY['quote', 'user_id']), ARRAY['extensions', 'quote', 'user_id'])
-      WHERE p.user_id = $1",
-);
+static RENAME_PURCHASES: Statement = Statement::new(concat!(
+    "UPDATE @extschema@.add_on_purchases AS p SET user_id=$2, metadata=",
+    without_person!("p.metadata", "'"),
+    " WHERE p.user_id = $1"
+));
 
 static RENAME_IN_CODES: Statement = Statement::new(
     "UPDATE @extschema@.promotional_codes AS c
@@ -76,13 +98,13 @@ static RENAME_IN_CODES: Statement = Statement::new(
 
 /// With Citus, a row is stored on the node of its user and cannot change its user. So it is inserted again for the
 /// other user and deleted. Columns that the host has added must be copied too, so PostgreSQL builds the command.
-static WRITE_FOR: Statement<(String,)> = Statement::new(
+static WRITE_FOR: Statement<(String,)> = Statement::new(concat!(
     "SELECT pg_catalog.format(
               'INSERT INTO %7$I.%1$I (user_id, %2$s) SELECT %3$L, %4$s FROM %7$I.%1$I t WHERE t.user_id OPERATOR(pg_catalog.=) %5$L %6$s',
               c.relname, pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum), $3,
               pg_catalog.string_agg(
                 CASE WHEN $1 = 'add_on_purchases' AND a.attname = 'metadata'
-                     THEN 'pg_catalog.jsonb_delete_path(pg_catalog.jsonb_delete_path(t.metadata, ''{quote,user_id}''), ''{extensions,quote,user_id}'')'
+                     THEN '", without_person!("t.metadata", "''"), "'
                      ELSE ('t.' || pg_catalog.quote_ident(a.attname)) END, ', ' ORDER BY a.attnum),
               $2, $4, n.nspname)
        FROM pg_catalog.pg_class c
@@ -90,8 +112,8 @@ static WRITE_FOR: Statement<(String,)> = Statement::new(
        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
       WHERE c.oid = ('@extschema@.' || $1)::pg_catalog.regclass
         AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attname <> 'user_id'
-      GROUP BY c.relname, n.nspname",
-);
+      GROUP BY c.relname, n.nspname"
+));
 
 static DELETE_ACCESS: Statement =
     Statement::new("DELETE FROM @extschema@.user_add_ons u WHERE u.user_id = $1 AND u.user_id <> $2");

@@ -4,8 +4,11 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::params;
+use crate::pg::row::{RawText, RowOf};
 use crate::pg::statement::Statement;
+use crate::store::purchases::status_of;
 use engine::money::Money;
+use engine::purchases::PurchaseStatus;
 use engine::time::Instant;
 
 macro_rules! history {
@@ -23,7 +26,7 @@ macro_rules! history {
 }
 
 /// The columns of an entry, in its order, amounts in cents.
-type EntryColumns = (Uuid, Uuid, String, i32, i64, String, String, i64, Instant);
+type EntryColumns = (Uuid, Uuid, String, i32, i64, String, RawText, i64, Instant);
 
 static ALL: Statement<EntryColumns> = history!();
 static WITH_STATUS: Statement<EntryColumns> = history!("AND p.status = $4");
@@ -37,7 +40,7 @@ pub struct Entry {
     pub quantity: i32,
     pub amount: Money,
     pub currency: String,
-    pub status: String,
+    pub status: PurchaseStatus,
     pub refunded: Money,
     pub purchased_at: Instant,
 }
@@ -45,17 +48,17 @@ pub struct Entry {
 /// Passes on a page of the user's purchases, with one status or all; `None` means no limit and no offset.
 pub fn page(
     user_id: &str,
-    status: Option<&str>,
+    status: Option<PurchaseStatus>,
     max_rows: Option<i32>,
     skip: Option<i32>,
     mut each: impl FnMut(Entry),
 ) -> Result<(), Error> {
-    let take = |columns| {
+    let take = |columns: RowOf<EntryColumns>| {
         each(read_entry(columns));
         Ok(())
     };
     match status {
-        Some(status) => WITH_STATUS.read(params![user_id, max_rows, skip, status], take),
+        Some(status) => WITH_STATUS.read(params![user_id, max_rows, skip, status.name()], take),
         None => ALL.read(params![user_id, max_rows, skip], take),
     }
 }
@@ -88,7 +91,7 @@ type ListedColumns = (
     i32,
     i64,
     String,
-    String,
+    RawText,
     i64,
     Option<String>,
     Option<String>,
@@ -120,17 +123,17 @@ pub struct Listed {
 /// Passes on a page as `page` does, with more details of each purchase and the total number.
 pub fn listed_page(
     user_id: &str,
-    status: Option<&str>,
+    status: Option<PurchaseStatus>,
     max_rows: Option<i32>,
     skip: Option<i32>,
     mut each: impl FnMut(Listed),
 ) -> Result<(), Error> {
-    let take = |columns| {
+    let take = |columns: RowOf<ListedColumns>| {
         each(read_listed(columns));
         Ok(())
     };
     match status {
-        Some(status) => LISTED_WITH_STATUS.read(params![user_id, max_rows, skip, status], take),
+        Some(status) => LISTED_WITH_STATUS.read(params![user_id, max_rows, skip, status.name()], take),
         None => LISTED.read(params![user_id, max_rows, skip], take),
     }
 }
@@ -155,7 +158,7 @@ fn read_listed(
         purchased_at,
         subscription_ends_at,
         total_count,
-    ): ListedColumns,
+    ): RowOf<ListedColumns>,
 ) -> Listed {
     Listed {
         entry: read_entry((purchase_id, add_on_id, name, quantity, cents, currency, status, refunded, purchased_at)),
@@ -171,8 +174,9 @@ fn read_listed(
     }
 }
 
-fn read_entry(columns: EntryColumns) -> Entry {
+fn read_entry(columns: RowOf<EntryColumns>) -> Entry {
     let (purchase_id, add_on_id, name, quantity, cents, currency, status, refunded, purchased_at) = columns;
     let (amount, refunded) = (Money::from_cents(cents), Money::from_cents(refunded));
+    let status = status_of(status);
     Entry { purchase_id, add_on_id, name, quantity, amount, currency, status, refunded, purchased_at }
 }

@@ -1,6 +1,6 @@
 //! The row of `user_add_ons` that follows from purchases, and the price of the next renewal.
 
-use engine::access::bought::{Bought, RenewalTerms};
+use engine::access::bought::Bought;
 use engine::access::explain::{Why, why_not};
 use engine::access::kept::{Kept, may_try};
 use engine::access::renewal::{is_same_price, renewal_amount};
@@ -11,6 +11,7 @@ use engine::billing::BillingType;
 use engine::calendar::months_after;
 use engine::money::Money;
 use engine::payments::paid::{Paid, Period};
+use engine::payments::purchase::RenewalTerms;
 use engine::purchases::PurchaseStatus;
 use engine::time::{Instant, Window};
 use proptest::prelude::*;

@@ -97,7 +97,7 @@ impl Told {
     }
 
     fn by_hand(mut self, word: ByHand) -> Told {
-        self.0.say(word);
+        self.0.add_call(word);
         self
     }
 

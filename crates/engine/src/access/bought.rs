@@ -1,12 +1,12 @@
 //! A purchase, as far as access depends on it.
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::source::Source;
 use crate::billing::BillingType;
 use crate::money::Money;
 use crate::payments::paid::{Paid, Period};
+use crate::payments::purchase::RenewalTerms;
 use crate::purchases::PurchaseStatus;
 use crate::time::Instant;
 
@@ -35,17 +35,6 @@ pub struct Bought<'a> {
     pub is_of_lago: bool,
     /// The price of its renewals.
     pub terms: Option<&'a RenewalTerms>,
-}
-
-/// The price of a renewal, as fixed by the sale.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RenewalTerms {
-    /// Without the code, in cents.
-    pub full: Money,
-    /// With it, in cents.
-    pub reduced: Money,
-    /// The number of renewals to which the code applies; `None` means all.
-    pub times: Option<u32>,
 }
 
 impl Bought<'_> {

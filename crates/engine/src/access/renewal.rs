@@ -1,8 +1,9 @@
 //! The price of the next renewal (semantics 5).
 
-use super::bought::{Bought, RenewalTerms};
+use super::bought::Bought;
 use crate::money::Money;
 use crate::payments::paid::Period;
+use crate::payments::purchase::RenewalTerms;
 
 /// The price of the next renewal and its basis: the last purchase, with its code as long as that applies.
 pub fn renewal_amount(purchases: &[Bought]) -> Option<(String, Money)> {

@@ -153,6 +153,19 @@ impl Attempt {
         }
     }
 
+    /// What it took without tax and shipping, as one of this many equal parts, and the currency.
+    pub fn share(&self, parts: usize) -> Option<(Money, &str)> {
+        let (currency, &taken) = self.taken.first_key_value()?;
+        let net = taken - self.on_top.get(currency).copied().unwrap_or(Money::ZERO);
+        let share = Money::from_cents(net.cents() / parts.max(1) as i64);
+        Some((share.clamp(Money::ZERO, Money::MAX), currency))
+    }
+
+    /// The end of the last period that it pays for.
+    pub fn pays_until(&self) -> Option<Instant> {
+        self.lines.iter().filter_map(|line| line.until).max()
+    }
+
     /// The ids of other objects that it names.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.same_payment.iter().chain(&self.subscriptions)

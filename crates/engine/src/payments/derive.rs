@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::attempt::{Cycle, Share};
@@ -101,12 +102,20 @@ pub struct Unsettled {
 }
 
 /// Money that is still to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Awaited {
     /// It is on its way.
     Payment,
     /// It comes when the trial of a subscription is over.
     Trial,
+}
+
+impl Outcome {
+    /// Whether the sale holds the uses of its code and bundles: as long as any of its lines does.
+    pub fn is_live(&self) -> bool {
+        self.lines.iter().any(|line| line.status.is_live())
+    }
 }
 
 impl Settlement {

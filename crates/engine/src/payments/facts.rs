@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::attempt::{Attempt, AttemptState};
 use super::by_hand::ByHand;
-use super::dispute::Dispute;
+use super::dispute::{Dispute, DisputeState};
 use super::refund::{Refund, RefundTotal};
 use super::subscription::Subscription;
 use crate::time::Instant;
@@ -106,10 +106,16 @@ impl Facts {
         self.merge(told);
     }
 
-    /// Takes in what somebody says.
-    pub fn say(&mut self, word: ByHand) {
+    /// Adds a call by hand.
+    pub fn add_call(&mut self, call: ByHand) {
         let number = self.by_hand.last_key_value().map_or(1, |(last, _)| last + 1);
-        self.by_hand.insert(number, word);
+        self.by_hand.insert(number, call);
+    }
+
+    /// Disputes that the provider has reported and not decided yet.
+    pub fn open_disputes(&self) -> BTreeSet<String> {
+        let open = self.disputes.iter().filter(|(_, dispute)| dispute.state.last() == Some(&DisputeState::Open));
+        open.map(|(id, _)| id.clone()).collect()
     }
 
     /// Merges other facts. Order and repetition do not matter.

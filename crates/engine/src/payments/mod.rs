@@ -4,14 +4,19 @@
 //! only ever merged. Merging is commutative, associative and idempotent, so neither the order of deliveries nor their
 //! repetition matters.
 
+pub mod answer;
 pub mod attempt;
 pub mod by_hand;
+pub mod calls;
 pub mod derive;
 pub mod dispute;
 pub mod facts;
+pub mod ledger;
 pub mod paid;
 pub mod payment;
+pub mod purchase;
 pub mod refund;
+pub mod renewals;
 pub mod reversals;
 pub mod sale;
 pub mod subscription;

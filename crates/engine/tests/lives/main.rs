@@ -63,7 +63,7 @@ impl Body {
 /// body that names nothing known is stored for later, and taken over once one of its ids becomes known.
 fn known(bodies: &[&Body], said: &[ByHand]) -> Facts {
     let mut known = Facts::default();
-    said.iter().for_each(|word| known.say(word.clone()));
+    said.iter().for_each(|word| known.add_call(word.clone()));
     let mut waiting: Vec<Fact> = bodies.iter().flat_map(|body| body.facts()).collect();
     loop {
         let before = waiting.len();
