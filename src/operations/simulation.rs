@@ -13,7 +13,7 @@ use crate::store::catalog::{self, Rows};
 use crate::store::catalog_cache;
 use crate::store::drafts::{self, Broken};
 use crate::store::promotions;
-use crate::store::renewals::{self as stored, Priced};
+use crate::store::renewals::{self as stored, PricedRenewal};
 use engine::cart::StoredLine;
 use engine::catalog::{Offer, PricingRule};
 use engine::json::Malformed;
@@ -158,7 +158,7 @@ pub fn renewals(
     let offer = with_prices(&offer, prices)?;
     let mut priced: HashMap<i32, Money> = HashMap::new();
     stored::priced(add_on_id, |renewal| {
-        let Priced { user_id, due_at, quantity, amount: before } = renewal;
+        let PricedRenewal { user_id, due_at, quantity, amount: before } = renewal;
         let after = match priced.get(&quantity) {
             Some(&after) => after,
             None => price_alone(&offer, quantity.max(1) as u32, None, at, unit)?,

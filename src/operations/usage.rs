@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::pg::change::Done;
 use crate::pg::clock::clock;
 use crate::store::catalog_cache;
-use crate::store::usage::{self as rows, HasKeys, Row};
+use crate::store::usage::{self as rows, HasKeys, UsageRow};
 use engine::access::status::is_entitled;
 use engine::billing::BillingType;
 use engine::json::Malformed;
@@ -21,7 +21,7 @@ use engine::usage::keys::{KeyHash, Operation};
 use engine::usage::metering::{Gift, Metering, Per};
 use engine::usage::period::Holding;
 use engine::usage::units::Units;
-use engine::usage::{Counter, Source, Status, Usage};
+use engine::usage::{Allowance, Counter, Status, Usage};
 
 /// Whether a call is allowed, and the resulting usage of the feature.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +56,8 @@ pub fn of_feature(user_id: &str, feature_key: &str, at: Instant) -> Result<Optio
         _ => rows::owned(user_id, None, at)?,
     };
     let held = held.into_iter().filter_map(|row| Held::of(row, &gifts, feature_key).transpose());
-    let sources = held.map(|held| held.map(|held| held.source(at))).collect::<Result<Vec<Source>, Error>>()?;
-    let usage = Usage::of(sources);
+    let allowances = held.map(|held| held.map(|held| held.allowance(at))).collect::<Result<Vec<Allowance>, Error>>()?;
+    let usage = Usage::of(allowances);
     Ok(usage.is_entitled().then(|| usage.status()))
 }
 
@@ -74,14 +74,14 @@ pub fn of_features(user_id: &str, at: Instant) -> Result<Vec<(String, Status)>, 
 
 /// A user's add-on, with what it grants of the feature.
 struct Held {
-    row: Row,
+    row: UsageRow,
     metering: Metering,
     billing_type: BillingType,
     counter: Option<Counter>,
 }
 
 impl Held {
-    fn of(row: Row, gifts: &[Gift], feature_key: &str) -> Result<Option<Held>, Error> {
+    fn of(row: UsageRow, gifts: &[Gift], feature_key: &str) -> Result<Option<Held>, Error> {
         let Ok(place) = gifts.binary_search_by_key(&row.add_on_id, |gift| gift.add_on_id) else { return Ok(None) };
         let Gift { billing_type, metering, .. } = &gifts[place];
         let of_configuration = |malformed| malformed_column("add_on_features.configuration", malformed);
@@ -95,13 +95,13 @@ impl Held {
     }
 
     fn holding(&self) -> Holding {
-        let Row { purchased_at, expires_at, .. } = self.row;
+        let UsageRow { purchased_at, expires_at, .. } = self.row;
         Holding { purchased_at, expires_at, billing_type: self.billing_type }
     }
 
-    fn source(&self, at: Instant) -> Source {
+    fn allowance(&self, at: Instant) -> Allowance {
         let Metering { limit, per, allows_overage } = self.metering;
-        Source {
+        Allowance {
             add_on_id: self.row.add_on_id,
             granted: limit.map(|limit| limit.times(self.row.quantity)),
             allows_overage,
@@ -132,7 +132,7 @@ struct Ask<'a> {
 /// The result of a change, and the rows to write for it.
 struct Decision {
     answer: Answer,
-    rows: Vec<(Row, HasKeys)>,
+    rows: Vec<(UsageRow, HasKeys)>,
 }
 
 impl Ask<'_> {
@@ -170,7 +170,7 @@ impl Ask<'_> {
     }
 
     /// The result of the change for these rows. A key that was used before gets its earlier answer.
-    fn decide(&self, rows: Vec<Row>, gifts: &[Gift]) -> Result<Decision, Error> {
+    fn decide(&self, rows: Vec<UsageRow>, gifts: &[Gift]) -> Result<Decision, Error> {
         let answered = |key: KeyHash| rows.iter().find_map(|row| row.keys.find(self.feature_key, key));
         if let Some(status) = self.key.and_then(answered) {
             return Ok(Decision { answer: Answer { is_allowed: true, status }, rows: Vec::new() });
@@ -181,7 +181,7 @@ impl Ask<'_> {
         let counted = held.iter().filter_map(|held| held.counter).map(|counter| counter.at);
         let at = counted.chain([clock()]).max().unwrap_or_else(clock);
         let owned = held.iter().filter(|held| is_entitled(held.row.status, held.holding().window(), at));
-        let mut usage = Usage::of(owned.map(|held| held.source(at)).collect());
+        let mut usage = Usage::of(owned.map(|held| held.allowance(at)).collect());
         let is_allowed = (self.change)(&mut usage);
         let answer = Answer { is_allowed, status: usage.status() };
         let rows = if is_allowed { self.to_write(held, &usage, at, answer.status)? } else { Vec::new() };
@@ -195,7 +195,7 @@ impl Ask<'_> {
         usage: &Usage,
         at: Instant,
         status: Status,
-    ) -> Result<Vec<(Row, HasKeys)>, Error> {
+    ) -> Result<Vec<(UsageRow, HasKeys)>, Error> {
         let changes = usage.changes(at);
         let (is_unchanged, mut key) = (changes.is_empty(), self.key);
         let mut rows = Vec::new();

@@ -11,7 +11,7 @@ use crate::pg::statement::Statement;
 use crate::store::catalog;
 use crate::{given, giving, is_entitled, params, probe};
 use engine::billing::BillingType;
-use engine::entitlements::Grant;
+use engine::entitlements::FeatureGrant;
 use engine::time::Instant;
 use engine::usage::metering::{Gift, Metering};
 
@@ -78,15 +78,19 @@ pub fn add_ons_giving(feature_key: &str) -> Result<Vec<Gift>, Error> {
 }
 
 /// The user's features, or one of them, in key order, each with all its grants.
-pub fn grants(user_id: &str, feature_key: Option<&str>, at: Instant) -> Result<Vec<(String, Vec<Grant>)>, Error> {
-    let (mut features, mut size): (Vec<(String, Vec<Grant>)>, usize) = (Vec::new(), 0);
+pub fn grants(
+    user_id: &str,
+    feature_key: Option<&str>,
+    at: Instant,
+) -> Result<Vec<(String, Vec<FeatureGrant>)>, Error> {
+    let (mut features, mut size): (Vec<(String, Vec<FeatureGrant>)>, usize) = (Vec::new(), 0);
     GRANTS.read(params![user_id, at, feature_key], |(key, configuration, add_on_id, purchased_at, expires_at)| {
         let (name, limit) = ("add_on_features.configuration", document::ITEMS);
         size += configuration.size();
         if size > limit {
             return Err(Error::DocumentTooLarge { name, size, limit });
         }
-        let grant = Grant {
+        let grant = FeatureGrant {
             // A jsonb with more than a hundred levels is not a configuration that could be merged.
             configuration: configuration.read(name, document::OF_A_ROW)?.unwrap_or_default(),
             add_on_id,
@@ -107,7 +111,7 @@ pub fn grants(user_id: &str, feature_key: Option<&str>, at: Instant) -> Result<V
 }
 
 /// Adds the number of units of the add-on to each grant. Only metered features need it.
-fn count_units(user_id: &str, features: &mut [(String, Vec<Grant>)]) -> Result<(), Error> {
+fn count_units(user_id: &str, features: &mut [(String, Vec<FeatureGrant>)]) -> Result<(), Error> {
     let units: HashMap<Uuid, i32> = UNITS.read_all(params![user_id], |row| row)?.into_iter().collect();
     for grant in features.iter_mut().flat_map(|(_, grants)| grants) {
         grant.quantity = units.get(&grant.add_on_id).map_or(1, |&units| units.max(1) as u32);

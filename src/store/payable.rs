@@ -14,7 +14,7 @@ use engine::billing::BillingType;
 use engine::json::decimal;
 use engine::money::Money;
 use engine::purchases::PurchaseStatus;
-use engine::stripe_checkout::Line;
+use engine::stripe_checkout::LineItem;
 
 static OWNER: Statement<(String,)> =
     Statement::new("SELECT p.user_id FROM @extschema@.add_on_purchases p WHERE p.checkout_id = $1 LIMIT 1");
@@ -44,7 +44,7 @@ pub fn owner(checkout_id: Uuid) -> Result<Option<String>, Error> {
 }
 
 /// Its lines, in their order.
-pub fn lines(user_id: &str, checkout_id: Uuid) -> Result<Vec<Line>, Error> {
+pub fn lines(user_id: &str, checkout_id: Uuid) -> Result<Vec<LineItem>, Error> {
     let (mut lines, mut budget) = (Vec::new(), Budget::of_rows());
     LINES.read(params![user_id, checkout_id], |row| {
         lines.push(read_line(row, &mut budget)?);
@@ -61,7 +61,7 @@ pub fn terms(user_id: &str, checkout_id: Uuid) -> Result<Vec<(String, PurchaseSt
 fn read_line(
     (add_on_id, name, billing_type, quantity, cents, snapshot): (Uuid, String, String, i32, i64, Option<Document<'_>>),
     budget: &mut Budget,
-) -> Result<Line, Error> {
+) -> Result<LineItem, Error> {
     // A snapshot that the host has made unreadable counts as missing.
     let snapshot = snapshot.map(|snapshot| snapshot.read(COLUMN, document::OF_A_ROW)).transpose()?;
     let snapshot = snapshot.and_then(Result::ok).unwrap_or(Value::Null);
@@ -73,7 +73,7 @@ fn read_line(
     let billing_type = text("billing_type").and_then(BillingType::from_name).or(BillingType::from_name(&billing_type));
     let name = text("name").map_or(name, str::to_owned);
     budget.text(COLUMN, Some(&name))?;
-    Ok(Line {
+    Ok(LineItem {
         add_on_id,
         name,
         quantity: quantity.max(1) as u32,

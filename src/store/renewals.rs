@@ -79,7 +79,7 @@ pub fn reprice(add_on_id: Uuid, quantities: &[i32], cents: &[i64]) -> Result<u64
 
 /// A user's renewal that has a price.
 #[derive(Debug)]
-pub struct Priced {
+pub struct PricedRenewal {
     pub user_id: String,
     pub due_at: Option<Instant>,
     pub quantity: i32,
@@ -87,8 +87,8 @@ pub struct Priced {
 }
 
 /// Passes on the renewals of an add-on that have a price.
-pub fn priced(add_on_id: Uuid, mut each: impl FnMut(Priced) -> Result<(), Error>) -> Result<(), Error> {
+pub fn priced(add_on_id: Uuid, mut each: impl FnMut(PricedRenewal) -> Result<(), Error>) -> Result<(), Error> {
     PRICED.read(params![add_on_id], |(user_id, due_at, quantity, cents)| {
-        each(Priced { user_id, due_at, quantity, amount: Money::from_cents(cents) })
+        each(PricedRenewal { user_id, due_at, quantity, amount: Money::from_cents(cents) })
     })
 }

@@ -57,7 +57,7 @@ pub fn unsettled(mut each: impl FnMut(UnsettledPayment)) -> Result<(), Error> {
 
 /// What is renewed next.
 #[derive(Debug)]
-pub struct Renewal {
+pub struct UpcomingRenewal {
     pub user_id: String,
     pub add_on_id: Uuid,
     pub due_at: Instant,
@@ -67,10 +67,14 @@ pub struct Renewal {
 }
 
 /// Passes on the renewals until an instant, of one user or of all, the next one first.
-pub fn upcoming_renewals(user_id: Option<&str>, until: Instant, mut each: impl FnMut(Renewal)) -> Result<(), Error> {
+pub fn upcoming_renewals(
+    user_id: Option<&str>,
+    until: Instant,
+    mut each: impl FnMut(UpcomingRenewal),
+) -> Result<(), Error> {
     UPCOMING.read(params![user_id, until], |(user_id, add_on_id, due_at, cents, currency, promo_code)| {
         let amount = Money::from_cents(cents);
-        each(Renewal { user_id, add_on_id, due_at, amount, currency, promo_code });
+        each(UpcomingRenewal { user_id, add_on_id, due_at, amount, currency, promo_code });
         Ok(())
     })
 }

@@ -101,7 +101,7 @@ static COUNT_WITH_KEYS: Statement = Statement::new(
 
 /// A row of `user_add_ons`, as far as usage depends on it.
 #[derive(Debug)]
-pub struct Row {
+pub struct UsageRow {
     pub add_on_id: Uuid,
     pub quantity: u32,
     pub purchased_at: Instant,
@@ -114,8 +114,8 @@ pub struct Row {
     pub keys: Keys,
 }
 
-impl Row {
-    fn of(row: RowOf<'_, Columns>, budget: &mut Budget) -> Result<Row, Error> {
+impl UsageRow {
+    fn of(row: RowOf<'_, Columns>, budget: &mut Budget) -> Result<UsageRow, Error> {
         let (add_on_id, quantity, purchased_at, expires_at, status, periods, counters, keys) = row;
         let counters = counters.map(|counters| counters.keep_value("user_add_ons.usage", budget)).transpose()?;
         let counters = counters.unwrap_or_default();
@@ -123,15 +123,24 @@ impl Row {
         let keys = keys.map_or_else(Keys::default, |packed| Keys::unpack(&packed));
         let periods = read_paid_periods(periods, budget);
         let quantity = quantity.max(0) as u32;
-        Ok(Row { add_on_id, quantity, purchased_at, expires_at, status: status_of(status), periods, counters, keys })
+        Ok(UsageRow {
+            add_on_id,
+            quantity,
+            purchased_at,
+            expires_at,
+            status: status_of(status),
+            periods,
+            counters,
+            keys,
+        })
     }
 }
 
 /// The user's rows of these add-ons, in their order, locked until the transaction ends.
-pub fn locked(user_id: &str, add_on_ids: &[Uuid], with_keys: bool) -> Result<Vec<Row>, Error> {
+pub fn locked(user_id: &str, add_on_ids: &[Uuid], with_keys: bool) -> Result<Vec<UsageRow>, Error> {
     let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
     let take = |row: RowOf<'_, Columns>| {
-        found.push(Row::of(row, &mut budget)?);
+        found.push(UsageRow::of(row, &mut budget)?);
         Ok(())
     };
     match add_on_ids {
@@ -143,12 +152,12 @@ pub fn locked(user_id: &str, add_on_ids: &[Uuid], with_keys: bool) -> Result<Vec
 }
 
 /// What the user owned at an instant, of one add-on or of all.
-pub fn owned(user_id: &str, add_on_id: Option<Uuid>, at: Instant) -> Result<Vec<Row>, Error> {
+pub fn owned(user_id: &str, add_on_id: Option<Uuid>, at: Instant) -> Result<Vec<UsageRow>, Error> {
     let (mut found, mut budget) = (Vec::new(), Budget::of_rows());
     let take = |(add_on_id, quantity, purchased_at, expires_at, status, periods, counters): RowOf<HeldColumns>| {
         if is_held((status, purchased_at, expires_at), at) {
             let row = (add_on_id, quantity, purchased_at, expires_at, status, periods, counters, None);
-            found.push(Row::of(row, &mut budget)?);
+            found.push(UsageRow::of(row, &mut budget)?);
         }
         Ok(())
     };
@@ -173,19 +182,19 @@ pub fn change(
     user_id: &str,
     add_on_id: Uuid,
     with_keys: bool,
-    decide: &mut dyn FnMut(Row) -> Result<Option<(Row, HasKeys)>, Error>,
+    decide: &mut dyn FnMut(UsageRow) -> Result<Option<(UsageRow, HasKeys)>, Error>,
 ) -> Result<Done, Error> {
     let params = params![user_id, add_on_id];
-    let counters = |row: &Row| Some(Jsonb::of(&row.counters).datum());
+    let counters = |row: &UsageRow| Some(Jsonb::of(&row.counters).datum());
     if !with_keys {
         return COUNTED.apply(params, &mut |(add_on_id, quantity, from, until, status, periods, usage)| {
             let row = (add_on_id, quantity, from, until, status, periods, usage, None);
-            Ok(decide(Row::of(row, &mut Budget::of_rows())?)?.map(|(row, _)| vec![counters(&row)]))
+            Ok(decide(UsageRow::of(row, &mut Budget::of_rows())?)?.map(|(row, _)| vec![counters(&row)]))
         });
     }
     COUNTED_WITH_KEYS.apply(params, &mut |row| {
         let before = row.7.clone();
-        let decided = decide(Row::of(row, &mut Budget::of_rows())?)?;
+        let decided = decide(UsageRow::of(row, &mut Budget::of_rows())?)?;
         Ok(decided.map(|(row, has_keys)| {
             let keys = if has_keys { Some(row.keys.pack()) } else { before };
             vec![counters(&row), keys.and_then(|keys| keys.datum())]

@@ -65,13 +65,13 @@ macro_rules! counter {
 static CODES: Counter = counter!("promotional_codes", "code");
 static BUNDLES: Counter = counter!("add_on_bundles", "id");
 
-/// What is claimed of.
+/// The sale for which uses are claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Offer {
-    /// A code or bundle that is on.
-    Now,
-    /// A code or bundle of an existing sale, whether it is on or not.
-    Sold,
+enum Sale {
+    /// It is being made: the code or bundle has to be on.
+    New,
+    /// It exists, and keeps its price.
+    Existing,
 }
 
 /// What became of a claim.
@@ -92,19 +92,19 @@ impl Counter {
             let claimed = used.checked_add(uses).filter(|&claimed| is_on && most.is_none_or(|most| claimed <= most));
             Ok(claimed.map(|claimed| vec![claimed.datum(), now().datum()]))
         })?;
-        Ok(done == Done::Written || self.claim(Offer::Now, &[key, &uses])? == Claim::Made)
+        Ok(done == Done::Written || self.claim(Sale::New, &[key, &uses])? == Claim::Made)
     }
 
     /// Runs a claim. If it wrote nothing, the row is locked and checked: if uses were given back meanwhile, the claim
     /// is retried. If that writes nothing either, a trigger of the host has suppressed the row.
-    fn claim(&self, offer: Offer, params: &Params) -> Result<Claim, Error> {
-        let statement = if offer == Offer::Now { &self.claim } else { &self.claim_again };
+    fn claim(&self, sale: Sale, params: &Params) -> Result<Claim, Error> {
+        let statement = if sale == Sale::New { &self.claim } else { &self.claim_again };
         if statement.perform(params)? > 0 {
             return Ok(Claim::Made);
         }
         match self.lock.execute_one(params, |row| row)? {
             None => Ok(Claim::Unknown),
-            Some((true, is_on)) if is_on || offer == Offer::Sold => {
+            Some((true, is_on)) if is_on || sale == Sale::Existing => {
                 all_written(self.table, 1, statement.perform(params)?)?;
                 Ok(Claim::Made)
             }
@@ -159,14 +159,14 @@ impl Claims {
     pub fn take(&self) -> Result<bool, Error> {
         let mut taken = Claims::default();
         for (&bundle_id, &instances) in &self.bundles {
-            match BUNDLES.claim(Offer::Sold, params![bundle_id, instances])? {
+            match BUNDLES.claim(Sale::Existing, params![bundle_id, instances])? {
                 Claim::Made => drop(taken.bundles.insert(bundle_id, instances)),
                 Claim::Unknown => {}
                 Claim::Refused => return taken.give_back().map(|()| false),
             }
         }
         for (code, &uses) in &self.codes {
-            match CODES.claim(Offer::Sold, params![code, uses])? {
+            match CODES.claim(Sale::Existing, params![code, uses])? {
                 Claim::Made => drop(taken.codes.insert(code.clone(), uses)),
                 Claim::Unknown => {}
                 Claim::Refused => return taken.give_back().map(|()| false),

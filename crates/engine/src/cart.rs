@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::billing::BillingType;
 use super::catalog::{AddOn, AddOnRef, Bundle, Catalog};
-use super::conditions::Facts;
+use super::conditions::CartFacts;
 use super::money::{Money, Unit};
 use super::promotions::{PromoRequest, Redeemer};
 use super::time::Instant;
@@ -141,8 +141,8 @@ impl ListCart {
     }
 
     /// The facts for conditions if the cart is this user's.
-    pub fn facts<'a>(&'a self, terms: &Terms<'a>) -> Facts<'a> {
-        Facts {
+    pub fn facts<'a>(&'a self, terms: &Terms<'a>) -> CartFacts<'a> {
+        CartFacts {
             subtotal: self.subtotal,
             in_cart: &self.add_on_ids,
             owned: terms.owned,

@@ -31,7 +31,7 @@ pub struct Conditions {
 
 /// The facts that conditions test: the list cart and the user's add-ons, never the result of another rule.
 #[derive(Debug)]
-pub struct Facts<'a> {
+pub struct CartFacts<'a> {
     /// The list amount of the whole cart.
     pub subtotal: Money,
     /// The add-ons in the cart, in id order.
@@ -110,7 +110,7 @@ impl Conditions {
         &'c self,
         quantity: u32,
         billing_type: BillingType,
-        facts: &Facts,
+        facts: &CartFacts,
         mut tell: impl FnMut(Unmet<'c>),
     ) {
         if let Some(min) = self.min_quantity.filter(|&min| quantity < min) {
@@ -137,7 +137,7 @@ impl Conditions {
     }
 }
 
-impl Facts<'_> {
+impl CartFacts<'_> {
     /// Whether the add-on is in the cart or owned.
     fn has(&self, id: Uuid) -> bool {
         self.in_cart.binary_search(&id).is_ok() || self.owned.binary_search(&id).is_ok()
@@ -172,8 +172,8 @@ mod tests {
     }
 
     /// A cart of 50.00 with add-on A, of a user who owns B and has bought before.
-    fn facts() -> Facts<'static> {
-        Facts { subtotal: Money::from_cents(50_00), in_cart: &[A], owned: &[B], is_first_purchase: false }
+    fn facts() -> CartFacts<'static> {
+        CartFacts { subtotal: Money::from_cents(50_00), in_cart: &[A], owned: &[B], is_first_purchase: false }
     }
 
     fn holds(document: Value) -> bool {

@@ -14,7 +14,7 @@ use super::usage::units::Units;
 
 /// A feature that an owned add-on gives.
 #[derive(Clone, Debug)]
-pub struct Grant {
+pub struct FeatureGrant {
     /// The add-on that gives it.
     pub add_on_id: Uuid,
     /// How many units of it the user has.
@@ -39,7 +39,7 @@ pub struct Feature {
 }
 
 /// Merges the grants of one feature. There must be at least one.
-pub fn merge(mut grants: Vec<Grant>) -> Feature {
+pub fn merge(mut grants: Vec<FeatureGrant>) -> Feature {
     let mut add_on_ids: Vec<Uuid> = grants.iter().map(|grant| grant.add_on_id).collect();
     add_on_ids.sort_unstable();
     add_on_ids.dedup();
@@ -70,7 +70,7 @@ enum Limit {
     Units(Units),
 }
 
-fn limit(grants: &[Grant]) -> Limit {
+fn limit(grants: &[FeatureGrant]) -> Limit {
     let limits = grants.iter().map(|grant| {
         let limit = Metering::parse(&grant.configuration).ok()?.limit;
         Some(limit.map(|limit| limit.times(grant.quantity)))
@@ -130,8 +130,8 @@ mod tests {
     const B: Uuid = Uuid::from_u128(2);
     const C: Uuid = Uuid::from_u128(3);
 
-    fn grant(add_on_id: Uuid, purchased_at: i64, configuration: Value) -> Grant {
-        Grant { add_on_id, quantity: 1, purchased_at: Instant(purchased_at), expires_at: None, configuration }
+    fn grant(add_on_id: Uuid, purchased_at: i64, configuration: Value) -> FeatureGrant {
+        FeatureGrant { add_on_id, quantity: 1, purchased_at: Instant(purchased_at), expires_at: None, configuration }
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn limits_add_up_unit_by_unit_unless_something_has_none() {
-        let units = |quantity, grant: Grant| Grant { quantity, ..grant };
+        let units = |quantity, grant: FeatureGrant| FeatureGrant { quantity, ..grant };
         let pages = |limit: Value| json!({"limit": limit, "per": "month", "speed": 1});
         let twice = merge(vec![units(2, grant(A, 1, pages(json!(50.5)))), grant(B, 2, pages(json!(10)))]);
         assert_eq!(twice.configuration, json!({"limit": 111, "per": "month", "speed": 1}));
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn access_ends_with_the_last_grant() {
-        let until = |expires_at| Grant { expires_at, ..grant(A, 1, json!({})) };
+        let until = |expires_at| FeatureGrant { expires_at, ..grant(A, 1, json!({})) };
         let end = |ends: &[Option<i64>]| merge(ends.iter().map(|end| until(end.map(Instant))).collect()).expires_at;
         assert_eq!(end(&[Some(5), Some(9)]), Some(Instant(9)));
         assert_eq!(end(&[Some(5), None]), None);

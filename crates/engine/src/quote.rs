@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::bundles::{self, AppliedBundle, Search, Stock};
 use super::cart::{Cart, Line, ListCart, Terms};
 use super::catalog::{AddOnRef, Catalog, Offer};
-use super::conditions::Facts;
+use super::conditions::CartFacts;
 use super::money::{Money, Unit};
 use super::promotions::{self, CartAmounts, PromoRequest, Refusal};
 use super::rules::{self, RuleDiscount};
@@ -145,7 +145,7 @@ pub fn price_alone(
 ) -> Result<Money, Error> {
     let line = Line::new(offer.for_sale()?, AddOnRef::FIRST, quantity, None, unit)?;
     let in_cart = [offer.add_on.id];
-    let facts = Facts { subtotal: line.list_amount, in_cart: &in_cart, owned: &[], is_first_purchase: false };
+    let facts = CartFacts { subtotal: line.list_amount, in_cart: &in_cart, owned: &[], is_first_purchase: false };
     let none_limited = HashMap::new();
     let terms = Terms { tier_code, unit, ..Terms::of_nobody(at, &none_limited) };
     let applied = rules::discounts(offer.rules(), &line, &facts, &terms);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::cart::{Line, Terms};
 use super::catalog::PricingRule;
-use super::conditions::{Conditions, Facts, Unmet};
+use super::conditions::{CartFacts, Conditions, Unmet};
 use super::json::Malformed;
 use super::money::{Money, Unit};
 
@@ -46,12 +46,12 @@ pub struct JudgedRule<'r> {
     /// The rule.
     pub rule: &'r PricingRule,
     /// What became of it.
-    pub verdict: Verdict<'r>,
+    pub verdict: RuleVerdict<'r>,
 }
 
 /// What became of a rule on a line.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict<'r> {
+pub enum RuleVerdict<'r> {
     /// It was applied.
     Applied {
         /// The amount left to pay before it.
@@ -88,7 +88,7 @@ pub enum Loss {
 
 /// The discounts of the rules on a line, in the order in which they apply, without rules that take nothing off. The
 /// rules must come in the order of an offer.
-pub fn discounts(rules: &[PricingRule], line: &Line, facts: &Facts, terms: &Terms) -> Vec<RuleDiscount> {
+pub fn discounts(rules: &[PricingRule], line: &Line, facts: &CartFacts, terms: &Terms) -> Vec<RuleDiscount> {
     let candidates = rules.iter().filter(|rule| is_candidate(rule, line, facts, terms));
     let applied = applied_discounts(candidates, line, terms.unit).filter(|(_, _, discount)| *discount > Money::ZERO);
     applied.map(|(rule, _, discount)| RuleDiscount { rule_id: rule.id, discount }).collect()
@@ -99,7 +99,7 @@ pub fn discounts(rules: &[PricingRule], line: &Line, facts: &Facts, terms: &Term
 pub fn judge<'r>(
     rules: &'r [PricingRule],
     line: &Line,
-    facts: &Facts,
+    facts: &CartFacts,
     terms: &Terms,
 ) -> impl Iterator<Item = JudgedRule<'r>> {
     let (mut candidates, mut judged, mut ineligible) = (Vec::new(), Vec::new(), Vec::new());
@@ -108,11 +108,11 @@ pub fn judge<'r>(
         obstacles(rule, line, facts, terms, |obstacle| found.push(obstacle));
         match found.is_empty() {
             true => candidates.push(rule),
-            false => ineligible.push(JudgedRule { rule, verdict: Verdict::Ineligible(found) }),
+            false => ineligible.push(JudgedRule { rule, verdict: RuleVerdict::Ineligible(found) }),
         }
     }
     for (rule, base, discount) in applied_discounts(candidates.iter().copied(), line, terms.unit) {
-        judged.push(JudgedRule { rule, verdict: Verdict::Applied { base, discount } });
+        judged.push(JudgedRule { rule, verdict: RuleVerdict::Applied { base, discount } });
     }
     if let Some(winner) = winner(candidates.iter().copied(), line, terms.unit) {
         let applied: BTreeSet<Uuid> = judged.iter().map(|applied| applied.rule.id).collect();
@@ -120,7 +120,7 @@ pub fn judge<'r>(
         candidates.sort_by_key(|rule| precedence(rule, line, terms.unit));
         let lost = |rule| {
             let because = loss(rule, winner, line, terms.unit);
-            JudgedRule { rule, verdict: Verdict::Lost { to: winner, because } }
+            JudgedRule { rule, verdict: RuleVerdict::Lost { to: winner, because } }
         };
         judged.extend(candidates.into_iter().map(lost));
     }
@@ -159,7 +159,7 @@ fn applied_discounts<'r>(
 fn obstacles<'r>(
     rule: &'r PricingRule,
     line: &Line,
-    facts: &Facts,
+    facts: &CartFacts,
     terms: &Terms,
     mut tell: impl FnMut(Ineligible<'r>),
 ) {
@@ -191,7 +191,7 @@ fn obstacles<'r>(
 pub fn undecided<'r>(
     rules: &'r [PricingRule],
     line: &Line,
-    facts: &Facts,
+    facts: &CartFacts,
     terms: &Terms,
     mut tell: impl FnMut(&'r Conditions),
 ) {
@@ -217,7 +217,7 @@ pub fn undecided<'r>(
     }
 }
 
-fn is_candidate(rule: &PricingRule, line: &Line, facts: &Facts, terms: &Terms) -> bool {
+fn is_candidate(rule: &PricingRule, line: &Line, facts: &CartFacts, terms: &Terms) -> bool {
     let mut is_candidate = true;
     obstacles(rule, line, facts, terms, |_| is_candidate = false);
     is_candidate

@@ -20,7 +20,7 @@ pub struct Payable<'a> {
     /// The currency of its purchases, in capitals.
     pub currency: &'a str,
     /// Its purchases, in their order.
-    pub lines: Vec<Line>,
+    pub lines: Vec<LineItem>,
     /// The promotional code that it carries.
     pub code: Option<Code<'a>>,
     /// Where Stripe sends the shopper who has paid.
@@ -31,7 +31,7 @@ pub struct Payable<'a> {
 
 /// A purchase of it.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct LineItem {
     /// The add-on.
     pub add_on_id: Uuid,
     /// Its name.
@@ -205,7 +205,7 @@ fn check_total(total: Money, currency: &str) -> Result<(), Unpayable> {
 }
 
 /// The interval in which the checkout is charged, in months; `None` when it is paid once.
-fn interval(lines: &[Line]) -> Result<Option<Interval>, Unpayable> {
+fn interval(lines: &[LineItem]) -> Result<Option<Interval>, Unpayable> {
     let mut intervals: Vec<Option<Interval>> =
         lines.iter().filter(|line| line.billing_type != BillingType::UsageBased).map(Interval::of).collect();
     intervals.sort_unstable();
@@ -217,7 +217,7 @@ fn interval(lines: &[Line]) -> Result<Option<Interval>, Unpayable> {
     }
 }
 
-fn check_count(lines: &[Line]) -> Result<(), Unpayable> {
+fn check_count(lines: &[LineItem]) -> Result<(), Unpayable> {
     let recurring = lines.iter().filter(|line| Interval::of(line).is_some()).count();
     let counts = match recurring {
         0 => [(lines.len(), MOST_ITEMS), (0, MOST_ITEMS)],
@@ -237,7 +237,7 @@ enum Interval {
 }
 
 impl Interval {
-    fn of(line: &Line) -> Option<Interval> {
+    fn of(line: &LineItem) -> Option<Interval> {
         match line.billing_type {
             BillingType::Monthly => Some(Interval::Month),
             BillingType::Annual => Some(Interval::Year),
@@ -291,7 +291,7 @@ fn coupon(payable: &Payable, discount: Money, interval: Option<Interval>) -> Res
 
 /// A line as Stripe shows and charges it. If its price per unit is not a whole number of minor units, the line
 /// becomes one unit.
-fn item(line: &Line, currency: &str, has_coupon: bool) -> Result<Value, Unpayable> {
+fn item(line: &LineItem, currency: &str, has_coupon: bool) -> Result<Value, Unpayable> {
     let interval = Interval::of(line);
     let off = if has_coupon && interval.is_some() { line.promo_discount } else { Money::ZERO };
     let amount = minor_units(line.amount + off, currency)?;
@@ -335,8 +335,8 @@ mod tests {
 
     const CHECKOUT: Uuid = Uuid::from_u128(0xc0);
 
-    fn line(number: u128, quantity: u32, billing_type: BillingType, amount: i64, promo_discount: i64) -> Line {
-        Line {
+    fn line(number: u128, quantity: u32, billing_type: BillingType, amount: i64, promo_discount: i64) -> LineItem {
+        LineItem {
             add_on_id: Uuid::from_u128(number),
             name: format!("Add-on {number}"),
             quantity,
@@ -346,7 +346,7 @@ mod tests {
         }
     }
 
-    fn payable<'a>(currency: &'a str, lines: Vec<Line>, code: Option<Code<'a>>) -> Payable<'a> {
+    fn payable<'a>(currency: &'a str, lines: Vec<LineItem>, code: Option<Code<'a>>) -> Payable<'a> {
         Payable {
             checkout_id: CHECKOUT,
             currency,
@@ -506,7 +506,7 @@ mod tests {
             renewals in prop::option::of(0..3_u32),
         ) {
             let unit = if Provider::Stripe.to_minor_units(Money::from_cents(1), currency).is_some() { 1 } else { 100 };
-            let lines: Vec<Line> = lines.into_iter().enumerate().map(|(number, (quantity, amount, off, is_monthly))| {
+            let lines: Vec<LineItem> = lines.into_iter().enumerate().map(|(number, (quantity, amount, off, is_monthly))| {
                 let billing_type = if is_monthly { BillingType::Monthly } else { BillingType::UsageBased };
                 line(number as u128, quantity, billing_type, amount * unit, off * unit)
             }).collect();

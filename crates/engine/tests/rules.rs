@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use engine::billing::BillingType;
 use engine::cart::{Line, Terms};
 use engine::catalog::{AddOn, AddOnRef, Catalog, PricingRule};
-use engine::conditions::{Conditions, Facts};
+use engine::conditions::{CartFacts, Conditions};
 use engine::json::Malformed;
 use engine::money::{Discount, Money, Percent, Unit};
 use engine::rules::*;
@@ -30,7 +30,7 @@ fn discounts_of(rules: Vec<PricingRule>) -> Vec<(u128, i64)> {
     let catalog = Catalog::new(vec![add_on], rules, vec![]);
     let add_on = catalog.find(ADD_ON).unwrap();
     let line = Line::new(catalog.add_on(add_on), add_on, 2, None, Unit::HUNDREDTH).unwrap();
-    let facts = Facts { subtotal: line.list_amount, in_cart: &[ADD_ON], owned: &[], is_first_purchase: true };
+    let facts = CartFacts { subtotal: line.list_amount, in_cart: &[ADD_ON], owned: &[], is_first_purchase: true };
     let none_limited = HashMap::new();
     let terms = Terms { tier_code: Some("pro"), ..Terms::of_nobody(Instant(1000), &none_limited) };
     let applied = discounts(catalog.offer(add_on).rules(), &line, &facts, &terms);

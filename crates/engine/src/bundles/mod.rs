@@ -136,12 +136,12 @@ pub struct JudgedBundle<'c> {
     /// The bundle.
     pub bundle: &'c Bundle,
     /// What became of it.
-    pub verdict: Verdict,
+    pub verdict: BundleVerdict,
 }
 
 /// What became of a bundle.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub enum BundleVerdict {
     /// It was applied.
     Applied(AppliedBundle),
     /// It was a candidate, but a selection without it saves more, or saves as much and wins the tie.
@@ -183,9 +183,9 @@ pub fn judge<'c>(
     let judge = |bundle: &'c Rc<Bundle>| {
         let candidate = candidates.binary_search_by_key(&bundle.id, |candidate| candidate.bundle.id);
         let verdict = match (candidate.ok().map(|position| &candidates[position]), applied.get(&bundle.id)) {
-            (_, Some(&applied)) => Verdict::Applied(applied.clone()),
-            (Some(candidate), None) => Verdict::NotChosen { alone: saving_alone(candidate, stock) },
-            (None, None) => Verdict::Ineligible(obstacles(bundle, &in_cart, terms)),
+            (_, Some(&applied)) => BundleVerdict::Applied(applied.clone()),
+            (Some(candidate), None) => BundleVerdict::NotChosen { alone: saving_alone(candidate, stock) },
+            (None, None) => BundleVerdict::Ineligible(obstacles(bundle, &in_cart, terms)),
         };
         JudgedBundle { bundle, verdict }
     };

@@ -2,11 +2,11 @@
 
 use uuid::Uuid;
 
-use super::super::bundles::{AppliedBundle, JudgedBundle, Verdict as BundleVerdict};
+use super::super::bundles::{AppliedBundle, BundleVerdict, JudgedBundle};
 use super::super::catalog::Bundle;
 use super::super::promotions::PromoRequest;
 use super::super::quote::{PricedLine, PromoOutcome};
-use super::super::rules::{self, JudgedRule, Verdict as RuleVerdict};
+use super::super::rules::{self, JudgedRule, RuleVerdict};
 use super::words::{self, Names};
 use super::{Explanation, Stage, Step};
 

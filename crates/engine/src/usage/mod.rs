@@ -1,6 +1,6 @@
 //! Metered features: what is granted, what is used, and what a call may use (semantics 7).
 //!
-//! Each add-on of a user that gives a feature is a [`Source`] of units. Usage is counted at the source that it was
+//! Each add-on of a user that gives a feature is an [`Allowance`] of units. Usage is counted at the allowance that it was
 //! taken from, in a [`Counter`]: an amount, and when it was last counted. A counter counts in the current period only
 //! if it was last counted since the period began. So a new period needs no write, and used units stay used even if
 //! the configuration changes.
@@ -27,7 +27,7 @@ pub struct Counter {
 
 /// An add-on that gives a feature, at the instant of a [`Usage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct Allowance {
     /// The add-on.
     pub add_on_id: Uuid,
     /// Its grant in the current period; `None` for no limit.
@@ -42,7 +42,7 @@ pub struct Source {
     pub counter: Option<Counter>,
 }
 
-impl Source {
+impl Allowance {
     /// The amount used in the current period. `None` if the counter is already in a later period, because earlier
     /// counts are not kept.
     fn used(&self) -> Option<Units> {
@@ -53,7 +53,7 @@ impl Source {
         }
     }
 
-    /// Orders sources by consumption: the one that ends first, then by add-on.
+    /// Orders allowances by consumption: the one that ends first, then by add-on.
     fn order(&self) -> (Instant, Uuid) {
         let ends = self.period.until.into_iter().chain(self.expires_at);
         (ends.min().unwrap_or(Instant::INFINITY), self.add_on_id)
@@ -63,7 +63,7 @@ impl Source {
 /// The summary of a feature's usage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// The total grant of all sources; `None` for no limit.
+    /// The total grant of all allowances; `None` for no limit.
     pub granted: Option<Units>,
     /// The amount used; `None` if it is no longer known.
     pub used: Option<Units>,
@@ -82,30 +82,30 @@ impl Status {
 #[derive(Clone, Debug)]
 pub struct Usage {
     /// In the order in which they are consumed.
-    sources: Vec<Source>,
+    allowances: Vec<Allowance>,
     /// The amount of each that was used in its current period; `None` if not known.
     used: Vec<Option<Units>>,
 }
 
 impl Usage {
-    /// The usage of these sources, which may come in any order.
-    pub fn of(mut sources: Vec<Source>) -> Usage {
-        sources.sort_unstable_by_key(Source::order);
-        let used = sources.iter().map(Source::used).collect();
-        Usage { sources, used }
+    /// The usage of these allowances, which may come in any order.
+    pub fn of(mut allowances: Vec<Allowance>) -> Usage {
+        allowances.sort_unstable_by_key(Allowance::order);
+        let used = allowances.iter().map(Allowance::used).collect();
+        Usage { allowances, used }
     }
 
     /// Whether the user has the feature at all.
     pub fn is_entitled(&self) -> bool {
-        !self.sources.is_empty()
+        !self.allowances.is_empty()
     }
 
-    /// The summary. A user without sources has a grant of zero.
+    /// The summary. A user without allowances has a grant of zero.
     pub fn status(&self) -> Status {
         Status {
-            granted: self.sources.iter().map(|source| source.granted).sum(),
+            granted: self.allowances.iter().map(|allowance| allowance.granted).sum(),
             used: self.used.iter().copied().sum(),
-            resets_at: self.sources.iter().filter_map(|source| source.period.until).min(),
+            resets_at: self.allowances.iter().filter_map(|allowance| allowance.period.until).min(),
         }
     }
 
@@ -121,7 +121,7 @@ impl Usage {
         is_allowed
     }
 
-    /// Gives units back, at most as many as were used in the current periods. Returns whether there is a source to
+    /// Gives units back, at most as many as were used in the current periods. Returns whether there is an allowance to
     /// give them to.
     pub fn release(&mut self, amount: Units) -> bool {
         let mut left = amount;
@@ -149,30 +149,30 @@ impl Usage {
 
     /// The counters that have changed, by add-on, as they are to be stored.
     pub fn changes(&self, at: Instant) -> Vec<(Uuid, Counter)> {
-        let sources = self.sources.iter().zip(&self.used);
-        let changed = sources.filter(|(source, used)| **used != source.used());
-        changed.map(|(source, used)| (source.add_on_id, Counter { used: used.unwrap_or_default(), at })).collect()
+        let allowances = self.allowances.iter().zip(&self.used);
+        let changed = allowances.filter(|(allowance, used)| **used != allowance.used());
+        changed.map(|(allowance, used)| (allowance.add_on_id, Counter { used: used.unwrap_or_default(), at })).collect()
     }
 
     fn allows_overage(&self) -> bool {
-        self.sources.iter().any(|source| source.allows_overage)
+        self.allowances.iter().any(|allowance| allowance.allows_overage)
     }
 
-    /// Takes units from the sources in order. If a source has no limit, everything is taken from it. Units beyond all
-    /// grants go to the last source that allows overage.
+    /// Takes units from the allowances in order. If an allowance has no limit, everything is taken from it. Units beyond all
+    /// grants go to the last allowance that allows overage.
     fn burn(&mut self, amount: Units) {
         let mut left = amount;
-        if let Some(unlimited) = self.sources.iter().position(|source| source.granted.is_none()) {
+        if let Some(unlimited) = self.allowances.iter().position(|allowance| allowance.granted.is_none()) {
             self.add(unlimited, left);
             return;
         }
-        for place in 0..self.sources.len() {
-            let granted = self.sources[place].granted.unwrap_or_default();
+        for place in 0..self.allowances.len() {
+            let granted = self.allowances[place].granted.unwrap_or_default();
             let taken = left.min(granted.less(self.used[place].unwrap_or_default()));
             self.add(place, taken);
             left -= taken;
         }
-        if let Some(last) = self.sources.iter().rposition(|source| source.allows_overage) {
+        if let Some(last) = self.allowances.iter().rposition(|allowance| allowance.allows_overage) {
             self.add(last, left);
         }
     }
