@@ -253,10 +253,8 @@ CREATE FUNCTION @extschema@._adopt_tables_body(source_schema name, time_zone tex
 RETURNS TABLE (object text, status text, detail text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
-    tables CONSTANT text[] := ARRAY(SELECT t.name FROM @extschema@._table_names() t ORDER BY t.place);
     old_table regclass;
     new_table regclass;
-    is_free boolean;
     is_clear boolean := true;
     row_count bigint;
     left_behind text;
@@ -268,43 +266,17 @@ BEGIN
                         '@extschema@.add_ons'::regclass);
     -- Every conversion goes by it, and it ends with the function.
     PERFORM set_config('timezone', time_zone, true);
-    -- Everything is looked at before anything is written, and nobody writes to the old tables meanwhile.
-    FOREACH object IN ARRAY tables LOOP
-        old_table := to_regclass(format('%I.%I', source_schema, object));
-        new_table := format('%s.%I', '@extschema@', object)::regclass;
-        EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', new_table) INTO is_free;
-        status := 'obstacle';
-        IF object = ANY (skip) THEN
-            status := 'skipped';
-            detail := 'left as it is, as you asked';
-            RETURN NEXT;
-            CONTINUE;
-        END IF;
-        IF NOT is_free THEN
-            detail := format('%s holds rows already', new_table);
-            is_clear := false;
-            RETURN NEXT;
-        END IF;
-        IF old_table IS NULL THEN
-            status := 'absent';
-            detail := format('there is no table %I.%I', source_schema, object);
-            RETURN NEXT;
-            CONTINUE;
-        END IF;
-        EXECUTE format('LOCK TABLE %s IN SHARE MODE', old_table);
-        RAISE NOTICE '%: checking', old_table;
-        FOR detail IN SELECT * FROM @extschema@._adoption_obstacles(old_table, new_table) LOOP
-            is_clear := false;
-            RETURN NEXT;
-        END LOOP;
+    FOR object, status, detail IN SELECT * FROM @extschema@._adoption_findings(source_schema, skip) LOOP
+        is_clear := is_clear AND status <> 'obstacle';
+        RETURN NEXT;
     END LOOP;
     IF NOT is_clear THEN
         RETURN;
     END IF;
-    FOREACH object IN ARRAY tables LOOP
+    FOR object IN SELECT t.name FROM @extschema@._table_names() t WHERE t.name <> ALL (skip) ORDER BY t.place LOOP
         old_table := to_regclass(format('%I.%I', source_schema, object));
         new_table := format('%s.%I', '@extschema@', object)::regclass;
-        CONTINUE WHEN old_table IS NULL OR object = ANY (skip);
+        CONTINUE WHEN old_table IS NULL;
         IF dry_run THEN
             status := 'can be adopted';
             EXECUTE format('SELECT count(*) FROM %s', old_table) INTO row_count;
@@ -356,11 +328,7 @@ LANGUAGE sql COST 10000 ROWS 15 SET search_path = pg_catalog, pg_temp AS $$
      CROSS JOIN LATERAL (
                SELECT CASE WHEN n.attname IN ('code', 'promo_code') THEN format('@extschema@.normalized_code(s.%I::text)::%s', n.attname, n.type)
                            WHEN n.attname = 'currency' THEN format('upper(s.%I::text COLLATE "C")::%s', n.attname, n.type)
-                           -- An object of features is the list of its keys, as list_features() says.
-                           WHEN n.attname = 'features'
-                           THEN format('CASE jsonb_typeof(s.%1$I::jsonb) WHEN ''object'' THEN
-                                            (SELECT coalesce(jsonb_agg(k.key ORDER BY k.key), ''[]'') FROM jsonb_object_keys(s.%1$I::jsonb) k (key))
-                                        ELSE s.%1$I::jsonb END', n.attname)
+                           WHEN n.attname = 'features' THEN format('@extschema@._feature_keys(s.%I::jsonb)', n.attname)
                            WHEN o.atttypid = n.atttypid AND o.atttypmod = n.atttypmod THEN format('s.%I', n.attname)
                            ELSE format('s.%I::%s', n.attname, n.type) END) c (expression)
      ORDER BY n.attnum
@@ -401,6 +369,45 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._adoption_doubts(regclass, regclass, regclass) IS
 'What adopt_tables() migrates unchanged although it may not be intended. Only that calls it.';
+
+CREATE FUNCTION @extschema@._adoption_findings(source_schema name, skip text[]) RETURNS TABLE (object text, status text, detail text)
+LANGUAGE plpgsql COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    old_table regclass;
+    new_table regclass;
+    is_free boolean;
+BEGIN
+    FOR object IN SELECT t.name FROM @extschema@._table_names() t ORDER BY t.place LOOP
+        old_table := to_regclass(format('%I.%I', source_schema, object));
+        new_table := format('%s.%I', '@extschema@', object)::regclass;
+        EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', new_table) INTO is_free;
+        status := 'obstacle';
+        IF object = ANY (skip) THEN
+            status := 'skipped';
+            detail := 'left as it is, as you asked';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        IF NOT is_free THEN
+            detail := format('%s holds rows already', new_table);
+            RETURN NEXT;
+        END IF;
+        IF old_table IS NULL THEN
+            status := 'absent';
+            detail := format('there is no table %I.%I', source_schema, object);
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        EXECUTE format('LOCK TABLE %s IN SHARE MODE', old_table);
+        RAISE NOTICE '%: checking', old_table;
+        FOR detail IN SELECT * FROM @extschema@._adoption_obstacles(old_table, new_table) LOOP
+            RETURN NEXT;
+        END LOOP;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._adoption_findings(name, text[]) IS
+'The tables that adopt_tables() does not migrate, and every obstacle. Only that calls it.';
 
 CREATE FUNCTION @extschema@._adoption_obstacles(old_table regclass, new_table regclass) RETURNS TABLE (obstacle text)
 LANGUAGE plpgsql COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
@@ -526,6 +533,8 @@ BEGIN
     EXECUTE format('SELECT to_jsonb(jsonb_populate_record(NULL::%s.%I, $1))', '@extschema@', kind) INTO row_text USING entry - by_name;
     IF kind = 'promotional_codes' THEN
         row_text := row_text || jsonb_build_object('code', @extschema@.normalized_code(row_text ->> 'code'));
+    ELSIF kind = 'add_ons' THEN
+        row_text := row_text || jsonb_build_object('features', @extschema@._feature_keys(row_text -> 'features'));
     END IF;
     RETURN (SELECT jsonb_object_agg(e.key, CASE WHEN e.key = ANY (by_name) THEN e.value
                                                 -- Amounts have two decimals at least.
@@ -1590,6 +1599,15 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION @extschema@._export_catalog_body() IS
 'What export_catalog() does, which has it run as the owner of the tables. Only that calls it.';
+
+CREATE FUNCTION @extschema@._feature_keys(features jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 20 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE jsonb_typeof(features) WHEN 'object' THEN (SELECT coalesce(jsonb_agg(given.key ORDER BY given.key), '[]')
+                                                              FROM jsonb_object_keys(features) given (key))
+                                       ELSE features END
+$$;
+COMMENT ON FUNCTION @extschema@._feature_keys(jsonb) IS
+'The features of an add-on as they are stored: of an object, its keys. Only import_catalog() and adopt_tables() call it.';
 
 CREATE FUNCTION @extschema@._functions_of_users() RETURNS SETOF regprocedure
 LANGUAGE sql COST 100000 ROWS 25 SET search_path = pg_catalog, pg_temp AS $$

@@ -104,6 +104,16 @@ CREATE TRIGGER normalize_promotional_codes_amounts BEFORE INSERT OR UPDATE OF di
     ON @extschema@.promotional_codes
     FOR EACH ROW EXECUTE FUNCTION @extschema@.pad_decimals();
 
+-- list_features() does the same by itself: its trigger fires for every writer, who may not call this.
+CREATE FUNCTION @extschema@._feature_keys(features jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 20 SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE jsonb_typeof(features) WHEN 'object' THEN (SELECT coalesce(jsonb_agg(given.key ORDER BY given.key), '[]')
+                                                              FROM jsonb_object_keys(features) given (key))
+                                       ELSE features END
+$$;
+COMMENT ON FUNCTION @extschema@._feature_keys(jsonb) IS
+'The features of an add-on as they are stored: of an object, its keys. Only import_catalog() and adopt_tables() call it.';
+
 CREATE FUNCTION @extschema@.list_features() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF jsonb_typeof(NEW.features) = 'object' THEN

@@ -91,12 +91,12 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/functions/adopt_tables.sql",
     name = "adopt_tables",
-    requires = ["table_lists", "drafts", check_adoption, check_rows_written]
+    requires = ["table_lists", "triggers", "drafts", check_adoption, check_rows_written]
 );
 extension_sql_file!(
     "../sql/functions/catalog_documents.sql",
     name = "catalog_documents",
-    requires = ["table_lists", refuse_catalog, check_catalog_size, check_rows_written, export_catalog]
+    requires = ["table_lists", "triggers", refuse_catalog, check_catalog_size, check_rows_written, export_catalog]
 );
 extension_sql_file!(
     "../sql/functions/marketplace_status.sql",

@@ -129,6 +129,8 @@ const CALLS: &[(&str, &str)] = &[
     ("reprice_renewals", "SELECT reprice_renewals('{brigade}')"),
     ("_check_adoption", "SELECT _check_adoption('pg_catalog', 'UTC', '{}')"),
     ("_adoption_columns", "SELECT * FROM _adoption_columns('known', 'add_ons')"),
+    ("_adoption_findings", "SELECT * FROM _adoption_findings('pg_catalog', '{}')"),
+    ("_feature_keys", "SELECT _feature_keys('{}')"),
     ("_adoption_rows", "SELECT _adoption_rows('known', 's.*', 'false')"),
     ("_adoption_doubts", "SELECT * FROM _adoption_doubts('known', 'add_ons', 'add_ons')"),
     ("_adoption_obstacles", "SELECT * FROM _adoption_obstacles('known', 'add_ons')"),

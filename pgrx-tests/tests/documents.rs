@@ -100,6 +100,21 @@ fn each_difference_is_told_and_nothing_is_deleted() {
     );
 }
 
+#[test]
+fn features_that_are_an_object_are_compared_as_they_are_stored() {
+    let mut client = marketplace("features_by_key");
+    let document = r#"{"add_ons": [{"name": "Bolt", "features": {"b": 1, "a": {"limit": 2}}}]}"#;
+    // All other add-ons are not in the document and are kept.
+    let changes = |client: &mut Client| -> Vec<String> {
+        import(client, document, false).into_iter().filter(|line| !line.ends_with(": keep")).collect()
+    };
+    let told = changes(&mut client);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].ends_with(r#"-> ["a", "b"]"#), "{told:?}");
+    assert_eq!(text(&mut client, "SELECT features FROM add_ons WHERE name = 'Bolt'").as_deref(), Some(r#"["a", "b"]"#));
+    assert_eq!(changes(&mut client), [""; 0]);
+}
+
 /// Invalid catalogs, the code of each refusal, and words of its message.
 const NO_CATALOGS: &[(&str, &str, &str)] = &[
     ("[]", "malformed_argument", "expected an object, not array"),

@@ -33,11 +33,7 @@ LANGUAGE sql COST 10000 ROWS 15 SET search_path = pg_catalog, pg_temp AS $$
      CROSS JOIN LATERAL (
                SELECT CASE WHEN n.attname IN ('code', 'promo_code') THEN format('@extschema@.normalized_code(s.%I::text)::%s', n.attname, n.type)
                            WHEN n.attname = 'currency' THEN format('upper(s.%I::text COLLATE "C")::%s', n.attname, n.type)
-                           -- An object of features is the list of its keys, as list_features() says.
-                           WHEN n.attname = 'features'
-                           THEN format('CASE jsonb_typeof(s.%1$I::jsonb) WHEN ''object'' THEN
-                                            (SELECT coalesce(jsonb_agg(k.key ORDER BY k.key), ''[]'') FROM jsonb_object_keys(s.%1$I::jsonb) k (key))
-                                        ELSE s.%1$I::jsonb END', n.attname)
+                           WHEN n.attname = 'features' THEN format('@extschema@._feature_keys(s.%I::jsonb)', n.attname)
                            WHEN o.atttypid = n.atttypid AND o.atttypmod = n.atttypmod THEN format('s.%I', n.attname)
                            ELSE format('s.%I::%s', n.attname, n.type) END) c (expression)
      ORDER BY n.attnum
@@ -233,27 +229,15 @@ $$;
 COMMENT ON FUNCTION @extschema@._adoption_doubts(regclass, regclass, regclass) IS
 'What adopt_tables() migrates unchanged although it may not be intended. Only that calls it.';
 
-CREATE FUNCTION @extschema@._adopt_tables_body(source_schema name, time_zone text, dry_run boolean, skip text[])
-RETURNS TABLE (object text, status text, detail text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+-- Looks at everything before anything is written, and nobody writes to the old tables meanwhile.
+CREATE FUNCTION @extschema@._adoption_findings(source_schema name, skip text[]) RETURNS TABLE (object text, status text, detail text)
+LANGUAGE plpgsql COST 10000000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    tables CONSTANT text[] := ARRAY(SELECT t.name FROM @extschema@._table_names() t ORDER BY t.place);
     old_table regclass;
     new_table regclass;
     is_free boolean;
-    is_clear boolean := true;
-    row_count bigint;
-    left_behind text;
-    -- Where the add-ons are that the old tables refer to.
-    add_ons regclass;
 BEGIN
-    PERFORM @extschema@._check_adoption(source_schema, time_zone, skip);
-    add_ons := coalesce(CASE WHEN 'add_ons' <> ALL (skip) THEN to_regclass(format('%I.add_ons', source_schema)) END,
-                        '@extschema@.add_ons'::regclass);
-    -- Every conversion goes by it, and it ends with the function.
-    PERFORM set_config('timezone', time_zone, true);
-    -- Everything is looked at before anything is written, and nobody writes to the old tables meanwhile.
-    FOREACH object IN ARRAY tables LOOP
+    FOR object IN SELECT t.name FROM @extschema@._table_names() t ORDER BY t.place LOOP
         old_table := to_regclass(format('%I.%I', source_schema, object));
         new_table := format('%s.%I', '@extschema@', object)::regclass;
         EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', new_table) INTO is_free;
@@ -266,7 +250,6 @@ BEGIN
         END IF;
         IF NOT is_free THEN
             detail := format('%s holds rows already', new_table);
-            is_clear := false;
             RETURN NEXT;
         END IF;
         IF old_table IS NULL THEN
@@ -278,17 +261,42 @@ BEGIN
         EXECUTE format('LOCK TABLE %s IN SHARE MODE', old_table);
         RAISE NOTICE '%: checking', old_table;
         FOR detail IN SELECT * FROM @extschema@._adoption_obstacles(old_table, new_table) LOOP
-            is_clear := false;
             RETURN NEXT;
         END LOOP;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._adoption_findings(name, text[]) IS
+'The tables that adopt_tables() does not migrate, and every obstacle. Only that calls it.';
+
+CREATE FUNCTION @extschema@._adopt_tables_body(source_schema name, time_zone text, dry_run boolean, skip text[])
+RETURNS TABLE (object text, status text, detail text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+    old_table regclass;
+    new_table regclass;
+    is_clear boolean := true;
+    row_count bigint;
+    left_behind text;
+    -- Where the add-ons are that the old tables refer to.
+    add_ons regclass;
+BEGIN
+    PERFORM @extschema@._check_adoption(source_schema, time_zone, skip);
+    add_ons := coalesce(CASE WHEN 'add_ons' <> ALL (skip) THEN to_regclass(format('%I.add_ons', source_schema)) END,
+                        '@extschema@.add_ons'::regclass);
+    -- Every conversion goes by it, and it ends with the function.
+    PERFORM set_config('timezone', time_zone, true);
+    FOR object, status, detail IN SELECT * FROM @extschema@._adoption_findings(source_schema, skip) LOOP
+        is_clear := is_clear AND status <> 'obstacle';
+        RETURN NEXT;
     END LOOP;
     IF NOT is_clear THEN
         RETURN;
     END IF;
-    FOREACH object IN ARRAY tables LOOP
+    FOR object IN SELECT t.name FROM @extschema@._table_names() t WHERE t.name <> ALL (skip) ORDER BY t.place LOOP
         old_table := to_regclass(format('%I.%I', source_schema, object));
         new_table := format('%s.%I', '@extschema@', object)::regclass;
-        CONTINUE WHEN old_table IS NULL OR object = ANY (skip);
+        CONTINUE WHEN old_table IS NULL;
         IF dry_run THEN
             status := 'can be adopted';
             EXECUTE format('SELECT count(*) FROM %s', old_table) INTO row_count;

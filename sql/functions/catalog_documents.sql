@@ -121,6 +121,8 @@ BEGIN
     EXECUTE format('SELECT to_jsonb(jsonb_populate_record(NULL::%s.%I, $1))', '@extschema@', kind) INTO row_text USING entry - by_name;
     IF kind = 'promotional_codes' THEN
         row_text := row_text || jsonb_build_object('code', @extschema@.normalized_code(row_text ->> 'code'));
+    ELSIF kind = 'add_ons' THEN
+        row_text := row_text || jsonb_build_object('features', @extschema@._feature_keys(row_text -> 'features'));
     END IF;
     RETURN (SELECT jsonb_object_agg(e.key, CASE WHEN e.key = ANY (by_name) THEN e.value
                                                 -- Amounts have two decimals at least.
