@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use postgres::Client;
 
-use crate::Server;
+use crate::{Server, parts_of};
 
 /// The isolation levels that clients use.
 pub const ISOLATION_LEVELS: [&str; 3] = ["read committed", "repeatable read", "serializable"];
@@ -33,11 +33,15 @@ pub fn ask(client: &mut impl postgres::GenericClient, call: &str) -> Answer {
             Ok(first.flatten())
         }
         Err(error) => {
-            let error = error.as_db_error().unwrap_or_else(|| panic!("{call} broke the connection: {error}"));
-            let code = error.detail().and_then(|detail| detail.lines().find_map(|line| line.strip_prefix("code: ")));
-            Err((error.code().code().to_owned(), code.unwrap_or(error.message()).to_owned()))
+            let (state, code, message) = parts_of(&error, call);
+            Err((state, if code.is_empty() { message } else { code }))
         }
     }
+}
+
+/// How many of the answers are true.
+pub fn allowed(answers: &[Answer]) -> usize {
+    answers.iter().filter(|answer| answer.as_ref().is_ok_and(|answer| answer.as_deref() == Some("t"))).count()
 }
 
 /// Runs the call of each client at the same moment, each in its own session, and returns their answers in order. A

@@ -24,6 +24,8 @@ pub mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
 
 pub use server::Server;
 
@@ -37,6 +39,13 @@ pub const NEWEST: u32 = 18;
 /// The PostgreSQL that is not released yet. Together with other versions it runs only a few suites, whose failures do
 /// not fail the run.
 pub const PREVIEW: u32 = 19;
+
+/// The id of Brigade in the sample catalog.
+pub const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
+/// The id of Bolt.
+pub const BOLT: &str = "a0000000-0000-4000-8000-000000000004";
+/// The id of Vector Search.
+pub const VECTORS: &str = "a0000000-0000-4000-8000-000000000008";
 
 /// The number of repetitions of a test: the given number on the newest PostgreSQL, a quarter of it on the others. A
 /// quarter covers every kind of case; the other rounds look for rare ones, which are in our code and so the same on
@@ -83,9 +92,23 @@ pub fn text(client: &mut impl postgres::GenericClient, query: &str) -> Option<St
 /// The SQLSTATE, the `code:` line of the DETAIL and the message of the error that a query raises.
 pub fn refusal(client: &mut impl postgres::GenericClient, query: &str) -> (String, String, String) {
     let error = client.simple_query(query).err().unwrap_or_else(|| panic!("{query} was not refused"));
+    parts_of(&error, query)
+}
+
+/// The same of an error that a query has raised.
+pub fn parts_of(error: &postgres::Error, query: &str) -> (String, String, String) {
     let error = error.as_db_error().unwrap_or_else(|| panic!("{query} broke the connection: {error}"));
     let code = error.detail().and_then(|detail| detail.lines().find_map(|line| line.strip_prefix("code: ")));
     (error.code().code().to_owned(), code.unwrap_or_default().to_owned(), error.message().to_owned())
+}
+
+/// Waits until a query returns a value.
+pub fn wait_until(client: &mut impl postgres::GenericClient, query: &str, value: &str) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while text(client, query).as_deref() != Some(value) {
+        assert!(Instant::now() < deadline, "{query} does not return {value}, but {:?}", text(client, query));
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// The SQLSTATE of every error of the extension by its code, as the library tells them.

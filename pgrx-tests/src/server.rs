@@ -6,6 +6,8 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use postgres::{Client, Config, NoTls};
 use tempfile::TempDir;
@@ -146,6 +148,20 @@ impl Server {
     /// Connects as the superuser.
     pub fn connect(&self, database: &str) -> Client {
         self.config(database).connect(NoTls).expect("the server accepts connections")
+    }
+
+    /// The same, however long the server needs to recover from a crash.
+    pub fn connect_after_crash(&self, database: &str) -> Client {
+        let begun = Instant::now();
+        loop {
+            match self.config(database).connect(NoTls) {
+                Ok(client) => return client,
+                Err(error) => {
+                    assert!(begun.elapsed() < Duration::from_secs(60), "the server does not come back: {error}")
+                }
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// How to connect as the superuser.

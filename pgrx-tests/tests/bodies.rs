@@ -4,11 +4,9 @@
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
-use harness::{marketplace, refusal, text};
+use harness::{BOLT, BRIGADE, marketplace, refusal, text};
 use postgres::Client;
 use serde_json::{Value, json};
-
-const BOLT: &str = "a0000000-0000-4000-8000-000000000004";
 
 /// Kinds of events with the object that they carry; the body says more than once which checkout it is about.
 const KINDS: [(&str, &str); 18] = [
@@ -230,10 +228,9 @@ fn code_of(client: &mut Client, call: &str) -> Option<String> {
 /// Calls by hand with values that nobody should pass: an answer, or an error of ours.
 #[test]
 fn calls_by_hand_are_answered_or_refused_whatever_they_are_given() {
-    const ADD_ON: &str = "a0000000-0000-4000-8000-000000000003";
     let mut client = marketplace("by_hand");
     let mut buy = || {
-        client.batch_execute(&format!("SELECT add_to_cart('ada', '{ADD_ON}')")).unwrap();
+        client.batch_execute(&format!("SELECT add_to_cart('ada', '{BRIGADE}')")).unwrap();
         text(&mut client, "SELECT checkout_id FROM checkout('ada')").unwrap()
     };
     let (paid, waiting) = (buy(), buy());
@@ -246,24 +243,24 @@ fn calls_by_hand_are_answered_or_refused_whatever_they_are_given() {
         format!("fail_checkout('{waiting}', %)"),
         format!("refund_purchase('{purchase}', 1, %)"),
         format!("dispute_purchase('{purchase}', %)"),
-        format!("renew_add_on('ada', '{ADD_ON}', 1, %)"),
-        format!("renew_add_on('ada', '{ADD_ON}', 1, NULL, %)"),
-        format!("renew_add_on(%, '{ADD_ON}', 1)"),
-        format!("start_trial(%, '{ADD_ON}')"),
-        format!("explain_access(%, '{ADD_ON}')"),
-        format!("suspend_add_on('ada', '{ADD_ON}', %)"),
+        format!("renew_add_on('ada', '{BRIGADE}', 1, %)"),
+        format!("renew_add_on('ada', '{BRIGADE}', 1, NULL, %)"),
+        format!("renew_add_on(%, '{BRIGADE}', 1)"),
+        format!("start_trial(%, '{BRIGADE}')"),
+        format!("explain_access(%, '{BRIGADE}')"),
+        format!("suspend_add_on('ada', '{BRIGADE}', %)"),
         format!("stripe_checkout('{waiting}', %, 'https://shop.example')"),
         "settle_payment(%)".to_owned(),
         "settle_payment('pi_9', %)".to_owned(),
         "upcoming_renewals(%)".to_owned(),
     ];
-    let with_numbers = [format!("refund_purchase('{purchase}', %)"), format!("renew_add_on('ada', '{ADD_ON}', %)")];
+    let with_numbers = [format!("refund_purchase('{purchase}', %)"), format!("renew_add_on('ada', '{BRIGADE}', %)")];
     let numbers =
         ["NULL", "-1", "0", "1e13", "'NaN'", "'Infinity'", "0.001", "99999999.99", "1e130", "-0.01"].map(str::to_owned);
     // An amount that is too small to be stored is not treated as zero, and trailing zeros change nothing.
     for (amount, expected) in [("1e-30", Some("invalid_amount")), ("5.0000000000000000000000000000000000000000", None)]
     {
-        let call = format!("renew_add_on('ada', '{ADD_ON}', {amount})");
+        let call = format!("renew_add_on('ada', '{BRIGADE}', {amount})");
         assert_eq!(code_of(&mut client, &call).as_deref(), expected);
     }
     let mut refused = BTreeMap::new();

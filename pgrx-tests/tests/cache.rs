@@ -1,11 +1,9 @@
 //! The catalog cache shows each query what its own snapshot would find, whatever happens elsewhere.
 
 use harness::clients::{Session, connect};
-use harness::{Server, marketplace, refusal, text};
+use harness::{BOLT, BRIGADE, Server, marketplace, refusal, text};
 use postgres::Client;
 
-const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
-const BOLT: &str = "a0000000-0000-4000-8000-000000000004";
 const PRICE: &str = "SELECT price_add_on('a0000000-0000-4000-8000-000000000003')";
 const HAS_AGENTS: &str = "SELECT has_feature('ada', 'agent_platform')";
 

@@ -1,12 +1,8 @@
 //! Payment events as the providers send them: once, twice, late, and in every order.
 
-use harness::{marketplace, paths, refusal, rounds, text};
+use harness::{BOLT, BRIGADE, VECTORS, marketplace, paths, refusal, rounds, text};
 use postgres::Client;
 use serde_json::{Value, json};
-
-const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
-const BOLT: &str = "a0000000-0000-4000-8000-000000000004";
-const VECTORS: &str = "a0000000-0000-4000-8000-000000000008";
 
 /// The purchases of this cart cost 12.80, 9.59 and 9.59: a bundle and a code are used.
 const TOTAL: i64 = 31_98;

@@ -5,10 +5,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use harness::{Server, marketplace, refusal, text};
+use harness::{BRIGADE, Server, marketplace, refusal, text};
 use postgres::Client;
-
-const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
 
 /// The memory that no call may exceed, in bytes.
 const MOST_MEMORY: i64 = 64 << 20;

@@ -1,8 +1,6 @@
 //! Logical replication: another server keeps the tables up to date, and its sessions notice the changes.
 
-use std::time::{Duration, Instant};
-
-use harness::{Server, add_on, text};
+use harness::{Server, add_on, text, wait_until};
 use postgres::Client;
 
 /// A publisher with the sample catalog, and a subscriber that has it all.
@@ -21,20 +19,8 @@ fn pair() -> (Server, Client, Server, Client) {
     let connection = format!("host={} user=postgres dbname=postgres", publisher.folder().display());
     to.batch_execute(&format!("CREATE SUBSCRIPTION marketplace CONNECTION '{connection}' PUBLICATION marketplace"))
         .unwrap();
-    wait_for(&mut to, "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'", "0");
+    wait_until(&mut to, "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'", "0");
     (publisher, from, subscriber, to)
-}
-
-fn wait_for(client: &mut Client, query: &str, value: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let found = text(client, query).unwrap_or_default();
-        if found == value {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{query}: {found} and not {value}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]
@@ -51,12 +37,12 @@ fn a_subscriber_has_the_rows_and_its_sessions_the_prices() {
     assert_eq!(text(&mut to, &price).unwrap(), "19.99");
     assert!(text(&mut to, hits).unwrap().parse::<i64>().unwrap() > before, "the catalog is kept");
     from.batch_execute("UPDATE add_ons SET base_price = 30 WHERE name = 'Brigade'").unwrap();
-    wait_for(&mut to, &price, "30.00");
+    wait_until(&mut to, &price, "30.00");
     from.batch_execute(&format!("INSERT INTO pricing_rules (add_on_id, discount_percent) VALUES ('{brigade}', 10)"))
         .unwrap();
-    wait_for(&mut to, &price, "27.00");
+    wait_until(&mut to, &price, "27.00");
     from.batch_execute("DELETE FROM pricing_rules").unwrap();
-    wait_for(&mut to, &price, "30.00");
+    wait_until(&mut to, &price, "30.00");
     let bundle = format!(
         "SELECT quote('[{{\"add_on_id\": \"{brigade}\", \"quantity\": 1}}, {{\"add_on_id\": \"{}\", \"quantity\": 1}}]') ->> 'total'",
         add_on(&mut from, "Bolt")
@@ -68,9 +54,9 @@ fn a_subscriber_has_the_rows_and_its_sessions_the_prices() {
     )
     .unwrap();
     // 44.99 less 20 %.
-    wait_for(&mut to, &bundle, "35.99");
+    wait_until(&mut to, &bundle, "35.99");
     from.batch_execute("UPDATE add_on_bundles SET discount_percent = 50 WHERE name = 'Two'").unwrap();
-    wait_for(&mut to, &bundle, "22.49");
+    wait_until(&mut to, &bundle, "22.49");
 
     // Business there is seen here, with its statuses.
     from.batch_execute(&format!(
@@ -78,11 +64,11 @@ fn a_subscriber_has_the_rows_and_its_sessions_the_prices() {
          SELECT refund_purchase(id) FROM add_on_purchases"
     ))
     .unwrap();
-    wait_for(&mut to, "SELECT string_agg(status, ' ') FROM add_on_purchases", "refunded");
-    wait_for(&mut to, "SELECT string_agg(status, ' ') FROM user_add_ons", "cancelled");
-    wait_for(&mut to, "SELECT count(*) FROM check_marketplace() WHERE NOT ok", "0");
+    wait_until(&mut to, "SELECT string_agg(status, ' ') FROM add_on_purchases", "refunded");
+    wait_until(&mut to, "SELECT string_agg(status, ' ') FROM user_add_ons", "cancelled");
+    wait_until(&mut to, "SELECT count(*) FROM check_marketplace() WHERE NOT ok", "0");
     from.batch_execute(&format!("SELECT * FROM grant_add_on('zoe', '{brigade}')")).unwrap();
-    wait_for(&mut to, "SELECT has_feature('zoe', 'agent_platform')", "t");
+    wait_until(&mut to, "SELECT has_feature('zoe', 'agent_platform')", "t");
     assert_eq!(digest(&mut from), digest(&mut to));
     from.batch_execute("TRUNCATE cart_items").unwrap();
     to.batch_execute("ALTER SUBSCRIPTION marketplace DISABLE; ALTER SUBSCRIPTION marketplace SET (slot_name = NONE); DROP SUBSCRIPTION marketplace")

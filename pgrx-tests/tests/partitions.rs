@@ -1,9 +1,7 @@
 //! The recipe of docs/scaling.md that partitions purchases by time: it runs as printed, and everything keeps working.
 
-use harness::{Server, markdown, marketplace, paths, text};
+use harness::{BRIGADE, Server, markdown, marketplace, paths, text};
 use postgres::Client;
-
-const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
 
 /// The blocks of the page that are marked so.
 fn recipe(mark: &str) -> String {

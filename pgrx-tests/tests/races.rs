@@ -3,12 +3,9 @@
 use std::collections::BTreeSet;
 
 use harness::clients::{Answer, ISOLATION_LEVELS, Session, ask, at_once};
-use harness::{Server, invariants, marketplace, text};
+use harness::{BOLT, BRIGADE, Server, VECTORS, invariants, marketplace, text};
 use postgres::Client;
 
-const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
-const BOLT: &str = "a0000000-0000-4000-8000-000000000004";
-const VECTORS: &str = "a0000000-0000-4000-8000-000000000008";
 const CLIENTS: usize = 32;
 
 fn put(client: &mut Client, user: &str, add_on: &str) {

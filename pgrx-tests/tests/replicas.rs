@@ -7,11 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::reads::READS;
-use harness::{Server, refusal, text};
+use harness::{BOLT, BRIGADE, Server, refusal, text, wait_until};
 use postgres::Client;
 
-const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
-const BOLT: &str = "a0000000-0000-4000-8000-000000000004";
 const DATABASE: &str = "shop";
 
 /// A primary and its standbys.
@@ -53,7 +51,7 @@ impl Cluster {
     fn wait_until_streaming(&self, standbys: i64) {
         let mut client = self.primary.connect("postgres");
         let streaming = format!("SELECT count(*) >= {standbys} FROM pg_stat_replication WHERE state = 'streaming'");
-        wait_for(&mut client, &streaming);
+        wait_until(&mut client, &streaming, "t");
     }
 
     /// Waits until every standby shows what the primary shows now.
@@ -63,18 +61,9 @@ impl Cluster {
     }
 }
 
-/// Waits until a query says true.
-fn wait_for(client: &mut Client, query: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while text(client, query).as_deref() != Some("t") {
-        assert!(Instant::now() < deadline, "never true: {query}");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
 /// The recipe of docs/scaling.md: a standby shows a commit once it has replayed the position that the primary named after it.
 fn wait_for_replay(standby: &mut Client, lsn: &str) {
-    wait_for(standby, &format!("SELECT pg_last_wal_replay_lsn() >= '{lsn}'"));
+    wait_until(standby, &format!("SELECT pg_last_wal_replay_lsn() >= '{lsn}'"), "t");
 }
 
 /// Every invariant that holds at any moment, on any server. A code or bundle that is exhausted is not a violation.
@@ -314,9 +303,10 @@ fn a_client_reads_its_own_writes_on_a_standby_that_lags() {
         let set = format!("ALTER SYSTEM SET recovery_min_apply_delay = '{}ms'", delay.as_millis());
         cluster.standbys[0].connect("postgres").batch_execute(&set).unwrap();
         cluster.standbys[0].connect("postgres").batch_execute("SELECT pg_reload_conf()").unwrap();
-        wait_for(
+        wait_until(
             &mut cluster.standbys[0].connect("postgres"),
             &format!("SELECT current_setting('recovery_min_apply_delay')::interval = '{} ms'", delay.as_millis()),
+            "t",
         );
     };
     let mut primary = cluster.primary.connect(DATABASE);
@@ -335,7 +325,7 @@ fn a_client_reads_its_own_writes_on_a_standby_that_lags() {
     let standbys = "ALTER SYSTEM SET synchronous_standby_names = 'FIRST 2 (one, two)'";
     primary.batch_execute(standbys).unwrap();
     primary.batch_execute("SELECT pg_reload_conf()").unwrap();
-    wait_for(&mut primary, "SELECT count(*) = 2 FROM pg_stat_replication WHERE sync_state = 'sync'");
+    wait_until(&mut primary, "SELECT count(*) = 2 FROM pg_stat_replication WHERE sync_state = 'sync'", "t");
     primary.batch_execute("SET synchronous_commit = remote_apply").unwrap();
     let started = Instant::now();
     primary.batch_execute(&format!("SELECT * FROM grant_add_on('patient', '{BRIGADE}')")).unwrap();
@@ -419,7 +409,7 @@ fn be_synchronous(primary: &Server, standbys: &str) {
     client.batch_execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{standbys}'")).unwrap();
     client.batch_execute("ALTER SYSTEM SET synchronous_commit = 'on'").unwrap();
     client.batch_execute("SELECT pg_reload_conf()").unwrap();
-    wait_for(&mut client, "SELECT count(*) > 0 FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')");
+    wait_until(&mut client, "SELECT count(*) > 0 FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')", "t");
 }
 
 /// The standby that has received most: under ANY 1, everything acknowledged is there.
@@ -501,8 +491,9 @@ fn follow(standby: &Server, primary: &Server) {
     let connection = format!("{} host={socket}", text(&mut client, set).unwrap()).replace('\'', "''");
     client.batch_execute(&format!("ALTER SYSTEM SET primary_conninfo = '{connection}'")).unwrap();
     client.batch_execute("SELECT pg_reload_conf()").unwrap();
-    wait_for(
+    wait_until(
         &mut primary.connect("postgres"),
         "SELECT count(*) = 1 FROM pg_stat_replication WHERE state = 'streaming'",
+        "t",
     );
 }

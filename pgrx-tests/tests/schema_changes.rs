@@ -3,7 +3,7 @@
 
 use harness::reads::READS;
 use harness::writes::{self, WRITES};
-use harness::{Server, marketplace, refusal, share, text};
+use harness::{Server, marketplace, parts_of, refusal, share, text};
 use postgres::Client;
 
 /// The types that columns are changed to, with a value that a reader of another type would misread.
@@ -52,11 +52,7 @@ fn types_for(position: usize) -> Vec<&'static str> {
 /// Makes a call and undoes it. Returns its SQLSTATE and machine code if it fails; panics if the connection breaks.
 fn attempt(client: &mut Client, call: &str) -> Option<(String, String, String)> {
     let result = client.batch_execute(&format!("SAVEPOINT attempt; {call}"));
-    let failure = result.err().map(|error| {
-        let error = error.as_db_error().unwrap_or_else(|| panic!("{call} broke the connection: {error}"));
-        let code = error.detail().and_then(|detail| detail.lines().find_map(|line| line.strip_prefix("code: ")));
-        (error.code().code().to_owned(), code.unwrap_or_default().to_owned(), error.message().to_owned())
-    });
+    let failure = result.err().map(|error| parts_of(&error, call));
     client.batch_execute("ROLLBACK TO attempt").unwrap();
     failure
 }

@@ -1,12 +1,10 @@
 //! stripe_checkout(): its parameters come back as an event that completes the checkout. reconcile_stripe(): objects
 //! from the API have the same effect as webhooks.
 
-use harness::{marketplace, refusal, text};
+use harness::{BOLT, BRIGADE, marketplace, refusal, text};
 use postgres::Client;
 use serde_json::{Value, json};
 
-const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
-const BOLT: &str = "a0000000-0000-4000-8000-000000000004";
 const THANKS: &str = "https://shop.test/thanks?session={CHECKOUT_SESSION_ID}";
 
 /// The id of a checkout of these add-ons, each with its quantity.

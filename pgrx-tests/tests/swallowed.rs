@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use harness::text;
 use harness::writes::{self, WRITES};
+use harness::{parts_of, text};
 use postgres::Client;
 
 /// Calls besides those of `WRITES` that reach writes which the others do not reach. The statements before the last
@@ -103,9 +103,8 @@ const TRIGGERS: &str = "
 /// The SQLSTATE and code of an error.
 fn outcome(client: &mut Client, call: &str) -> Result<(), (String, String)> {
     client.batch_execute(call).map_err(|error| {
-        let error = error.as_db_error().unwrap_or_else(|| panic!("{call} broke the connection: {error}"));
-        let code = error.detail().and_then(|detail| detail.lines().find_map(|line| line.strip_prefix("code: ")));
-        (error.code().code().to_owned(), code.unwrap_or(error.message()).to_owned())
+        let (state, code, message) = parts_of(&error, call);
+        (state, if code.is_empty() { message } else { code })
     })
 }
 

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::clients::{Answer, ISOLATION_LEVELS, Session, ask, at_once};
+use harness::clients::{Answer, ISOLATION_LEVELS, Session, allowed, ask, at_once};
 use harness::{Server, add_on, marketplace, text};
-use postgres::{Client, NoTls};
+use postgres::Client;
 
 const CLIENTS: usize = 32;
 
@@ -32,10 +32,6 @@ fn ada() -> Vec<String> {
 
 fn used(client: &mut Client, user: &str) -> String {
     text(client, &format!("SELECT used FROM feature_usage('{user}', 'credits')")).unwrap()
-}
-
-fn allowed(answers: &[Answer]) -> usize {
-    answers.iter().filter(|answer| answer.as_ref().is_ok_and(|answer| answer.as_deref() == Some("t"))).count()
 }
 
 #[test]
@@ -205,18 +201,6 @@ fn a_period_begins_in_open_and_prepared_transactions_too() {
     assert_eq!(text(&mut client, "SELECT used FROM consume_feature('ada', 'credits', 4)").as_deref(), Some("10"));
 }
 
-/// Connects, however long the server needs to recover.
-fn connect(server: &Server) -> Client {
-    let begun = Instant::now();
-    loop {
-        match server.config("crash").connect(NoTls) {
-            Ok(client) => return client,
-            Err(error) => assert!(begun.elapsed() < Duration::from_secs(60), "the server does not come back: {error}"),
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
 #[test]
 fn a_crash_loses_no_acknowledged_unit_and_counts_none_twice() {
     const WORKERS: usize = 6;
@@ -235,14 +219,14 @@ fn a_crash_loses_no_acknowledged_unit_and_counts_none_twice() {
             let (server, acknowledged, is_over) = (&server, &acknowledged, &is_over);
             scope.spawn(move || {
                 let mut number = 0;
-                let mut client = connect(server);
+                let mut client = server.connect_after_crash("crash");
                 while !is_over.load(Ordering::Relaxed) {
                     number += 1;
                     let key = format!("{worker}/{number}");
                     // A client that does not know how a call ended repeats it.
                     while let Err(error) = count(&mut client, &key) {
                         assert!(error.as_db_error().is_none_or(|error| error.code().code() == "57P01"), "{error:?}");
-                        client = connect(server);
+                        client = server.connect_after_crash("crash");
                     }
                     acknowledged.fetch_add(1, Ordering::Relaxed);
                     thread::sleep(PAUSE);
@@ -259,7 +243,7 @@ fn a_crash_loses_no_acknowledged_unit_and_counts_none_twice() {
     });
     let acknowledged = acknowledged.into_inner();
     assert!(acknowledged > 100, "only {acknowledged} were acknowledged");
-    assert_eq!(used(&mut connect(&server), "ada"), acknowledged.to_string());
+    assert_eq!(used(&mut server.connect_after_crash("crash"), "ada"), acknowledged.to_string());
 }
 
 /// Uses a unit under a key.

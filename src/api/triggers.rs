@@ -12,13 +12,9 @@ use crate::store::{constraint_comments, purchases};
 use engine::purchases::PurchaseStatus;
 
 /// Refuses a change of a purchase's status that its life does not allow (semantics 4).
-#[pg_extern(
-    volatile,
-    parallel_unsafe,
-    sql = "
+#[pg_extern(sql = "
 CREATE FUNCTION @extschema@.enforce_purchase_transition() RETURNS trigger
-LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
-)]
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';")]
 fn enforce_purchase_transition(call: Call) -> Answer<Internal> {
     let call = TriggerCall::of(&call, "enforce_purchase_transition")?;
     if call.is_update_of_row() {
@@ -29,26 +25,18 @@ fn enforce_purchase_transition(call: Call) -> Answer<Internal> {
 }
 
 /// Keeps `updated_at`, of whatever type it is.
-#[pg_extern(
-    volatile,
-    parallel_unsafe,
-    sql = "
+#[pg_extern(sql = "
 CREATE FUNCTION @extschema@.set_updated_at() RETURNS trigger
-LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
-)]
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';")]
 fn set_updated_at(call: Call) -> Answer<Internal> {
     let call = TriggerCall::of(&call, "set_updated_at")?;
     Ok(Internal::from(Some(call.with_now(c"updated_at")?)))
 }
 
 /// Stores the code of a currency in capitals.
-#[pg_extern(
-    volatile,
-    parallel_unsafe,
-    sql = "
+#[pg_extern(sql = "
 CREATE FUNCTION @extschema@.normalize_currency() RETURNS trigger
-LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
-)]
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';")]
 fn normalize_currency(call: Call) -> Answer<Internal> {
     let call = TriggerCall::of(&call, "normalize_currency")?;
     let currency = call.text(Version::New, c"currency")?;
@@ -59,13 +47,9 @@ fn normalize_currency(call: Call) -> Answer<Internal> {
 }
 
 /// Announces to the catalog caches of all sessions that the table has changed, once that is committed.
-#[pg_extern(
-    volatile,
-    parallel_unsafe,
-    sql = "
+#[pg_extern(sql = "
 CREATE FUNCTION @extschema@.invalidate_catalog_cache() RETURNS trigger
-LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
-)]
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';")]
 fn invalidate_catalog_cache(call: Call) -> Answer<Internal> {
     let call = TriggerCall::of(&call, "invalidate_catalog_cache")?;
     call.announce();
@@ -73,13 +57,9 @@ fn invalidate_catalog_cache(call: Call) -> Answer<Internal> {
 }
 
 /// Refuses to rename or delete a code that a purchase carries.
-#[pg_extern(
-    volatile,
-    parallel_unsafe,
-    sql = "
+#[pg_extern(sql = "
 CREATE FUNCTION @extschema@.protect_redeemed_code() RETURNS trigger
-LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
-)]
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';")]
 fn protect_redeemed_code(call: Call) -> Answer<Internal> {
     let call = TriggerCall::of(&call, "protect_redeemed_code")?;
     let promo_code = call.text(Version::Old, c"code")?;
@@ -91,13 +71,9 @@ fn protect_redeemed_code(call: Call) -> Answer<Internal> {
 }
 
 /// Refuses to delete an add-on that somebody has bought or owns.
-#[pg_extern(
-    volatile,
-    parallel_unsafe,
-    sql = "
+#[pg_extern(sql = "
 CREATE FUNCTION @extschema@.protect_sold_add_on() RETURNS trigger
-LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
-)]
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';")]
 fn protect_sold_add_on(call: Call) -> Answer<Internal> {
     let call = TriggerCall::of(&call, "protect_sold_add_on")?;
     if purchases::are_of(call.id(Version::Old, c"id")?)? {
@@ -107,13 +83,9 @@ fn protect_sold_add_on(call: Call) -> Answer<Internal> {
 }
 
 /// Refuses a row that breaks a rule of its table, in words.
-#[pg_extern(
-    volatile,
-    parallel_unsafe,
-    sql = "
+#[pg_extern(sql = "
 CREATE FUNCTION @extschema@.verify_row() RETURNS trigger
-LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
-)]
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';")]
 fn verify_row(call: Call) -> Answer<Internal> {
     let trigger = TriggerCall::of(&call, "verify_row")?;
     if let Some(constraint) = trigger.broken_constraint(&call) {
@@ -123,13 +95,9 @@ fn verify_row(call: Call) -> Answer<Internal> {
 }
 
 /// Refuses more uses of a code or bundle than it has. Every checkout with one comes here.
-#[pg_extern(
-    volatile,
-    parallel_unsafe,
-    sql = "
+#[pg_extern(sql = "
 CREATE FUNCTION @extschema@.verify_uses() RETURNS trigger
-LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';"
-)]
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';")]
 fn verify_uses(call: Call) -> Answer<Internal> {
     let call = TriggerCall::of(&call, "verify_uses")?;
     let uses = call.integer(Version::New, c"current_uses")?.unwrap_or_default();

@@ -14,12 +14,8 @@ use std::thread;
 
 use harness::clients::{Answer, ask};
 use harness::reads::READS;
-use harness::{Server, refusal, text};
+use harness::{BOLT, BRIGADE, Server, VECTORS, refusal, text};
 use postgres::{Client, NoTls};
-
-const BRIGADE: &str = "a0000000-0000-4000-8000-000000000003";
-const BOLT: &str = "a0000000-0000-4000-8000-000000000004";
-const VECTORS: &str = "a0000000-0000-4000-8000-000000000008";
 
 /// The programs of the PostgreSQL with Citus.
 fn programs() -> Option<PathBuf> {

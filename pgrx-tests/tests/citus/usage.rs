@@ -1,6 +1,6 @@
 //! Metered features on a cluster, by clients of all nodes at once.
 
-use harness::clients::{Answer, ask};
+use harness::clients::{Answer, allowed, ask};
 use harness::text;
 use postgres::Client;
 
@@ -17,10 +17,6 @@ fn give(client: &mut Client, users: &[&str], add_on: &str, limit: i64) {
     for user in users {
         client.batch_execute(&format!("SELECT grant_add_on('{user}', '{add_on}')")).unwrap();
     }
-}
-
-fn allowed(answers: &[Answer]) -> usize {
-    answers.iter().filter(|answer| answer.as_ref().is_ok_and(|answer| answer.as_deref() == Some("t"))).count()
 }
 
 fn used(client: &mut Client, user: &str) -> String {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::{Server, invariants, rounds};
-use postgres::{Client, NoTls};
+use postgres::Client;
 
 /// The number of checkouts made while the server is repeatedly killed; `CHECKOUTS=10000` for the figure of
 /// docs/reliability.md.
@@ -39,18 +39,6 @@ fn signal(process: i32, signal: i32) {
 fn postmaster(server: &Server) -> i32 {
     let file = std::fs::read_to_string(server.data().join("postmaster.pid")).expect("it runs");
     file.lines().next().unwrap().parse().unwrap()
-}
-
-/// Connects, however long the server needs to recover.
-fn connect(server: &Server) -> Client {
-    let begun = Instant::now();
-    loop {
-        match server.config("marketplace").connect(NoTls) {
-            Ok(client) => return client,
-            Err(error) => assert!(begun.elapsed() < Duration::from_secs(60), "the server does not come back: {error}"),
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// One shopper's life, as long as the server lives. Everything is recorded once it was acknowledged.
@@ -91,7 +79,7 @@ fn kill(server: &Server, sold: &AtomicUsize) {
         } else {
             let busy = "SELECT pid FROM pg_stat_activity
                          WHERE datname = 'marketplace' AND pid <> pg_backend_pid() ORDER BY state = 'active' DESC, random() LIMIT 1";
-            signal(connect(server).query_one(busy, &[]).unwrap().get(0), libc::SIGKILL);
+            signal(server.connect_after_crash("marketplace").query_one(busy, &[]).unwrap().get(0), libc::SIGKILL);
         }
     }
 }
@@ -116,7 +104,8 @@ fn restart(server: &Server) {
 fn a_crash_that_no_test_meant_is_noticed() {
     let server = Server::start("restart_after_crash = on");
     server.create_database("marketplace");
-    let (mut victim, mut other) = (connect(&server), connect(&server));
+    let (mut victim, mut other) =
+        (server.connect_after_crash("marketplace"), server.connect_after_crash("marketplace"));
     let victim: i32 = victim.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
     signal(victim, libc::SIGKILL);
     while other.simple_query("SELECT 1").is_ok() {
@@ -132,7 +121,7 @@ fn acknowledged_sales_survive_crashes() {
     let server = Server::start("restart_after_crash = on\nlog_min_messages = fatal\n");
     server.expect_kills();
     server.create_database("marketplace");
-    let mut client = connect(&server);
+    let mut client = server.connect_after_crash("marketplace");
     client
         .batch_execute(
             "CREATE EXTENSION extensions; SELECT * FROM load_sample_catalog();
@@ -145,7 +134,7 @@ fn acknowledged_sales_survive_crashes() {
         for number in 0..CLIENTS {
             let (server, acknowledged, sold, broken) = (&server, &acknowledged, &sold, &broken);
             scope.spawn(move || {
-                let mut client = connect(server);
+                let mut client = server.connect_after_crash("marketplace");
                 let mut order = 0;
                 while sold.load(Ordering::Relaxed) < checkouts() {
                     order += 1;
@@ -157,7 +146,7 @@ fn acknowledged_sales_survive_crashes() {
                                 state.as_deref().is_none_or(|state| ["57P01", "57P02", "57P03"].contains(&state));
                             assert!(is_end, "{error:?}");
                             broken.fetch_add(1, Ordering::Relaxed);
-                            client = connect(server);
+                            client = server.connect_after_crash("marketplace");
                         }
                     }
                 }
@@ -172,7 +161,7 @@ fn acknowledged_sales_survive_crashes() {
         begun.elapsed(),
         broken.load(Ordering::Relaxed)
     );
-    check(&mut connect(&server), &acknowledged);
+    check(&mut server.connect_after_crash("marketplace"), &acknowledged);
 }
 
 /// Everything that was acknowledged is there, and all of it is consistent.
