@@ -1,5 +1,5 @@
-//! The SQL functions, grouped as in the reference. Each converts its arguments, calls the engine or the store, and
-//! converts the result. The called functions and its COMMENT document what it computes.
+//! The SQL functions, grouped as in the reference. Each converts its arguments, calls an operation or the store, and
+//! converts the result. What it computes is documented by what it calls and by its COMMENT.
 
 #![allow(clippy::type_complexity, reason = "pgrx reads the columns of a result off the function's signature")]
 

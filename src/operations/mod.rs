@@ -13,6 +13,7 @@ pub mod maintenance;
 pub mod payments;
 pub mod personal_data;
 pub mod pricing;
+pub mod promotions;
 pub mod reconcile;
 pub mod repricing;
 pub mod simulation;
