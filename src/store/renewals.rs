@@ -24,8 +24,7 @@ macro_rules! set_amount {
             $amount,
             ", updated_at=pg_catalog.now(),
                     sources=CASE WHEN u.sources ? 'priced_by'
-                                 THEN pg_catalog.jsonb_set(u.sources, '{priced_by}',
-                                        ('\"' || pg_catalog.split_part((u.sources ->> 'priced_by'), ' ', 1) || ' repriced\"')::jsonb)
+                                 THEN pg_catalog.jsonb_set(u.sources, '{priced_by,price}', '\"repriced\"'::jsonb)
                                  ELSE u.sources END"
         )
     };

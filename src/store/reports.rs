@@ -23,10 +23,10 @@ static UNSETTLED: Statement<UnsettledColumns> = Statement::new(
 
 static UPCOMING: Statement<(String, Uuid, Instant, i64, String, Option<String>)> = Statement::new(
     "SELECT u.user_id, u.add_on_id, u.expires_at, (u.renewal_amount * 100)::bigint, last.currency,
-            CASE WHEN (u.sources ->> 'priced_by') = (last.id::text || ' reduced') THEN last.promo_code END
+            CASE WHEN ((u.sources -> 'priced_by') ->> 'price') = 'reduced' THEN last.promo_code END
        FROM @extschema@.user_add_ons u
        JOIN @extschema@.add_on_purchases last
-         ON last.id = pg_catalog.split_part((u.sources ->> 'priced_by'), ' ', 1)::pg_catalog.uuid AND last.user_id = u.user_id
+         ON last.id = ((u.sources -> 'priced_by') ->> 'purchase')::pg_catalog.uuid AND last.user_id = u.user_id
       WHERE ($1 IS NULL OR u.user_id = $1)
         AND u.status = 'active' AND u.auto_renew AND u.renewal_amount IS NOT NULL
         AND u.expires_at >= pg_catalog.now() AND u.expires_at <= $2

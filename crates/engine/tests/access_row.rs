@@ -3,7 +3,7 @@
 use engine::access::bought::Bought;
 use engine::access::explain::{Why, why_not};
 use engine::access::kept::{Kept, may_try};
-use engine::access::renewal::{is_same_price, renewal_amount};
+use engine::access::renewal::{Price, PricedBy, is_same_price, renewal_amount};
 use engine::access::row::{End, Row, ends};
 use engine::access::source::{Source, lay};
 use engine::access::status::{AccessStatus, is_entitled};
@@ -132,9 +132,10 @@ fn the_code_reduces_as_many_renewals_as_the_sale_says() {
 
 #[test]
 fn a_repriced_renewal_keeps_its_amount_until_the_next_purchase() {
-    assert!(is_same_price(Some("a repriced"), Some("a reduced")));
-    assert!(!is_same_price(Some("a repriced"), Some("b reduced")));
-    assert!(!is_same_price(Some("a reduced"), Some("a full")));
+    let by = |number: u128, price| Some(PricedBy { purchase: Uuid::from_u128(number), price });
+    assert!(is_same_price(by(1, Price::Repriced), by(1, Price::Reduced)));
+    assert!(!is_same_price(by(1, Price::Repriced), by(2, Price::Reduced)));
+    assert!(!is_same_price(by(1, Price::Reduced), by(1, Price::Full)));
 }
 
 #[test]

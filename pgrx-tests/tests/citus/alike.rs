@@ -209,7 +209,7 @@ const ACCESS: [&str; 54] = [
     "SELECT * FROM simulate_renewals('a0000000-0000-4000-8000-000000000003', 29.99)",
     "SELECT reprice_renewals('a0000000-0000-4000-8000-000000000003')",
     "SELECT reprice_renewals('a0000000-0000-4000-8000-000000000003')",
-    "SELECT renewal_amount, sources ->> 'priced_by' LIKE '% repriced' FROM user_add_ons",
+    "SELECT renewal_amount, sources #>> '{priced_by,price}' = 'repriced' FROM user_add_ons",
     "SELECT amount, promo_code FROM upcoming_renewals('ada', now() + interval '6 months')",
     // Support withholds it; what ends meanwhile does not lift that.
     "SELECT suspend_add_on('ada', 'a0000000-0000-4000-8000-000000000003', 'fraud?')",

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{Access, access};
+use super::renewal::PricedBy;
 use super::source::{Kind, Source, Span, Standing, Term, lay};
 use super::status::AccessStatus;
 use crate::calendar::days_after;
@@ -49,7 +50,7 @@ pub struct Kept {
     /// The basis of the next renewal's amount. As long as the basis stays the same, an amount that somebody else has
     /// set is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub priced_by: Option<String>,
+    pub priced_by: Option<PricedBy>,
     /// The row as it was last derived from its sources. Any difference to it was written by somebody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<Written>,

@@ -162,7 +162,7 @@ impl Row {
             _ => None,
         };
         let (priced_by, amount) = latest.and_then(|_| renewal_amount(purchases)).unzip();
-        if !is_same_price(kept.priced_by.as_deref(), priced_by.as_deref()) {
+        if !is_same_price(kept.priced_by, priced_by) {
             (kept.priced_by, self.renewal_amount) = (priced_by, amount);
         }
         // Refunded purchases are included: they belong to the same subscription, whichever was reported first.
