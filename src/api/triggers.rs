@@ -2,14 +2,13 @@
 
 use pgrx::datum::Internal;
 use pgrx::prelude::*;
-use uuid::Uuid;
 
 use super::Answer;
 use crate::error::Error;
 use crate::pg::call::Call;
 use crate::pg::trigger::{TriggerCall, Version};
 use crate::store::{constraint_comments, purchases};
-use engine::purchases::PurchaseStatus;
+use engine::purchases::check_transition;
 
 /// Refuses a change of a purchase's status that its life does not allow (semantics 4).
 #[pg_extern(sql = "
@@ -19,7 +18,10 @@ fn enforce_purchase_transition(call: Call) -> Answer<Internal> {
     let call = TriggerCall::of(&call, "enforce_purchase_transition")?;
     if call.is_update_of_row() {
         let (from, to) = (call.text(Version::Old, c"status")?, call.text(Version::New, c"status")?);
-        check_transition(call.id(Version::Old, c"id")?, from, to)?;
+        if let Err(allowed) = check_transition(&from, &to, purchases::cause_of_change()) {
+            let purchase_id = call.id(Version::Old, c"id")?;
+            return Err(Error::IllegalTransition { purchase_id, from, to, allowed }.into());
+        }
     }
     Ok(Internal::from(Some(call.unchanged())))
 }
@@ -114,16 +116,4 @@ fn refuse(call: &TriggerCall, constraint: String) -> Result<(), Error> {
     let values: Vec<String> = rule.columns.iter().map(|column| call.told(column)).collect();
     let table = call.table();
     Err(Error::RowRefused { table, rule: rule.rule, constraint, values: values.join(", "), advice: rule.advice })
-}
-
-fn check_transition(purchase_id: Uuid, from: String, to: String) -> Result<(), Error> {
-    let following =
-        if purchases::change_by_facts() { PurchaseStatus::successors_by_facts } else { PurchaseStatus::successors };
-    let successors = PurchaseStatus::from_name(&from).map_or(&[][..], following);
-    let allowed: Vec<&'static str> = successors.iter().map(|status| status.name()).collect();
-    if from == to || allowed.contains(&to.as_str()) {
-        Ok(())
-    } else {
-        Err(Error::IllegalTransition { purchase_id, from, to, allowed })
-    }
 }

@@ -48,8 +48,7 @@ pub fn validate_for_user(
 /// Checks a code without a user: there is no cart, and restrictions that need a user refuse.
 pub fn validate_for_nobody(code: &str, tier_code: Option<&str>, at: Instant) -> Result<Validation, Error> {
     let request = promotions::request(code)?;
-    let redeemer = Redeemer { user_id: None, tier_code, is_first_purchase: false, uses: 0, at };
-    let refusals = refusals(request.terms.as_ref(), &redeemer, None);
+    let refusals = refusals(request.terms.as_ref(), &Redeemer::nobody(tier_code, at), None);
     Ok(Validation { refusals, discount: discount(&request), in_cart: None })
 }
 

@@ -210,6 +210,13 @@ pub struct Redeemer<'a> {
     pub at: Instant,
 }
 
+impl<'a> Redeemer<'a> {
+    /// Nobody in particular, whom every restriction that needs a user refuses.
+    pub const fn nobody(tier_code: Option<&'a str>, at: Instant) -> Redeemer<'a> {
+        Redeemer { user_id: None, tier_code, is_first_purchase: false, uses: 0, at }
+    }
+}
+
 /// The amounts of a cart that a code tests, after rules and bundles.
 #[derive(Clone, Copy, Debug)]
 pub struct CartAmounts {
@@ -303,8 +310,7 @@ mod tests {
 
     const SOMEBODY: Redeemer =
         Redeemer { user_id: Some("ada"), tier_code: Some("pro"), is_first_purchase: true, uses: 0, at: Instant(1000) };
-    const NOBODY: Redeemer =
-        Redeemer { user_id: None, tier_code: None, is_first_purchase: false, uses: 0, at: Instant(1000) };
+    const NOBODY: Redeemer = Redeemer::nobody(None, Instant(1000));
 
     fn cart(total: i64) -> CartAmounts {
         let total = Money::from_cents(total);

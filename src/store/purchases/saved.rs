@@ -17,7 +17,7 @@ use crate::store::metadata::Reason;
 use crate::{metadata_key, params, probe};
 use engine::money::Money;
 use engine::payments::purchase::{Purchase, Records};
-use engine::purchases::PurchaseStatus;
+use engine::purchases::{Cause, PurchaseStatus};
 use engine::time::Instant;
 
 static SAVE: Statement = Statement::new(
@@ -95,7 +95,7 @@ pub fn save(user_id: &str, purchases: &mut [Purchase], bearing: Option<&Bearing>
     };
     let between = |purchase: &&&mut Purchase| {
         let stored = purchase.stored_status().unwrap_or(purchase.columns.status);
-        stored != purchase.columns.status && !stored.successors_by_facts().contains(&purchase.columns.status)
+        !stored.may_become(purchase.columns.status, Cause::Facts)
     };
     let _by_facts = ByFacts::begin();
     let in_two_steps: Vec<Uuid> = old.iter().filter(between).map(|purchase| purchase.id).collect();
@@ -118,7 +118,7 @@ pub fn save(user_id: &str, purchases: &mut [Purchase], bearing: Option<&Bearing>
 }
 
 thread_local! {
-    static IS_BY_FACTS: Cell<bool> = const { Cell::new(false) };
+    static CAUSE: Cell<Cause> = const { Cell::new(Cause::Statement) };
 }
 
 /// As long as this value lives, purchases are changed because of facts.
@@ -126,20 +126,20 @@ struct ByFacts;
 
 impl ByFacts {
     fn begin() -> ByFacts {
-        IS_BY_FACTS.set(true);
+        CAUSE.set(Cause::Facts);
         ByFacts
     }
 }
 
 impl Drop for ByFacts {
     fn drop(&mut self) {
-        IS_BY_FACTS.set(false);
+        CAUSE.set(Cause::Statement);
     }
 }
 
-/// Whether purchases are being changed because of facts, and not by a statement of somebody else.
-pub fn change_by_facts() -> bool {
-    IS_BY_FACTS.get()
+/// Why purchases are being changed: because of facts, or by a statement of somebody else.
+pub fn cause_of_change() -> Cause {
+    CAUSE.get()
 }
 
 /// The columns of rows, as arrays.
