@@ -142,7 +142,7 @@ LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 fn price_carts(tier_code: Option<Text>, promo_code: Option<Text>, at: Option<Timestamp>, call: Call) -> Answer<()> {
     let request = request(None, tier_code, promo_code, at)?;
     let mut carts = Tuplestore::open(&call);
-    pricing::price_every_cart(request, |user_id, Totals { line_count, list_total, total }| {
+    pricing::price_every_cart(request, |user_id, Totals { line_count, list_total, total, .. }| {
         carts.push(|| {
             [
                 Some(text_datum(user_id)),

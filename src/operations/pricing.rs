@@ -200,36 +200,68 @@ pub struct Pricer {
     pub at: Instant,
 }
 
+/// Carts, and what must be known of their users to price them.
+#[derive(Debug, Default)]
+struct Prepared<'b> {
+    carts: Vec<Cart>,
+    users: Vec<(&'b str, RequiredFacts)>,
+}
+
 /// What a cart costs.
 #[derive(Clone, Copy, Debug)]
 pub struct Totals {
     pub line_count: usize,
     pub list_total: Money,
+    /// What it costs without the promotional code.
+    pub before_promo: Money,
     pub total: Money,
 }
 
 impl Pricer {
     /// Prices carts, in order.
     pub fn price(&self, batch: &Batch) -> Result<Vec<Totals>, Error> {
+        let prepared = self.prepare(batch)?;
+        let histories = user_history::load(&prepared.users, self.at, self.promo.as_ref())?;
+        Ok(self.totals(&prepared, &histories))
+    }
+
+    /// The same from two catalogs at one instant. What both ask about a user is read once.
+    pub fn price_both(&self, other: &Pricer, batch: &Batch) -> Result<Vec<(Totals, Totals)>, Error> {
+        let (mut own, others) = (self.prepare(batch)?, other.prepare(batch)?);
+        own.users.iter_mut().zip(&others.users).for_each(|((_, own), (_, others))| own.join(others));
+        let histories = user_history::load(&own.users, self.at, self.promo.as_ref())?;
+        Ok(self.totals(&own, &histories).into_iter().zip(other.totals(&others, &histories)).collect())
+    }
+
+    fn prepare<'b>(&self, batch: &'b Batch) -> Result<Prepared<'b>, Error> {
         let catalog = &self.assortment.catalog;
         let nothing_known = History::default();
-        let (mut carts, mut users) = (Vec::new(), Vec::new());
+        let mut prepared = Prepared::default();
         for (user_id, lines) in batch.carts() {
             check_interrupts();
             let cart = Cart::of_stored(lines, catalog, self.currency.unit());
             let cart = cart.map_err(|error| Error::from(error).in_cart_of(user_id))?;
-            users.push((user_id, RequiredFacts::to_decide(catalog, &cart, &self.terms(user_id, &nothing_known))));
-            carts.push(cart);
+            let required = RequiredFacts::to_decide(catalog, &cart, &self.terms(user_id, &nothing_known));
+            prepared.users.push((user_id, required));
+            prepared.carts.push(cart);
         }
-        let histories = user_history::load(&users, self.at, self.promo.as_ref())?;
-        let carts = carts.iter().zip(&users).zip(&histories);
-        Ok(carts.map(|((cart, (user_id, _)), history)| self.price_one(cart, &self.terms(user_id, history))).collect())
+        Ok(prepared)
+    }
+
+    fn totals(&self, prepared: &Prepared, histories: &[History]) -> Vec<Totals> {
+        let carts = prepared.carts.iter().zip(&prepared.users).zip(histories);
+        carts.map(|((cart, (user_id, _)), history)| self.price_one(cart, &self.terms(user_id, history))).collect()
     }
 
     fn price_one(&self, cart: &Cart, terms: &Terms) -> Totals {
         check_interrupts();
         let quote = quote::price(&self.assortment.catalog, cart, terms);
-        Totals { line_count: quote.lines.len(), list_total: quote.list_total(), total: quote.total() }
+        Totals {
+            line_count: quote.lines.len(),
+            list_total: quote.list_total(),
+            before_promo: quote.total_before_promo(),
+            total: quote.total(),
+        }
     }
 
     fn terms<'a>(&'a self, user_id: &'a str, history: &'a History) -> Terms<'a> {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::operations::pricing::Pricer;
+use crate::operations::pricing::{Pricer, Totals};
 use crate::pg::document::{self, Document};
 use crate::pg::settings;
 use crate::store::carts;
@@ -31,7 +31,7 @@ pub struct Change<'a> {
 }
 
 /// The tier and the instant for which to price.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Scope {
     pub tier_code: Option<String>,
     pub at: Instant,
@@ -99,7 +99,7 @@ pub fn pricing_rule(
     }
     check_id(&RULE, rule.id, then.rules.iter().map(|rule| rule.id))?;
     then.rules.push(rule);
-    compare((now, None), (then, None), Some(&concerned), scope, each)
+    compare(now, then, &concerned, scope, each)
 }
 
 /// What carts would cost if a bundle were added or replaced.
@@ -119,15 +119,25 @@ pub fn bundle(draft: Document, replaces: Option<Uuid>, scope: Scope, each: impl 
         then.bundle_uses_left.insert(bundle.id, left);
     }
     then.bundles.push(bundle);
-    compare((now, None), (then, None), Some(&concerned), scope, each)
+    compare(now, then, &concerned, scope, each)
 }
 
 /// What carts would cost if every one of them used a promotional code.
-pub fn promo_code(draft: Document, scope: Scope, each: impl FnMut(Change)) -> Result<(), Error> {
+pub fn promo_code(draft: Document, scope: Scope, mut each: impl FnMut(Change)) -> Result<(), Error> {
     let promo = promotions::drafted(&CODE.row(draft, None)?)?;
-    let now = catalog::everything()?;
-    let then = now.clone();
-    compare((now, None), (then, Some(promo)), None, scope, each)
+    let pricer = pricer(catalog::everything()?, Some(promo), scope)?;
+    // A code comes off last, so that one price says both.
+    carts::each_batch(
+        |_| true,
+        |batch| {
+            for ((user_id, _), Totals { before_promo, total, .. }) in batch.carts().zip(pricer.price(batch)?) {
+                if before_promo != total {
+                    each(Change { user_id, before: before_promo, after: total });
+                }
+            }
+            Ok(())
+        },
+    )
 }
 
 /// A renewal whose price would change.
@@ -201,31 +211,19 @@ fn check_id(kind: &Kind, id: Uuid, mut taken: impl Iterator<Item = Uuid>) -> Res
     Ok(())
 }
 
-/// Prices each cart twice, and passes on the carts whose totals differ. If only some add-ons are affected, carts
-/// without any of them are skipped, because their totals cannot differ.
-fn compare(
-    (now, promo_now): (Rows, Option<PromoRequest>),
-    (then, promo_then): (Rows, Option<PromoRequest>),
-    concerned: Option<&[Uuid]>,
-    scope: Scope,
-    mut each: impl FnMut(Change),
-) -> Result<(), Error> {
-    let currency = settings::currency()?;
-    let pricer = |rows: Rows, promo| Pricer {
-        currency,
-        assortment: rows.arrange(),
-        tier_code: scope.tier_code.clone(),
-        promo,
-        at: scope.at,
-    };
-    let (now, then) = (pricer(now, promo_now), pricer(then, promo_then));
-    let concerned: Option<HashSet<&Uuid>> = concerned.map(|ids| ids.iter().collect());
-    let is_concerned = |lines: &[StoredLine]| {
-        concerned.as_ref().is_none_or(|ids| lines.iter().any(|line| ids.contains(&line.add_on_id)))
-    };
+fn pricer(rows: Rows, promo: Option<PromoRequest>, scope: Scope) -> Result<Pricer, Error> {
+    let Scope { tier_code, at } = scope;
+    Ok(Pricer { currency: settings::currency()?, assortment: rows.arrange(), tier_code, promo, at })
+}
+
+/// Prices each cart with one of these add-ons twice, and passes on the carts whose totals differ. Those of other carts
+/// cannot differ.
+fn compare(now: Rows, then: Rows, concerned: &[Uuid], scope: Scope, mut each: impl FnMut(Change)) -> Result<(), Error> {
+    let (now, then) = (pricer(now, None, scope.clone())?, pricer(then, None, scope)?);
+    let concerned: HashSet<&Uuid> = concerned.iter().collect();
+    let is_concerned = |lines: &[StoredLine]| lines.iter().any(|line| concerned.contains(&line.add_on_id));
     carts::each_batch(is_concerned, |batch| {
-        let totals = now.price(batch)?.into_iter().zip(then.price(batch)?);
-        for ((user_id, _), (now, then)) in batch.carts().zip(totals) {
+        for ((user_id, _), (now, then)) in batch.carts().zip(now.price_both(&then, batch)?) {
             if now.total != then.total {
                 each(Change { user_id, before: now.total, after: then.total });
             }

@@ -105,10 +105,15 @@ impl Quote {
         self.list_total() - self.total()
     }
 
+    /// What there would be to pay without the promotional code, which comes off last.
+    pub fn total_before_promo(&self) -> Money {
+        self.total() + self.promo.as_ref().map_or(Money::ZERO, |promo| promo.discount)
+    }
+
     /// What a promotional code tested.
     pub fn amounts_before_promo(&self) -> CartAmounts {
-        let promo = self.promo.clone().unwrap_or_default();
-        CartAmounts { total: self.total() + promo.discount, eligible: promo.eligible, is_empty: self.lines.is_empty() }
+        let eligible = self.promo.as_ref().and_then(|promo| promo.eligible);
+        CartAmounts { total: self.total_before_promo(), eligible, is_empty: self.lines.is_empty() }
     }
 
     /// The units of all lines.

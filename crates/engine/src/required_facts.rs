@@ -52,6 +52,13 @@ impl RequiredFacts {
         required
     }
 
+    /// Also requires what others require.
+    pub fn join(&mut self, others: &RequiredFacts) {
+        self.owned.extend(&others.owned);
+        self.has_purchased |= others.has_purchased;
+        self.promo_uses |= others.promo_uses;
+    }
+
     fn about_promo(terms: &Terms) -> RequiredFacts {
         let restrictions = terms.promo.and_then(|promo| promo.terms.as_ref()?.restrictions.as_ref().ok());
         restrictions.filter(|_| terms.user_id.is_some()).map_or_else(RequiredFacts::default, |restrictions| {

@@ -75,6 +75,13 @@ proptest! {
     }
 
     #[test]
+    fn a_quote_says_what_the_cart_costs_without_its_code(world in world()) {
+        let catalog = world.catalog();
+        let without = price(&catalog, &world.cart(&catalog), &Terms { promo: None, ..world.terms() });
+        prop_assert_eq!(world.quote().total_before_promo(), without.total());
+    }
+
+    #[test]
     fn the_order_of_lines_and_rows_changes_nothing(world in world(), rotation in 0..8_usize) {
         let catalog = world.catalog();
         let mut shuffled = world.clone();
