@@ -479,7 +479,7 @@ BEGIN
     RETURN format('%s such as %s', CASE row_count WHEN 1 THEN '1 row,' ELSE format('%s rows,', row_count) END,
                   array_to_string(culprits, ', '));
 EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation THEN
-    -- A row raises an error, as documents and values that cannot be cast do: so each is asked by itself.
+    -- The error does not say which row raised it, so each row is tested by itself.
     FOR place IN EXECUTE format('SELECT o.ctid FROM %s o', old_table) LOOP
         BEGIN
             EXECUTE format('SELECT %s FROM %s WHERE s.old_ctid = $1', condition, seen) INTO holds USING place;
@@ -754,7 +754,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
              WHERE NOT (winner.is_stackable AND r.is_stackable)
              GROUP BY r.label
     ), ended (label, because) AS (
-        -- What was good once, and will hardly be switched off by anybody: a sale comes to its end every week.
+        -- These applied once. Sales end all the time, and hardly anybody switches them off then.
             SELECT r.label, 'its window is over' AS because
               FROM rules r
              WHERE r.valid_until <= now()
@@ -1144,7 +1144,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_cat
               FROM @extschema@.add_on_bundles b
               LEFT JOIN (SELECT (quoted ->> 'bundle_id')::uuid AS id, sum((quoted ->> 'instances')::numeric) AS instances
                            FROM @extschema@.add_on_purchases p
-                          -- What the host has made unreadable counts as no instance.
+                          -- Entries that the host has changed so that they cannot be read count as no instance.
                           CROSS JOIN jsonb_path_query(p.metadata, 'strict $.quote.bundles[*] ? (@.instances.type() == "number"
                                                           && @.bundle_id like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")', silent => true) quoted
                           WHERE p.metadata ? 'quote'
@@ -1194,7 +1194,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_cat
               FROM @extschema@.add_on_purchases r
               JOIN @extschema@.add_on_purchases bought
                 ON bought.user_id = r.user_id AND bought.add_on_id = r.add_on_id AND bought.checkout_id::text = r.metadata ->> 'renewal_of'
-             -- Of a price that the host has made unreadable, nobody knows whether another was agreed on.
+             -- A price that the host has changed so that it cannot be read is compared with nothing.
              CROSS JOIN LATERAL (
                     SELECT CASE WHEN jsonb_typeof(bought.metadata #> '{renewal,full}') = 'number'
                                 THEN (bought.metadata #>> '{renewal,full}')::numeric END AS full_price,
@@ -1514,7 +1514,7 @@ CREATE FUNCTION @extschema@._explain_checkout_body(checkout_id uuid)
 RETURNS TABLE (step integer, stage text, add_on_id uuid, source_id uuid, source text, outcome text, base numeric, discount numeric, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH purchases AS (
-        -- What the host has made unreadable tells nothing.
+        -- Documents that the host has changed so that they cannot be read are left out.
         SELECT CASE WHEN NOT p.metadata @? '$.quote ? (@.type() != "object" || @.bundles.type() != "array"
                          || exists (@.bundles[*] ? (@.instances.type() != "number" || @.base.type() != "number" || @.discount.type() != "number"))
                          || @.promo.valid.type() != "boolean" || @.promo.eligible_amount.type() != "number"
@@ -2043,7 +2043,7 @@ BEGIN
       FROM (SELECT m.metric, sum(m.value) AS value,
                    string_agg(format('%s %s', m.labels ->> 'currency', m.value), ', ' ORDER BY m.labels ->> 'currency') AS amounts
               FROM @extschema@._marketplace_metrics_body() m
-             -- Every cart that nobody has touched for a month is no news.
+             -- Abandoned carts are no reason to look closer: every shop has them.
              WHERE m.labels ->> 'task' IS DISTINCT FROM 'abandoned_cart_items'
              GROUP BY m.metric) m;
     RETURN QUERY
@@ -2094,7 +2094,7 @@ CREATE FUNCTION @extschema@._marketplace_tables() RETURNS TABLE (place integer, 
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.place, t.name, c.oid::regclass, t.has_users
       FROM @extschema@._table_names() t
-      -- What stands under the name of a table and is none is not looked into.
+      -- A view, or anything else under the name of a table, does not count.
       LEFT JOIN pg_class c ON c.relnamespace = '@extschema@'::regnamespace AND c.relname = t.name AND c.relkind IN ('r', 'p')
 $$;
 COMMENT ON FUNCTION @extschema@._marketplace_tables() IS
@@ -4039,7 +4039,7 @@ LANGUAGE sql COST 100000 ROWS 30 SET search_path = pg_catalog, pg_temp AS $$
       JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'p' AND cardinality(c.conkey) = 1
      WHERE m.has_users
      UNION ALL
-    -- What a trigger has made of every code can only be demanded then.
+    -- The trigger that normalizes codes is dropped, so a constraint refuses those that are not normalized.
     SELECT format('ALTER TABLE %s ADD CONSTRAINT promotional_codes_normalized_check CHECK (code = %s(code))',
                   m.relation, '@extschema@.normalized_code')
       FROM @extschema@._marketplace_tables() m
@@ -4671,7 +4671,7 @@ BEGIN
           JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
          WHERE e.extname = 'extensions' AND c.relkind IN ('r', 'v')
     LOOP
-        -- What is new may have been given to others by ALTER DEFAULT PRIVILEGES; what is older only by who wanted that.
+        -- New objects may have been granted by ALTER DEFAULT PRIVILEGES; older ones were granted on purpose.
         FOR grantee IN
             SELECT DISTINCT a.grantee
               FROM aclexplode(member.privileges) a

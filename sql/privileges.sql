@@ -49,7 +49,7 @@ BEGIN
           JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
          WHERE e.extname = 'extensions' AND c.relkind IN ('r', 'v')
     LOOP
-        -- What is new may have been given to others by ALTER DEFAULT PRIVILEGES; what is older only by who wanted that.
+        -- New objects may have been granted by ALTER DEFAULT PRIVILEGES; older ones were granted on purpose.
         FOR grantee IN
             SELECT DISTINCT a.grantee
               FROM aclexplode(member.privileges) a

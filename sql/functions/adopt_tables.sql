@@ -66,7 +66,7 @@ BEGIN
     RETURN format('%s such as %s', CASE row_count WHEN 1 THEN '1 row,' ELSE format('%s rows,', row_count) END,
                   array_to_string(culprits, ', '));
 EXCEPTION WHEN data_exception OR check_violation OR invalid_text_representation THEN
-    -- A row raises an error, as documents and values that cannot be cast do: so each is asked by itself.
+    -- The error does not say which row raised it, so each row is tested by itself.
     FOR place IN EXECUTE format('SELECT o.ctid FROM %s o', old_table) LOOP
         BEGIN
             EXECUTE format('SELECT %s FROM %s WHERE s.old_ctid = $1', condition, seen) INTO holds USING place;

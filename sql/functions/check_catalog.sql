@@ -64,7 +64,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
              WHERE NOT (winner.is_stackable AND r.is_stackable)
              GROUP BY r.label
     ), ended (label, because) AS (
-        -- What was good once, and will hardly be switched off by anybody: a sale comes to its end every week.
+        -- These applied once. Sales end all the time, and hardly anybody switches them off then.
             SELECT r.label, 'its window is over' AS because
               FROM rules r
              WHERE r.valid_until <= now()

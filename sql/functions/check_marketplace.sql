@@ -1,6 +1,6 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- In PL/pgSQL, because what reads rows is not even planned where columns are not what they were.
+-- In PL/pgSQL, which plans a query when it gets there: those on rows cannot be planned if columns have changed.
 CREATE FUNCTION @extschema@._check_marketplace_body() RETURNS TABLE (check_name text, ok boolean, detail text, severity text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -19,7 +19,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_cat
               FROM @extschema@.add_on_bundles b
               LEFT JOIN (SELECT (quoted ->> 'bundle_id')::uuid AS id, sum((quoted ->> 'instances')::numeric) AS instances
                            FROM @extschema@.add_on_purchases p
-                          -- What the host has made unreadable counts as no instance.
+                          -- Entries that the host has changed so that they cannot be read count as no instance.
                           CROSS JOIN jsonb_path_query(p.metadata, 'strict $.quote.bundles[*] ? (@.instances.type() == "number"
                                                           && @.bundle_id like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")', silent => true) quoted
                           WHERE p.metadata ? 'quote'
@@ -69,7 +69,7 @@ LANGUAGE sql STABLE PARALLEL SAFE COST 10000000 ROWS 10 SET search_path = pg_cat
               FROM @extschema@.add_on_purchases r
               JOIN @extschema@.add_on_purchases bought
                 ON bought.user_id = r.user_id AND bought.add_on_id = r.add_on_id AND bought.checkout_id::text = r.metadata ->> 'renewal_of'
-             -- Of a price that the host has made unreadable, nobody knows whether another was agreed on.
+             -- A price that the host has changed so that it cannot be read is compared with nothing.
              CROSS JOIN LATERAL (
                     SELECT CASE WHEN jsonb_typeof(bought.metadata #> '{renewal,full}') = 'number'
                                 THEN (bought.metadata #>> '{renewal,full}')::numeric END AS full_price,

@@ -70,7 +70,7 @@ LANGUAGE sql COST 100000 ROWS 30 SET search_path = pg_catalog, pg_temp AS $$
       JOIN pg_constraint c ON c.conrelid = m.relation AND c.contype = 'p' AND cardinality(c.conkey) = 1
      WHERE m.has_users
      UNION ALL
-    -- What a trigger has made of every code can only be demanded then.
+    -- The trigger that normalizes codes is dropped, so a constraint refuses those that are not normalized.
     SELECT format('ALTER TABLE %s ADD CONSTRAINT promotional_codes_normalized_check CHECK (code = %s(code))',
                   m.relation, '@extschema@.normalized_code')
       FROM @extschema@._marketplace_tables() m

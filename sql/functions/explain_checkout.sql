@@ -4,7 +4,7 @@ CREATE FUNCTION @extschema@._explain_checkout_body(checkout_id uuid)
 RETURNS TABLE (step integer, stage text, add_on_id uuid, source_id uuid, source text, outcome text, base numeric, discount numeric, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     WITH purchases AS (
-        -- What the host has made unreadable tells nothing.
+        -- Documents that the host has changed so that they cannot be read are left out.
         SELECT CASE WHEN NOT p.metadata @? '$.quote ? (@.type() != "object" || @.bundles.type() != "array"
                          || exists (@.bundles[*] ? (@.instances.type() != "number" || @.base.type() != "number" || @.discount.type() != "number"))
                          || @.promo.valid.type() != "boolean" || @.promo.eligible_amount.type() != "number"

@@ -10,7 +10,7 @@ CREATE FUNCTION @extschema@._marketplace_tables() RETURNS TABLE (place integer, 
 LANGUAGE sql STABLE PARALLEL SAFE COST 1000 ROWS 8 SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.place, t.name, c.oid::regclass, t.has_users
       FROM @extschema@._table_names() t
-      -- What stands under the name of a table and is none is not looked into.
+      -- A view, or anything else under the name of a table, does not count.
       LEFT JOIN pg_class c ON c.relnamespace = '@extschema@'::regnamespace AND c.relname = t.name AND c.relkind IN ('r', 'p')
 $$;
 COMMENT ON FUNCTION @extschema@._marketplace_tables() IS
