@@ -42,7 +42,7 @@ pub fn release(user_id: &str, feature_key: &str, amount: Units, key: Option<&str
     Ask { user_id, feature_key, key, change: &|usage| usage.release(amount) }.answer()
 }
 
-/// Makes so many units used.
+/// Sets the number of used units.
 pub fn set(user_id: &str, feature_key: &str, used: Units) -> Result<Answer, Error> {
     Ask { user_id, feature_key, key: None, change: &|usage| usage.set(used) }.answer()
 }

@@ -13,7 +13,7 @@ pub fn new_id() -> Uuid {
 /// New random ids (UUID version 4), as gen_random_uuid() makes them one at a time.
 pub fn new_ids(count: usize) -> Vec<Uuid> {
     let mut random = vec![[0_u8; 16]; count];
-    // SAFETY: the function fills so many bytes.
+    // SAFETY: the function fills as many bytes as it is told.
     let is_done = unsafe { pg_sys::pg_strong_random(random.as_mut_ptr().cast(), count * 16) };
     if !is_done {
         // It reports that there are no random numbers.

@@ -58,7 +58,7 @@ pub struct RawRow<'a> {
 pub enum Names {
     /// From the description of the result.
     Described(pg_sys::TupleDesc),
-    /// So.
+    /// From this list.
     Listed(&'static [&'static str]),
 }
 
@@ -140,7 +140,7 @@ unsafe fn name_and_type(description: pg_sys::TupleDesc, column: usize) -> (Strin
 /// A column of a description, counted from 0.
 ///
 /// # Safety
-/// There must be so many columns.
+/// The description must have that column.
 pub unsafe fn attribute(description: pg_sys::TupleDesc, column: usize) -> *const pg_sys::FormData_pg_attribute {
     // SAFETY: the caller says so. From 18 on the attributes follow an array that is as long.
     unsafe {

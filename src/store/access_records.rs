@@ -35,7 +35,7 @@ pub fn of_role(role: pg_sys::Oid) -> Result<Vec<(String, String)>, Error> {
     if table()?.is_some() { RECORDED.execute_all(params![role], |row| row) } else { Ok(Vec::new()) }
 }
 
-/// Replaces the record of a level, of which so many rows are there.
+/// Replaces the record of a level, which has this many rows.
 pub fn replace(role: pg_sys::Oid, level: &str, known: usize, given: Vec<&str>) -> Result<(), Error> {
     if table()?.is_none() {
         make_table()?;
@@ -44,7 +44,7 @@ pub fn replace(role: pg_sys::Oid, level: &str, known: usize, given: Vec<&str>) -
     all_written("marketplace_access", given.len(), RECORD.perform(params![role, level, given])?)
 }
 
-/// Deletes the record of a level, of which so many rows are there.
+/// Deletes the record of a level, which has this many rows.
 pub fn forget(role: pg_sys::Oid, level: &str, known: usize) -> Result<(), Error> {
     all_written("marketplace_access", known, FORGET.perform(params![role, level])?)
 }

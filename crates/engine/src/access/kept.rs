@@ -68,9 +68,9 @@ pub struct Grant {
 /// A period that was added without a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extension {
-    /// When.
+    /// When it was added.
     pub at: Instant,
-    /// For how long.
+    /// How long it is.
     pub period: Period,
 }
 

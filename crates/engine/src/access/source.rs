@@ -89,7 +89,7 @@ pub enum Term {
 /// Whether a source counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
-    /// It does.
+    /// It counts.
     Live,
     /// The row waits to begin.
     Pending,

@@ -80,7 +80,7 @@ impl Paid {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Period {
-    /// For so many months.
+    /// For this many months.
     Months(u32),
     /// Without end.
     Unlimited,

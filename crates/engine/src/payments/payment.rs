@@ -29,7 +29,7 @@ pub struct Payment<'a> {
 /// A call by hand that names a payment, or names none.
 #[derive(Clone, Copy, Debug)]
 pub struct Said<'a> {
-    /// When.
+    /// When it was called.
     pub at: Instant,
     /// The payment in Stripe.
     pub stripe: Option<&'a str>,

@@ -56,7 +56,7 @@ impl Units {
         Units((self.0 - other.0).max(0))
     }
 
-    /// The amount as so many `10^-scale`, with as few decimals as it needs.
+    /// The amount as a whole number of `10^-scale`, with as few decimals as it needs.
     pub fn scaled(self) -> (i128, u32) {
         let (mut digits, mut scale) = (self.0, DECIMALS as u32);
         while scale > 0 && digits % 10 == 0 {
