@@ -26,7 +26,7 @@ const SOURCES: [&str; 16] = [
 ];
 
 /// An object of an installation.
-pub struct Object {
+pub struct ExpectedObject {
     /// `column`, `constraint`, `index`, `trigger` or `function`.
     pub kind: &'static str,
     /// Its table; empty for functions.
@@ -38,9 +38,9 @@ pub struct Object {
 }
 
 /// Every object, with the quoted schema filled in.
-pub fn objects(schema: &str) -> Vec<Object> {
+pub fn objects(schema: &str) -> Vec<ExpectedObject> {
     let parts = EXPECTED.lines().filter_map(part_of_table).chain(SOURCES.into_iter().flat_map(functions));
-    let in_schema = |(kind, table, name, definition): (_, _, _, &str)| Object {
+    let in_schema = |(kind, table, name, definition): (_, _, _, &str)| ExpectedObject {
         kind,
         table,
         name,
@@ -48,7 +48,7 @@ pub fn objects(schema: &str) -> Vec<Object> {
     };
     let in_library = trigger_functions().into_iter().map(|name| {
         let definition = format!("{name}_wrapper");
-        Object { kind: "function", table: "", name, definition }
+        ExpectedObject { kind: "function", table: "", name, definition }
     });
     parts.map(in_schema).chain(in_library).collect()
 }

@@ -25,8 +25,9 @@ fn expected_objects() -> Result<
     ErrorReport,
 > {
     let objects = expected::objects(&installation::schema()?).into_iter();
-    let row =
-        |object: expected::Object| (text(object.kind), text(object.table), text(object.name), text(object.definition));
+    let row = |object: expected::ExpectedObject| {
+        (text(object.kind), text(object.table), text(object.name), text(object.definition))
+    };
     Ok(TableIterator::new(objects.map(row)))
 }
 

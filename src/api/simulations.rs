@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use super::{Answer, money};
 use crate::error::Error;
-use crate::operations::simulation::{self, Change, Prices, RenewalChange, Scope};
+use crate::operations::simulation::{self, CartChange, Prices, RenewalChange, Scope};
 use crate::pg::call::Call;
 use crate::pg::datum::{Amount, Digits, Id, Text, Timestamp, required};
 use crate::pg::document::Document;
@@ -119,7 +119,7 @@ fn scope(tier_code: Option<Text>, at: Option<Timestamp>) -> Result<Scope, Error>
     Ok(Scope { tier_code: tier_code.map(|text| text.0), at: required(at, "at")?.0 })
 }
 
-fn push(changes: &mut Tuplestore, change: Change) {
+fn push(changes: &mut Tuplestore, change: CartChange) {
     changes.push(|| {
         [Some(text_datum(change.user_id)), Amount(change.before).into_datum(), Amount(change.after).into_datum()]
     });

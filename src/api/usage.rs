@@ -2,10 +2,9 @@
 
 use pgrx::prelude::*;
 
-use super::{short, user_to_change};
-use crate::api;
+use super::{Answer, short, user_to_change};
 use crate::error::Error;
-use crate::operations::usage::{self, Answer};
+use crate::operations::usage::{self, UsageAnswer};
 use crate::pg::call::Call;
 use crate::pg::datum::{Digits, Quantity, Text, Timestamp, required};
 use crate::pg::text::text_datum;
@@ -36,7 +35,7 @@ fn consume_feature(
     amount: Option<Digits>,
     idempotency_key: Option<Text>,
     call: Call,
-) -> api::Answer<()> {
+) -> Answer<()> {
     let (user_id, Text(feature_key)) = (user_to_change(user_id)?, required(feature_key, "feature_key")?);
     let amount = units(amount, "amount")?;
     let key = short(idempotency_key, "idempotency_key", 255)?;
@@ -67,7 +66,7 @@ fn release_feature(
     amount: Option<Digits>,
     idempotency_key: Option<Text>,
     call: Call,
-) -> api::Answer<()> {
+) -> Answer<()> {
     let (user_id, Text(feature_key)) = (user_to_change(user_id)?, required(feature_key, "feature_key")?);
     let amount = units(amount, "amount")?;
     let key = short(idempotency_key, "idempotency_key", 255)?;
@@ -91,12 +90,7 @@ VOLATILE SECURITY DEFINER PARALLEL UNSAFE
 SET search_path TO pg_catalog, @extschema@, pg_temp
 LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#)]
-fn set_feature_usage(
-    user_id: Option<Text>,
-    feature_key: Option<Text>,
-    used: Option<Digits>,
-    call: Call,
-) -> api::Answer<()> {
+fn set_feature_usage(user_id: Option<Text>, feature_key: Option<Text>, used: Option<Digits>, call: Call) -> Answer<()> {
     let (user_id, Text(feature_key)) = (user_to_change(user_id)?, required(feature_key, "feature_key")?);
     let used = units(used, "used")?;
     give(&call, usage::set(&user_id, &feature_key, used)?);
@@ -119,12 +113,7 @@ CREATE FUNCTION "feature_usage"(
 STABLE PARALLEL SAFE
 LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#)]
-fn feature_usage(
-    user_id: Option<Text>,
-    feature_key: Option<Text>,
-    at: Option<Timestamp>,
-    call: Call,
-) -> api::Answer<()> {
+fn feature_usage(user_id: Option<Text>, feature_key: Option<Text>, at: Option<Timestamp>, call: Call) -> Answer<()> {
     let mut rows = Tuplestore::open(&call);
     let (Some(Text(user_id)), Some(Timestamp(at))) = (user_id, at) else { return Ok(()) };
     let found = match feature_key {
@@ -143,7 +132,7 @@ fn feature_usage(
 }
 
 /// Makes an answer the one row of the result.
-fn give(call: &Call, Answer { is_allowed, status }: Answer) {
+fn give(call: &Call, UsageAnswer { is_allowed, status }: UsageAnswer) {
     let Status { granted, used, resets_at } = status;
     let [used, remaining, granted] = [used, status.remaining(), granted].map(|units| units.map(Quantity));
     Tuplestore::open(call).push(|| {

@@ -14,7 +14,7 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::{FreshSnapshot, lock_user};
 use crate::store::cart;
 use crate::store::checkouts::{self, CheckoutLine};
-use crate::store::metadata::{CheckoutSnapshot, Snapshot};
+use crate::store::metadata::{CheckoutSnapshot, PurchaseSnapshot};
 use crate::store::{owned, promotions, uses};
 use engine::billing::BillingType;
 use engine::cart::StoredLine;
@@ -200,7 +200,7 @@ fn snapshots(order: &Order, priced: &Priced) -> Result<(Vec<Option<Jsonb>>, Opti
                 request: order.idempotency_key.is_some().then(|| order.fingerprint()),
                 idempotency_key: order.idempotency_key.as_deref(),
             });
-            Some(Jsonb::of(&Snapshot { quote_line, position, renewal: renewals[position].clone(), checkout }))
+            Some(Jsonb::of(&PurchaseSnapshot { quote_line, position, renewal: renewals[position].clone(), checkout }))
         };
         quote.lines().iter().enumerate().map(snapshot).collect()
     });

@@ -24,7 +24,7 @@ use engine::time::Instant;
 
 /// A cart whose total would change.
 #[derive(Debug)]
-pub struct Change<'a> {
+pub struct CartChange<'a> {
     pub user_id: &'a str,
     pub before: Money,
     pub after: Money,
@@ -83,7 +83,7 @@ pub fn pricing_rule(
     draft: Document,
     replaces: Option<Uuid>,
     scope: Scope,
-    each: impl FnMut(Change),
+    each: impl FnMut(CartChange),
 ) -> Result<(), Error> {
     let rule = catalog::drafted_rule(&RULE.row(draft, replaces)?)?;
     let now = catalog::everything()?;
@@ -103,7 +103,12 @@ pub fn pricing_rule(
 }
 
 /// What carts would cost if a bundle were added or replaced.
-pub fn bundle(draft: Document, replaces: Option<Uuid>, scope: Scope, each: impl FnMut(Change)) -> Result<(), Error> {
+pub fn bundle(
+    draft: Document,
+    replaces: Option<Uuid>,
+    scope: Scope,
+    each: impl FnMut(CartChange),
+) -> Result<(), Error> {
     let (bundle, uses_left) = catalog::drafted_bundle(&BUNDLE.row(draft, replaces)?)?;
     let now = catalog::everything()?;
     let mut then = now.clone();
@@ -123,7 +128,7 @@ pub fn bundle(draft: Document, replaces: Option<Uuid>, scope: Scope, each: impl 
 }
 
 /// What carts would cost if every one of them used a promotional code.
-pub fn promo_code(draft: Document, scope: Scope, mut each: impl FnMut(Change)) -> Result<(), Error> {
+pub fn promo_code(draft: Document, scope: Scope, mut each: impl FnMut(CartChange)) -> Result<(), Error> {
     let promo = promotions::drafted(&CODE.row(draft, None)?)?;
     let pricer = pricer(catalog::everything()?, Some(promo), scope)?;
     // A code comes off last, so that one price says both.
@@ -132,7 +137,7 @@ pub fn promo_code(draft: Document, scope: Scope, mut each: impl FnMut(Change)) -
         |batch| {
             for ((user_id, _), Totals { before_promo, total, .. }) in batch.carts().zip(pricer.price(batch)?) {
                 if before_promo != total {
-                    each(Change { user_id, before: before_promo, after: total });
+                    each(CartChange { user_id, before: before_promo, after: total });
                 }
             }
             Ok(())
@@ -218,14 +223,20 @@ fn pricer(rows: Rows, promo: Option<PromoRequest>, scope: Scope) -> Result<Price
 
 /// Prices each cart with one of these add-ons twice, and passes on the carts whose totals differ. Those of other carts
 /// cannot differ.
-fn compare(now: Rows, then: Rows, concerned: &[Uuid], scope: Scope, mut each: impl FnMut(Change)) -> Result<(), Error> {
+fn compare(
+    now: Rows,
+    then: Rows,
+    concerned: &[Uuid],
+    scope: Scope,
+    mut each: impl FnMut(CartChange),
+) -> Result<(), Error> {
     let (now, then) = (pricer(now, None, scope.clone())?, pricer(then, None, scope)?);
     let concerned: HashSet<&Uuid> = concerned.iter().collect();
     let is_concerned = |lines: &[StoredLine]| lines.iter().any(|line| concerned.contains(&line.add_on_id));
     carts::each_batch(is_concerned, |batch| {
         for ((user_id, _), (now, then)) in batch.carts().zip(now.price_both(&then, batch)?) {
             if now.total != then.total {
-                each(Change { user_id, before: now.total, after: then.total });
+                each(CartChange { user_id, before: now.total, after: then.total });
             }
         }
         Ok(())

@@ -25,26 +25,26 @@ use engine::usage::{Allowance, Counter, Status, Usage};
 
 /// Whether a call is allowed, and the resulting usage of the feature.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer {
+pub struct UsageAnswer {
     pub is_allowed: bool,
     pub status: Status,
 }
 
 /// Uses units of a feature, all or none.
-pub fn consume(user_id: &str, feature_key: &str, amount: Units, key: Option<&str>) -> Result<Answer, Error> {
+pub fn consume(user_id: &str, feature_key: &str, amount: Units, key: Option<&str>) -> Result<UsageAnswer, Error> {
     let key = key.map(|key| KeyHash::of(Operation::Consume, key));
-    Ask { user_id, feature_key, key, change: &|usage| usage.consume(amount) }.answer()
+    UsageChange { user_id, feature_key, key, change: &|usage| usage.consume(amount) }.answer()
 }
 
 /// Gives units back.
-pub fn release(user_id: &str, feature_key: &str, amount: Units, key: Option<&str>) -> Result<Answer, Error> {
+pub fn release(user_id: &str, feature_key: &str, amount: Units, key: Option<&str>) -> Result<UsageAnswer, Error> {
     let key = key.map(|key| KeyHash::of(Operation::Release, key));
-    Ask { user_id, feature_key, key, change: &|usage| usage.release(amount) }.answer()
+    UsageChange { user_id, feature_key, key, change: &|usage| usage.release(amount) }.answer()
 }
 
 /// Sets the number of used units.
-pub fn set(user_id: &str, feature_key: &str, used: Units) -> Result<Answer, Error> {
-    Ask { user_id, feature_key, key: None, change: &|usage| usage.set(used) }.answer()
+pub fn set(user_id: &str, feature_key: &str, used: Units) -> Result<UsageAnswer, Error> {
+    UsageChange { user_id, feature_key, key: None, change: &|usage| usage.set(used) }.answer()
 }
 
 /// A user's usage of a feature at an instant, if the user has it.
@@ -121,7 +121,7 @@ fn malformed_column(column: &'static str, malformed: Malformed) -> Error {
 }
 
 /// A change of the used amount of a feature.
-struct Ask<'a> {
+struct UsageChange<'a> {
     user_id: &'a str,
     feature_key: &'a str,
     key: Option<KeyHash>,
@@ -131,12 +131,12 @@ struct Ask<'a> {
 
 /// The result of a change, and the rows to write for it.
 struct Decision {
-    answer: Answer,
+    answer: UsageAnswer,
     rows: Vec<(UsageRow, HasKeys)>,
 }
 
-impl Ask<'_> {
-    fn answer(&self) -> Result<Answer, Error> {
+impl UsageChange<'_> {
+    fn answer(&self) -> Result<UsageAnswer, Error> {
         match self.at_once()? {
             Some(answer) => Ok(answer),
             None => self.locked(),
@@ -145,7 +145,7 @@ impl Ask<'_> {
 
     /// Applies the change if a single add-on gives the feature and allows it. The row is locked only from its update
     /// on. `None` if the rows must be locked before the decision.
-    fn at_once(&self) -> Result<Option<Answer>, Error> {
+    fn at_once(&self) -> Result<Option<UsageAnswer>, Error> {
         let gifts = catalog_cache::add_ons_giving(self.feature_key)?;
         let [gift] = &*gifts else { return Ok(None) };
         let mut answer = None;
@@ -158,7 +158,7 @@ impl Ask<'_> {
     }
 
     /// Applies the change under the lock of its rows.
-    fn locked(&self) -> Result<Answer, Error> {
+    fn locked(&self) -> Result<UsageAnswer, Error> {
         let gifts = catalog_cache::add_ons_giving(self.feature_key)?;
         let add_on_ids: Vec<Uuid> = gifts.iter().map(|gift| gift.add_on_id).collect();
         let locked = rows::locked(self.user_id, &add_on_ids, self.key.is_some())?;
@@ -173,7 +173,7 @@ impl Ask<'_> {
     fn decide(&self, rows: Vec<UsageRow>, gifts: &[Gift]) -> Result<Decision, Error> {
         let answered = |key: KeyHash| rows.iter().find_map(|row| row.keys.find(self.feature_key, key));
         if let Some(status) = self.key.and_then(answered) {
-            return Ok(Decision { answer: Answer { is_allowed: true, status }, rows: Vec::new() });
+            return Ok(Decision { answer: UsageAnswer { is_allowed: true, status }, rows: Vec::new() });
         }
         let held = rows.into_iter().filter_map(|row| Held::of(row, gifts, self.feature_key).transpose());
         let held = held.collect::<Result<Vec<Held>, Error>>()?;
@@ -183,7 +183,7 @@ impl Ask<'_> {
         let owned = held.iter().filter(|held| is_entitled(held.row.status, held.holding().window(), at));
         let mut usage = Usage::of(owned.map(|held| held.allowance(at)).collect());
         let is_allowed = (self.change)(&mut usage);
-        let answer = Answer { is_allowed, status: usage.status() };
+        let answer = UsageAnswer { is_allowed, status: usage.status() };
         let rows = if is_allowed { self.to_write(held, &usage, at, answer.status)? } else { Vec::new() };
         Ok(Decision { answer, rows })
     }

@@ -66,7 +66,7 @@ macro_rules! in_metadata {
 
 /// The metadata of a purchase, so that its price can be explained whatever becomes of the catalog.
 #[derive(Serialize)]
-pub struct Snapshot<'a> {
+pub struct PurchaseSnapshot<'a> {
     pub quote_line: &'a LineDocument<'a>,
     pub position: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
