@@ -85,12 +85,20 @@ class Measuring:
     def seconds(self, connection, query):
         return self.timed(connection, query)[0]
 
-    def in_turn(self, queries, settings=(), must_agree=False):
-        """The median seconds of each query, in one warm session."""
+    def in_turn(self, queries, settings=(), must_agree=False, are_alike=False):
+        """The median seconds of each query, in one warm session.
+
+        Queries that are alike run twice in a row, and the second time counts: what ran before leaves the caches of the processor
+        in one state or another.
+        """
         with self.session(*settings) as connection:
             rounds = []
             for _ in range(self.arguments.rounds + 1):  # the first warms up
-                times, answers = zip(*(self.timed(connection, query) for query in queries))
+                if are_alike:
+                    queries_run = [query for query in queries for _ in range(2)]
+                    times, answers = zip(*[self.timed(connection, query) for query in queries_run][1::2])
+                else:
+                    times, answers = zip(*(self.timed(connection, query) for query in queries))
                 if must_agree and any(answer != answers[0] for answer in answers):
                     sys.exit(f"these differ in their answers: {queries}")
                 rounds.append(times)

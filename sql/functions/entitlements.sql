@@ -6,8 +6,8 @@ COMMENT ON FUNCTION @extschema@.has_feature(text, text, timestamptz) IS
 'Whether the user has the feature through some add-on they own (semantics 5).
 Arguments: user_id; feature_key; at, the instant of the decision.
 Returns: true or false, never NULL; false for a NULL argument.
-With a column as argument, as in WHERE has_feature(t.user_id, ''x''), it is planned like a semi-join: all users are looked up at once if
-that is cheaper. entitled_users() returns all of them.
+A statement that asks about many users, as WHERE has_feature(t.user_id, ''x'') does, reads all entitled users at once where that is
+cheaper. entitled_users() returns all of them.
 Errors: 54000 value_too_large.';
 ALTER FUNCTION @extschema@.has_feature(text, text, timestamptz) COST 100;
 
@@ -15,13 +15,13 @@ COMMENT ON FUNCTION @extschema@.has_add_on(text, uuid, timestamptz) IS
 'Whether the user owns the add-on (semantics 5).
 Arguments: user_id; add_on_id; at, the instant of the decision.
 Returns: true or false, never NULL; false for a NULL argument or an unknown add-on.
-With a column as argument, it is planned like has_feature().
+A statement that asks about many users reads all of them at once, as with has_feature().
 Errors: 54000 value_too_large.';
 ALTER FUNCTION @extschema@.has_add_on(text, uuid, timestamptz) COST 100;
 
 COMMENT ON FUNCTION @extschema@._plan_entitlement_check(internal) IS
-'Planner support of has_feature() and has_add_on(): asked of a column, they are planned as EXISTS over user_add_ons. Not called by
-anybody but PostgreSQL.';
+'Planner support of has_feature() and has_add_on(): with Citus, a call without a user stays where it is. Not called by anybody but
+PostgreSQL.';
 
 COMMENT ON FUNCTION @extschema@.has_features(text, text[], timestamptz) IS
 'has_feature() for several features at once.

@@ -8,39 +8,44 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use super::Answer;
-use crate::operations::entitlements;
-use crate::pg::datum::{Id, Str, Text, Texts, Timestamp};
+use crate::operations::entitlements::{self, What};
+use crate::pg::call::Call;
+use crate::pg::datum::{Id, Passed, Text, Texts, Timestamp};
 use crate::pg::jsonb::Jsonb;
-use crate::pg::planner::{self, Checks};
-use crate::store::{features, owned};
+use crate::pg::planner;
+use crate::store::features;
 use engine::entitlements::merge;
 
-/// Lets the planner ask about all rows at once.
+/// Keeps Citus from sending a call without a user to a node.
 #[pg_extern(name = "_plan_entitlement_check", immutable, strict, parallel_safe)]
 fn plan_entitlement_check(request: Internal) -> Internal {
-    planner::support(request, &Checks { has_feature: &features::HAS_FEATURE, has_add_on: &owned::HAS_ADD_ON })
+    planner::support_of_users(request)
 }
 
 #[pg_extern(stable, parallel_safe, support = plan_entitlement_check)]
 fn has_feature(
-    user_id: Option<Str<'_>>,
-    feature_key: Option<Str<'_>>,
+    user_id: Option<Passed<'_>>,
+    feature_key: Option<Passed<'_>>,
     at: default!(Option<Timestamp>, "pg_catalog.now()"),
+    call: Call,
 ) -> Answer<bool> {
     match (user_id, feature_key, at) {
-        (Some(user), Some(key), Some(at)) => Ok(entitlements::has_feature(&user.0, &key.0, at.0)?),
+        (Some(user), Some(key), Some(at)) => Ok(entitlements::is_entitled(&call, user, What::Feature(key), at.0)?),
         _ => Ok(false),
     }
 }
 
 #[pg_extern(stable, parallel_safe, support = plan_entitlement_check)]
 fn has_add_on(
-    user_id: Option<Str<'_>>,
+    user_id: Option<Passed<'_>>,
     add_on_id: Option<Id>,
     at: default!(Option<Timestamp>, "pg_catalog.now()"),
+    call: Call,
 ) -> Answer<bool> {
     match (user_id, add_on_id, at) {
-        (Some(user), Some(add_on), Some(at)) => Ok(entitlements::has_add_on(&user.0, add_on.0, at.0)?),
+        (Some(user), Some(add_on), Some(at)) => {
+            Ok(entitlements::is_entitled(&call, user, What::AddOn(add_on.0), at.0)?)
+        }
         _ => Ok(false),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::CStr;
+use std::marker::PhantomData;
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
@@ -12,7 +13,7 @@ use pgrx::{FromDatum, IntoDatum, pg_sys};
 use uuid::Uuid;
 
 use super::numeric;
-use super::text::{LARGEST_ARRAY, refuse_above, str_of, string_of, text_datum};
+use super::text::{LARGEST_ARRAY, plain_bytes_of, refuse_above, str_of, string_of, text_datum};
 use crate::error::Error;
 use engine::money::Money;
 use engine::time::Instant;
@@ -37,6 +38,31 @@ impl std::ops::Deref for Str<'_> {
     type Target = str;
     fn deref(&self) -> &str {
         &self.0
+    }
+}
+
+/// A `text` argument that is looked at in the database's encoding where that will do.
+#[derive(Clone, Copy)]
+pub struct Passed<'a> {
+    datum: pg_sys::Datum,
+    call: PhantomData<&'a ()>,
+}
+
+impl<'a> Passed<'a> {
+    /// It as a string.
+    pub fn text(&self) -> Cow<'a, str> {
+        // SAFETY: the datum is a text that lives as long as the call.
+        unsafe { str_of(self.datum) }
+    }
+
+    /// Its bytes as the database has them, if they need neither be fetched nor verified.
+    pub fn plain(&self) -> Option<&'a [u8]> {
+        // SAFETY: as above.
+        unsafe { plain_bytes_of(self.datum) }
+    }
+
+    pub(super) fn datum(&self) -> pg_sys::Datum {
+        self.datum
     }
 }
 
@@ -204,13 +230,31 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Str<'fcx> {
     }
 }
 
-// SAFETY: the name is that of the built-in type.
-unsafe impl SqlTranslatable for Str<'_> {
-    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Str<'_>);
-    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
-    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("pg_catalog.text"));
-    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("pg_catalog.text")));
+// SAFETY: as above.
+unsafe impl<'fcx> ArgAbi<'fcx> for Passed<'fcx> {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        let index = arg.index();
+        // SAFETY: as above; the argument lives as long as the call.
+        let datum = unsafe { arg.unbox_arg_using_from_datum::<Unread>() };
+        Passed { datum: datum.unwrap_or_else(|| panic!("argument {index} is NULL")).0, call: PhantomData }
+    }
 }
+
+/// The name of the SQL type of a borrowed text.
+macro_rules! borrowed_text {
+    ($($type:ty),*) => { $(
+        // SAFETY: the name is that of the built-in type.
+        unsafe impl SqlTranslatable for $type {
+            const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!($type);
+            const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+            const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("pg_catalog.text"));
+            const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
+                Ok(ReturnsRef::One(SqlMappingRef::literal("pg_catalog.text")));
+        }
+    )* };
+}
+
+borrowed_text!(Str<'_>, Passed<'_>);
 
 /// An argument's datum as it is.
 pub struct Unread(pub pg_sys::Datum);

@@ -109,6 +109,28 @@ pub fn collation_of(table: &str, column: &CStr) -> Option<pg_sys::Oid> {
     (collation != pg_sys::InvalidOid).then_some(collation)
 }
 
+/// The pages and rows of one of our tables, as PostgreSQL last counted them; a table that it has not counted yet is
+/// assumed to have forty rows to a page.
+pub fn size_of(table: &str) -> Result<(f64, f64), Error> {
+    let table = without_connection()?.table(table);
+    let main = pg_sys::ForkNumber::MAIN_FORKNUM;
+    // SAFETY: the relation is open, and asking for its size changes nothing.
+    let size = with_relation(table, |relation| unsafe {
+        let (class, pages) = (&*(*relation).rd_rel, f64::from(pg_sys::RelationGetNumberOfBlocksInFork(relation, main)));
+        match (class.relpages > 0, f64::from(class.reltuples)) {
+            (true, rows) if rows >= 0.0 => (pages, rows / f64::from(class.relpages) * pages),
+            _ => (pages, pages * 40.0),
+        }
+    });
+    Ok(size.unwrap_or_default())
+}
+
+/// Whether values of one of our columns are equal only if their bytes are.
+pub fn compares_bytes(table: &str, column: &CStr) -> bool {
+    // SAFETY: this looks at a catalog.
+    collation_of(table, column).is_some_and(|collation| unsafe { pg_sys::get_collation_isdeterministic(collation) })
+}
+
 /// The extension's own oid.
 pub fn extension() -> Result<pg_sys::Oid, Error> {
     without_connection().map(|installation| installation.extension)

@@ -25,6 +25,7 @@ mod raw;
 pub mod refusal;
 pub mod row;
 pub mod rows;
+pub mod running;
 pub mod session;
 pub mod settings;
 pub mod snapshot;

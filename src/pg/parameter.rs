@@ -5,7 +5,7 @@ use pgrx::datum::Interval;
 use pgrx::{IntoDatum, pg_sys};
 use uuid::Uuid;
 
-use super::datum::{Id, Timestamp};
+use super::datum::{Id, Passed, Timestamp};
 use super::document::Document;
 use super::jsonb::Jsonb;
 use super::text::{text_datum, to_server};
@@ -14,8 +14,12 @@ use super::text::{text_datum, to_server};
 pub trait Parameter {
     /// Its SQL type.
     fn type_oid(&self) -> pg_sys::Oid;
-    /// The value; `None` for NULL.
+    /// The value; `None` for NULL. It may refer to the parameter itself.
     fn datum(&self) -> Option<pg_sys::Datum>;
+    /// Whether the value is a new allocation.
+    fn is_allocated(&self) -> bool {
+        true
+    }
 }
 
 /// The parameters of a statement, in the order of `$1`, `$2`, and so on.
@@ -59,7 +63,6 @@ parameter! {
     String, TEXTOID, text => Some(text_datum(text));
     Option<&str>, TEXTOID, text => text.map(text_datum);
     Option<String>, TEXTOID, text => text.as_deref().map(text_datum);
-    Uuid, UUIDOID, id => Id(*id).into_datum();
     Option<Uuid>, UUIDOID, id => id.and_then(|id| Id(id).into_datum());
     [Uuid], UUIDARRAYOID, ids => ids.iter().copied().map(Id).collect::<Vec<Id>>().into_datum();
     Vec<Uuid>, UUIDARRAYOID, ids => ids.as_slice().datum();
@@ -100,6 +103,34 @@ parameter! {
         documents.iter().map(|document| document.as_ref().map(Stored)).collect::<Vec<Option<Stored>>>().into_datum();
 }
 
+impl Parameter for Uuid {
+    fn type_oid(&self) -> pg_sys::Oid {
+        pg_sys::UUIDOID
+    }
+
+    fn datum(&self) -> Option<pg_sys::Datum> {
+        Some(self.as_bytes().as_ptr().into())
+    }
+
+    fn is_allocated(&self) -> bool {
+        false
+    }
+}
+
+impl Parameter for Passed<'_> {
+    fn type_oid(&self) -> pg_sys::Oid {
+        pg_sys::TEXTOID
+    }
+
+    fn datum(&self) -> Option<pg_sys::Datum> {
+        Some(Passed::datum(self))
+    }
+
+    fn is_allocated(&self) -> bool {
+        false
+    }
+}
+
 impl<T: Parameter + ?Sized> Parameter for &T {
     fn type_oid(&self) -> pg_sys::Oid {
         (**self).type_oid()
@@ -107,6 +138,10 @@ impl<T: Parameter + ?Sized> Parameter for &T {
 
     fn datum(&self) -> Option<pg_sys::Datum> {
         (**self).datum()
+    }
+
+    fn is_allocated(&self) -> bool {
+        (**self).is_allocated()
     }
 }
 

@@ -25,6 +25,7 @@ use super::installation::{self, Installation};
 use super::parameter::Params;
 use super::raw::{self, guarded};
 use super::row::{Columns, Names, RawRow, attribute};
+use super::running::RunningStatement;
 use super::session;
 use super::statement::Statement;
 use crate::error::Error;
@@ -148,14 +149,25 @@ impl<R: Columns + 'static> Probe<R> {
         }
     }
 
-    /// The index, for many probes in a row; `None` if the planner has to decide.
+    /// The index, for the probes of one call of a function; `None` if the planner has to decide.
     pub fn open(&self) -> Result<Option<Opened<R>>, Error> {
+        // SAFETY: this reads a variable, and a context is current whenever a query runs.
+        self.open_in(unsafe { pg_sys::CurrentMemoryContext })
+    }
+
+    /// The index, for the probes of all calls of a function in a statement, if the statement can keep it open; `None`
+    /// otherwise, and if the planner has to decide.
+    pub fn open_for(&self, statement: &RunningStatement) -> Result<Option<Opened<R>>, Error> {
+        if statement.is_of_portal() { self.open_in(statement.memory()) } else { Ok(None) }
+    }
+
+    fn open_in(&self, memory: pg_sys::MemoryContext) -> Result<Option<Opened<R>>, Error> {
         let installation = installation::without_connection()?;
         // SAFETY: a query is running; what is opened is closed when it goes out of scope, in the order of the fields.
         unsafe {
             let Some(table) = Open::table(installation.table(self.table)) else { return Ok(None) };
             let Some(way) = self.way(&installation, &table)? else { return Ok(None) };
-            let scan = Scan::begin(table, way.index, self.keys.len());
+            let scan = Scan::begin(table, way.index, self.keys.len(), memory);
             Ok(Some(Opened { scan, way, names: self.columns, columns: PhantomData }))
         }
     }
@@ -324,12 +336,22 @@ impl<R: Columns + 'static> Opened<R> {
             let Some(value) = param.datum() else { return Ok(()) };
             key.sk_argument = value;
         }
-        self.scan.begin_again(keys);
-        self.visit(each)?;
-        // SAFETY: texts and ids, of which keys are, are new allocations, and nothing refers to them any more. Where rows are many,
-        // they would fill the memory of the query.
-        unsafe { guarded(|| keys.iter().for_each(|key| raw::pfree(key.sk_argument.cast_mut_ptr()))) };
+        self.visit(keys, each)?;
+        for (key, _) in keys.iter().zip(params).filter(|(_, param)| param.is_allocated()) {
+            // SAFETY: nothing refers to the value any more. Where rows are many, they would fill the memory of the query.
+            unsafe { pg_sys::pfree(key.sk_argument.cast_mut_ptr()) };
+        }
         Ok(())
+    }
+
+    /// Whether the calling query has the snapshot that it was opened under, and still owns it.
+    pub fn is_usable(&self) -> bool {
+        // SAFETY: these read variables.
+        unsafe {
+            raw::ActiveSnapshotSet()
+                && ptr::eq(raw::GetActiveSnapshot(), self.scan.snapshot)
+                && ptr::eq(pg_sys::CurrentResourceOwner, self.scan.owner)
+        }
     }
 
     /// The location of the row that was passed on last.
@@ -337,10 +359,15 @@ impl<R: Columns + 'static> Opened<R> {
         self.scan.slot
     }
 
-    fn visit(&self, each: &mut dyn FnMut(R::Row<'_>) -> ControlFlow<()>) -> Result<(), Error> {
+    fn visit(
+        &mut self,
+        keys: &mut [pg_sys::ScanKeyData],
+        each: &mut dyn FnMut(R::Row<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         let (mut values, mut nulls) = ([pg_sys::Datum::null(); MOST_COLUMNS], [true; MOST_COLUMNS]);
         let (slot, count) = (self.scan.slot, self.names.len());
-        while self.scan.next(self.way.last) {
+        let mut is_found = self.scan.first(keys, self.way.last);
+        while is_found {
             // SAFETY: the slot has a row of the table, whose columns are of the types that were looked at, and at these places.
             let row = unsafe {
                 for (position, &place) in self.way.places[..count].iter().enumerate() {
@@ -353,6 +380,7 @@ impl<R: Columns + 'static> Opened<R> {
             if each(row).is_break() {
                 break;
             }
+            is_found = self.scan.next(self.way.last);
         }
         Ok(())
     }
@@ -427,18 +455,23 @@ struct Scan {
     scan: pg_sys::IndexScanDesc,
     slot: *mut pg_sys::TupleTableSlot,
     index: pg_sys::Relation,
-    _table: Open,
+    snapshot: pg_sys::Snapshot,
+    /// The memory that it lives in, and the owner of its locks and pins.
+    memory: pg_sys::MemoryContext,
+    owner: pg_sys::ResourceOwner,
+    table: pg_sys::Relation,
 }
 
 impl Scan {
     /// # Safety
-    /// It must be an index of the table, and a query be running.
-    unsafe fn begin(table: Open, index: pg_sys::Oid, keys: usize) -> Scan {
+    /// It must be an index of the table, and a query be running. The memory must last as long as the scan.
+    unsafe fn begin(table: Open, index: pg_sys::Oid, keys: usize, memory: pg_sys::MemoryContext) -> Scan {
         let (relation, count) = (table.0, keys as i32);
+        std::mem::forget(table);
         // SAFETY: the caller says so, and the table is open and locked.
-        let (scan, slot, index) = unsafe {
+        let (scan, slot, index, snapshot, owner) = unsafe {
             assert!(raw::ActiveSnapshotSet(), "no query is running");
-            guarded(|| {
+            within(memory, || {
                 let index = raw::index_open(index, SHARED);
                 let (slot, snapshot) = (raw::table_slot_create(relation, ptr::null_mut()), raw::GetActiveSnapshot());
                 #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
@@ -447,46 +480,80 @@ impl Scan {
                 let scan = raw::index_beginscan(relation, index, snapshot, ptr::null_mut(), count, 0);
                 #[cfg(feature = "pg19")]
                 let scan = raw::index_beginscan(relation, index, snapshot, ptr::null_mut(), count, 0, 0);
-                (scan, slot, index)
+                (scan, slot, index, snapshot, pg_sys::CurrentResourceOwner)
             })
         };
-        Scan { scan, slot, index, _table: table }
+        Scan { scan, slot, index, snapshot, memory, owner, table: relation }
     }
 
-    /// Moves to the rows with these keys. The number of keys must be the announced one.
-    fn begin_again(&mut self, keys: &mut [pg_sys::ScanKeyData]) {
-        let (scan, count) = (self.scan, keys.len() as i32);
-        // SAFETY: the scan has begun, and copies the keys.
-        unsafe { guarded(|| raw::index_rescan(scan, keys.as_mut_ptr(), count, ptr::null_mut(), 0)) };
-    }
-
-    /// Moves to the next row that the snapshot sees, and takes it apart up to this column.
-    fn next(&self, last: i32) -> bool {
+    /// Moves to the first row with these keys that the snapshot sees, and takes it apart up to this column. The number
+    /// of keys must be the announced one.
+    fn first(&mut self, keys: &mut [pg_sys::ScanKeyData], last: i32) -> bool {
+        let (scan, slot, count) = (self.scan, self.slot, keys.len() as i32);
         pgrx::check_for_interrupts!();
-        let (scan, slot) = (self.scan, self.slot);
-        // SAFETY: the scan has begun, and the slot is one of its table.
+        // SAFETY: the scan has begun, and copies the keys; the slot is one of its table.
         unsafe {
-            guarded(|| {
-                let found = raw::index_getnext_slot(scan, pg_sys::ScanDirection::ForwardScanDirection, slot);
-                if found && i32::from((*slot).tts_nvalid) < last {
-                    raw::slot_getsomeattrs_int(slot, last);
-                }
-                found
+            within(self.memory, || {
+                raw::index_rescan(scan, keys.as_mut_ptr(), count, ptr::null_mut(), 0);
+                take_next(scan, slot, last)
             })
         }
+    }
+
+    /// Moves to the next such row.
+    fn next(&mut self, last: i32) -> bool {
+        let (scan, slot) = (self.scan, self.slot);
+        pgrx::check_for_interrupts!();
+        // SAFETY: as above.
+        unsafe { within(self.memory, || take_next(scan, slot, last)) }
+    }
+}
+
+/// # Safety
+/// The scan must have begun, the slot be one of its table, and this be guarded.
+unsafe fn take_next(scan: pg_sys::IndexScanDesc, slot: *mut pg_sys::TupleTableSlot, last: i32) -> bool {
+    // SAFETY: the caller says so.
+    unsafe {
+        let found = raw::index_getnext_slot(scan, pg_sys::ScanDirection::ForwardScanDirection, slot);
+        if found && i32::from((*slot).tts_nvalid) < last {
+            raw::slot_getsomeattrs_int(slot, last);
+        }
+        found
+    }
+}
+
+/// Calls several functions in one guard, which allocate in this memory: a scan keeps some of what it allocates on its
+/// way.
+///
+/// # Safety
+/// As for `guarded`; the memory must be there.
+unsafe fn within<T: Copy>(memory: pg_sys::MemoryContext, call: impl FnOnce() -> T) -> T {
+    // SAFETY: the caller says so. After an error, PostgreSQL chooses the memory anew.
+    unsafe {
+        guarded(|| {
+            let before = pg_sys::CurrentMemoryContext;
+            pg_sys::CurrentMemoryContext = memory;
+            let result = call();
+            pg_sys::CurrentMemoryContext = before;
+            result
+        })
     }
 }
 
 impl Drop for Scan {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            let (scan, slot, index) = (self.scan, self.slot, self.index);
+        // Of a transaction that fails, PostgreSQL has released everything.
+        // SAFETY: these read variables.
+        let is_held = unsafe { raw::IsTransactionState() && ptr::eq(pg_sys::CurrentResourceOwner, self.owner) };
+        if is_held && !std::thread::panicking() {
+            let (scan, slot, index, table) = (self.scan, self.slot, self.index, self.table);
             // SAFETY: this ends what `begin` began.
             unsafe {
                 guarded(|| {
                     raw::index_endscan(scan);
                     raw::ExecDropSingleTupleTableSlot(slot);
                     raw::relation_close(index, KEPT);
+                    raw::relation_close(table, KEPT);
                 });
             }
         }

@@ -1,8 +1,6 @@
 //! Functions of PostgreSQL without the guard that pgrx puts around each of them. A guard takes as long as many a
 //! function does, and a probe of an index consists of a dozen of them.
 
-use std::ffi::c_void;
-
 use pgrx::pg_sys;
 use pgrx::pg_sys::{IndexScanDesc, LOCKMODE, List, Oid, Relation, ScanDirection, ScanKey, Snapshot, TupleTableSlot};
 
@@ -14,6 +12,7 @@ unsafe extern "C-unwind" {
     pub fn GetOuterUserId() -> Oid;
     pub fn GetSessionUserId() -> Oid;
     pub fn GetUserId() -> Oid;
+    pub fn IsTransactionState() -> bool;
 }
 
 // These are called through `guarded`.
@@ -26,7 +25,7 @@ unsafe extern "C-unwind" {
         table: Relation,
         index: Relation,
         seen: Snapshot,
-        statistics: *mut c_void,
+        statistics: *mut std::ffi::c_void,
         keys: i32,
         orders: i32,
     ) -> IndexScanDesc;
@@ -35,7 +34,7 @@ unsafe extern "C-unwind" {
         table: Relation,
         index: Relation,
         seen: Snapshot,
-        statistics: *mut c_void,
+        statistics: *mut std::ffi::c_void,
         keys: i32,
         orders: i32,
         flags: u32,
@@ -44,7 +43,6 @@ unsafe extern "C-unwind" {
     pub fn index_getnext_slot(scan: IndexScanDesc, to: ScanDirection::Type, slot: *mut TupleTableSlot) -> bool;
     pub fn index_open(index: Oid, mode: LOCKMODE) -> Relation;
     pub fn index_rescan(scan: IndexScanDesc, keys: ScanKey, count: i32, orders: ScanKey, order_count: i32);
-    pub fn pfree(memory: *mut c_void);
     pub fn relation_close(relation: Relation, mode: LOCKMODE);
     pub fn slot_getsomeattrs_int(slot: *mut TupleTableSlot, last: i32);
     pub fn table_slot_create(table: Relation, list: *mut *mut List) -> *mut TupleTableSlot;

@@ -35,8 +35,11 @@ pub fn check_interrupts() {
     pgrx::check_for_interrupts!();
 }
 
+/// What identifies a role.
+pub type RoleId = pg_sys::Oid;
+
 /// The role with whose rights the current code runs.
-pub fn role() -> pg_sys::Oid {
+pub fn role() -> RoleId {
     // SAFETY: this reads a variable.
     unsafe { raw::GetUserId() }
 }

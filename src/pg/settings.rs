@@ -26,6 +26,55 @@ pub fn catalog_cache_bytes() -> usize {
     CATALOG_CACHE_SIZE.get() as usize * 1024
 }
 
+/// The memory that a set of users may take in one statement: what a hash of PostgreSQL's own may take, or the catalog
+/// cache, whichever is more.
+pub fn user_set_bytes() -> usize {
+    // SAFETY: this computes with settings.
+    catalog_cache_bytes().max(unsafe { pg_sys::get_hash_memory_limit() })
+}
+
+/// A higher `work_mem`, until the value is dropped.
+pub struct MoreWorkMem {
+    guc_level: i32,
+}
+
+impl MoreWorkMem {
+    /// Lets a statement take as much memory as a set of users may. In a parallel query no setting can be changed.
+    pub fn for_user_set() -> Option<MoreWorkMem> {
+        let kilobytes = CString::new((user_set_bytes() / 1024).min(i32::MAX as usize).to_string()).ok()?;
+        // SAFETY: both texts are C strings. Dropping the value restores the setting, and so does the end of a transaction
+        // that fails.
+        unsafe {
+            if pg_sys::IsInParallelMode() || user_set_bytes() / 1024 <= pg_sys::work_mem as usize {
+                return None;
+            }
+            let guc_level = pg_sys::NewGUCNestLevel();
+            let (context, source) = (pg_sys::GucContext::PGC_USERSET, pg_sys::GucSource::PGC_S_SESSION);
+            let action = pg_sys::GucAction::GUC_ACTION_SAVE;
+            pg_sys::set_config_option(
+                c"work_mem".as_ptr(),
+                kilobytes.as_ptr(),
+                context,
+                source,
+                action,
+                true,
+                0,
+                false,
+            );
+            Some(MoreWorkMem { guc_level })
+        }
+    }
+}
+
+impl Drop for MoreWorkMem {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: this ends the level that began with the value.
+            unsafe { pg_sys::AtEOXact_GUC(false, self.guc_level) };
+        }
+    }
+}
+
 /// Whether listening sessions are notified of users whose entitlements have changed.
 pub fn notifies() -> bool {
     NOTIFY.get()

@@ -96,11 +96,6 @@ impl<R> Statement<R> {
             columns: PhantomData,
         }
     }
-
-    /// Its text, with the schema filled in and operators qualified.
-    pub fn sql_in(&self, schema: &str) -> String {
-        qualified::in_schema(&self.sql, schema)
-    }
 }
 
 /// The callback for each row, which returns whether to go on.

@@ -59,13 +59,7 @@ pub unsafe fn refuse_above(limit: usize, what: &'static str, datum: pg_sys::Datu
 pub unsafe fn stored_size(datum: pg_sys::Datum) -> usize {
     let value = datum.cast_mut_ptr::<pg_sys::varlena>().cast_const();
     // SAFETY: the caller says so. What is stored as it is says its size itself, without a call.
-    unsafe {
-        if varlena::varatt_is_1b_e(value) || varlena::varatt_is_4b_c(value) {
-            pg_sys::toast_raw_datum_size(datum)
-        } else {
-            varlena::varsize_any(value)
-        }
-    }
+    unsafe { if is_inline(value) { varlena::varsize_any(value) } else { pg_sys::toast_raw_datum_size(datum) } }
 }
 
 /// The bytes of a text as the database has them.
@@ -73,8 +67,32 @@ pub unsafe fn stored_size(datum: pg_sys::Datum) -> usize {
 /// # Safety
 /// The datum must be a text, varchar or name-like varlena that outlives the result.
 pub unsafe fn raw_bytes_of<'a>(datum: pg_sys::Datum) -> &'a [u8] {
-    // SAFETY: the datum is a varlena; detoasting returns it or a copy of its whole value.
-    unsafe { varlena::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr())) }
+    let value = datum.cast_mut_ptr::<pg_sys::varlena>();
+    // SAFETY: the datum is a varlena; detoasting returns a copy of its whole value.
+    unsafe {
+        let whole = if is_inline(value) { value } else { pg_sys::pg_detoast_datum_packed(value) };
+        varlena::varlena_to_byte_slice(whole)
+    }
+}
+
+/// The bytes of a text as the database has them, if they need neither be fetched nor verified nor converted.
+///
+/// # Safety
+/// The datum must be a text that outlives the result.
+pub unsafe fn plain_bytes_of<'a>(datum: pg_sys::Datum) -> Option<&'a [u8]> {
+    let value = datum.cast_mut_ptr::<pg_sys::varlena>().cast_const();
+    // SAFETY: the caller says so.
+    let bytes = unsafe { is_inline(value).then(|| varlena::varlena_to_byte_slice(value)) }?;
+    (bytes.len() <= LONGEST_TEXT && (is_utf8() || bytes.is_ascii())).then_some(bytes)
+}
+
+/// Whether a value is stored as it is, neither compressed nor in another place.
+///
+/// # Safety
+/// It must be a varlena.
+unsafe fn is_inline(value: *const pg_sys::varlena) -> bool {
+    // SAFETY: the caller says so.
+    unsafe { !varlena::varatt_is_1b_e(value) && !varlena::varatt_is_4b_c(value) }
 }
 
 /// A new text in the current memory context. It is cut off at a NUL, which no text can hold.
@@ -114,6 +132,9 @@ pub fn from_server(bytes: &[u8]) -> String {
 }
 
 fn str_from_server(bytes: &[u8]) -> Cow<'_, str> {
+    if is_utf8() {
+        return String::from_utf8_lossy(bytes);
+    }
     // SAFETY: the function reads so many bytes and returns them, or a C string of the converted text.
     let converted = unsafe { pg_sys::pg_server_to_any(bytes.as_ptr().cast(), bytes.len() as i32, UTF8) };
     if converted.cast_const().cast() == bytes.as_ptr() {

@@ -152,6 +152,14 @@ pub fn add_ons_giving(feature_key: &str) -> Result<Rc<[Gift]>, Error> {
     }
 }
 
+/// Whether the role sees every row of the catalog, so that what one query has read is the same throughout its snapshot.
+pub fn sees_everything() -> bool {
+    CACHE.with_borrow_mut(|cache| {
+        cache.prepare();
+        cache.sees_everything()
+    })
+}
+
 /// Statistics of this backend's cache.
 pub fn statistics() -> Statistics {
     CACHE.with_borrow(|cache| Statistics {

@@ -9,7 +9,7 @@ use crate::pg::document::{self, DocumentColumn};
 use crate::pg::probe::Probe;
 use crate::pg::statement::Statement;
 use crate::store::catalog;
-use crate::{given, giving, is_entitled, params, probe};
+use crate::{given, is_entitled, params, probe};
 use engine::billing::BillingType;
 use engine::entitlements::FeatureGrant;
 use engine::time::Instant;
@@ -23,17 +23,6 @@ static BILLING_TYPE: Probe<(String,)> = probe!("add_ons", ["billing_type"], "id"
 
 static LISTING: Statement<(Uuid, String)> =
     Statement::new("SELECT a.id, a.billing_type FROM @extschema@.add_ons a WHERE a.features ? $1");
-
-/// Whether some add-on gives the feature `$1` to the user `$2` at `$3`, in one statement.
-pub static HAS_FEATURE: Statement = Statement::new(concat!(
-    "SELECT
-       FROM @extschema@.user_add_ons u
-      WHERE u.user_id = $2 AND ",
-    is_entitled!("$3"),
-    " AND u.add_on_id = ANY (ARRAY( ",
-    giving!("$1"),
-    " ))",
-));
 
 /// Every feature of every owned add-on, or one feature of them.
 static GRANTS: Statement<(String, DocumentColumn, Uuid, Instant, Option<Instant>)> = Statement::new(concat!(

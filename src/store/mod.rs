@@ -26,6 +26,7 @@ pub mod trials;
 pub mod unclaimed;
 pub mod usage;
 pub mod user_history;
+pub mod user_set;
 pub mod uses;
 
 use crate::error::Error;

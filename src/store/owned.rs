@@ -8,12 +8,14 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::pg::clock::now;
+use crate::pg::datum::Passed;
 use crate::pg::document::{self, Budget, Document, DocumentColumn};
 use crate::pg::ids::new_ids;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::locks::FreshSnapshot;
-use crate::pg::probe::Probe;
+use crate::pg::probe::{Opened, Probe};
 use crate::pg::row::{RawText, RowOf};
+use crate::pg::running::RunningStatement;
 use crate::pg::session;
 use crate::pg::settings;
 use crate::pg::statement::Statement;
@@ -33,12 +35,6 @@ pub type Holding = (RawText, Instant, Option<Instant>);
 pub static HELD: Probe<Holding> =
     probe!("user_add_ons", ["status", "purchased_at", "expires_at"], "user_id", "add_on_id");
 
-/// Whether the add-on `$1` is owned by the user `$2` at `$3`, in one statement.
-pub static HAS_ADD_ON: Statement = Statement::new(concat!(
-    "SELECT FROM @extschema@.user_add_ons u WHERE u.user_id = $2 AND u.add_on_id = $1 AND ",
-    is_entitled!("$3"),
-));
-
 /// Whether that gives access at an instant (semantics 5).
 pub fn is_held((status, since, until): RowOf<Holding>, at: Instant) -> bool {
     status::is_entitled(status_of(status), Window { from: Some(since), until }, at)
@@ -47,9 +43,75 @@ pub fn is_held((status, since, until): RowOf<Holding>, at: Instant) -> bool {
 static ALL_HELD: Probe<(Uuid, RawText, Instant, Option<Instant>)> =
     probe!("user_add_ons", ["add_on_id", "status", "purchased_at", "expires_at"], "user_id");
 
+/// The users who have one of the add-ons `$1` at `$2`.
+static HOLDERS: Statement<(RawText,)> = Statement::new(concat!(
+    "SELECT u.user_id FROM @extschema@.user_add_ons u WHERE u.add_on_id = ANY ($1) AND ",
+    is_entitled!("$2"),
+));
+
+/// The rows of users, open for all the calls of a statement.
+pub enum OpenRows {
+    /// Found by user and add-on.
+    OfOne(Opened<Holding>),
+    /// Found by user.
+    OfAny(Opened<(Uuid, RawText, Instant, Option<Instant>)>),
+}
+
+impl OpenRows {
+    /// Those for a question about so many add-ons; `None` if the statement cannot keep them open.
+    pub fn of(statement: &RunningStatement, add_ons: usize) -> Result<Option<OpenRows>, Error> {
+        Ok(match add_ons {
+            1 => HELD.open_for(statement)?.map(OpenRows::OfOne),
+            _ => ALL_HELD.open_for(statement)?.map(OpenRows::OfAny),
+        })
+    }
+
+    /// Whether the calling query has the snapshot that they were opened under.
+    pub fn are_usable(&self) -> bool {
+        match self {
+            OpenRows::OfOne(rows) => rows.is_usable(),
+            OpenRows::OfAny(rows) => rows.is_usable(),
+        }
+    }
+
+    /// Whether the user has one of these add-ons, which are in order, at an instant.
+    pub fn hold(&mut self, user: Passed<'_>, add_ons: &[Uuid], at: Instant) -> Result<bool, Error> {
+        match (self, add_ons) {
+            (OpenRows::OfOne(rows), [add_on_id]) => rows.any(params![user, *add_on_id], |holding| is_held(holding, at)),
+            (OpenRows::OfAny(rows), add_ons) => rows.any(params![user], |(add_on_id, status, since, until)| {
+                is_held((status, since, until), at) && add_ons.binary_search(&add_on_id).is_ok()
+            }),
+            (OpenRows::OfOne(_), _) => Ok(false),
+        }
+    }
+}
+
+/// Whether the current role finds users' rows by the index alone: then the rows are the same for every call of a query.
+pub fn are_plain() -> Result<bool, Error> {
+    Ok(HELD.open()?.is_some())
+}
+
+/// Reads the users who have one of these add-ons at an instant; a user who has several is named as often.
+pub fn holders(add_ons: &[Uuid], at: Instant, mut each: impl FnMut(&[u8])) -> Result<(), Error> {
+    HOLDERS.read(params![add_ons, at], |(user,)| {
+        each(user);
+        Ok(())
+    })
+}
+
 /// Whether the user has an add-on at an instant.
 pub fn holds(user_id: &str, add_on_id: Uuid, at: Instant) -> Result<bool, Error> {
     HELD.any(params![user_id, add_on_id], |holding| is_held(holding, at))
+}
+
+/// Whether the user has one of these add-ons, which are in order.
+pub fn hold(user: Passed<'_>, add_ons: &[Uuid], at: Instant) -> Result<bool, Error> {
+    match add_ons {
+        [add_on_id] => HELD.any(params![user, *add_on_id], |holding| is_held(holding, at)),
+        _ => ALL_HELD.any(params![user], |(add_on_id, status, since, until)| {
+            is_held((status, since, until), at) && add_ons.binary_search(&add_on_id).is_ok()
+        }),
+    }
 }
 
 /// Whether the user has one of the selected rows.
