@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Answer, short};
 use crate::error::Error;
-use crate::operations::events::{self, Strangers};
+use crate::operations::events::{self, UnknownFacts};
 use crate::operations::{payments, reconcile};
 use crate::pg::call::Call;
 use crate::pg::clock::now;
@@ -45,7 +45,7 @@ fn apply(
     let malformed = |malformed| Error::MalformedArgument { argument: "event", malformed, shape };
     let body = required(event, "event")?.read("event", document::EVENT)?.map_err(malformed)?;
     let facts = read(&body, now()).map_err(malformed)?;
-    Ok(Jsonb::of(&events::apply(facts, Strangers::Kept)?.to_json()))
+    Ok(Jsonb::of(&events::apply(facts, UnknownFacts::Stored)?.to_json()))
 }
 
 #[pg_extern(volatile, parallel_unsafe, security_definer)]

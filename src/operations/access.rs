@@ -20,17 +20,17 @@ use engine::time::Instant;
 use engine::usage::period::{Holding, PaidPeriod};
 
 /// Takes over whatever somebody else has written to the rows since they were last derived from their sources.
-pub fn take_rows_as_they_stand(owned: &mut [Owned], purchases: &[Purchase]) {
+pub fn take_over_rows(owned: &mut [Owned], purchases: &[Purchase]) {
     let places = by_add_on(purchases);
     for row in owned {
         let of_add_on = places.get(&row.add_on_id).map(Vec::as_slice).unwrap_or_default();
-        take_row_as_it_stands(row, &sources_of(purchases, of_add_on));
+        take_over_row(row, &sources_of(purchases, of_add_on));
     }
 }
 
 /// The same for one row and the purchases of its add-on.
-pub fn take_row_as_it_stands(row: &mut Owned, purchases: &[Source]) {
-    row.columns.take_as_it_stands(&mut row.kept, purchases, now());
+pub fn take_over_row(row: &mut Owned, purchases: &[Source]) {
+    row.columns.take_over(&mut row.kept, purchases, now());
 }
 
 /// The trials that begin when a subscription is made without a first payment: those of the sold add-ons that have a

@@ -14,7 +14,7 @@ use crate::operations::access;
 use crate::pg::clock::{iso_8601, now};
 use crate::pg::ids::new_id;
 use crate::store::owned::{self, Owned};
-use crate::store::purchases::{self, Bearing};
+use crate::store::purchases::{self, RecordsUpdate};
 use crate::store::uses::Claims;
 use engine::payments::derive::{Outcome, Unsettled};
 use engine::payments::ledger::{Ledger, SaleId};
@@ -73,7 +73,7 @@ impl Books {
 
     fn of(user_id: &str, sale_id: SaleId, purchases: Vec<Purchase>, mut owned: Vec<Owned>) -> Option<Books> {
         let ledger = Ledger::open(sale_id, purchases, now())?;
-        access::take_rows_as_they_stand(&mut owned, &ledger.purchases);
+        access::take_over_rows(&mut owned, &ledger.purchases);
         Some(Books { user_id: user_id.to_owned(), ledger, owned })
     }
 
@@ -128,14 +128,14 @@ impl Books {
             awaited: after.awaited,
         };
         let is_known = ledger.stored().map_or(records == Records::default(), |stored| *stored == records);
-        let bearing = (!is_known).then(|| Bearing { purchase_id: ledger.bearer().id, records });
+        let update = (!is_known).then(|| RecordsUpdate { purchase_id: ledger.bearer().id, records });
         purchases::reprice(user_id, &std::mem::take(&mut ledger.repriced))?;
         purchases::remove(user_id, &std::mem::take(&mut ledger.removed))?;
-        let mut has_changed = purchases::save(user_id, &mut ledger.purchases, bearing.as_ref())?;
+        let mut has_changed = purchases::save(user_id, &mut ledger.purchases, update.as_ref())?;
         has_changed |= owned::save(user_id, &mut self.owned)?;
         // Before the payment, only reports from providers can change anything.
-        has_changed |= bearing.is_some() && after.settled_by.is_none();
-        if let Some(Bearing { records, .. }) = bearing {
+        has_changed |= update.is_some() && after.settled_by.is_none();
+        if let Some(RecordsUpdate { records, .. }) = update {
             ledger.set_stored(records);
         }
         Ok(has_changed)

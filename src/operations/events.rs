@@ -75,7 +75,7 @@ impl Report {
 }
 
 /// Applies what an event tells.
-pub fn apply(facts: Vec<Fact>, strangers: Strangers) -> Result<Report, Error> {
+pub fn apply(facts: Vec<Fact>, unknown: UnknownFacts) -> Result<Report, Error> {
     if facts.is_empty() {
         return Ok(Report::of(Action::Ignored, false));
     }
@@ -104,7 +104,7 @@ pub fn apply(facts: Vec<Fact>, strangers: Strangers) -> Result<Report, Error> {
         None if marker.is_some() => Ok(Report::of(Action::NotFound, false)),
         None => {
             // It may be about a sale that we have not heard of yet.
-            if let Strangers::Kept = strangers {
+            if let UnknownFacts::Stored = unknown {
                 unclaimed::keep(&facts)?;
             }
             Ok(Report::of(Action::NotOurs, false))
@@ -133,11 +133,11 @@ fn apply_to(target: &Target, facts: &[Fact]) -> Result<Option<Report>, Error> {
 
 /// What to do with facts that name nothing of ours.
 #[derive(Clone, Copy, Debug)]
-pub enum Strangers {
+pub enum UnknownFacts {
     /// They are stored for later, in case they turn out to be about one of our sales.
-    Kept,
+    Stored,
     /// They are dropped: they will be reported again when they are needed.
-    Left,
+    Dropped,
 }
 
 /// Takes the locks of the ids that facts name, and of the users that the facts are about. Ids that became known while

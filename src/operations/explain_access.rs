@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::operations::access::take_row_as_it_stands;
+use crate::operations::access::take_over_row;
 use crate::operations::sources::source_of;
 use crate::pg::clock::iso_8601;
 use crate::store::{owned, purchases};
@@ -32,7 +32,7 @@ pub fn explain(user_id: &str, add_on_id: Uuid, at: Instant) -> Result<Vec<Explai
     let bought: Vec<Source> = purchases.iter().filter_map(source_of).collect();
     let sources = match &mut row {
         Some(row) => {
-            take_row_as_it_stands(row, &bought);
+            take_over_row(row, &bought);
             row.kept.all(&bought)
         }
         None => bought,

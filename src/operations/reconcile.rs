@@ -1,7 +1,7 @@
 //! Applies objects from a provider's API, to make up for missed webhooks (semantics 4.6).
 
 use crate::error::Error;
-use crate::operations::events::{self, Strangers};
+use crate::operations::events::{self, UnknownFacts};
 use engine::events::stripe::Fetched;
 use engine::payments::Fact;
 use engine::payments::answer::Action;
@@ -25,7 +25,7 @@ pub fn reconcile(fetched: Vec<Fetched>) -> Result<Vec<Reconciled>, Error> {
         let mut is_news = false;
         for (object, outcome) in fetched.iter().zip(&mut outcomes) {
             if outcome.as_ref().is_none_or(|known| !known.action.is_about_ours()) {
-                let report = events::apply(object.facts.clone(), Strangers::Left)?;
+                let report = events::apply(object.facts.clone(), UnknownFacts::Dropped)?;
                 is_news |= report.action.is_about_ours() && report.changed;
                 let (object_id, action, changed) = (object.id.clone(), report.action, report.changed);
                 *outcome = Some(Reconciled { object_id, action, changed });

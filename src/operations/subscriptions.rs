@@ -15,7 +15,7 @@ use crate::pg::ids::new_id;
 use crate::pg::locks::lock_user;
 use crate::pg::settings;
 use crate::store::owned::{self, Owned};
-use crate::store::purchases::{self, Bearing};
+use crate::store::purchases::{self, RecordsUpdate};
 use crate::store::{trials, unclaimed};
 use engine::access::changes::Ending;
 use engine::access::kept::may_try;
@@ -59,7 +59,7 @@ impl Account {
         lock_user(user_id)?;
         let purchases = purchases::of_add_ons(user_id, &[add_on_id])?;
         let mut rows = owned::of_add_ons(user_id, &[add_on_id])?;
-        access::take_rows_as_they_stand(&mut rows, &purchases);
+        access::take_over_rows(&mut rows, &purchases);
         let row = rows.pop().unwrap_or_else(|| Owned::new(add_on_id));
         Ok(Account { user_id: user_id.to_owned(), row, purchases })
     }
@@ -84,10 +84,10 @@ impl Account {
     }
 
     /// The same, with the facts of a purchase.
-    fn write_with(&mut self, bearing: Option<&Bearing>) -> Result<(), Error> {
+    fn write_with(&mut self, update: Option<&RecordsUpdate>) -> Result<(), Error> {
         let mut rows = vec![self.row.clone()];
         access::apply(&mut rows, &mut self.purchases, &Default::default())?;
-        purchases::save(&self.user_id, &mut self.purchases, bearing)?;
+        purchases::save(&self.user_id, &mut self.purchases, update)?;
         owned::save(&self.user_id, &mut rows)?;
         self.row = rows.remove(0);
         Ok(())
@@ -117,14 +117,14 @@ impl Account {
         let renewal = self.payment(amount, settings::currency()?.code().to_owned(), billing, columns);
         let mut records = Records::default();
         records.known.add_call(ByHand::Completed { at: now(), stripe, lago, method: None });
-        let bearing = Bearing { purchase_id: renewal.id, records };
+        let update = RecordsUpdate { purchase_id: renewal.id, records };
         self.purchases.push(renewal);
-        self.write_with(Some(&bearing))?;
+        self.write_with(Some(&update))?;
         if !unclaimed::is_there()? {
             return Ok(self.row.columns.expires_at);
         }
         // Reports about the payment from before its id was known here
-        let sale_id = SaleId::Alone(bearing.purchase_id);
+        let sale_id = SaleId::Alone(update.purchase_id);
         let Some(mut books) = Books::open(&self.user_id, sale_id)? else { return Ok(None) };
         books.claim_beyond(BTreeSet::new())?;
         books.settle()?;

@@ -1,6 +1,6 @@
 //! Access from sources: periods laid end to end, and the resulting access.
 
-use engine::access::kept::{Granted, Kept, Written};
+use engine::access::kept::{AccessWindow, Kept, Written};
 use engine::access::outcome::{Access, access, union, units};
 use engine::access::periods::{irregular, paid_periods};
 use engine::access::source::{Kind, Source, Span, Standing, Term, lay};
@@ -210,7 +210,7 @@ fn rows_written_by_the_host_are_kept() {
     // Nothing is known of it.
     let mut kept = Kept::default();
     kept.absorb(&written("active", 3, Some(40)), &[], false, day(10));
-    assert_eq!(kept.host, Some(Granted { from: day(3), until: Some(day(40)) }));
+    assert_eq!(kept.host, Some(AccessWindow { from: day(3), until: Some(day(40)) }));
     kept.absorb(&written("cancelled", 3, Some(40)), &[], false, day(10));
     assert_eq!(shown(&kept, &[]), Some(Access::Ended(Some(Span { from: day(3), until: Some(day(10)) }))));
 }

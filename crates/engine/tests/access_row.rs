@@ -104,7 +104,7 @@ fn a_foreign_change_to_the_row_outlasts_the_next_event() {
     let sources: Vec<Source> = purchases.iter().filter_map(Bought::source).collect();
     let mut row = row(&mut kept, &purchases, day(1));
     row.expires_at = Some(day(90));
-    row.take_as_it_stands(&mut kept, &sources, day(2));
+    row.take_over(&mut kept, &sources, day(2));
     row.follow(&mut kept, &purchases, &sources, day(2));
     assert_eq!((row.status, row.expires_at), (AccessStatus::Active, Some(day(90))));
 }

@@ -7,8 +7,8 @@ use engine::money::Money;
 use engine::payments::attempt::{Attempt, AttemptKind, AttemptState, Cycle, InvoiceLine, Share};
 use engine::payments::dispute::{Dispute, DisputeState};
 use engine::payments::refund::{Refund, RefundState, RefundTotal};
+use engine::payments::reports::{Reports, State};
 use engine::payments::subscription::{PeriodEnd, Subscription, SubscriptionState};
-use engine::payments::words::{State, Words};
 use engine::payments::{Fact, Facts, Object};
 use engine::time::Instant;
 use proptest::prelude::*;
@@ -35,9 +35,9 @@ fn amounts() -> impl Strategy<Value = BTreeMap<String, Money>> {
     prop::collection::btree_map(select(vec!["EUR", "USD"]).prop_map(str::to_owned), amount(), 0..2)
 }
 
-fn words<T: State + std::fmt::Debug + 'static>(states: Vec<T>) -> impl Strategy<Value = Words<T>> {
+fn reports<T: State + std::fmt::Debug + 'static>(states: Vec<T>) -> impl Strategy<Value = Reports<T>> {
     (instant(), select(states.clone()), prop::option::of(select(states)))
-        .prop_map(|(at, now, before)| Words::said(at, now, before))
+        .prop_map(|(at, now, before)| Reports::one(at, now, before))
 }
 
 fn attempt() -> impl Strategy<Value = Attempt> {
@@ -51,7 +51,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
     });
     let kind = select(vec![AttemptKind::Intent, AttemptKind::Invoice, AttemptKind::Session]);
     let lines = prop::collection::btree_set(line, 0..2);
-    (kind, words(states), amounts(), amounts(), prop::option::of(instant()), ids(), ids(), cycle, lines).prop_map(
+    (kind, reports(states), amounts(), amounts(), prop::option::of(instant()), ids(), ids(), cycle, lines).prop_map(
         |(kind, state, taken, on_top, paid_at, same_payment, subscriptions, cycle, lines)| Attempt {
             state,
             taken,
@@ -71,14 +71,14 @@ fn refund() -> impl Strategy<Value = Refund> {
         ids(),
         prop::option::of(amount()),
         prop::option::of(instant()),
-        words(vec![RefundState::Counts, RefundState::Failed]),
+        reports(vec![RefundState::Counts, RefundState::Failed]),
     )
         .prop_map(|(payments, amount, made_at, state)| Refund { payments, amount, currency: None, made_at, state })
 }
 
 fn refund_total() -> impl Strategy<Value = RefundTotal> {
     let totals = (0..4).map(|units| Money::from_cents(100 * units)).collect();
-    (ids(), prop::option::of(amount()), words(totals)).prop_map(|(payments, taken, total)| RefundTotal {
+    (ids(), prop::option::of(amount()), reports(totals)).prop_map(|(payments, taken, total)| RefundTotal {
         payments,
         taken,
         currency: None,
@@ -88,7 +88,7 @@ fn refund_total() -> impl Strategy<Value = RefundTotal> {
 
 fn dispute() -> impl Strategy<Value = Dispute> {
     use DisputeState::*;
-    (ids(), prop::option::of(amount()), words(vec![Inquiry, Open, Kept, Lost]), ids())
+    (ids(), prop::option::of(amount()), reports(vec![Inquiry, Open, Kept, Lost]), ids())
         .prop_map(|(payments, amount, state, unknown)| Dispute { payments, amount, currency: None, state, unknown })
 }
 
@@ -108,8 +108,8 @@ fn subscription() -> impl Strategy<Value = Subscription> {
         said_at,
         is_paid,
     });
-    (prop::option::of(id()), words(states), any::<bool>(), prop::collection::btree_set(end, 0..2))
-        .prop_map(|(life, state, continues, ends)| Subscription { life, state, continues, ends })
+    (prop::option::of(id()), reports(states), any::<bool>(), prop::collection::btree_set(end, 0..2))
+        .prop_map(|(external_id, state, continues, ends)| Subscription { external_id, state, continues, ends })
 }
 
 fn fact() -> impl Strategy<Value = Fact> {

@@ -15,7 +15,7 @@ use engine::payments::dispute::Dispute;
 use engine::payments::ledger::{Ledger, SaleId};
 use engine::payments::payment::Reason;
 use engine::payments::purchase::{Columns, Purchase, Records, billing_as_sold};
-use engine::payments::words::Words;
+use engine::payments::reports::Reports;
 use engine::payments::{Fact, Object};
 use engine::purchases::PurchaseStatus::{self, *};
 use engine::time::Instant;
@@ -78,7 +78,7 @@ fn stored(ledger: &Ledger) -> Vec<Purchase> {
 
 fn payment(id: &str, amount: i64, change: impl FnOnce(&mut Attempt)) -> Fact {
     let mut attempt = Attempt::new(Provider::Stripe, AttemptKind::Invoice);
-    attempt.state = Words::said(Instant(DAY), AttemptState::Paid, None);
+    attempt.state = Reports::one(Instant(DAY), AttemptState::Paid, None);
     attempt.taken = [("USD".to_owned(), cents(amount))].into();
     attempt.paid_at = Some(Instant(DAY));
     attempt.subscriptions = BTreeSet::from(["sub_1".to_owned()]);
@@ -89,7 +89,7 @@ fn payment(id: &str, amount: i64, change: impl FnOnce(&mut Attempt)) -> Fact {
 fn failed_attempt(id: &str, state: AttemptState) -> Fact {
     payment(id, 1000, |attempt| {
         attempt.kind = AttemptKind::Session;
-        attempt.state = Words::said(Instant(DAY), state, None);
+        attempt.state = Reports::one(Instant(DAY), state, None);
         (attempt.taken, attempt.paid_at) = Default::default();
     })
 }

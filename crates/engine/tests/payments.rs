@@ -11,9 +11,9 @@ use engine::payments::derive::{Awaited, Outcome, derive};
 use engine::payments::dispute::{Dispute, DisputeState};
 use engine::payments::payment::Reason;
 use engine::payments::refund::{Refund, RefundState, RefundTotal};
+use engine::payments::reports::Reports;
 use engine::payments::sale::{Line, Sale};
 use engine::payments::subscription::{Subscription, SubscriptionState};
-use engine::payments::words::Words;
 use engine::payments::{Fact, Facts, Object};
 use engine::purchases::PurchaseStatus::{self, *};
 use engine::time::Instant;
@@ -59,7 +59,7 @@ impl Told {
             payments: BTreeSet::from([payment.to_owned()]),
             taken: None,
             currency: Some(USD.to_owned()),
-            total: Words::said(Instant(at), cents(total), None),
+            total: Reports::one(Instant(at), cents(total), None),
         };
         self.0.learn(Fact { id: format!("ch_of_{payment}"), checkout_id: None, object: Object::RefundTotal(total) });
         self
@@ -71,7 +71,7 @@ impl Told {
             amount: Some(cents(amount)),
             currency: Some(USD.to_owned()),
             made_at: None,
-            state: Words::said(Instant(at), state, None),
+            state: Reports::one(Instant(at), state, None),
         };
         self.0.learn(Fact { id: id.to_owned(), checkout_id: None, object: Object::Refund(refund) });
         self
@@ -82,7 +82,7 @@ impl Told {
             payments: BTreeSet::from([payment.to_owned()]),
             amount: Some(cents(amount)),
             currency: Some(USD.to_owned()),
-            state: Words::said(Instant(at), state, None),
+            state: Reports::one(Instant(at), state, None),
             unknown: BTreeSet::new(),
         };
         self.0.learn(Fact { id: format!("dp of {payment}"), checkout_id: None, object: Object::Dispute(dispute) });
@@ -90,7 +90,7 @@ impl Told {
     }
 
     fn subscription(mut self, id: &str, at: i64, state: SubscriptionState) -> Told {
-        let state = Words::said(Instant(at), state, None);
+        let state = Reports::one(Instant(at), state, None);
         let subscription = Subscription { state, ..Subscription::default() };
         self.0.learn(Fact { id: id.to_owned(), checkout_id: None, object: Object::Subscription(subscription) });
         self
@@ -112,7 +112,7 @@ impl Told {
 }
 
 fn paid(attempt: &mut Attempt, at: i64, amount: i64) {
-    attempt.state = Words::said(Instant(at), AttemptState::Paid, None);
+    attempt.state = Reports::one(Instant(at), AttemptState::Paid, None);
     attempt.taken = BTreeMap::from([(USD.to_owned(), cents(amount))]);
     attempt.paid_at = Some(Instant(at));
 }
@@ -177,14 +177,14 @@ fn an_invoice_of_another_amount_pays_for_nothing_whatever_it_is_for() {
 fn a_payment_on_its_way_keeps_the_checkout_open() {
     let expired = |told: Told| {
         told.attempt("cs_1", AttemptKind::Session, |session| {
-            session.state = Words::said(Instant(5), AttemptState::Ended("checkout session expired".to_owned()), None);
+            session.state = Reports::one(Instant(5), AttemptState::Ended("checkout session expired".to_owned()), None);
         })
     };
     let alone = expired(Told::default()).of(&once(&[5000]));
     assert_eq!(statuses(&alone), [(Failed, 0)]);
     assert_eq!(alone.failure.as_deref(), Some("checkout session expired"));
     let under_way = expired(Told::default()).attempt("cs_2", AttemptKind::Session, |session| {
-        session.state = Words::said(Instant(4), AttemptState::Processing, None);
+        session.state = Reports::one(Instant(4), AttemptState::Processing, None);
         session.same_payment = names(&["pi_2"]);
     });
     let outcome = under_way.of(&once(&[5000]));
@@ -290,7 +290,7 @@ fn an_invoice_payment_links_invoice_and_intent_in_new_api_versions() {
 #[test]
 fn the_first_paid_invoice_after_a_trial_completes_the_checkout() {
     let trial = Told::default().attempt("cs_1", AttemptKind::Session, |session| {
-        session.state = Words::said(Instant(10), AttemptState::Free, None);
+        session.state = Reports::one(Instant(10), AttemptState::Free, None);
         (session.same_payment, session.subscriptions) = (names(&["in_1"]), names(&["sub_1"]));
     });
     let outcome = trial.of(&monthly(1000));
@@ -360,7 +360,7 @@ fn unnumbered_invoices_renew_after_a_refunded_first_invoice() {
     assert_eq!((statuses(&refunded), refunded.renewals.len()), (vec![(Refunded, 1000)], 1));
     // A payment that was never completed was not the first.
     let unpaid = Told::default().attempt("i1", AttemptKind::Invoice, |invoice| {
-        invoice.state = Words::said(Instant(10), AttemptState::Ended("invoice voided".to_owned()), None);
+        invoice.state = Reports::one(Instant(10), AttemptState::Ended("invoice voided".to_owned()), None);
         (invoice.cycle, invoice.subscriptions) = (Some(Cycle::First), names(&["sub_1"]));
     });
     let outcome = invoice(unpaid, "i2", 20, None).of(&monthly(1000));
@@ -374,7 +374,7 @@ fn an_overdue_invoice_stays_overdue_until_paid() {
             (invoice.cycle, invoice.subscriptions) = (Some(Cycle::Later), names(&["sub_1"]));
             match state {
                 AttemptState::Paid => paid(invoice, at, 1000),
-                state => invoice.state = Words::said(Instant(at), state, None),
+                state => invoice.state = Reports::one(Instant(at), state, None),
             }
         })
     };
@@ -399,8 +399,8 @@ fn a_plan_change_ends_nothing() {
         id: id.to_owned(),
         checkout_id: None,
         object: Object::Subscription(Subscription {
-            life: Some("ext".to_owned()),
-            state: Words::said(Instant::NEG_INFINITY, state, None),
+            external_id: Some("ext".to_owned()),
+            state: Reports::one(Instant::NEG_INFINITY, state, None),
             continues,
             ends: BTreeSet::new(),
         }),

@@ -33,7 +33,7 @@ use engine::purchases::PurchaseStatus;
 use engine::time::Instant;
 
 pub use found::{Location, are_of, carry, known_by, locate, owner_of_checkout, paid_by, paid_by_another};
-pub use saved::{Bearing, cause_of_change, remove, reprice, save};
+pub use saved::{RecordsUpdate, cause_of_change, remove, reprice, save};
 
 type PurchaseColumns = (
     Uuid,

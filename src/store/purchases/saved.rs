@@ -69,14 +69,14 @@ static INSERT: Statement = Statement::new(concat!(
 
 /// The facts to be stored, with one purchase for all that were paid together.
 #[derive(Debug)]
-pub struct Bearing {
+pub struct RecordsUpdate {
     pub purchase_id: Uuid,
     pub records: Records,
 }
 
 /// Writes the changed and new purchases of a user, and the facts. Returns whether anything but the facts had changed.
-pub fn save(user_id: &str, purchases: &mut [Purchase], bearing: Option<&Bearing>) -> Result<bool, Error> {
-    let bearer = bearing.map(|bearing| bearing.purchase_id);
+pub fn save(user_id: &str, purchases: &mut [Purchase], update: Option<&RecordsUpdate>) -> Result<bool, Error> {
+    let bearer = update.map(|update| update.purchase_id);
     let (mut old, mut new) = (Vec::new(), Vec::new());
     for purchase in purchases.iter_mut() {
         match purchase.stored {
@@ -86,10 +86,10 @@ pub fn save(user_id: &str, purchases: &mut [Purchase], bearing: Option<&Bearing>
         }
     }
     let has_changed = !new.is_empty() || old.iter().any(|purchase| purchase.has_changed());
-    let (facts, ids) = match bearing {
-        Some(bearing) => {
-            let ids = bearing.records.known.ids().into_iter().map(str::to_owned).collect::<Vec<String>>();
-            (Some(document::of_facts("add_on_purchases.facts", &bearing.records)?), Some(ids))
+    let (facts, ids) = match update {
+        Some(update) => {
+            let ids = update.records.known.ids().into_iter().map(str::to_owned).collect::<Vec<String>>();
+            (Some(document::of_facts("add_on_purchases.facts", &update.records)?), Some(ids))
         }
         None => (None, None),
     };
@@ -105,10 +105,10 @@ pub fn save(user_id: &str, purchases: &mut [Purchase], bearing: Option<&Bearing>
     }
     let completed = complete_at_once(&old, bearer, facts.as_ref(), ids.as_ref())?;
     if completed < old.len() {
-        update(user_id, &old[completed..], bearer, facts.as_ref(), ids.as_ref())?;
+        update_rows(user_id, &old[completed..], bearer, facts.as_ref(), ids.as_ref())?;
     }
     if !new.is_empty() {
-        insert(user_id, &new, bearer, facts.as_ref(), ids.as_ref())?;
+        insert_rows(user_id, &new, bearer, facts.as_ref(), ids.as_ref())?;
     }
     for purchase in old.into_iter().chain(new) {
         purchase.stored = Some(purchase.columns.clone());
@@ -223,7 +223,7 @@ fn complete_at_once(
     Ok(done.iter().take_while(|&&done| done == Done::Written).count())
 }
 
-fn update(
+fn update_rows(
     user_id: &str,
     purchases: &[&mut Purchase],
     bearer: Option<Uuid>,
@@ -258,7 +258,7 @@ fn update(
     all_written("add_on_purchases", ids.len(), written)
 }
 
-fn insert(
+fn insert_rows(
     user_id: &str,
     purchases: &[&mut Purchase],
     bearer: Option<Uuid>,

@@ -108,21 +108,21 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::kept::Granted;
+    use crate::access::kept::AccessWindow;
     use crate::currency::Provider;
     use crate::payments::attempt::AttemptKind;
-    use crate::payments::words::Words;
+    use crate::payments::reports::Reports;
 
     const NOW: Instant = Instant(1000);
 
     fn invoice(state: AttemptState) -> Attempt {
         let mut invoice = Attempt::new(Provider::Lago, AttemptKind::Invoice);
-        invoice.state = Words::said(NOW, state, None);
+        invoice.state = Reports::one(NOW, state, None);
         invoice
     }
 
     fn host() -> Kept {
-        Kept { host: Some(Granted { from: Instant(0), until: Some(Instant(2000)) }), ..Kept::default() }
+        Kept { host: Some(AccessWindow { from: Instant(0), until: Some(Instant(2000)) }), ..Kept::default() }
     }
 
     #[test]

@@ -22,10 +22,10 @@ pub struct Kept {
     pub grants: Vec<Grant>,
     /// The trial. A user has only one trial of an add-on, ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trial: Option<Granted>,
+    pub trial: Option<AccessWindow>,
     /// What the host has written itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<Granted>,
+    pub host: Option<AccessWindow>,
     /// The sources that existed when the host wrote its row. The row stands for them too.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub absorbed: BTreeSet<String>,
@@ -62,7 +62,7 @@ pub struct Grant {
     /// Its number.
     pub number: u32,
     /// Its window.
-    pub window: Granted,
+    pub window: AccessWindow,
 }
 
 /// A period that was added without a payment.
@@ -76,7 +76,7 @@ pub struct Extension {
 
 /// A window of access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Granted {
+pub struct AccessWindow {
     /// Its beginning.
     pub from: Instant,
     /// Its end; `None` for none.
@@ -123,7 +123,7 @@ impl Kept {
     /// The sources that are kept here.
     pub fn sources(&self) -> Vec<Source> {
         let mut sources = Vec::new();
-        if let Some(Granted { from, until }) = self.host {
+        if let Some(AccessWindow { from, until }) = self.host {
             let mut host = Source::window(Kind::Host, "host".to_owned(), Instant::NEG_INFINITY, from, until);
             if self.is_pending {
                 host.standing = Standing::Pending;
@@ -146,7 +146,7 @@ impl Kept {
             };
             sources.push(extension);
         }
-        if let Some(Granted { from, until }) = self.trial {
+        if let Some(AccessWindow { from, until }) = self.trial {
             sources.push(Source::window(Kind::Trial, "trial".to_owned(), from, from, until));
         }
         sources
@@ -170,13 +170,13 @@ impl Kept {
 
     /// Begins the trial.
     pub fn begin_trial(&mut self, from: Instant, days: i32) {
-        self.trial = Some(Granted { from, until: days_after(from, u32::try_from(days).unwrap_or(0)) });
+        self.trial = Some(AccessWindow { from, until: days_after(from, u32::try_from(days).unwrap_or(0)) });
     }
 
     /// Adds a grant.
     pub fn grant(&mut self, from: Instant, until: Option<Instant>) {
         let number = self.grants.last().map_or(1, |last| last.number + 1);
-        self.grants.push(Grant { number, window: Granted { from, until } });
+        self.grants.push(Grant { number, window: AccessWindow { from, until } });
     }
 
     /// Takes back everything that gives access at an instant or later.
@@ -216,7 +216,7 @@ impl Kept {
                 false
             }
             AccessStatus::Pending => {
-                (self.host, self.is_pending) = (Some(Granted { from: row.from, until: row.until }), true);
+                (self.host, self.is_pending) = (Some(AccessWindow { from: row.from, until: row.until }), true);
                 false
             }
             AccessStatus::Active | AccessStatus::Expired => {
@@ -228,7 +228,7 @@ impl Kept {
     }
 
     fn absorb_window(&mut self, row: &Written, expected: Option<Access>, purchases: &[Source]) {
-        let shown = Granted { from: row.from, until: row.until };
+        let shown = AccessWindow { from: row.from, until: row.until };
         let is_host = row.status != AccessStatus::Suspended;
         let (from, until) = match expected {
             Some(Access::Live(span) | Access::Lapsed(span)) => (span.from, span.until),
@@ -246,7 +246,7 @@ impl Kept {
     }
 
     /// The host's row stands for every source that existed.
-    fn become_host(&mut self, shown: Granted, purchases: &[Source]) {
+    fn become_host(&mut self, shown: AccessWindow, purchases: &[Source]) {
         let there = self.all(purchases);
         self.absorbed = there.into_iter().filter(|source| source.kind != Kind::Host).map(|source| source.id).collect();
         self.host = Some(shown);

@@ -74,7 +74,7 @@ impl Row {
     }
 
     /// Takes over whatever somebody else has written to the row since it was last derived from its sources.
-    pub fn take_as_it_stands(&mut self, kept: &mut Kept, purchases: &[Source], now: Instant) {
+    pub fn take_over(&mut self, kept: &mut Kept, purchases: &[Source], now: Instant) {
         let stands = self.as_written();
         if kept.written.as_ref() == Some(&stands) {
             return;

@@ -15,8 +15,8 @@ use crate::money::Money;
 use crate::payments::attempt::{Attempt, AttemptKind, AttemptState, Cycle, InvoiceLine, Share};
 use crate::payments::dispute::{Dispute, DisputeState};
 use crate::payments::refund::{Refund, RefundState};
+use crate::payments::reports::Reports;
 use crate::payments::subscription::{PeriodEnd, Subscription, SubscriptionState};
-use crate::payments::words::Words;
 use crate::payments::{Fact, Object};
 use crate::time::Instant;
 
@@ -56,7 +56,7 @@ fn invoice(kind: &str, invoice: &JsonCursor, heard_at: Instant) -> Result<Vec<Fa
     let changed_at = dated(invoice, "updated_at")?;
     let mut attempt = Attempt::new(Provider::Lago, AttemptKind::Invoice);
     if let Some(state) = state(kind, invoice, total)? {
-        attempt.state = Words::said(changed_at, state, None);
+        attempt.state = Reports::one(changed_at, state, None);
     }
     attempt.subscriptions = ids(subscriptions.iter().cloned())?;
     attempt.cycle = cycle(invoice)?;
@@ -192,7 +192,7 @@ fn lost_dispute(invoice: &JsonCursor, at: Instant) -> Result<Fact, Malformed> {
     let invoice_id = invoice.at("lago_id").required_id()?;
     let dispute = Dispute {
         payments: BTreeSet::from([invoice_id.clone()]),
-        state: Words::said(at, DisputeState::Lost, None),
+        state: Reports::one(at, DisputeState::Lost, None),
         ..Dispute::default()
     };
     Ok(Fact { id: format!("dispute of {invoice_id}"), checkout_id: None, object: Object::Dispute(dispute) })
@@ -201,7 +201,7 @@ fn lost_dispute(invoice: &JsonCursor, at: Instant) -> Result<Fact, Malformed> {
 /// Another attempt to collect the money of an invoice has failed.
 fn tried_in_vain(error: &JsonCursor) -> Result<Vec<Fact>, Malformed> {
     let mut attempt = Attempt::new(Provider::Lago, AttemptKind::Invoice);
-    attempt.state = Words::said(Instant::NEG_INFINITY, AttemptState::Open, None);
+    attempt.state = Reports::one(Instant::NEG_INFINITY, AttemptState::Open, None);
     let id = error.at("lago_invoice_id").required_id()?;
     Ok(vec![Fact { id, checkout_id: None, object: Object::Attempt(attempt) }])
 }
@@ -225,14 +225,14 @@ fn credit_note(note: &JsonCursor) -> Result<Vec<Fact>, Malformed> {
         amount,
         currency,
         made_at: note.at("created_at").iso_time()?,
-        state: state.map_or_else(Words::default, |state| Words::said(at, state, None)),
+        state: state.map_or_else(Reports::default, |state| Reports::one(at, state, None)),
     };
     let id = note.at("lago_id").required_id()?;
     Ok(vec![Fact { id, checkout_id: None, object: Object::Refund(refund) }])
 }
 
 fn failed_refund(error: &JsonCursor) -> Result<Vec<Fact>, Malformed> {
-    let state = Words::said(Instant::NEG_INFINITY, RefundState::Failed, None);
+    let state = Reports::one(Instant::NEG_INFINITY, RefundState::Failed, None);
     let id = error.at("lago_credit_note_id").required_id()?;
     Ok(vec![Fact { id, checkout_id: None, object: Object::Refund(Refund { state, ..Refund::default() }) }])
 }
@@ -261,8 +261,8 @@ fn subscription(kind: &str, subscription: &JsonCursor) -> Result<Vec<Fact>, Malf
     let until = until.filter(|_| is_running && matches!(status, Some("active") | None));
     let end = until.map(|until| PeriodEnd { of: Share::default(), until, said_at: at, is_paid: true });
     let object = Subscription {
-        life: subscription.at("external_id").id()?,
-        state: Words::said(at, state, None),
+        external_id: subscription.at("external_id").id()?,
+        state: Reports::one(at, state, None),
         continues: !subscription.at("previous_plan_code").is_null(),
         ends: end.into_iter().collect(),
     };

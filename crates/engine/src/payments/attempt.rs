@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::words::{State, Words};
+use super::reports::{Reports, State};
 use super::{merge_least, merge_most};
 use crate::billing::BillingType;
 use crate::currency::Provider;
@@ -25,8 +25,8 @@ pub struct Attempt {
     /// What it is.
     pub kind: AttemptKind,
     /// Its state; nothing if only its name is known.
-    #[serde(default, skip_serializing_if = "Words::is_empty")]
-    pub state: Words<AttemptState>,
+    #[serde(default, skip_serializing_if = "Reports::is_empty")]
+    pub state: Reports<AttemptState>,
     /// The money that was taken, tax and shipping included, in each currency that the provider names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub taken: BTreeMap<String, Money>,
@@ -141,7 +141,7 @@ impl Attempt {
         Attempt {
             provider,
             kind,
-            state: Words::default(),
+            state: Reports::default(),
             taken: BTreeMap::new(),
             on_top: BTreeMap::new(),
             paid_at: None,

@@ -13,7 +13,7 @@ use super::paid::{Paid, Period};
 use super::payment::{Payment, Progress, Reason, payments};
 use super::reversals::{Reversals, reversed};
 use super::sale::{Line, Sale};
-use super::subscriptions::{Lives, Standing};
+use super::subscriptions::{SubscriptionGroups, SubscriptionStatus};
 use crate::billing::BillingType;
 use crate::currency::{Provider, unit_of};
 use crate::money::Money;
@@ -133,7 +133,7 @@ impl Settlement {
 /// What follows from the facts.
 pub fn derive(sale: &Sale) -> Outcome {
     let payments = payments(sale.facts);
-    let lives = Lives::of(sale.facts);
+    let subscriptions = SubscriptionGroups::of(sale.facts);
     let dealt_with = dealt_with(sale.facts);
     let settling = if sale.is_gone { None } else { settling(sale, &payments, &dealt_with) };
     let mut outcome = Outcome { lines: vec![LineOutcome::pending(); sale.lines.len()], ..Outcome::default() };
@@ -154,9 +154,9 @@ pub fn derive(sale: &Sale) -> Outcome {
             Err(reason) => outcome.unsettled.extend(unsettled(sale, payment, reason, &dealt_with)),
         }
     }
-    apply(sale, &lives, &paying, &mut outcome);
+    apply(sale, &subscriptions, &paying, &mut outcome);
     if settling.is_none() {
-        wait_or_fail(sale, &payments, &lives, &mut outcome);
+        wait_or_fail(sale, &payments, &subscriptions, &mut outcome);
     }
     outcome
 }
@@ -170,8 +170,8 @@ impl LineOutcome {
 /// Payments that somebody has declared dealt with.
 fn dealt_with(facts: &Facts) -> BTreeSet<&str> {
     let mut payments = BTreeSet::new();
-    for word in facts.by_hand.values() {
-        if let ByHand::Settled { payment, .. } = word {
+    for call in facts.by_hand.values() {
+        if let ByHand::Settled { payment, .. } = call {
             payments.insert(payment.as_str());
         }
     }
@@ -327,7 +327,7 @@ fn unsettled(sale: &Sale, payment: &Payment, reason: Reason, dealt_with: &BTreeS
 }
 
 /// Applies the payments to their lines: refunds, disputes, and what the payments pay for.
-fn apply(sale: &Sale, lives: &Lives, paying: &[Paying], outcome: &mut Outcome) {
+fn apply(sale: &Sale, subscriptions: &SubscriptionGroups, paying: &[Paying], outcome: &mut Outcome) {
     let lines: Vec<Vec<Reversals>> = paying.iter().map(|paying| reverse(sale, paying)).collect();
     let pays: Vec<Paid> = paying.iter().map(|paying| Paid::new(paid_at(sale, paying), Period::Nothing)).collect();
     let mut all = Vec::new();
@@ -335,28 +335,29 @@ fn apply(sale: &Sale, lives: &Lives, paying: &[Paying], outcome: &mut Outcome) {
         all.push((paying, reversals, paid));
     }
     all.sort_by_key(|(paying, _, paid)| (paid.at, paying.payment.id()));
-    let standings: Vec<Standing> = all.iter().map(|(paying, ..)| lives.of_payment(paying.payment)).collect();
+    let statuses: Vec<SubscriptionStatus> =
+        all.iter().map(|(paying, ..)| subscriptions.of_payment(paying.payment)).collect();
     for place in 0..sale.lines.len() {
         let line = &sale.lines[place];
-        // The payments of this line, the earliest first, with the standing of each.
+        // The payments of this line, the earliest first, each with the line's place in it.
         let of_line: Vec<(usize, usize)> = (0..all.len())
             .filter_map(|number| Some((number, all[number].0.lines.binary_search(&place).ok()?)))
             .collect();
         let periods: Vec<usize> =
             of_line.iter().filter(|(number, _)| all[*number].0.gives_period).map(|one| one.0).collect();
-        let ends = ends_of(lives, line, &all, &periods);
+        let ends = ends_of(subscriptions, line, &all, &periods);
         for (number, position) in of_line {
             let (paying, reversals, base) = &all[number];
-            let life = &standings[number];
+            let subscription = &statuses[number];
             let is_recurring = line.billing != BillingType::OneTime;
             let paid = Paid {
                 period: if paying.gives_period { Period::of(line.billing) } else { Period::Nothing },
                 until: ends.get(&number).copied(),
-                ended: life.ended.filter(|_| is_recurring),
-                is_overdue: is_recurring && (life.is_unpaid || lives.is_overdue),
+                ended: subscription.ended.filter(|_| is_recurring),
+                is_overdue: is_recurring && (subscription.is_unpaid || subscriptions.is_overdue),
                 payment: paying.payment.id().map(str::to_owned),
-                subscription: life.id.clone().filter(|_| is_recurring),
-                renews: life.renews.filter(|_| is_recurring),
+                subscription: subscription.id.clone().filter(|_| is_recurring),
+                renews: subscription.renews.filter(|_| is_recurring),
                 ..base.clone()
             };
             let reversal = &reversals[position];
@@ -398,7 +399,12 @@ type Applied<'a> = (&'a Paying<'a>, Vec<Reversals>, Paid);
 
 /// The period ends that the provider has named for a line, by the payment for each period: the payment whose invoice
 /// names the end, or else the last payment before it.
-fn ends_of(lives: &Lives, line: &Line, all: &[Applied], periods: &[usize]) -> BTreeMap<usize, Instant> {
+fn ends_of(
+    subscriptions: &SubscriptionGroups,
+    line: &Line,
+    all: &[Applied],
+    periods: &[usize],
+) -> BTreeMap<usize, Instant> {
     let mut ends: BTreeMap<usize, Instant> = BTreeMap::new();
     if !line.billing.is_periodic() || periods.is_empty() {
         return ends;
@@ -412,11 +418,11 @@ fn ends_of(lives: &Lives, line: &Line, all: &[Applied], periods: &[usize]) -> BT
             ends.insert(number, until);
         }
     }
-    for (life, until) in lives.paid_ends(line) {
+    for (group, until) in subscriptions.paid_ends(line) {
         let payer = named.get(&until).copied().or_else(|| {
             let before = periods.iter().copied().filter(|&number| {
                 let (paying, _, paid) = &all[number];
-                paid.at < until && lives.belongs(paying.payment, life)
+                paid.at < until && subscriptions.belongs(paying.payment, group)
             });
             before.max()
         });
@@ -429,11 +435,11 @@ fn ends_of(lives: &Lives, line: &Line, all: &[Applied], periods: &[usize]) -> BT
 }
 
 /// An unpaid checkout waits as long as a payment can still come. It fails when the provider or a person says so.
-fn wait_or_fail(sale: &Sale, payments: &[Payment], lives: &Lives, outcome: &mut Outcome) {
+fn wait_or_fail(sale: &Sale, payments: &[Payment], subscriptions: &SubscriptionGroups, outcome: &mut Outcome) {
     let trial =
         payments.iter().filter(|payment| !payment.subscriptions().is_empty()).filter_map(Payment::free_since).min();
     outcome.trial_since = trial;
-    let said = sale.facts.by_hand.values().rev().find_map(|word| match word {
+    let said = sale.facts.by_hand.values().rev().find_map(|call| match call {
         ByHand::Failed { reason, .. } => Some(reason.clone().unwrap_or_default()),
         _ => None,
     });
@@ -441,7 +447,7 @@ fn wait_or_fail(sale: &Sale, payments: &[Payment], lives: &Lives, outcome: &mut 
     let mut is_open = false;
     for payment in payments {
         let progress = payment.progress();
-        let is_over = lives.has_ended(payment);
+        let is_over = subscriptions.has_ended(payment);
         match progress {
             Progress::Processing => (outcome.awaited, is_open) = (outcome.awaited.max(Some(Awaited::Payment)), true),
             Progress::Free if !payment.subscriptions().is_empty() && !is_over => {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::merge_text;
-use super::words::{State, Words};
+use super::reports::{Reports, State};
 use crate::money::Money;
 
 /// A dispute, known by its id.
@@ -20,8 +20,8 @@ pub struct Dispute {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     /// Where it stands.
-    #[serde(default, skip_serializing_if = "Words::is_empty")]
-    pub state: Words<DisputeState>,
+    #[serde(default, skip_serializing_if = "Reports::is_empty")]
+    pub state: Reports<DisputeState>,
     /// Statuses that we do not know. They are stored, but change nothing.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unknown: BTreeSet<String>,

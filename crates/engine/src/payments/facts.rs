@@ -62,7 +62,7 @@ impl Fact {
             Object::Refund(refund) => refund.payments.iter().collect(),
             Object::RefundTotal(total) => total.payments.iter().collect(),
             Object::Dispute(dispute) => dispute.payments.iter().collect(),
-            Object::Subscription(subscription) => subscription.life.iter().collect(),
+            Object::Subscription(subscription) => subscription.external_id.iter().collect(),
         };
         named.into_iter().chain([&self.id]).map(String::as_str).collect()
     }
@@ -125,9 +125,9 @@ impl Facts {
         merge_each(&mut self.refund_totals, other.refund_totals, RefundTotal::merge);
         merge_each(&mut self.disputes, other.disputes, Dispute::merge);
         merge_each(&mut self.subscriptions, other.subscriptions, Subscription::merge);
-        merge_each(&mut self.by_hand, other.by_hand, |word, other| {
-            if other > *word {
-                *word = other;
+        merge_each(&mut self.by_hand, other.by_hand, |call, other| {
+            if other > *call {
+                *call = other;
             }
         });
     }
@@ -150,10 +150,10 @@ impl Facts {
         let disputes = self.disputes.values().flat_map(|dispute| &dispute.payments);
         ids.extend(refunds.chain(totals).chain(disputes).map(String::as_str));
         for (id, subscription) in &self.subscriptions {
-            ids.extend([id.as_str()].into_iter().chain(subscription.life.as_deref()));
+            ids.extend([id.as_str()].into_iter().chain(subscription.external_id.as_deref()));
         }
-        for word in self.by_hand.values() {
-            if let ByHand::Completed { stripe, lago, .. } = word {
+        for call in self.by_hand.values() {
+            if let ByHand::Completed { stripe, lago, .. } = call {
                 ids.extend(stripe.as_deref().into_iter().chain(lago.as_deref()));
             }
         }

@@ -17,11 +17,11 @@ pub mod payment;
 pub mod purchase;
 pub mod refund;
 pub mod renewals;
+pub mod reports;
 pub mod reversals;
 pub mod sale;
 pub mod subscription;
 pub mod subscriptions;
-pub mod words;
 
 use std::collections::BTreeMap;
 

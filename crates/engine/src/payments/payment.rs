@@ -23,12 +23,12 @@ pub struct Payment<'a> {
     /// Disputes about it, by their id.
     pub disputes: Vec<(&'a str, &'a Dispute)>,
     /// The first call by hand that says that it pays.
-    pub said: Option<Said<'a>>,
+    pub said: Option<CompletedByHand<'a>>,
 }
 
 /// A call by hand that names a payment, or names none.
 #[derive(Clone, Copy, Debug)]
-pub struct Said<'a> {
+pub struct CompletedByHand<'a> {
     /// When it was called.
     pub at: Instant,
     /// The payment in Stripe.
@@ -87,7 +87,7 @@ impl Reason {
 }
 
 /// Groups of ids that name each other, and so belong to one payment.
-fn groups<'a>(facts: &'a Facts, said: Option<Said<'a>>) -> Groups<'a> {
+fn groups<'a>(facts: &'a Facts, said: Option<CompletedByHand<'a>>) -> Groups<'a> {
     let mut groups = Groups::default();
     for (id, attempt) in &facts.attempts {
         groups.join([id.as_str()].into_iter().chain(attempt.same_payment.iter().map(String::as_str)));
@@ -149,11 +149,11 @@ pub fn payments(facts: &Facts) -> Vec<Payment<'_>> {
 }
 
 /// What people said of the payment by hand. Several calls agree, because calls that differ are refused.
-fn said(facts: &Facts) -> Option<Said<'_>> {
-    let mut all: Option<Said> = None;
-    for word in facts.by_hand.values() {
-        if let ByHand::Completed { at, stripe, lago, method } = word {
-            let said = all.get_or_insert(Said { at: *at, stripe: None, lago: None, method: None });
+fn said(facts: &Facts) -> Option<CompletedByHand<'_>> {
+    let mut all: Option<CompletedByHand> = None;
+    for call in facts.by_hand.values() {
+        if let ByHand::Completed { at, stripe, lago, method } = call {
+            let said = all.get_or_insert(CompletedByHand { at: *at, stripe: None, lago: None, method: None });
             said.stripe = said.stripe.or(stripe.as_deref());
             said.lago = said.lago.or(lago.as_deref());
             said.method = said.method.or(method.as_deref());

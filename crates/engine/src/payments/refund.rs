@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::words::{State, Words};
+use super::reports::{Reports, State};
 use super::{merge_least, merge_text};
 use crate::money::Money;
 use crate::time::Instant;
@@ -24,7 +24,7 @@ pub struct Refund {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_at: Option<Instant>,
     /// What became of it.
-    pub state: Words<RefundState>,
+    pub state: Reports<RefundState>,
 }
 
 /// What became of a refund.
@@ -55,7 +55,7 @@ pub struct RefundTotal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     /// The total.
-    pub total: Words<Money>,
+    pub total: Reports<Money>,
 }
 
 impl State for Money {}

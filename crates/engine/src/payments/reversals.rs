@@ -52,15 +52,15 @@ struct ByName {
 
 fn by_name(facts: &Facts, purchases: &[Uuid]) -> Vec<ByName> {
     let mut all = vec![ByName::default(); purchases.len()];
-    if facts.by_hand.values().all(|word| word.purchase().is_none()) {
+    if facts.by_hand.values().all(|call| call.purchase().is_none()) {
         return all;
     }
     let places: HashMap<Uuid, usize> = purchases.iter().copied().zip(0..).collect();
-    for word in facts.by_hand.values() {
-        let Some(said) = word.purchase().and_then(|id| places.get(&id)).and_then(|&place| all.get_mut(place)) else {
+    for call in facts.by_hand.values() {
+        let Some(said) = call.purchase().and_then(|id| places.get(&id)).and_then(|&place| all.get_mut(place)) else {
             continue;
         };
-        match word {
+        match call {
             ByHand::Refunded { at, amount, .. } => {
                 said.refunds.push((*at, *amount));
                 said.is_whole |= *amount == Money::ZERO;

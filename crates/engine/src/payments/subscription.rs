@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::Share;
 use super::merge_text;
-use super::words::{State, Words};
+use super::reports::{Reports, State};
 use crate::time::Instant;
 
 /// A subscription, known by the provider's own id: Stripe's `sub_…`, Lago's `lago_id`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
-    /// The id shared by several subscriptions of one life: Lago's external id. A plan change ends one of them and
-    /// begins another under the same id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub life: Option<String>,
+    /// Lago's external id, which several subscriptions share: a plan change ends one of them and begins another under
+    /// the same id.
+    #[serde(alias = "life", default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
     /// Where it stands.
-    #[serde(default, skip_serializing_if = "Words::is_empty")]
-    pub state: Words<SubscriptionState>,
+    #[serde(default, skip_serializing_if = "Reports::is_empty")]
+    pub state: Reports<SubscriptionState>,
     /// Whether another subscription continues it after a change of plan.
     #[serde(default)]
     pub continues: bool,
@@ -76,7 +76,7 @@ pub struct PeriodEnd {
 impl Subscription {
     /// Of several reports on one end the latest counts; of reports in the same second, the one that says it is paid.
     pub(super) fn merge(&mut self, other: Subscription) {
-        self.life = merge_text(self.life.take(), other.life);
+        self.external_id = merge_text(self.external_id.take(), other.external_id);
         self.state.merge(other.state);
         self.continues |= other.continues;
         self.ends.extend(other.ends);
@@ -94,7 +94,7 @@ impl Subscription {
     }
 }
 
-impl Words<SubscriptionState> {
+impl Reports<SubscriptionState> {
     /// Dates an undated end by the report that told it, and no end later than now.
     pub(super) fn date_ends(&mut self, now: Instant) {
         let date = |said_at: Instant, state| match state {

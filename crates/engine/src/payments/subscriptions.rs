@@ -1,26 +1,26 @@
-//! The lives of the subscriptions that a checkout has begun.
+//! The subscriptions that a checkout has begun.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::Facts;
 use super::payment::{Payment, Progress, payments};
+use super::reports::State;
 use super::sale::Line;
 use super::subscription::{Subscription, SubscriptionState};
-use super::words::State;
 use crate::time::Instant;
 
-/// The subscriptions of a checkout, grouped by their lives: a plan change in Lago ends one subscription and continues
-/// with another.
+/// The subscriptions of a checkout, grouped by their external ids: a plan change in Lago ends one subscription and
+/// continues with another.
 #[derive(Clone, Debug, Default)]
-pub struct Lives<'a> {
-    lives: BTreeMap<&'a str, Vec<(&'a str, &'a Subscription)>>,
+pub struct SubscriptionGroups<'a> {
+    groups: BTreeMap<&'a str, Vec<(&'a str, &'a Subscription)>>,
     /// Whether an invoice of a subscription is overdue.
     pub is_overdue: bool,
 }
 
 /// The state of a payment's subscription.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct SubscriptionStatus {
     /// Its id.
     pub id: Option<String>,
     /// When it ended.
@@ -31,43 +31,46 @@ pub struct Standing {
     pub renews: Option<bool>,
 }
 
-impl<'a> Lives<'a> {
-    /// The lives that the facts tell of.
-    pub fn of(facts: &'a Facts) -> Lives<'a> {
-        let mut lives: BTreeMap<&str, Vec<(&str, &Subscription)>> = BTreeMap::new();
+impl<'a> SubscriptionGroups<'a> {
+    /// The groups that the facts tell of.
+    pub fn of(facts: &'a Facts) -> SubscriptionGroups<'a> {
+        let mut groups: BTreeMap<&str, Vec<(&str, &Subscription)>> = BTreeMap::new();
         for (id, subscription) in &facts.subscriptions {
-            let life = subscription.life.as_deref().unwrap_or(id);
-            lives.entry(life).or_default().push((id, subscription));
+            let group = subscription.external_id.as_deref().unwrap_or(id);
+            groups.entry(group).or_default().push((id, subscription));
         }
         let is_overdue = payments(facts).iter().any(|payment| payment.progress() == Progress::Overdue);
-        Lives { lives, is_overdue }
+        SubscriptionGroups { groups, is_overdue }
     }
 
-    /// The lives that a payment belongs to: the ones that it names, or all if it names none that is known.
+    /// The groups that a payment belongs to: the ones that it names, or all if it names none that is known.
     fn of_names(&self, payment: &Payment) -> BTreeSet<&'a str> {
         let names = payment.subscriptions();
-        let is_named = |life: &str, members: &[(&str, &Subscription)]| {
-            names.contains(life) || members.iter().any(|(id, _)| names.contains(id))
+        let is_named = |group: &str, members: &[(&str, &Subscription)]| {
+            names.contains(group) || members.iter().any(|(id, _)| names.contains(id))
         };
         let named: BTreeSet<&str> =
-            self.lives.iter().filter(|(life, members)| is_named(life, members)).map(|(&life, _)| life).collect();
-        if named.is_empty() && names.is_empty() { self.lives.keys().copied().collect() } else { named }
+            self.groups.iter().filter(|(group, members)| is_named(group, members)).map(|(&group, _)| group).collect();
+        if named.is_empty() && names.is_empty() { self.groups.keys().copied().collect() } else { named }
     }
 
-    /// Whether a payment belongs to a life.
-    pub fn belongs(&self, payment: &Payment, life: &str) -> bool {
-        self.of_names(payment).contains(life)
+    /// Whether a payment belongs to a group.
+    pub fn belongs(&self, payment: &Payment, group: &str) -> bool {
+        self.of_names(payment).contains(group)
     }
 
-    /// The state of a payment's subscription: that of the life that lasts longest.
-    pub fn of_payment(&self, payment: &Payment) -> Standing {
-        let lives: Vec<(&str, &Vec<(&str, &Subscription)>)> =
-            self.of_names(payment).into_iter().filter_map(|life| Some((life, self.lives.get(life)?))).collect();
-        if lives.is_empty() {
-            return Standing { id: payment.subscriptions().first().map(|&id| id.to_owned()), ..Standing::default() };
+    /// The state of a payment's subscription: that of the group that lasts longest.
+    pub fn of_payment(&self, payment: &Payment) -> SubscriptionStatus {
+        let groups: Vec<(&str, &Vec<(&str, &Subscription)>)> =
+            self.of_names(payment).into_iter().filter_map(|group| Some((group, self.groups.get(group)?))).collect();
+        if groups.is_empty() {
+            return SubscriptionStatus {
+                id: payment.subscriptions().first().map(|&id| id.to_owned()),
+                ..SubscriptionStatus::default()
+            };
         }
-        let ends: Option<Vec<Instant>> = lives.iter().map(|(_, members)| end_of(members)).collect();
-        let members = || lives.iter().flat_map(|(_, members)| members.iter()).map(|(_, subscription)| *subscription);
+        let ends: Option<Vec<Instant>> = groups.iter().map(|(_, members)| end_of(members)).collect();
+        let members = || groups.iter().flat_map(|(_, members)| members.iter()).map(|(_, subscription)| *subscription);
         let running = |subscription: &Subscription| match subscription.state.last() {
             Some(SubscriptionState::Running { renews, is_unpaid }) => {
                 Some((subscription.state.at(), *renews, *is_unpaid))
@@ -75,8 +78,8 @@ impl<'a> Lives<'a> {
             _ => None,
         };
         let latest = members().filter_map(running).max();
-        Standing {
-            id: lives.iter().filter_map(|(_, members)| current(members)).next().map(str::to_owned),
+        SubscriptionStatus {
+            id: groups.iter().filter_map(|(_, members)| current(members)).next().map(str::to_owned),
             ended: ends.and_then(|ends| ends.into_iter().max()),
             is_unpaid: latest.is_some_and(|(_, _, is_unpaid)| is_unpaid),
             renews: latest.and_then(|(_, renews, _)| renews),
@@ -88,27 +91,27 @@ impl<'a> Lives<'a> {
         !payment.subscriptions().is_empty() && self.of_payment(payment).ended.is_some()
     }
 
-    /// The ends of periods up to which a line is paid, the earliest first, each with its life.
+    /// The ends of periods up to which a line is paid, the earliest first, each with its group.
     pub fn paid_ends(&self, line: &Line) -> Vec<(&'a str, Instant)> {
         let mut ends: Vec<(Instant, &str)> = Vec::new();
-        for (&life, members) in &self.lives {
+        for (&group, members) in &self.groups {
             for (_, subscription) in members {
                 let of_line = subscription.ends.iter().filter(|end| end.is_paid && end.of.covers(line));
-                ends.extend(of_line.map(|end| (end.until, life)));
+                ends.extend(of_line.map(|end| (end.until, group)));
             }
         }
         ends.sort_unstable();
-        ends.into_iter().map(|(until, life)| (life, until)).collect()
+        ends.into_iter().map(|(until, group)| (group, until)).collect()
     }
 }
 
-/// The latest subscription of a life.
+/// The latest subscription of a group.
 fn current<'a>(members: &[(&'a str, &Subscription)]) -> Option<&'a str> {
     let runs = |subscription: &Subscription| subscription.state.last().is_some_and(|state| state.finality() == 0);
     members.iter().max_by_key(|(id, subscription)| (runs(subscription), *id)).map(|(id, _)| *id)
 }
 
-/// When a life ended: when all its subscriptions have ended, unless one of them continues with another that has not
+/// When a group ended: when all its subscriptions have ended, unless one of them continues with another that has not
 /// ended.
 fn end_of(members: &[(&str, &Subscription)]) -> Option<Instant> {
     let end = |subscription: &Subscription| {

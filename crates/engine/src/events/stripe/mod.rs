@@ -17,7 +17,7 @@ use crate::currency::Provider;
 use crate::json::Malformed;
 use crate::money::Money;
 use crate::payments::attempt::{Attempt, AttemptKind, Share};
-use crate::payments::words::{State, Words};
+use crate::payments::reports::{Reports, State};
 use crate::payments::{Fact, Object};
 use crate::time::Instant;
 
@@ -126,13 +126,13 @@ impl Told<'_> {
     fn words<T: State>(
         &self,
         read: impl Fn(&JsonCursor, Option<&str>) -> Result<Option<T>, Malformed>,
-    ) -> Result<Words<T>, Malformed> {
-        let Some(now) = read(&self.object, self.kind)? else { return Ok(Words::default()) };
+    ) -> Result<Reports<T>, Malformed> {
+        let Some(now) = read(&self.object, self.kind)? else { return Ok(Reports::default()) };
         let before = match self.past() {
             Some(past) => read(&JsonCursor::new(self.object.name(), &past), None)?.filter(|before| *before != now),
             None => None,
         };
-        Ok(Words::said(self.at, now, before))
+        Ok(Reports::one(self.at, now, before))
     }
 
     /// The object as it was before.

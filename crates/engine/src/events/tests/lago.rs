@@ -8,8 +8,8 @@ use crate::events::lago::event;
 use crate::payments::attempt::{AttemptKind, Cycle, InvoiceLine, Share};
 use crate::payments::dispute::DisputeState;
 use crate::payments::refund::RefundState;
+use crate::payments::reports::Reports;
 use crate::payments::subscription::SubscriptionState;
-use crate::payments::words::Words;
 
 fn told(kind: &str, object_type: &str, object: Value) -> Vec<Fact> {
     let body = json!({"webhook_type": kind, "object_type": object_type, "organization_id": "o", object_type: object});
@@ -54,7 +54,7 @@ fn an_invoice_is_found_by_its_fees() {
     assert_eq!((fact.id.as_str(), fact.checkout_id), ("i1", Some(CHECKOUT)));
     let paid = attempt(vec![fact]);
     assert_eq!((paid.provider, paid.kind), (Provider::Lago, AttemptKind::Invoice));
-    assert_eq!(paid.state, Words::said(at(NEW_YEAR), AttemptState::Paid, None));
+    assert_eq!(paid.state, Reports::one(at(NEW_YEAR), AttemptState::Paid, None));
     assert_eq!((paid.taken, paid.on_top), (in_currency("EUR", 1200), in_currency("EUR", 200)));
     assert_eq!((paid.subscriptions, paid.paid_at), (set(&["s1", &CHECKOUT.to_string()]), Some(at(NEW_YEAR))));
     let until = Some(at(NEW_YEAR + 31 * 86_400 - 1));
@@ -142,7 +142,7 @@ fn a_credit_note_is_a_refund_as_far_as_money_goes_back() {
         told("credit_note.created", "credit_note", changed(note, changes))
     };
     let counts = refund(note(json!({})));
-    assert_eq!(counts.state, Words::said(at(NEW_YEAR + 5), RefundState::Counts, None));
+    assert_eq!(counts.state, Reports::one(at(NEW_YEAR + 5), RefundState::Counts, None));
     assert_eq!((counts.amount, counts.payments, counts.made_at), (Some(cents(500)), set(&["i1"]), Some(at(NEW_YEAR))));
     for (status, expected) in [(json!("succeeded"), RefundState::Counts), (json!("failed"), RefundState::Failed)] {
         assert_eq!(refund(note(json!({"refund_status": status}))).state.last(), Some(&expected));
@@ -192,7 +192,7 @@ fn a_subscription_runs_until_it_is_terminated() {
     let fact = subscription_told("started", json!({}));
     assert_eq!((fact.id.as_str(), fact.checkout_id), ("s1", Some(CHECKOUT)));
     let started = subscription(vec![fact]);
-    assert_eq!(started.life, Some(CHECKOUT.to_string()));
+    assert_eq!(started.external_id, Some(CHECKOUT.to_string()));
     let running = |renews| SubscriptionState::Running { renews, is_unpaid: false };
     assert_eq!(started.state.last(), Some(&running(None)));
     assert_eq!(started.ends.len(), 1);
@@ -200,11 +200,11 @@ fn a_subscription_runs_until_it_is_terminated() {
     assert_eq!(ending.state.last(), Some(&running(Some(false))));
     let ended = SubscriptionState::Ended { at: Some(at(NEW_YEAR)) };
     let terminated_at = json!({"status": "terminated", "terminated_at": "2026-01-01T00:00:00Z"});
-    assert_eq!(of("terminated", terminated_at).state, Words::said(at(NEW_YEAR), ended, None));
+    assert_eq!(of("terminated", terminated_at).state, Reports::one(at(NEW_YEAR), ended, None));
     let canceled = of("canceled", json!({"status": "canceled", "canceled_at": "2026-01-01T00:00:00Z"}));
     assert_eq!(canceled.state.last(), Some(&SubscriptionState::Ended { at: Some(at(NEW_YEAR)) }));
     let unsaid = of("terminated", json!({}));
-    assert_eq!(unsaid.state, Words::said(Instant::NEG_INFINITY, SubscriptionState::Ended { at: None }, None));
+    assert_eq!(unsaid.state, Reports::one(Instant::NEG_INFINITY, SubscriptionState::Ended { at: None }, None));
 }
 
 #[test]

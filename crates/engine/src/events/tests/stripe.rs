@@ -8,8 +8,8 @@ use crate::events::stripe::{event, objects};
 use crate::payments::attempt::{AttemptKind, Cycle, InvoiceLine, Share};
 use crate::payments::dispute::DisputeState;
 use crate::payments::refund::RefundState;
+use crate::payments::reports::Reports;
 use crate::payments::subscription::{PeriodEnd, SubscriptionState};
-use crate::payments::words::Words;
 
 fn published(name: &str) -> Value {
     let text = match name {
@@ -63,7 +63,7 @@ fn a_session_that_is_paid_names_its_money_and_its_payment() {
     assert_eq!((fact.id.as_str(), fact.checkout_id), ("cs_1", Some(CHECKOUT)));
     let Object::Attempt(attempt) = fact.object else { panic!() };
     assert_eq!(attempt.kind, AttemptKind::Session);
-    assert_eq!(attempt.state, Words::said(at(NEW_YEAR), AttemptState::Paid, None));
+    assert_eq!(attempt.state, Reports::one(at(NEW_YEAR), AttemptState::Paid, None));
     assert_eq!((attempt.taken, attempt.on_top), (in_currency("USD", 5000), BTreeMap::new()));
     assert_eq!((attempt.paid_at, attempt.same_payment), (Some(at(NEW_YEAR)), set(&["pi_1"])));
 
@@ -196,7 +196,7 @@ fn a_charge_is_a_payment_and_a_running_total() {
     assert_eq!((&paid.taken, &paid.same_payment), (&in_currency("USD", 5000), &set(&["pi_1"])));
     assert_eq!(paid.paid_at, Some(at(NEW_YEAR - 60)));
     let total = refund_total(facts);
-    assert_eq!(total.total, Words::said(at(NEW_YEAR), cents(500), Some(cents(200))));
+    assert_eq!(total.total, Reports::one(at(NEW_YEAR), cents(500), Some(cents(200))));
     assert_eq!((total.payments, total.taken, total.currency), (set(&["pi_1"]), Some(cents(5000)), Some("USD".into())));
 
     // A bank takes days from the charge on.
@@ -507,8 +507,8 @@ fn a_subscription_tells_the_end_of_its_period_in_the_old_place_and_the_new() {
     };
     assert_eq!(old.ends, BTreeSet::from([end(None)]));
     assert_eq!(new.ends, BTreeSet::from([end(Some(BillingType::Monthly))]));
-    assert_eq!(old.state, Words::said(at(NEW_YEAR), running(true, false), None));
-    assert_eq!((old.state, old.life, old.continues), (new.state, None, false));
+    assert_eq!(old.state, Reports::one(at(NEW_YEAR), running(true, false), None));
+    assert_eq!((old.state, old.external_id, old.continues), (new.state, None, false));
 }
 
 #[test]
@@ -545,8 +545,8 @@ fn a_cancellation_is_one_whichever_field_says_it() {
     }
     let [_, new] = subscriptions(json!({"cancel_at": ENDS}));
     let told = told_of("customer.subscription.updated", new, json!({"cancel_at": null}));
-    let words = Words::said(at(NEW_YEAR), running(false, false), Some(running(true, false)));
-    assert_eq!(super::subscription(told).state, words);
+    let reports = Reports::one(at(NEW_YEAR), running(false, false), Some(running(true, false)));
+    assert_eq!(super::subscription(told).state, reports);
 }
 
 #[test]
@@ -667,7 +667,7 @@ fn objects_come_alone_in_an_array_or_as_a_list() {
     assert_eq!(read(&all[1]), told[1..2]);
     assert_eq!(read(&json!({"data": []})), []);
     let paid = attempt(told[0].facts.clone());
-    assert_eq!(paid.state, Words::said(HEARD, AttemptState::Paid, None));
+    assert_eq!(paid.state, Reports::one(HEARD, AttemptState::Paid, None));
     assert_eq!(paid.paid_at, Some(HEARD));
 }
 

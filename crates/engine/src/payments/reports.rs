@@ -17,7 +17,7 @@ pub trait State: Clone + Ord {
 
 /// A reported state, and when it began according to the provider.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Word<T> {
+pub struct Report<T> {
     /// The provider's date; [`Instant::NEG_INFINITY`] if the provider gives none.
     pub at: Instant,
     /// The state.
@@ -31,33 +31,33 @@ pub struct Word<T> {
 /// only if the provider gives them the same date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent, bound(deserialize = "T: Ord + Deserialize<'de>"))]
-pub struct Words<T: Ord>(BTreeSet<Word<T>>);
+pub struct Reports<T: Ord>(BTreeSet<Report<T>>);
 
-impl<T: Ord> Default for Words<T> {
-    fn default() -> Words<T> {
-        Words(BTreeSet::new())
+impl<T: Ord> Default for Reports<T> {
+    fn default() -> Reports<T> {
+        Reports(BTreeSet::new())
     }
 }
 
-impl<T: State> Words<T> {
-    /// One word.
-    pub fn said(at: Instant, now: T, before: Option<T>) -> Words<T> {
-        Words(BTreeSet::from([Word { at, now, before }]))
+impl<T: State> Reports<T> {
+    /// One report by itself.
+    pub fn one(at: Instant, now: T, before: Option<T>) -> Reports<T> {
+        Reports(BTreeSet::from([Report { at, now, before }]))
     }
 
     /// Merges other reports. Order and repetition do not matter.
-    pub fn merge(&mut self, other: Words<T>) {
+    pub fn merge(&mut self, other: Reports<T>) {
         self.0.extend(other.0);
-        let finality = self.0.iter().map(|word| word.now.finality()).max().unwrap_or(0);
-        self.0.retain(|word| word.now.finality() == finality);
-        let dates = self.0.iter().map(|word| word.at);
+        let finality = self.0.iter().map(|report| report.now.finality()).max().unwrap_or(0);
+        self.0.retain(|report| report.now.finality() == finality);
+        let dates = self.0.iter().map(|report| report.at);
         let Some(decisive) = (if finality > 0 { dates.min() } else { dates.max() }) else { return };
-        self.0.retain(|word| word.at == decisive);
+        self.0.retain(|report| report.at == decisive);
     }
 
     /// The same reports with other states.
-    pub(super) fn map(self, change: impl Fn(Instant, T) -> T) -> Words<T> {
-        Words(self.0.into_iter().map(|word| Word { now: change(word.at, word.now), ..word }).collect())
+    pub(super) fn map(self, change: impl Fn(Instant, T) -> T) -> Reports<T> {
+        Reports(self.0.into_iter().map(|report| Report { now: change(report.at, report.now), ..report }).collect())
     }
 
     /// Whether nothing was said.
@@ -67,16 +67,16 @@ impl<T: State> Words<T> {
 
     /// The date of the decisive reports.
     pub fn at(&self) -> Option<Instant> {
-        self.0.first().map(|word| word.at)
+        self.0.first().map(|report| report.at)
     }
 
     /// The decisive reports that no other one names as its predecessor; all of them if they name each other.
     pub fn latest(&self) -> Vec<&T> {
-        let is_followed = |word: &Word<T>| {
-            self.0.iter().any(|other| other.now != word.now && other.before.as_ref() == Some(&word.now))
+        let is_followed = |report: &Report<T>| {
+            self.0.iter().any(|other| other.now != report.now && other.before.as_ref() == Some(&report.now))
         };
-        let latest: Vec<&T> = self.0.iter().filter(|word| !is_followed(word)).map(|word| &word.now).collect();
-        if latest.is_empty() { self.0.iter().map(|word| &word.now).collect() } else { latest }
+        let latest: Vec<&T> = self.0.iter().filter(|report| !is_followed(report)).map(|report| &report.now).collect();
+        if latest.is_empty() { self.0.iter().map(|report| &report.now).collect() } else { latest }
     }
 
     /// The last report. If nothing orders several, their content decides.
@@ -102,10 +102,10 @@ mod tests {
         }
     }
 
-    fn told(words: &[(i64, Light, Option<Light>)]) -> Words<Light> {
-        let mut all = Words::default();
-        for (at, now, before) in words.iter().cloned() {
-            all.merge(Words::said(Instant(at), now, before));
+    fn told(reports: &[(i64, Light, Option<Light>)]) -> Reports<Light> {
+        let mut all = Reports::default();
+        for (at, now, before) in reports.iter().cloned() {
+            all.merge(Reports::one(Instant(at), now, before));
         }
         all
     }
