@@ -335,9 +335,12 @@ unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, receiver:
         if receiver.outcome.is_err() {
             return false;
         }
-        pg_sys::slot_getallattrs(slot);
         let description = (*slot).tts_tupleDescriptor;
         let columns = (*description).natts as usize;
+        // What was computed is all there already.
+        if ((*slot).tts_nvalid as usize) < columns {
+            pg_sys::slot_getallattrs(slot);
+        }
         let values = std::slice::from_raw_parts((*slot).tts_values, columns);
         let nulls = std::slice::from_raw_parts((*slot).tts_isnull, columns);
         receiver.outcome = (receiver.each)(&RawRow { values, nulls, names: Names::Described(description) });

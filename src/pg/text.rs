@@ -4,8 +4,8 @@
 //! ordinary error (22021) and not a panic.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::ffi::{CStr, CString};
+use std::sync::OnceLock;
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, pg_sys, varlena};
@@ -116,9 +116,9 @@ const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
 
 /// Whether the database's encoding is UTF-8: then a str needs neither conversion nor verification.
 fn is_utf8() -> bool {
-    thread_local! { static IS_UTF8: OnceCell<bool> = const { OnceCell::new() } }
+    static IS_UTF8: OnceLock<bool> = OnceLock::new();
     // SAFETY: this reads a variable, which stays as it is once a backend runs.
-    IS_UTF8.with(|is_utf8| *is_utf8.get_or_init(|| unsafe { pg_sys::GetDatabaseEncoding() } == UTF8))
+    *IS_UTF8.get_or_init(|| unsafe { pg_sys::GetDatabaseEncoding() } == UTF8)
 }
 
 fn up_to_nul(text: &str) -> &str {
