@@ -44,9 +44,9 @@ pub fn is_entitled(call: &Call, user: Passed<'_>, what: What<'_>, at: Instant) -
 fn has_feature(user_id: &str, feature_key: &str, at: Instant) -> Result<bool, Error> {
     match &*catalog_cache::add_ons_giving(feature_key)? {
         [] => Ok(false),
-        [gift] => owned::holds(user_id, gift.add_on_id, at),
-        gifts => {
-            let gives = |add_on_id: Uuid| gifts.binary_search_by_key(&add_on_id, |gift| gift.add_on_id).is_ok();
+        [add_on] => owned::holds(user_id, add_on.add_on_id, at),
+        giving => {
+            let gives = |add_on_id: Uuid| giving.binary_search_by_key(&add_on_id, |add_on| add_on.add_on_id).is_ok();
             owned::holds_any(user_id, at, gives)
         }
     }
@@ -126,8 +126,8 @@ impl Question {
             What::AddOn(add_on_id) => (None, vec![add_on_id]),
             What::Feature(key) => {
                 let (Some(bytes), true) = (key.plain(), catalog_cache::sees_everything()) else { return Ok(None) };
-                let gifts = catalog_cache::add_ons_giving(&key.text())?;
-                (Some(bytes.into()), gifts.iter().map(|gift| gift.add_on_id).collect())
+                let giving = catalog_cache::add_ons_giving(&key.text())?;
+                (Some(bytes.into()), giving.iter().map(|add_on| add_on.add_on_id).collect())
             }
         };
         let rows = OpenRows::of(statement, add_ons.len())?;

@@ -18,7 +18,7 @@ use engine::json::Malformed;
 use engine::time::Instant;
 use engine::usage::counters;
 use engine::usage::keys::{KeyHash, Operation};
-use engine::usage::metering::{Gift, Metering, Per};
+use engine::usage::metering::{GivingAddOn, Metering, Per};
 use engine::usage::period::Holding;
 use engine::usage::units::Units;
 use engine::usage::{Allowance, Counter, Status, Usage};
@@ -49,13 +49,13 @@ pub fn set(user_id: &str, feature_key: &str, used: Units) -> Result<UsageAnswer,
 
 /// A user's usage of a feature at an instant, if the user has it.
 pub fn of_feature(user_id: &str, feature_key: &str, at: Instant) -> Result<Option<Status>, Error> {
-    let gifts = catalog_cache::add_ons_giving(feature_key)?;
-    let held = match &*gifts {
+    let giving = catalog_cache::add_ons_giving(feature_key)?;
+    let held = match &*giving {
         [] => return Ok(None),
-        [gift] => rows::owned(user_id, Some(gift.add_on_id), at)?,
+        [add_on] => rows::owned(user_id, Some(add_on.add_on_id), at)?,
         _ => rows::owned(user_id, None, at)?,
     };
-    let held = held.into_iter().filter_map(|row| Held::of(row, &gifts, feature_key).transpose());
+    let held = held.into_iter().filter_map(|row| Held::of(row, &giving, feature_key).transpose());
     let allowances = held.map(|held| held.map(|held| held.allowance(at))).collect::<Result<Vec<Allowance>, Error>>()?;
     let usage = Usage::of(allowances);
     Ok(usage.is_entitled().then(|| usage.status()))
@@ -81,9 +81,9 @@ struct Held {
 }
 
 impl Held {
-    fn of(row: UsageRow, gifts: &[Gift], feature_key: &str) -> Result<Option<Held>, Error> {
-        let Ok(place) = gifts.binary_search_by_key(&row.add_on_id, |gift| gift.add_on_id) else { return Ok(None) };
-        let Gift { billing_type, metering, .. } = &gifts[place];
+    fn of(row: UsageRow, giving: &[GivingAddOn], feature_key: &str) -> Result<Option<Held>, Error> {
+        let Ok(place) = giving.binary_search_by_key(&row.add_on_id, |add_on| add_on.add_on_id) else { return Ok(None) };
+        let GivingAddOn { billing_type, metering, .. } = &giving[place];
         let of_configuration = |malformed| malformed_column("add_on_features.configuration", malformed);
         let mut metering = metering.clone().map_err(of_configuration)?;
         // Usage-based units are bought in advance: each unit grants its limit once.
@@ -146,11 +146,11 @@ impl UsageChange<'_> {
     /// Applies the change if a single add-on gives the feature and allows it. The row is locked only from its update
     /// on. `None` if the rows must be locked before the decision.
     fn at_once(&self) -> Result<Option<UsageAnswer>, Error> {
-        let gifts = catalog_cache::add_ons_giving(self.feature_key)?;
-        let [gift] = &*gifts else { return Ok(None) };
+        let giving = catalog_cache::add_ons_giving(self.feature_key)?;
+        let [add_on] = &*giving else { return Ok(None) };
         let mut answer = None;
-        let done = rows::change(self.user_id, gift.add_on_id, self.key.is_some(), &mut |row| {
-            let mut decision = self.decide(vec![row], &gifts)?;
+        let done = rows::change(self.user_id, add_on.add_on_id, self.key.is_some(), &mut |row| {
+            let mut decision = self.decide(vec![row], &giving)?;
             answer = decision.answer.is_allowed.then_some(decision.answer);
             Ok(decision.rows.pop())
         })?;
@@ -159,10 +159,10 @@ impl UsageChange<'_> {
 
     /// Applies the change under the lock of its rows.
     fn locked(&self) -> Result<UsageAnswer, Error> {
-        let gifts = catalog_cache::add_ons_giving(self.feature_key)?;
-        let add_on_ids: Vec<Uuid> = gifts.iter().map(|gift| gift.add_on_id).collect();
+        let giving = catalog_cache::add_ons_giving(self.feature_key)?;
+        let add_on_ids: Vec<Uuid> = giving.iter().map(|add_on| add_on.add_on_id).collect();
         let locked = rows::locked(self.user_id, &add_on_ids, self.key.is_some())?;
-        let decision = self.decide(locked, &gifts)?;
+        let decision = self.decide(locked, &giving)?;
         for (row, has_keys) in &decision.rows {
             rows::count(self.user_id, row.add_on_id, &row.counters, has_keys.then_some(&row.keys))?;
         }
@@ -170,12 +170,12 @@ impl UsageChange<'_> {
     }
 
     /// The result of the change for these rows. A key that was used before gets its earlier answer.
-    fn decide(&self, rows: Vec<UsageRow>, gifts: &[Gift]) -> Result<Decision, Error> {
+    fn decide(&self, rows: Vec<UsageRow>, giving: &[GivingAddOn]) -> Result<Decision, Error> {
         let answered = |key: KeyHash| rows.iter().find_map(|row| row.keys.find(self.feature_key, key));
         if let Some(status) = self.key.and_then(answered) {
             return Ok(Decision { answer: UsageAnswer { is_allowed: true, status }, rows: Vec::new() });
         }
-        let held = rows.into_iter().filter_map(|row| Held::of(row, gifts, self.feature_key).transpose());
+        let held = rows.into_iter().filter_map(|row| Held::of(row, giving, self.feature_key).transpose());
         let held = held.collect::<Result<Vec<Held>, Error>>()?;
         // Not before the last count: clocks can differ, and a period that has begun must not end again.
         let counted = held.iter().filter_map(|held| held.counter).map(|counter| counter.at);

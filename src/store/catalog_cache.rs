@@ -33,7 +33,7 @@ use crate::pg::settings;
 use crate::pg::snapshot::{Snapshot, Visibility};
 use crate::store::{catalog, features};
 use engine::catalog::Offer;
-use engine::usage::metering::Gift;
+use engine::usage::metering::GivingAddOn;
 
 thread_local! {
     static CACHE: RefCell<Cache> = RefCell::default();
@@ -70,7 +70,7 @@ enum Which {
 #[derive(Default)]
 struct Contents {
     offers: HashMap<Uuid, Slot<Rc<Offer>>>,
-    features: HashMap<Box<str>, Slot<Rc<[Gift]>>>,
+    features: HashMap<Box<str>, Slot<Rc<[GivingAddOn]>>>,
     bytes: usize,
     clock: u64,
 }
@@ -135,7 +135,7 @@ pub fn offer(add_on_id: Uuid) -> Result<Option<Rc<Offer>>, Error> {
 }
 
 /// The add-ons that give a feature, in id order.
-pub fn add_ons_giving(feature_key: &str) -> Result<Rc<[Gift]>, Error> {
+pub fn add_ons_giving(feature_key: &str) -> Result<Rc<[GivingAddOn]>, Error> {
     let (which, found) = CACHE.with_borrow_mut(|cache| {
         let which = cache.prepare();
         let found = cache.contents(which).feature(feature_key);
@@ -145,7 +145,7 @@ pub fn add_ons_giving(feature_key: &str) -> Result<Rc<[Gift]>, Error> {
     match found {
         Some(add_ons) => Ok(add_ons),
         None => {
-            let add_ons: Rc<[Gift]> = features::add_ons_giving(feature_key)?.into();
+            let add_ons: Rc<[GivingAddOn]> = features::add_ons_giving(feature_key)?.into();
             CACHE.with_borrow_mut(|cache| cache.keep_feature(which, feature_key, &add_ons));
             Ok(add_ons)
         }
@@ -263,12 +263,12 @@ impl Cache {
         }
     }
 
-    fn keep_feature(&mut self, which: Which, feature_key: &str, add_ons: &Rc<[Gift]>) {
+    fn keep_feature(&mut self, which: Which, feature_key: &str, add_ons: &Rc<[GivingAddOn]>) {
         self.statistics.loads += 1;
         if !self.may_keep() {
             return;
         }
-        let bytes = feature_key.len() + add_ons.iter().map(Gift::size).sum::<usize>();
+        let bytes = feature_key.len() + add_ons.iter().map(GivingAddOn::size).sum::<usize>();
         let contents = self.contents_with_room(which, bytes);
         contents.keep_feature(feature_key, Rc::clone(add_ons), bytes);
     }
@@ -286,7 +286,7 @@ impl Contents {
         Some(Rc::clone(&slot.value))
     }
 
-    fn feature(&mut self, key: &str) -> Option<Rc<[Gift]>> {
+    fn feature(&mut self, key: &str) -> Option<Rc<[GivingAddOn]>> {
         self.clock += 1;
         let slot = self.features.get_mut(key)?;
         slot.used = self.clock;
@@ -302,8 +302,8 @@ impl Contents {
         }
     }
 
-    fn keep_feature(&mut self, key: &str, add_ons: Rc<[Gift]>, bytes: usize) {
-        let bytes = bytes + size_of::<(Box<str>, Slot<Rc<[Gift]>>)>();
+    fn keep_feature(&mut self, key: &str, add_ons: Rc<[GivingAddOn]>, bytes: usize) {
+        let bytes = bytes + size_of::<(Box<str>, Slot<Rc<[GivingAddOn]>>)>();
         if self.has_room(bytes) {
             self.bytes += bytes;
             let replaced = self.features.insert(key.into(), Slot { value: add_ons, bytes, used: self.clock });

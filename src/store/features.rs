@@ -13,7 +13,7 @@ use crate::{given, is_entitled, params, probe};
 use engine::billing::BillingType;
 use engine::entitlements::FeatureGrant;
 use engine::time::Instant;
-use engine::usage::metering::{Gift, Metering};
+use engine::usage::metering::{GivingAddOn, Metering};
 
 /// The rows about a feature.
 static ROWS: Probe<(Uuid, bool, DocumentColumn)> =
@@ -44,26 +44,26 @@ static UNITS: Statement<(Uuid, i32)> = Statement::new(
 
 /// Reads the add-ons that give a feature, in id order: those of `giving!`, of which only the listing ones take a plan.
 /// Planning all of it would be a third of the first call of a session.
-pub fn add_ons_giving(feature_key: &str) -> Result<Vec<Gift>, Error> {
+pub fn add_ons_giving(feature_key: &str) -> Result<Vec<GivingAddOn>, Error> {
     let rows = ROWS.read_all(params![feature_key], |(add_on_id, is_enabled, configuration)| {
         let configuration = is_enabled.then(|| configuration.read_or_malformed("configuration"));
         (add_on_id, configuration.map(|read| read.and_then(|configuration| Metering::parse(&configuration))))
     })?;
     let have_row: HashSet<Uuid> = rows.iter().map(|(add_on_id, _)| *add_on_id).collect();
-    let mut gifts = LISTING.read_all(params![feature_key], |(add_on_id, billing_type)| Gift {
+    let mut giving = LISTING.read_all(params![feature_key], |(add_on_id, billing_type)| GivingAddOn {
         add_on_id,
         billing_type: catalog::billing_type(billing_type),
         metering: Ok(Metering::default()),
     })?;
-    gifts.retain(|gift| !have_row.contains(&gift.add_on_id));
+    giving.retain(|add_on| !have_row.contains(&add_on.add_on_id));
     for (add_on_id, metering) in rows {
         let Some(metering) = metering else { continue };
         let billing_type = BILLING_TYPE.read_one(params![add_on_id], |(name,)| catalog::billing_type(name))?;
         // A policy may hide the add-on and not the row.
-        gifts.push(Gift { add_on_id, billing_type: billing_type.unwrap_or(BillingType::OneTime), metering });
+        giving.push(GivingAddOn { add_on_id, billing_type: billing_type.unwrap_or(BillingType::OneTime), metering });
     }
-    gifts.sort_unstable_by_key(|gift| gift.add_on_id);
-    Ok(gifts)
+    giving.sort_unstable_by_key(|add_on| add_on.add_on_id);
+    Ok(giving)
 }
 
 /// The user's features, or one of them, in key order, each with all its grants.

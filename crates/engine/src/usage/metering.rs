@@ -73,7 +73,7 @@ impl Metering {
 
 /// An add-on that gives a feature.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Gift {
+pub struct GivingAddOn {
     /// The add-on.
     pub add_on_id: Uuid,
     /// How it is charged, unless it was bought with another billing type.
@@ -82,10 +82,10 @@ pub struct Gift {
     pub metering: Result<Metering, Malformed>,
 }
 
-impl Gift {
+impl GivingAddOn {
     /// About how many bytes of memory it takes.
     pub fn size(&self) -> usize {
-        size_of::<Gift>() + self.metering.as_ref().err().map_or(0, |malformed| malformed.0.len())
+        size_of::<GivingAddOn>() + self.metering.as_ref().err().map_or(0, |malformed| malformed.0.len())
     }
 }
 
