@@ -335,3 +335,10 @@ fn an_event_that_names_another_sale_tells_this_one_only_of_reversals() {
     named.checkout_id = None;
     assert_eq!(ledger.concerned(&[named, dispute]).len(), 2);
 }
+
+#[test]
+fn what_cost_nothing_and_was_refunded_stays_refunded() {
+    let mut ledger = open(vec![row(1, 0, Refunded, 0)]);
+    settle(&mut ledger, &[]);
+    assert_eq!(statuses(&ledger), [(Refunded, Money::ZERO)]);
+}
