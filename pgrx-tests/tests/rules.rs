@@ -401,9 +401,21 @@ const LEFTOVERS: &str = r#"
     INSERT INTO promotional_codes (code, discount_type, discount_value, expires_at)
     SELECT 'C' || age, 'percentage', 10, now() - age * interval '1 hour' FROM unnest('{-1,1}'::integer[]) age"#;
 
+/// Reports about payments of no sale known here, one of them old enough to be forgotten.
+const UNCLAIMED: &str = r#"
+    SELECT apply_stripe_event(jsonb_build_object('id', 'evt_' || n, 'object', 'event', 'type', 'charge.refunded', 'created', 1767225600,
+               'data', jsonb_build_object('object', jsonb_build_object('id', 'ch_' || n, 'object', 'charge', 'payment_intent', 'pi_' || n,
+                   'amount', 1999, 'amount_refunded', 1999, 'refunded', true, 'currency', 'usd'))))
+      FROM generate_series(719, 721, 2) n;
+    UPDATE marketplace_unclaimed u SET heard_at = now() - n * interval '1 hour'
+      FROM generate_series(719, 721, 2) n WHERE u.provider_ids @> ARRAY['pi_' || n]"#;
+
 #[test]
 fn metrics_say_what_maintenance_would_do() {
     let mut client = installed("leftovers", LEFTOVERS);
+    let unclaimed = "SELECT value::text FROM marketplace_metrics() WHERE labels ->> 'task' = 'unclaimed_events'";
+    assert_eq!(text(&mut client, unclaimed).unwrap(), "0", "before there is a table of them");
+    client.batch_execute(UNCLAIMED).unwrap();
     let (waiting, done) = (
         "SELECT labels ->> 'task', value::bigint FROM marketplace_metrics() WHERE metric = 'waiting_for_maintenance' ORDER BY 1",
         "SELECT task, affected FROM run_maintenance() ORDER BY 1",
@@ -417,6 +429,7 @@ fn metrics_say_what_maintenance_would_do() {
         ("expired_promotional_codes", 1),
         // Three that do not renew, and one whose renewal is late.
         ("expired_subscriptions", 4),
+        ("unclaimed_events", 1),
         // Three of which nothing is awaited, and one whose payment has been awaited for too long.
         ("unpaid_purchases", 4),
     ];

@@ -1,7 +1,7 @@
 //! Metered features on a cluster, by clients of all nodes at once.
 
 use harness::clients::{Answer, allowed, ask};
-use harness::text;
+use harness::{text, wait_until};
 use postgres::Client;
 
 use super::{BOLT, BRIGADE, at_once, distributed, nodes};
@@ -89,6 +89,10 @@ fn counting_waits_only_for_the_same_user() {
         let refused = ask(client, "SELECT allowed FROM consume_feature('ada', 'credits')").unwrap_err();
         assert_eq!(refused.0, "57014", "what is being counted is not known yet");
     }
+    // The coordinator gives up before the node that it asked: a call that still waits there would count after the rollback.
+    let still_waiting = "SELECT sum(result::integer)::text FROM run_command_on_all_nodes(
+                             $$SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'$$)";
+    wait_until(&mut other, still_waiting, "0");
     one.batch_execute("ROLLBACK").unwrap();
     assert_eq!(used(&mut other, "ada"), "0 of 10", "what was rolled back counts nothing");
     assert_eq!(used(&mut other, "user 3"), "2 of 10");
