@@ -521,8 +521,8 @@ LANGUAGE sql COST 100000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
       FROM pg_attribute a WHERE a.attrelid = new_table AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped
 $$;
 COMMENT ON FUNCTION @extschema@._adoption_rules(regclass, regclass, text) IS
-'The rules of a table of ours, in words, each with the condition by which adopt_tables() finds old rows that break it. Only adopt_tables()
-calls it.';
+'The rules of a table of ours, in words, each with the condition by which adopt_tables() finds old rows that break it.
+Only adopt_tables() calls it.';
 
 CREATE FUNCTION @extschema@._canonical_entry(kind text, entry jsonb) RETURNS jsonb
 LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp AS $$

@@ -110,8 +110,8 @@ LANGUAGE sql COST 100000 ROWS 10 SET search_path = pg_catalog, pg_temp AS $$
       FROM pg_attribute a WHERE a.attrelid = new_table AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped
 $$;
 COMMENT ON FUNCTION @extschema@._adoption_rules(regclass, regclass, text) IS
-'The rules of a table of ours, in words, each with the condition by which adopt_tables() finds old rows that break it. Only adopt_tables()
-calls it.';
+'The rules of a table of ours, in words, each with the condition by which adopt_tables() finds old rows that break it.
+Only adopt_tables() calls it.';
 
 -- Everything that keeps the rows of an old table from becoming rows of ours, in the words of the constraints' comments.
 CREATE FUNCTION @extschema@._adoption_obstacles(old_table regclass, new_table regclass) RETURNS TABLE (obstacle text)
