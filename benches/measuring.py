@@ -85,24 +85,30 @@ class Measuring:
     def seconds(self, connection, query):
         return self.timed(connection, query)[0]
 
-    def in_turn(self, queries, settings=(), must_agree=False, are_alike=False):
-        """The median seconds of each query, in one warm session.
-
-        Queries that are alike run twice in a row, and the second time counts: what ran before leaves the caches of the processor
-        in one state or another.
-        """
+    def in_turn(self, queries, settings=(), must_agree=False):
+        """The median seconds of each query, in one warm session."""
         with self.session(*settings) as connection:
-            rounds = []
-            for _ in range(self.arguments.rounds + 1):  # the first warms up
-                if are_alike:
-                    queries_run = [query for query in queries for _ in range(2)]
-                    times, answers = zip(*[self.timed(connection, query) for query in queries_run][1::2])
-                else:
-                    times, answers = zip(*(self.timed(connection, query) for query in queries))
-                if must_agree and any(answer != answers[0] for answer in answers):
-                    sys.exit(f"these differ in their answers: {queries}")
-                rounds.append(times)
-        return [statistics.median(times) for times in zip(*rounds[1:])]
+            rounds = [[self.timed(connection, query) for query in queries] for _ in range(self.arguments.rounds + 1)]
+        if must_agree and any(answer != rounds[0][0][1] for times in rounds for _, answer in times):
+            sys.exit(f"these differ in their answers: {queries}")
+        return [statistics.median(seconds for seconds, _ in times) for times in zip(*rounds[1:])]  # the first warms up
+
+    def check_answers(self, queries):
+        with self.session() as connection:
+            answers = [connection.execute(query).fetchall() for query in queries]
+        if any(answer != answers[0] for answer in answers):
+            sys.exit(f"these differ in their answers: {queries}")
+
+    def in_sessions(self, queries):
+        """The same of short queries that are alike, each in sessions of its own, which take turns.
+
+        One that hashes much leaves memory behind that slows down what follows in its session, by up to a half, and the caches of the
+        processor in another state. The place of its memory makes each session a little faster or slower than another.
+        """
+        sessions = []
+        for _ in range(self.arguments.rounds):
+            sessions.append([self.in_turn([query])[0] for query in queries])
+        return [statistics.median(seconds) for seconds in zip(*sessions)]
 
     def statement(self, row, calls, theirs, ours, scale=1.0, settings=(), must_agree=False, **details):
         """Many calls in one statement. The other side may make fewer calls."""
