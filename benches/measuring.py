@@ -43,6 +43,12 @@ def spent(connection):
     return int(Path(f"/proc/{connection.info.backend_pid}/schedstat").read_text().split()[0]) / 1e9
 
 
+def check_answers(queries, answers):
+    """All queries must give the same answer, or their times would say nothing."""
+    if any(answer != answers[0] for answer in answers):
+        sys.exit(f"these differ in their answers: {queries}")
+
+
 class Measuring:
     """A database full of data, and the ways to measure in it."""
 
@@ -89,15 +95,9 @@ class Measuring:
         """The median seconds of each query, in one warm session."""
         with self.session(*settings) as connection:
             rounds = [[self.timed(connection, query) for query in queries] for _ in range(self.arguments.rounds + 1)]
-        if must_agree and any(answer != rounds[0][0][1] for times in rounds for _, answer in times):
-            sys.exit(f"these differ in their answers: {queries}")
+        if must_agree:
+            check_answers(queries, [answer for times in rounds for _, answer in times])
         return [statistics.median(seconds for seconds, _ in times) for times in zip(*rounds[1:])]  # the first warms up
-
-    def check_answers(self, queries):
-        with self.session() as connection:
-            answers = [connection.execute(query).fetchall() for query in queries]
-        if any(answer != answers[0] for answer in answers):
-            sys.exit(f"these differ in their answers: {queries}")
 
     def in_sessions(self, queries):
         """The same of short queries that are alike, each in sessions of its own, which take turns.
@@ -105,6 +105,8 @@ class Measuring:
         One that hashes much leaves memory behind that slows down what follows in its session, by up to a half, and the caches of the
         processor in another state. The place of its memory makes each session a little faster or slower than another.
         """
+        with self.session() as connection:
+            check_answers(queries, [connection.execute(query).fetchall() for query in queries])
         sessions = []
         for _ in range(self.arguments.rounds):
             sessions.append([self.in_turn([query])[0] for query in queries])

@@ -40,8 +40,20 @@ pub fn is_held((status, since, until): RowOf<Holding>, at: Instant) -> bool {
     status::is_entitled(status_of(status), Window { from: Some(since), until }, at)
 }
 
-static ALL_HELD: Probe<(Uuid, RawText, Instant, Option<Instant>)> =
+/// A holding with its add-on.
+type HoldingOf = (Uuid, RawText, Instant, Option<Instant>);
+
+static ALL_HELD: Probe<HoldingOf> =
     probe!("user_add_ons", ["add_on_id", "status", "purchased_at", "expires_at"], "user_id");
+
+/// Whether it gives access at an instant to an add-on that is meant.
+fn is_one_held(
+    (add_on_id, status, since, until): RowOf<HoldingOf>,
+    at: Instant,
+    is_meant: impl Fn(Uuid) -> bool,
+) -> bool {
+    is_held((status, since, until), at) && is_meant(add_on_id)
+}
 
 /// The users who have one of the add-ons `$1` at `$2`.
 static HOLDERS: Statement<(RawText,)> = Statement::new(concat!(
@@ -54,7 +66,7 @@ pub enum OpenRows {
     /// Found by user and add-on.
     OfOne(Opened<Holding>),
     /// Found by user.
-    OfAny(Opened<(Uuid, RawText, Instant, Option<Instant>)>),
+    OfAny(Opened<HoldingOf>),
 }
 
 impl OpenRows {
@@ -78,9 +90,8 @@ impl OpenRows {
     pub fn hold(&mut self, user: Passed<'_>, add_ons: &[Uuid], at: Instant) -> Result<bool, Error> {
         match (self, add_ons) {
             (OpenRows::OfOne(rows), [add_on_id]) => rows.any(params![user, *add_on_id], |holding| is_held(holding, at)),
-            (OpenRows::OfAny(rows), add_ons) => rows.any(params![user], |(add_on_id, status, since, until)| {
-                is_held((status, since, until), at) && add_ons.binary_search(&add_on_id).is_ok()
-            }),
+            (OpenRows::OfAny(rows), add_ons) => rows
+                .any(params![user], |row| is_one_held(row, at, |add_on_id| add_ons.binary_search(&add_on_id).is_ok())),
             (OpenRows::OfOne(_), _) => Ok(false),
         }
     }
@@ -108,17 +119,14 @@ pub fn holds(user_id: &str, add_on_id: Uuid, at: Instant) -> Result<bool, Error>
 pub fn hold(user: Passed<'_>, add_ons: &[Uuid], at: Instant) -> Result<bool, Error> {
     match add_ons {
         [add_on_id] => HELD.any(params![user, *add_on_id], |holding| is_held(holding, at)),
-        _ => ALL_HELD.any(params![user], |(add_on_id, status, since, until)| {
-            is_held((status, since, until), at) && add_ons.binary_search(&add_on_id).is_ok()
-        }),
+        _ => ALL_HELD
+            .any(params![user], |row| is_one_held(row, at, |add_on_id| add_ons.binary_search(&add_on_id).is_ok())),
     }
 }
 
 /// Whether the user has one of the selected rows.
 pub fn holds_any(user_id: &str, at: Instant, is_meant: impl Fn(Uuid) -> bool) -> Result<bool, Error> {
-    ALL_HELD.any(params![user_id], |(add_on_id, status, since, until)| {
-        is_held((status, since, until), at) && is_meant(add_on_id)
-    })
+    ALL_HELD.any(params![user_id], |row| is_one_held(row, at, &is_meant))
 }
 
 /// Whether the user has an add-on without an end.
